@@ -1,0 +1,67 @@
+# The same verbs for people and for CI. Each one makes .venv from nothing if it has to, so the
+# first run takes a minute or two and the later ones start at once.
+#
+#   make test ARGS='-k ranger'     ARGS is handed on to the command behind demo, test and bench
+#   make test PYTHON=python3.12    the interpreter that .venv is made with
+
+PYTHON ?= python3
+ARGS   ?=
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+# Constrained twice: what is installed, and what builds it.
+INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt \
+	--build-constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench stubs clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+demo: $(VENV)/run.stamp ## train a network with five optimizers and compare them
+	$(BIN)/thalweg compare $(ARGS)
+
+test: $(VENV)/dev.stamp ## run every test, slow ones too
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/dev.stamp ## formatting, lint and types, changing nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/dev.stamp ## put the source in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/run.stamp ## time one step of each optimizer against torch's
+	$(BIN)/python benchmarks/step_time.py $(ARGS)
+
+stubs: $(VENV)/dev.stamp ## write the .pyi files of the generated classes anew
+	$(BIN)/python scripts/write_stubs.py
+
+clean: ## remove .venv, builds and caches; runs/ stays
+	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Two installations in one .venv: what the commands need, and on top of it what the tests and
+# the checks need. A stamp says which of them is there; it is as old as the files that decide it.
+DECIDES := pyproject.toml constraints.txt Makefile
+
+# pip first: the one that comes with Python may be too old for dependency groups.
+$(VENV)/pip.stamp: constraints.txt
+	@echo "making $(VENV) with $(PYTHON)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip
+	@touch $@
+
+$(VENV)/run.stamp: $(VENV)/pip.stamp $(DECIDES)
+	@echo "installing what thalweg runs with (torch is the large part)"
+	$(INSTALL) --editable '.[torch,lab]'
+	@touch $@
+
+# Not built on run.stamp: one pip call settles all versions at once, and it covers that stamp.
+$(VENV)/dev.stamp: $(VENV)/pip.stamp $(DECIDES)
+	@echo "installing what thalweg is tested with (torch is the large part)"
+	$(INSTALL) --editable '.[all]' --group dev
+	@touch $(VENV)/run.stamp $@

@@ -1,0 +1,133 @@
+"""`thalweg compare` as a user sees it: what it prints, what it writes, and that it is fair."""
+
+import math
+import os
+import pty
+import re
+import subprocess
+
+from tests.lab.conftest import COMMAND, SMALL, environment, run_thalweg
+
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def curves(results):
+    """Everything that a seed decides, which excludes times."""
+    return {
+        name: [(run["seed"], run["test_accuracy"], run["curve"]) for run in entry["runs"]]
+        for name, entry in results["optimizers"].items()
+    }
+
+
+def test_it_succeeds_and_says_nothing_on_stderr(small):
+    assert (small.code, small.stderr) == (0, "")
+
+
+def test_the_table_is_sorted_by_accuracy_and_the_diverged_come_last(small):
+    table = small.stdout[small.stdout.index("optimizer ") :].splitlines()[2:5]
+    printed = [float(line.split()[2]) for line in table]
+    assert printed == sorted(printed, reverse=True)
+    assert table[-1].split()[0] == "SGD"
+    assert "inf" in table[-1]
+
+
+def test_every_learning_rate_is_named_with_how_it_was_chosen(small):
+    words = " ".join(small.stdout.split())
+    assert "lr of Adam, Ranger: from 9 between 0.0001 and 1" in words
+    assert "lr of SGD: given with --lr." in words
+    for name in ("Adam", "Ranger"):
+        entry = small.results["optimizers"][name]
+        best = min(entry["trials"], key=lambda trial: trial["validation_loss"])
+        assert entry["lr"] == best["lr"]
+        assert re.search(rf"^{name} +{best['lr']:g} ", small.stdout, re.MULTILINE)
+
+
+def test_all_tuned_optimizers_tried_the_same_learning_rates(small):
+    results = small.results
+    for name in ("Adam", "Ranger"):
+        tried = [trial["lr"] for trial in results["optimizers"][name]["trials"]]
+        assert tried == results["settings"]["grid"]
+    assert results["optimizers"]["SGD"]["trials"] == []
+
+
+def test_the_tuning_seed_is_not_among_the_seeds(small):
+    results = small.results
+    seeds = [run["seed"] for run in results["optimizers"]["Adam"]["runs"]]
+    assert len(seeds) == results["settings"]["seeds"] == 2
+    assert results["settings"]["tuning_seed"] not in seeds
+
+
+def test_a_diverged_run_is_a_result_with_null_for_its_loss(small):
+    for run in small.results["optimizers"]["SGD"]["runs"]:
+        assert run["test_loss"] is None
+        assert 0 <= run["test_accuracy"] <= 1
+        assert run["diverged_at"] >= 1
+    assert "SGD: 2 of 2 seeds diverged" in " ".join(small.stdout.split())
+
+
+def test_results_hold_settings_curves_times_and_versions(small):
+    results = small.results
+    assert results["complete"] is True
+    assert {"python", "thalweg", "torch", "numpy"} <= set(results["versions"])
+    assert results["optimizers"]["SGD"]["settings"]["momentum"] == 0.9
+    for run in results["optimizers"]["Ranger"]["runs"]:
+        lengths = {key: len(values) for key, values in run["curve"].items()}
+        assert set(lengths) == {"step", "train_loss", "test_loss", "test_accuracy"}
+        assert len(set(lengths.values())) == 1
+        assert run["curve"]["test_accuracy"][-1] == run["test_accuracy"]
+        assert 0 < run["step_seconds"] < run["iteration_seconds"]
+
+
+def test_the_folder_holds_the_results_and_the_picture_and_nothing_else(small):
+    assert sorted(path.name for path in small.folder.iterdir()) == ["curves.png", "results.json"]
+    assert (small.folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+    for path in small.folder.iterdir():
+        assert f"runs/small/{path.name}" in small.stdout
+
+
+def test_without_a_terminal_there_are_lines_of_80_columns_and_no_control_codes(small):
+    assert "\x1b" not in small.stdout
+    assert max(map(len, small.stdout.splitlines())) <= 80
+    assert small.stdout.count("seed 2 of 2") == 3
+
+
+def test_the_same_seeds_give_the_same_results(small, tmp_path):
+    """And a name used before is replaced, which is what --out says too."""
+    (tmp_path / "results.json").write_text("from before")
+    again = run_thalweg(*SMALL, "--out", ".", cwd=tmp_path)
+    assert again.code == 0
+    assert curves(again.results) == curves(small.results)
+
+
+def test_on_a_terminal_the_table_is_live_and_keeps_to_its_80_columns(small, tmp_path):
+    ours, theirs = pty.openpty()
+    running = subprocess.Popen(
+        [*COMMAND, *SMALL], stdout=theirs, cwd=tmp_path, env={**environment(), "TERM": "xterm"}
+    )
+    os.close(theirs)
+    shown = read_all(ours)
+    assert running.wait() == 0
+    assert "\x1b[?25l" in shown  # the cursor is hidden while the table is redrawn
+    assert "best so far" in shown
+    lines = CONTROL.sub("", shown).replace("\r", "\n").split("\n")
+    assert max(len(line.rstrip()) for line in lines) <= 80
+    assert [path.name[:8] for path in (tmp_path / "runs").iterdir()] == ["compare-"]
+
+
+def read_all(terminal: int) -> str:
+    """Read until the other side closes, which Linux reports as an error."""
+    parts = []
+    while True:
+        try:
+            part = os.read(terminal, 65536)
+        except OSError:
+            part = b""
+        if not part:
+            return b"".join(parts).decode()
+        parts.append(part)
+
+
+def test_means_in_the_summary_are_those_of_the_runs(small):
+    entry = small.results["optimizers"]["Adam"]
+    mean = math.fsum(run["test_loss"] for run in entry["runs"]) / 2
+    assert math.isclose(entry["summary"]["test_loss"]["mean"], mean, rel_tol=1e-5)  # 6 digits kept

@@ -1,0 +1,317 @@
+"""Joins stages and a rule into one optimizer: names kept apart, settings merged, order kept."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any
+
+from thalweg.rule import SWITCHES_TAKE, Declared, Rule, Setting, Stage, State
+from thalweg.source import unknown
+
+__all__ = ["Chain", "Part", "Slot", "chain"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A rule or stage inside a chain: `names` maps its own names to the chain's public ones."""
+
+    declared: type[Declared]
+    prefix: str
+    names: Mapping[str, str]
+
+    def public(self, name: str) -> str:
+        """The chain-wide name of a setting, or the state_dict key of a state."""
+        return self.names.get(name, name)
+
+    def qualified(self, name: str) -> str:
+        """A name inside the plan: p and g are everybody's, the rest is this part's own."""
+        return name if name in ("p", "g") else f"{self.prefix}__{name}"
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One state array of one parameter: whose it is and what torch calls it."""
+
+    part: Part
+    name: str
+    key: str
+    state: State
+
+    @property
+    def qualified(self) -> str:
+        return self.part.qualified(self.name)
+
+
+def named(declared: type[Declared], **names: str) -> tuple[type[Declared], dict[str, str]]:
+    """A rule or stage under other public names: `named(Centralize, conv_only="gc_conv_only")`."""
+    d = declared.declaration
+    for name in names:
+        known = [*d.settings, *d.states]
+        if name not in known:
+            raise TypeError(f"named({declared.__name__}): {unknown(name, known)}")
+    return declared, names
+
+
+class Chain:
+    """A rule with stages around it, run in the order given, in one pass.
+
+    `settings` are the public ones by name. Those that the signature leaves out keep their default;
+    the `fixed` ones are shown in parameter groups all the same.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        parts: Sequence[Part],
+        values: Mapping[str, Any],
+        signature: str = "",
+        doc: str = "",
+        aliases: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name, self.parts, self.doc = name, tuple(parts), doc
+        self.aliases = dict(aliases or {})
+        self.settings = self._merge_settings(values)
+        self.positional, self.keyword_only, self.fixed = self._read_signature(signature, values)
+        self.slots = self._merge_states()
+        self.cells = self._merge_cells()
+        self._check_needs()
+
+    def _merge_settings(self, values: Mapping[str, Any]) -> dict[str, Setting]:
+        found: dict[str, Setting] = {}
+        owners: dict[str, Part] = {}
+        rules_first = sorted(self.parts, key=lambda part: not issubclass(part.declared, Rule))
+        for part in rules_first:
+            for name, s in part.declared.declaration.settings.items():
+                public = part.public(name)
+                if public in found:
+                    one, other = owners[public].declared.__name__, part.declared.__name__
+                    raise TypeError(
+                        f"{self.name}: {one} and {other} both have a setting {public!r}; "
+                        f'give one another name: named({other}, {name}="...")'
+                    )
+                found[public], owners[public] = s, part
+        for public, value in values.items():
+            if public not in found:
+                raise TypeError(f"{self.name}: {unknown(public, found)}")
+            found[public].check(f"{self.name}: {public}", value)
+            found[public] = replace(found[public], default=value)
+        return found
+
+    def _read_signature(
+        self, signature: str, values: Mapping[str, Any]
+    ) -> tuple[list[str], list[str], dict[str, Any]]:
+        if not signature:
+            return list(self.settings), [], {}
+        before, _, after = signature.partition("*")
+        positional, keyword_only = before.replace(",", " ").split(), after.replace(",", " ").split()
+        for name in positional + keyword_only:
+            if name not in self.settings:
+                raise TypeError(f"{self.name}: signature: {unknown(name, self.settings)}")
+        shown = {*positional, *keyword_only}
+        return positional, keyword_only, {n: v for n, v in values.items() if n not in shown}
+
+    def _merge_states(self) -> list[Slot]:
+        slots = [
+            Slot(part, name, part.public(name) if name in part.names else s.key, s)
+            for part in self.parts
+            for name, s in part.declared.declaration.states.items()
+        ]
+        for one, other in itertools.combinations(slots, 2):
+            if one.key == other.key:
+                raise TypeError(
+                    f"{self.name}: {one.part.prefix} and {other.part.prefix} both keep a state "
+                    f'{one.key!r}; give one another key: named(..., {other.name}="...")'
+                )
+        return slots
+
+    def _merge_cells(self) -> dict[str, float]:
+        """The numbers kept per parameter, by state_dict key, with their first value."""
+        cells: dict[str, float] = {}
+        for part in self.parts:
+            d = part.declared.declaration
+            asks = [*d.scalars_take, *itertools.chain(*(s.takes for s in d.switches.values()))]
+            if "t" in asks:
+                cells.setdefault("step", 0.0)
+        for part in self.parts:
+            for s in part.declared.declaration.scalar_states.values():
+                if s.key in cells:
+                    raise TypeError(f"{self.name}: two parts keep a scalar state {s.key!r}")
+                cells[s.key] = s.start
+        return cells
+
+    def _check_needs(self) -> None:
+        for part in self.parts:
+            for name in part.declared.declaration.needs:
+                if part.public(name) not in self.settings:
+                    raise TypeError(
+                        f"{self.name}: {part.declared.__name__} needs a setting "
+                        f"{part.public(name)!r} that another part declares; it is not in the chain"
+                    )
+
+    def preceded_by(self, stage: type[Stage]) -> Chain:
+        """This chain with one more stage in front of it, its settings keyword-only."""
+        front = Part(stage, _prefix(stage, {p.prefix for p in self.parts}), {})
+        values = {name: s.default for name, s in self.settings.items()}
+        longer = Chain(self.name, [front, *self.parts], values, "", self.doc, self.aliases)
+        longer.positional, longer.fixed = self.positional, self.fixed
+        longer.keyword_only = [*self.keyword_only, *stage.declaration.settings]
+        return longer
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """What a parameter group holds when nothing else was asked for."""
+        shown = [*self.positional, *self.keyword_only]
+        return {name: self.settings[name].default for name in shown} | self.fixed
+
+    @property
+    def measures_rows(self) -> bool:
+        """Whether any part reduces over rows."""
+        declared = (part.declared.declaration.measures.values() for part in self.parts)
+        return any(m.scope == "row" for measures in declared for m in measures)
+
+    def check(self, group: Mapping[str, Any]) -> None:
+        """Raise ValueError or TypeError, naming the setting, for a group that is not acceptable."""
+        for name, s in self.settings.items():
+            if name in group:
+                s.check(f"{self.name}: {name}", group[name])
+        for part, h in zip(self.parts, self.views(group), strict=True):
+            try:
+                part.declared.check(h)
+            except ValueError as error:
+                raise ValueError(f"{self.name}: {error}") from None
+
+    def views(self, group: Mapping[str, Any]) -> list[SimpleNamespace]:
+        """The settings of a group as each part sees them, as Python numbers."""
+        plain = {
+            name: _plain(group.get(name, s.default), s.default) for name, s in self.settings.items()
+        } | self.fixed
+        return [
+            SimpleNamespace(
+                **{
+                    name: plain[part.public(name)]
+                    for table in (part.declared.declaration.settings, part.declared.declaration.needs)
+                    for name in table
+                }
+            )
+            for part in self.parts
+        ]
+
+    def scalars(
+        self,
+        views: Sequence[SimpleNamespace],
+        t: int,
+        first: Mapping[str, bool],
+        cells: Mapping[str, float],
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """Every uniform number of one step by qualified name, and the next value of the cells."""
+        numbers: dict[str, float] = {}
+        carried: dict[str, float] = {}
+        for part, h in zip(self.parts, views, strict=True):
+            d = part.declared.declaration
+            given = {"h": h, "t": t, "first": first.get(part.prefix, False)}
+            given |= {name: cells[s.key] for name, s in d.scalar_states.items()}
+            made = part.declared.scalars(**{name: given[name] for name in d.scalars_take})  # type: ignore[call-arg]
+            for name in d.numbers:
+                value = made[name] if name in made else getattr(h, name)
+                numbers[part.qualified(name)] = float(value)
+            carried |= {s.key: float(made[name]) for name, s in d.scalar_states.items()}
+        return numbers, carried
+
+    def static(
+        self, views: Sequence[SimpleNamespace], t: int, shape: tuple[int, ...]
+    ) -> dict[str, bool | str]:
+        """Every switch of one tensor's step, by qualified name: what chooses the plan."""
+        found: dict[str, bool | str] = {}
+        for part, h in zip(self.parts, views, strict=True):
+            d = part.declared.declaration
+            for name, s in d.settings.items():
+                if s.is_switch:
+                    value = getattr(h, name)
+                    found[part.qualified(name)] = value if isinstance(value, str) else bool(value)
+            given = dict(zip(SWITCHES_TAKE, (h, t, shape), strict=True))
+            for name, made in d.switches.items():
+                found[part.qualified(name)] = bool(
+                    made.function(*(given[n] for n in made.takes))
+                )
+        return found
+
+    def live_slots(self, views: Sequence[SimpleNamespace]) -> list[Slot]:
+        """The states that exist under these settings."""
+        view_of = dict(zip((part.prefix for part in self.parts), views, strict=True))
+        return [
+            slot
+            for slot in self.slots
+            if slot.state.when is None or _holds(slot, view_of[slot.part.prefix])
+        ]
+
+    @property
+    def takes_sparse(self) -> bool:
+        """Whether a sparse gradient may be read as one with zeros in the missing rows."""
+        rules = [part.declared for part in self.parts if issubclass(part.declared, Rule)]
+        return all(rule.takes_sparse for rule in rules)
+
+    def __repr__(self) -> str:
+        return f"<Chain {self.name}: {' -> '.join(p.declared.__name__ for p in self.parts)}>"
+
+
+def chain(
+    name: str,
+    *parts: type[Declared] | tuple[type[Declared], dict[str, str]] | Chain,
+    signature: str = "",
+    doc: str = "",
+    aliases: Mapping[str, str] | None = None,
+    **defaults: Any,
+) -> Chain:
+    """Join stages and one rule (or more) into an optimizer; they run in the order given.
+
+    `signature` lists the settings of the constructor in order ("lr, betas, *, maximize"); left
+    out, it is all of them, the rule's first. A keyword is another default for a setting; for one
+    that the signature leaves out, it is a fixed value.
+
+        Mine = chain("Mine", Centralize, RAdam, Lookahead, lr=3e-4)
+    """
+    joined: list[Part] = []
+    inherited: dict[str, Any] = {}
+    for item in parts:
+        if isinstance(item, Chain):
+            inherited |= {n: s.default for n, s in item.settings.items()}
+            items: list[tuple[type[Declared], Mapping[str, str]]] = [
+                (part.declared, part.names) for part in item.parts
+            ]
+        else:
+            items = [item if isinstance(item, tuple) else (item, {})]
+        for declared, names in items:
+            if not (isinstance(declared, type) and issubclass(declared, Rule | Stage)):
+                raise TypeError(f"{name}: a part must be a Rule or a Stage, got {declared!r}")
+            joined.append(Part(declared, _prefix(declared, {p.prefix for p in joined}), names))
+    rules = [part.declared for part in joined if issubclass(part.declared, Rule)]
+    if not rules:
+        raise TypeError(f"{name}: a chain must contain a rule, got only stages")
+    made = Chain(name, joined, inherited | defaults, signature, doc or rules[0].__doc__ or "", aliases)
+    made.fixed = {n: v for n, v in defaults.items() if n in made.fixed}
+    return made
+
+
+def _holds(slot: Slot, h: SimpleNamespace) -> bool:
+    """Whether the switch that a state depends on is on."""
+    when = slot.state.when or ""
+    made = slot.part.declared.declaration.switches.get(when)
+    return bool(made.function(h) if made else getattr(h, when))
+
+
+def _prefix(declared: type[Declared], taken: set[str]) -> str:
+    base = declared.__name__.lower()
+    numbered = (f"{base}{n}" for n in itertools.count(2))
+    return next(name for name in itertools.chain([base], numbered) if name not in taken)
+
+
+def _plain(value: Any, default: Any) -> Any:
+    """A setting as Python numbers: groups may hold tensors, and lists where torch has tuples."""
+    if isinstance(default, tuple):
+        return tuple(map(float, value))
+    if isinstance(default, bool | str):
+        return value
+    return int(value) if isinstance(default, int) else float(value)

@@ -1,0 +1,82 @@
+"""The functions an `update` may call: the same names on numbers, NumPy arrays and torch tensors.
+
+An engine that compiles an `update` replaces each of them with its own; run as written they
+dispatch on their arguments. A border adds its framework with `register`.
+"""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+__all__ = ["abs", "exp", "lerp", "log", "maximum", "minimum", "register", "sign", "sqrt", "where"]
+
+
+def _on_numbers(function: Callable[..., Any]) -> Callable[..., float]:
+    """Return a Python float: a NumPy double would widen every float32 array it meets."""
+
+    def apply(*values: float) -> float:
+        with np.errstate(all="ignore"):
+            return float(function(*values))
+
+    return apply
+
+
+PRIMITIVES = ("sqrt", "exp", "log", "abs", "sign", "maximum", "minimum", "where")
+COMPOSITES = ("lerp",)
+
+_numpy = SimpleNamespace(**{name: getattr(np, name) for name in PRIMITIVES})
+_number = SimpleNamespace(**{name: _on_numbers(getattr(np, name)) for name in PRIMITIVES})
+_namespaces: list[tuple[type, Any]] = [(np.ndarray, _numpy), (np.generic, _numpy)]
+
+
+def register(kind: type, namespace: Any) -> None:
+    """Teach the functions a framework's array type; `namespace` has an attribute per primitive."""
+    missing = [name for name in PRIMITIVES if not hasattr(namespace, name)]
+    if missing:
+        raise TypeError(f"register: the namespace of {kind.__name__} lacks {', '.join(missing)}")
+    _namespaces.append((kind, namespace))
+
+
+def _namespace_of(values: tuple[Any, ...]) -> Any:
+    for value in values:
+        if isinstance(value, np.generic) or not isinstance(value, numbers.Number):
+            for kind, namespace in _namespaces:
+                if isinstance(value, kind):
+                    return namespace
+            raise TypeError(
+                f"elementwise functions take numbers and arrays, got {type(value).__name__}"
+            )
+    return _number
+
+
+def _primitive(name: str, doc: str) -> Callable[..., Any]:
+    def function(*values: Any) -> Any:
+        return getattr(_namespace_of(values), name)(*values)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    return function
+
+
+sqrt = _primitive("sqrt", "Square root; NaN below zero.")
+exp = _primitive("exp", "Exponential.")
+log = _primitive("log", "Natural logarithm; -inf at zero, NaN below.")
+abs = _primitive("abs", "Absolute value.")
+sign = _primitive("sign", "-1, 0 or 1; NaN stays NaN.")
+maximum = _primitive("maximum", "The larger of two; NaN if either is.")
+minimum = _primitive("minimum", "The smaller of two; NaN if either is.")
+where = _primitive("where", "`where(c, a, b)`: a where c holds, b elsewhere, element by element.")
+
+
+def lerp(a: Any, b: Any, w: Any) -> Any:
+    """`a + w (b - a)`: the moving average of a towards b, with torch's rounding and torch's NaN.
+
+    Written as `(1 - w) a + w b` an infinite average would stay infinite; in torch, and so here,
+    it is NaN from the next step on.
+    """
+    return a + w * (b - a)

@@ -1,0 +1,1 @@
+"""A plan in, one pass over memory out."""

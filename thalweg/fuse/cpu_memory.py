@@ -1,0 +1,205 @@
+"""Loads, stores and functions of the CPU engine, as LLVM instructions.
+
+Loads and stores carry `alias.scope` and `noalias` metadata, one scope per stream: told nothing,
+LLVM must assume that the streams overlap, and does not vectorize the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from thalweg import elementwise
+from thalweg.fuse.storage import FORMATS
+
+__all__ = ["FUNCTIONS", "add", "claim", "load", "store"]
+
+_I16, _I32, _I64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
+_IN_MEMORY = {
+    "float32": ir.FloatType(),
+    "float64": ir.DoubleType(),
+    "float16": ir.HalfType(),
+    "bfloat16": _I16,
+}
+_NUMBA = {"float32": types.float32, "float64": types.float64}
+
+
+def _scopes(builder: ir.IRBuilder, names: tuple[str, ...]) -> Any:
+    module = builder.module
+    domain = module.add_metadata([ir.MetaDataString(module, "thalweg")])
+    scopes = [module.add_metadata([ir.MetaDataString(module, n), domain]) for n in names]
+    return module.add_metadata(scopes)
+
+
+def _mark(builder: ir.IRBuilder, access: Any, stream: str, streams: tuple[str, ...]) -> None:
+    others = tuple(name for name in streams if name != stream)
+    access.set_metadata("alias.scope", _scopes(builder, (stream,)))
+    if others:
+        access.set_metadata("noalias", _scopes(builder, others))
+
+
+def _element(builder: ir.IRBuilder, address: Any, index: Any, format: str) -> Any:
+    pointer = builder.inttoptr(address, _IN_MEMORY[format].as_pointer())
+    return builder.gep(pointer, [index])
+
+
+def load(format: str, computation: str, stream: str, streams: tuple[str, ...]) -> Any:
+    """`(address, index) -> number`: one element of a stream in the computation type."""
+    kind = _NUMBA[computation]
+    size = FORMATS[format].size
+
+    @intrinsic
+    def load_element(_, address, index):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            # views and bucket slices are aligned to their element and no more
+            value = builder.load(_element(builder, *arguments, format), align=size)
+            _mark(builder, value, stream, streams)
+            return _widened(builder, value, format, context.get_value_type(kind))
+
+        return kind(types.int64, types.int64), generate
+
+    return load_element
+
+
+def store(format: str, computation: str, stream: str, streams: tuple[str, ...]) -> Any:
+    """`(address, index, number)`: one element of a stream, rounded to nearest, ties to even."""
+    kind = _NUMBA[computation]
+    size = FORMATS[format].size
+
+    @intrinsic
+    def store_element(_, address, index, number):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            value = _narrowed(builder, arguments[2], format)
+            access = builder.store(value, _element(builder, *arguments[:2], format), align=size)
+            _mark(builder, access, stream, streams)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64, kind), generate
+
+    return store_element
+
+
+def _widened(builder: ir.IRBuilder, value: Any, format: str, target: Any) -> Any:
+    if format == "bfloat16":  # the upper half of a float32
+        value = builder.bitcast(builder.shl(builder.zext(value, _I32), _I32(16)), ir.FloatType())
+    return _resized(builder, value, target)
+
+
+def _narrowed(builder: ir.IRBuilder, value: Any, format: str) -> Any:
+    if format != "bfloat16":
+        return _resized(builder, value, _IN_MEMORY[format])
+    value = _resized(builder, value, ir.FloatType())
+    bits = builder.bitcast(value, _I32)
+    odd = builder.and_(builder.lshr(bits, _I32(16)), _I32(1))
+    rounded = builder.add(bits, builder.add(odd, _I32(0x7FFF)))
+    rounded = builder.trunc(builder.lshr(rounded, _I32(16)), _I16)
+    is_nan = builder.fcmp_unordered("uno", value, value)
+    return builder.select(is_nan, _I16(0x7FC0), rounded)  # adding to a NaN could make it infinite
+
+
+def _resized(builder: ir.IRBuilder, value: Any, target: Any) -> Any:
+    order = [ir.HalfType(), ir.FloatType(), ir.DoubleType()]
+    have, want = order.index(value.type), order.index(target)
+    if have == want:
+        return value
+    return builder.fpext(value, target) if have < want else builder.fptrunc(value, target)
+
+
+@intrinsic
+def claim(_, counter):  # type: ignore[no-untyped-def]
+    """Take the next number from a counter that other threads take from as well."""
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        pointer = builder.inttoptr(arguments[0], _I64.as_pointer())
+        return builder.atomic_rmw("add", pointer, _I64(1), "monotonic")
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def add(_, total, number):  # type: ignore[no-untyped-def]
+    """Add to a running sum in any order, so that the sum is computed on vectors."""
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.fadd(*arguments, flags=("reassoc", "contract", "nsz"))
+
+    return types.float64(types.float64, types.float64), generate
+
+
+def _unary(name: str) -> Any:
+    @intrinsic
+    def function(_, x):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            called = builder.module.declare_intrinsic(name, [arguments[0].type])
+            return builder.call(called, arguments)
+
+        return x(x), generate
+
+    return function
+
+
+def _extremum(predicate: str) -> Any:
+    """NaN if either is, as torch.maximum and numpy.maximum have it."""
+
+    @intrinsic
+    def function(_, a, b):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            a, b = arguments
+            larger = builder.select(builder.fcmp_ordered(predicate, a, b), a, b)
+            # b is returned whenever a comparison fails, so only a NaN in a needs a line
+            return builder.select(builder.fcmp_unordered("uno", a, a), a, larger)
+
+        return a(a, a), generate
+
+    return function
+
+
+@intrinsic
+def _where(_, condition, a, b):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.select(*arguments)
+
+    return a(types.boolean, a, a), generate
+
+
+@intrinsic
+def _sign(_, x):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        (value,) = arguments
+        kind = value.type
+        one, zero = ir.Constant(kind, 1.0), ir.Constant(kind, 0.0)
+        negative = builder.fcmp_ordered("<", value, zero)
+        positive = builder.fcmp_ordered(">", value, zero)
+        return builder.select(
+            positive, one, builder.select(negative, ir.Constant(kind, -1.0), value)
+        )
+
+    return x(x), generate
+
+
+def _functions() -> dict[str, Callable[..., Any]]:
+    primitives = {
+        "sqrt": _unary("llvm.sqrt"),
+        "exp": _unary("llvm.exp"),
+        "log": _unary("llvm.log"),
+        "abs": _unary("llvm.fabs"),
+        "sign": _sign,
+        "maximum": _extremum(">"),
+        "minimum": _extremum("<"),
+        "where": _where,
+    }
+    assert set(primitives) == set(elementwise.PRIMITIVES)
+    composites = {
+        name: numba.njit(inline="always")(getattr(elementwise, name))
+        for name in elementwise.COMPOSITES
+    }
+    return primitives | composites
+
+
+# the functions of `thalweg.elementwise`, as this engine computes them
+FUNCTIONS = _functions()

@@ -1,0 +1,24 @@
+"""The command line: `thalweg compare`, and the console entry that starts it."""
+
+import importlib.util
+import sys
+
+__all__ = ["main"]
+
+_NEEDS = ("matplotlib", "rich", "sklearn", "typer")
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    missing = [package for package in _NEEDS if importlib.util.find_spec(package) is None]
+    if missing:
+        sentence = f"the command line needs {', '.join(missing)}: pip install 'thalweg[lab]'"
+        print(f"thalweg: {sentence}", file=sys.stderr)
+        sys.exit(2)
+
+    try:
+        from thalweg.lab.cli import run
+
+        sys.exit(run())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,96 @@
+"""`thalweg compare`: play the contest before the user's eyes, then report and save it."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from thalweg.lab.contest import THREADS, Contest
+from thalweg.lab.contestants import Budget, Contestant
+from thalweg.lab.digits import load_tasks
+from thalweg.lab.errors import UserError
+from thalweg.lab.interrupt import catch_interrupt
+from thalweg.lab.network import SIZES, load_backend
+from thalweg.lab.progress import make_view
+from thalweg.lab.report import print_report
+from thalweg.lab.results import CURVES, RESULTS, open_folder, save, write_results
+
+__all__ = ["compare"]
+
+_INTERRUPTED = 130
+
+
+def compare(
+    contestants: list[Contestant], budget: Budget, name: str | None, out: Path | None
+) -> int:
+    """Compare the contestants, leave the results in a folder, and give the exit code."""
+    console = Console(highlight=False)
+    begun = time.monotonic()
+    with catch_interrupt() as interrupted:
+        backend = load_backend("torch")
+        backend.use_threads(THREADS)
+        folder = open_folder("compare", name, out)
+        contest = Contest(contestants, budget, backend, load_tasks())
+        console.print(Text(_announce(contest)))
+        complete = _play(contest, console, interrupted)
+        seconds = time.monotonic() - begun
+        if not contest.finished:
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
+            console.print("Interrupted before anything was finished; nothing is written.")
+            return _INTERRUPTED
+        try:  # first, for after Ctrl-C whatever shows our output may be gone too
+            written = _write(folder, contest, complete, seconds)
+        finally:
+            print_report(console, contest)
+        _conclude(console, contest, complete, seconds, written)
+    return 0 if complete else _INTERRUPTED
+
+
+def _announce(contest: Contest) -> str:
+    final, budget = contest.final_task, contest.budget
+    return (
+        f"Handwritten digits: {len(final.labels)} images to train on, {len(final.held_labels)} "
+        f"to test; a {'-'.join(map(str, SIZES))} network, {budget.epochs} epochs in batches "
+        f"of {budget.batch_size}."
+    )
+
+
+def _play(contest: Contest, console: Console, interrupted: Callable[[], bool]) -> bool:
+    """Play until the end or until Ctrl-C, and say whether it was the end."""
+    with make_view(console, contest) as view:
+        for event in contest.play():
+            if interrupted():
+                return contest.finished == contest.total
+            view.show(event)
+    return True
+
+
+def _write(folder: Path, contest: Contest, complete: bool, seconds: float) -> list[Path]:
+    results, curves = folder / RESULTS, folder / CURVES
+    try:
+        write_results(results, contest, complete, seconds)
+        if not any(entry.runs for entry in contest.entries):
+            curves.unlink(missing_ok=True)  # an earlier run's
+            return [results]
+        from thalweg.lab.plots import draw_curves
+
+        save(curves, lambda partial: draw_curves(partial, contest))
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror}") from error
+    return [results, curves]
+
+
+def _conclude(
+    console: Console, contest: Contest, complete: bool, seconds: float, written: list[Path]
+) -> None:
+    done = f"{contest.finished} of {contest.total} trainings"
+    sentence = f"Finished after {seconds:.0f} s."
+    if not complete:
+        sentence = f"Interrupted after {seconds:.0f} s; kept are the {done} that were finished."
+    console.print(Text(f"\n{sentence} Written:"))
+    for path in written:
+        console.print(Text(f"  {path}"), soft_wrap=True)

@@ -1,0 +1,96 @@
+"""Who takes part in a comparison, with which settings and how much of everything each gets."""
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from thalweg.lab.errors import UserError
+
+__all__ = ["DEFAULT_NAMES", "Budget", "Contestant", "enter"]
+
+DEFAULT_NAMES = ("SGD", "Adam", "AdamW", "RAdam", "Ranger")
+
+# Where an optimizer's own default would be a poor showing.
+_OVERRIDES: Mapping[str, Mapping[str, Any]] = {"SGD": {"momentum": 0.9}}
+
+
+class Budget(NamedTuple):
+    """How much every optimizer gets."""
+
+    seeds: int = 5
+    epochs: int = 30
+    batch_size: int = 64
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """An optimizer by name, its settings but for lr, and lr where the user gave one."""
+
+    name: str
+    settings: dict[str, Any]
+    overrides: dict[str, Any] = field(default_factory=dict)
+    lr: float | None = None
+
+
+def enter(names: Sequence[str], lr_options: Sequence[str]) -> list[Contestant]:
+    """Turn names and `NAME=VALUE` learning rates into contestants, in the order named."""
+    chosen = list(dict.fromkeys(_find(name) for name in names or DEFAULT_NAMES))
+    rates = _read_rates(lr_options, chosen)
+    return [_contestant(name, rates.get(name)) for name in chosen]
+
+
+def _known() -> dict[str, dict[str, Any]]:
+    """Give every optimizer's settings with their defaults."""
+    from thalweg.optimizers import OPTIMIZERS
+
+    return {
+        name: {key: setting.default for key, setting in chain.settings.items()}
+        for name, chain in OPTIMIZERS.items()
+    }
+
+
+def _find(typed: str) -> str:
+    by_lower = {name.lower(): name for name in _known()}
+    if typed.lower() in by_lower:
+        return by_lower[typed.lower()]
+    close = difflib.get_close_matches(typed.lower(), by_lower, n=1)
+    hint = f" (did you mean {by_lower[close[0]]}?)" if close else ""
+    raise UserError(
+        f"no optimizer is called {typed!r}{hint}; there are {', '.join(by_lower.values())}"
+    )
+
+
+def _read_rates(options: Sequence[str], chosen: Sequence[str]) -> dict[str, float]:
+    rates: dict[str, float] = {}
+    for option in options:
+        typed, equals, value = option.partition("=")
+        if not equals:
+            raise UserError(f"--lr must be NAME=VALUE, such as Adam=0.003, got {option!r}")
+        name = _find(typed.strip())
+        if name not in chosen:
+            raise UserError(
+                f"--lr {option}: {name} is not in this comparison of {', '.join(chosen)}"
+            )
+        if name in rates:
+            raise UserError(f"--lr {option}: {name} already has the learning rate {rates[name]:g}")
+        rates[name] = _read_rate(name, value)
+    return rates
+
+
+def _read_rate(name: str, value: str) -> float:
+    try:
+        rate = float(value)
+    except ValueError:
+        rate = math.nan
+    if not (math.isfinite(rate) and rate > 0):
+        raise UserError(f"{name}: lr must be a number above 0, got {value!r}")
+    return rate
+
+
+def _contestant(name: str, lr: float | None) -> Contestant:
+    overrides = dict(_OVERRIDES.get(name, {}))
+    settings = {**_known()[name], **overrides}
+    settings.pop("lr", None)
+    return Contestant(name, settings, overrides, lr)

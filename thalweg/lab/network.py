@@ -1,0 +1,69 @@
+"""The network that every optimizer trains, described without any framework."""
+
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from itertools import pairwise
+from typing import Any, Protocol, cast
+
+import numpy as np
+
+from thalweg.lab.digits import CLASSES, PIXELS
+from thalweg.lab.errors import UserError
+
+__all__ = ["SIZES", "Backend", "Classifier", "Layer", "Optimizer", "initial_layers", "load_backend"]
+
+SIZES = (PIXELS, 128, 64, CLASSES)
+
+Layer = tuple[np.ndarray, np.ndarray]
+
+_BACKENDS = {"torch": "thalweg.optim.classifier"}
+
+
+class Optimizer(Protocol):
+    """What training asks of an optimizer."""
+
+    def step(self) -> Any: ...
+
+
+class Classifier(Protocol):
+    """A perceptron with ReLU between its layers, in some framework."""
+
+    def parameters(self) -> Iterable[Any]: ...
+
+    def backward(self, images: np.ndarray, labels: np.ndarray) -> float:
+        """Give the mean cross-entropy of a batch and leave fresh gradients behind."""
+        ...
+
+    def logits(self, images: np.ndarray) -> np.ndarray: ...
+
+
+class Backend(Protocol):
+    """A module that brings a framework to the lab."""
+
+    def make_classifier(self, layers: Sequence[Layer]) -> Classifier: ...
+
+    def make_optimizer(
+        self, name: str, parameters: Iterable[Any], **settings: Any
+    ) -> Optimizer: ...
+
+    def use_threads(self, count: int) -> None: ...
+
+
+def load_backend(name: str) -> Backend:
+    """Import the module that brings the framework called name."""
+    if find_spec(name) is None:
+        raise UserError(f"this command needs {name}: pip install 'thalweg[{name}]'")
+    return cast(Backend, import_module(_BACKENDS[name]))
+
+
+def initial_layers(seed: int) -> list[Layer]:
+    """Draw a weight (out, in) and a bias for each layer: normal, as He et al. 2015 scale it."""
+    random = np.random.default_rng([seed, 0])
+    return [
+        (
+            random.normal(0, np.sqrt(2 / fan_in), (fan_out, fan_in)).astype(np.float32),
+            np.zeros(fan_out, np.float32),
+        )
+        for fan_in, fan_out in pairwise(SIZES)
+    ]

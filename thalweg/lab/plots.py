@@ -1,0 +1,91 @@
+"""Every picture that the lab draws; the only file that imports matplotlib."""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib import colormaps, ticker
+from matplotlib.axes import Axes
+
+from thalweg.lab.contest import Contest, Entry
+from thalweg.lab.summary import rank
+from thalweg.lab.training import EVALUATE_EVERY, TARGET, Curve
+
+__all__ = ["draw_curves"]
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart; black and yellow left out.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+
+# Solid and dashed in turn: of two curves that coincide, both show.
+_LINES = ("-", (0, (4, 2)))
+_LEGEND_COLUMNS = 5
+
+
+def draw_curves(path: Path, contest: Contest) -> None:
+    """Draw training loss and test accuracy over steps: the mean, in a band from worst to best."""
+    plt.switch_backend("Agg")
+    figure, (loss, accuracy) = plt.subplots(1, 2, figsize=(12, 5.6), layout="constrained")
+    entries = [entry for entry in contest.entries if entry.runs]
+    for number, (entry, colour) in enumerate(zip(entries, _colours(len(entries)), strict=True)):
+        style = {"color": colour, "linestyle": _LINES[number % len(_LINES)]}
+        _draw(loss, entry, style, lambda curve: curve.train_loss)
+        _draw(accuracy, entry, style, lambda curve: curve.held_accuracy)
+    loss.set_yscale("log")
+    _label(loss, f"Training loss (mean of {EVALUATE_EVERY} steps)")
+    _label(accuracy, "Test accuracy")
+    _frame_accuracy(accuracy, contest)
+    figure.suptitle(_title(entries), fontsize=13)
+    columns = math.ceil(len(entries) / math.ceil(len(entries) / _LEGEND_COLUMNS))
+    handles, labels = loss.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def _title(entries: Sequence[Entry]) -> str:
+    seeds = max(len(entry.runs) for entry in entries)
+    many = f"mean of {seeds} seeds, in a band from the lowest to the highest"
+    return f"Handwritten digits: {many if seeds > 1 else 'one seed'}"
+
+
+def _draw(
+    axes: Axes, entry: Entry, style: dict[str, Any], read: Callable[[Curve], Sequence[float]]
+) -> None:
+    """Draw one entry; where a seed has diverged, the mean has no value and the line ends."""
+    longest = max((run.curve for run in entry.runs), key=lambda curve: len(curve.step))
+    values = np.full((len(entry.runs), len(longest.step)), np.nan)
+    for row, run in zip(values, entry.runs, strict=True):
+        row[: len(run.curve.step)] = read(run.curve)
+    diverged = sum(run.diverged_at is not None for run in entry.runs)
+    label = f"{entry.name}, lr {entry.lr:g}"
+    if diverged:
+        label += f" ({diverged} of {len(entry.runs)} diverged)"
+    axes.plot(longest.step, values.mean(axis=0), label=label, linewidth=1.7, **style)
+    lowest, highest = values.min(axis=0), values.max(axis=0)
+    axes.fill_between(longest.step, lowest, highest, color=style["color"], alpha=0.15, linewidth=0)
+
+
+def _label(axes: Axes, title: str) -> None:
+    axes.set_title(title, loc="left", fontsize=12)
+    axes.set_xlabel("step")
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.margins(x=0.01)
+
+
+def _frame_accuracy(axes: Axes, contest: Contest) -> None:
+    """Show where the good ones differ; a hopeless one may start, or stay, below the frame."""
+    best = max(summary.test_accuracy.mean for _, summary in rank(contest.entries))
+    if best > 0.9:
+        axes.set_ylim(0.85, 1)
+    axes.axhline(TARGET, color="grey", linewidth=1, linestyle=":")
+    axes.yaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=0))
+
+
+def _colours(count: int) -> Sequence[object]:
+    if count <= len(_COLOURS):
+        return _COLOURS[:count]
+    return [colormaps["turbo"](place) for place in np.linspace(0.05, 0.95, count)]

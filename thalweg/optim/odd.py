@@ -1,0 +1,72 @@
+"""Tensors that the fused pass cannot take, as the reference engine meets them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from thalweg.chain import Chain
+
+__all__ = ["OddTensor"]
+
+
+class OddTensor:
+    """One parameter that lies where, or as, no kernel can reach it: another device, a tensor
+    subclass, gaps between its elements, or `differentiable=True`.
+
+    Of a complex parameter it is one component; `component` picks it from every tensor.
+    """
+
+    def __init__(
+        self,
+        chain: Chain,
+        group: int,
+        parameter: Tensor,
+        grad: Tensor,
+        state: MutableMapping[str, Any],
+        first: Mapping[str, bool],
+        differentiable: bool,
+        component: str = "",
+    ) -> None:
+        self.chain, self.group, self.parameter, self.grad = chain, group, parameter, grad
+        self.state, self.first, self.component = state, first, component
+        self.differentiable = differentiable
+        self.shape = tuple(parameter.shape)
+        self.cells = {key: float(state[key]) for key in chain.cells}
+
+    def _part(self, tensor: Tensor) -> Tensor:
+        return getattr(tensor, self.component) if self.component else tensor
+
+    def arrays(self) -> dict[str, Any]:
+        """Its arrays in the computation type; copies, unless torch must see the originals."""
+        tensors = {"p": self.parameter, "g": self.grad}
+        tensors |= {
+            slot.qualified: self.state[slot.key]
+            for slot in self.chain.slots
+            if slot.key in self.state
+        }
+        double = self.parameter.dtype in (torch.float64, torch.complex128)
+        dtype = torch.float64 if double else torch.float32
+        return {
+            name: self._part(t if self.differentiable else t.detach()).to(dtype)
+            for name, t in tensors.items()
+        }
+
+    def keep(self, arrays: Mapping[str, Any], names: Sequence[str]) -> None:
+        """Store what the step gave a value, the parameter first."""
+        keys = {slot.qualified: slot.key for slot in self.chain.slots}
+        for name in names:
+            if name == "p":
+                self._part(self.parameter).copy_(arrays[name])
+            elif self.differentiable and not self.component:
+                self.state[keys[name]] = arrays[name].to(self.state[keys[name]].dtype)
+            else:
+                self._part(self.state[keys[name]]).copy_(arrays[name])
+
+    def keep_cells(self, cells: Mapping[str, float]) -> None:
+        """Store the numbers of its next step."""
+        for key, value in cells.items():
+            self.state[key].fill_(value)

@@ -1,0 +1,40 @@
+"""Teaches `thalweg.elementwise` torch's tensors: the reference engine runs on them too."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from thalweg import elementwise
+
+__all__: list[str] = []
+
+
+def _both(function: Any) -> Any:
+    """torch.maximum and torch.minimum take two tensors and no numbers."""
+
+    def apply(a: Any, b: Any) -> Tensor:
+        like = a if isinstance(a, Tensor) else b
+        a = a if isinstance(a, Tensor) else torch.full_like(like, a)
+        b = b if isinstance(b, Tensor) else torch.full_like(like, b)
+        return function(a, b)
+
+    return apply
+
+
+elementwise.register(
+    Tensor,
+    SimpleNamespace(
+        sqrt=torch.sqrt,
+        exp=torch.exp,
+        log=torch.log,
+        abs=torch.abs,
+        sign=torch.sign,
+        maximum=_both(torch.maximum),
+        minimum=_both(torch.minimum),
+        where=torch.where,
+    ),
+)

@@ -1,0 +1,367 @@
+"""What a rule or a stage declares: settings, switches, states, measures, scalars and `update`.
+
+A declaration is checked the moment its class body ends; `thalweg.chain` joins declarations.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+from thalweg.source import Source, unknown
+
+__all__ = ["Rule", "Stage", "measure", "needs", "scalar_state", "setting", "state", "switch"]
+
+STREAMS = ("p", "g")
+SCALARS_TAKE = ("h", "t", "first")
+SWITCHES_TAKE = ("h", "t", "shape")
+SCOPES = ("row", "tensor", "all")
+REDUCTIONS = ("sum", "mean", "norm")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One hyper-parameter: its default decides its kind, its bounds decide what is accepted."""
+
+    default: Any
+    low: float | None = None
+    high: float | None = None
+    above: float | None = None
+    below: float | None = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def is_switch(self) -> bool:
+        """A truth value or a choice: fixed when a plan is built."""
+        return isinstance(self.default, bool | str)
+
+    @property
+    def range(self) -> str:
+        """The accepted values, in words."""
+        if self.choices:
+            return "one of " + ", ".join(map(repr, self.choices))
+        bounds = [
+            f"{sign} {bound:g}"
+            for sign, bound in (
+                (">=", self.low),
+                (">", self.above),
+                ("<=", self.high),
+                ("<", self.below),
+            )
+            if bound is not None
+        ]
+        kind = "an integer" if isinstance(self.default, int) else "a number"
+        return " and ".join(bounds) if bounds else kind
+
+    def accepts(self, number: float) -> bool:
+        """Whether one number is inside the bounds; NaN never is, as in torch."""
+        return (
+            not math.isnan(number)
+            and (self.low is None or number >= self.low)
+            and (self.high is None or number <= self.high)
+            and (self.above is None or number > self.above)
+            and (self.below is None or number < self.below)
+        )
+
+    def check(self, where: str, value: Any) -> None:
+        """Raise TypeError for the wrong kind and ValueError for a value out of range."""
+        if isinstance(self.default, bool):
+            return
+        if self.choices:
+            if value not in self.choices:
+                raise ValueError(f"{where} must be {self.range}, got {value!r}")
+        elif isinstance(self.default, tuple):
+            self._check_tuple(where, value)
+        else:
+            self._check_number(where, value)
+
+    def _check_tuple(self, where: str, value: Any) -> None:
+        size = len(self.default)
+        if isinstance(value, str) or not hasattr(value, "__len__") or len(value) != size:
+            raise TypeError(f"{where} must be {size} numbers, got {value!r}")
+        for i, number in enumerate(value):
+            self._check_number(f"{where}[{i}]", number)
+
+    def _check_number(self, where: str, value: Any) -> None:
+        try:
+            if isinstance(value, str | bytes):
+                raise TypeError
+            number = float(value)
+        except (TypeError, ValueError, RuntimeError):
+            raise TypeError(f"{where} must be a number, got {value!r}") from None
+        if isinstance(self.default, int) and number != int(number):
+            raise TypeError(f"{where} must be an integer, got {value!r}")
+        if not self.accepts(number):
+            raise ValueError(f"{where} must be {self.range}, got {value!r}")
+
+
+@dataclass(frozen=True)
+class State:
+    """One array kept per parameter, under torch's `key`."""
+
+    key: str
+    start: Any = 0.0
+    when: str | None = None
+
+
+@dataclass(frozen=True)
+class ScalarState:
+    """One number kept per parameter, under torch's `key`, carried on by `scalars`."""
+
+    key: str
+    start: float = 0.0
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A truth value computed from the settings, the step or the shape before a plan is chosen."""
+
+    function: Callable[..., bool]
+    takes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One reduction that must be known before `update` can run."""
+
+    scope: str
+    reduction: str
+    function: Callable[..., Any]
+    source: Source | None = None
+
+
+@dataclass(frozen=True)
+class Need:
+    """A setting that another part of the chain declares."""
+
+    example: Any
+
+
+def setting(
+    default: Any,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    choices: Iterable[str] = (),
+) -> Any:
+    """Declare a hyper-parameter; `low` and `high` are included in the range, `above` and `below`
+    are not. The default's type is the kind: float, int, a tuple of floats, bool or, with `choices`,
+    str."""
+    return Setting(default, low, high, above, below, tuple(choices))
+
+
+def state(key: str, *, start: Any = 0.0, when: str | None = None) -> Any:
+    """Declare an array of the parameter's shape, kept from step to step.
+
+    It starts as a number, as a copy of the parameter (`start="p"`) or as a function of the
+    settings (`start=lambda h: h.lr`); `when` names the switch without which it does not exist.
+    """
+    return State(key, start, when)
+
+
+def scalar_state(key: str, *, start: float = 0.0) -> Any:
+    """Declare a number kept per parameter: `scalars` takes it by name and returns its next value."""
+    return ScalarState(key, start)
+
+
+def needs(example: Any) -> Any:
+    """Declare that another part of the chain has a setting of this name; `example` is a value to
+    check the declaration with."""
+    return Need(example)
+
+
+def switch(function: Callable[..., bool]) -> Any:
+    """Declare a truth value `update` may branch on, from any of (h, t, shape) by name."""
+    takes = tuple(inspect.signature(function).parameters)
+    for name in takes:
+        if name not in SWITCHES_TAKE:
+            raise TypeError(f"switch {function.__name__}: {unknown(name, SWITCHES_TAKE)}")
+    return Switch(function, takes)
+
+
+def measure(scope: str, reduction: str) -> Callable[[Callable[..., Any]], Any]:
+    """Declare a reduction of a per-element expression: `@measure("row", "mean")` over a function
+    `def name(g): return g`.
+
+    Scopes: "row" (one index of axis 0), "tensor", "all" (every tensor of the optimizer).
+    Reductions: "sum", "mean", "norm" (the square root of the sum of squares).
+    """
+    if scope not in SCOPES:
+        raise TypeError(f"measure: {unknown(scope, SCOPES)}")
+    if reduction not in REDUCTIONS:
+        raise TypeError(f"measure: {unknown(reduction, REDUCTIONS)}")
+    return lambda function: Measure(scope, reduction, function)
+
+
+@dataclass
+class Declaration:
+    """Everything one rule or stage declares, by the names its `update` uses."""
+
+    settings: dict[str, Setting] = field(default_factory=dict)
+    needs: dict[str, Need] = field(default_factory=dict)
+    states: dict[str, State] = field(default_factory=dict)
+    scalar_states: dict[str, ScalarState] = field(default_factory=dict)
+    switches: dict[str, Switch] = field(default_factory=dict)
+    measures: dict[str, Measure] = field(default_factory=dict)
+    scalars_take: tuple[str, ...] = ()
+    scalar_names: tuple[str, ...] = ()
+
+    def take(self, name: str, value: Any) -> bool:
+        """File one class attribute under its kind; False if it declares nothing."""
+        kinds = (
+            (Setting, self.settings),
+            (Need, self.needs),
+            (State, self.states),
+            (ScalarState, self.scalar_states),
+            (Switch, self.switches),
+            (Measure, self.measures),
+        )
+        for kind, table in kinds:
+            if isinstance(value, kind):
+                table[name] = value  # type: ignore[index]
+                return True
+        return False
+
+    @property
+    def static(self) -> list[str]:
+        """The names that are constants of a plan: bool and str settings, and switches."""
+        return [n for n, s in self.settings.items() if s.is_switch] + list(self.switches)
+
+    @property
+    def numbers(self) -> list[str]:
+        """The names that are one double per tensor: plain settings and what `scalars` returns."""
+        plain = [
+            n
+            for n, s in self.settings.items()
+            if isinstance(s.default, int | float) and not s.is_switch
+        ]
+        plain += [n for n, s in self.needs.items() if isinstance(s.example, int | float)]
+        return list(dict.fromkeys([*plain, *self.scalar_names]))
+
+    def examples(self) -> SimpleNamespace:
+        """Settings to try a declaration with: the defaults, and an example of what it needs."""
+        values = {n: s.default for n, s in self.settings.items()}
+        return SimpleNamespace(**values, **{n: s.example for n, s in self.needs.items()})
+
+
+class Declared:
+    """What `Rule` and `Stage` share: collecting and checking a class body."""
+
+    declaration: ClassVar[Declaration] = Declaration()
+    source: ClassVar[Source | None] = None
+
+    @staticmethod
+    def scalars(h: Any) -> dict[str, float]:
+        """Per step and per group: host numbers in double, from (h, t, first) and scalar states."""
+        return {}
+
+    @staticmethod
+    def check(h: Any) -> None:
+        """Raise ValueError when settings that are each in range do not fit together."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if Declared in cls.__bases__:  # Rule and Stage themselves
+            return
+        if "update" not in cls.__dict__ and cls.source is None:
+            raise TypeError(f"{cls.__name__} declares no update(p, g, ...)")
+        cls.declaration = _collect(cls)
+        _check_scalars(cls)
+        known = _names_of(cls)
+        cls.declaration.measures = {
+            name: _check_measure(cls, name, m, known) for name, m in cls.declaration.measures.items()
+        }
+        cls.source = Source.of(cls.update, f"{cls.__name__}.update")  # type: ignore[attr-defined]
+        uniform = {*cls.declaration.static, *cls.declaration.numbers}
+        uniform |= {n for n, m in cls.declaration.measures.items() if m.scope != "row"}
+        cls.source.check(known, uniform, writable=[*STREAMS, *cls.declaration.states])
+        _check_returns(cls, cls.source)
+
+
+class Rule(Declared):
+    """One optimizer, as the lines of its paper: subclass it and declare.
+
+    `takes_sparse` says that a row missing from a sparse gradient is a row of zeros to it.
+    """
+
+    takes_sparse: ClassVar[bool] = False
+
+
+class Stage(Declared):
+    """One piece around a rule, in the same pass: it may change g before the rule or p after it."""
+
+
+def _collect(cls: type[Declared]) -> Declaration:
+    found = Declaration()
+    for base in reversed(cls.__mro__):
+        for name, value in list(vars(base).items()):
+            if name.startswith("_"):
+                continue
+            annotated = name in vars(base).get("__annotations__", {})
+            if annotated and isinstance(value, bool | int | float | tuple):
+                value = Setting(value)
+            if found.take(name, value) and name in STREAMS:
+                raise TypeError(f"{cls.__name__}: {name!r} is the name of a stream; choose another")
+    for name, s in found.states.items():
+        if s.when is not None and s.when not in found.static:
+            raise TypeError(
+                f"{cls.__name__}.{name}: when= names a switch; {unknown(s.when, found.static)}"
+            )
+        made = found.switches.get(s.when or "")
+        if made and made.takes != ("h",):
+            raise TypeError(
+                f"{cls.__name__}.{name}: when={s.when!r} must depend on the settings alone, "
+                f"not on {', '.join(made.takes)}"
+            )
+    return found
+
+
+def _check_scalars(cls: type[Declared]) -> None:
+    """Run `scalars` once with the defaults, to learn the names it gives."""
+    found = cls.declaration
+    takes = tuple(inspect.signature(cls.scalars).parameters)
+    for name in takes:
+        if name not in SCALARS_TAKE and name not in found.scalar_states:
+            allowed = [*SCALARS_TAKE, *found.scalar_states]
+            raise TypeError(f"{cls.__name__}.scalars: {unknown(name, allowed)}")
+    given = {"h": found.examples(), "t": 1, "first": True}
+    given |= {name: s.start for name, s in found.scalar_states.items()}
+    values = cls.scalars(**{name: given[name] for name in takes})  # type: ignore[call-arg]
+    lost = [name for name in found.scalar_states if name not in values]
+    if lost:
+        raise TypeError(f"{cls.__name__}.scalars must return the scalar state {lost[0]!r}")
+    found.scalars_take, found.scalar_names = takes, tuple(values)
+
+
+def _names_of(cls: type[Declared]) -> list[str]:
+    d = cls.declaration
+    return list(dict.fromkeys([*STREAMS, *d.states, *d.measures, *d.static, *d.numbers]))
+
+
+def _check_measure(cls: type[Declared], name: str, m: Measure, known: list[str]) -> Measure:
+    source = Source.of(m.function, f"{cls.__name__}.{name}")
+    source.check(known, set(cls.declaration.static) | set(cls.declaration.numbers), writable=[])
+    return Measure(m.scope, m.reduction, m.function, source)
+
+
+def _check_returns(cls: type[Declared], source: Source) -> None:
+    must = [name for name in source.arguments if name in cls.declaration.states]
+    if issubclass(cls, Rule):
+        must.insert(0, "p")
+    else:  # a stage that changes g or p and does not return it would change nothing
+        must += [name for name in STREAMS if name in source.assigned]
+    for name in must:
+        if name not in source.returned:
+            close = difflib.get_close_matches(name, source.returned, 1)
+            hint = f", did you mean it by {close[0]!r}?" if close else ""
+            raise source.error(source.return_line, f"{name!r} is never returned{hint}")
+    for name in source.returned:
+        if name not in source.arguments:
+            raise source.error(source.return_line, f"returns {name!r}, which it does not take")

@@ -1,0 +1,232 @@
+"""Reads the source of an `update`, and says by name and line what no engine could run."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import inspect
+import linecache
+import textwrap
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from thalweg import elementwise
+
+__all__ = ["Source", "unknown"]
+
+_FUNCTIONS = {
+    getattr(elementwise, name): name for name in elementwise.PRIMITIVES + elementwise.COMPOSITES
+}
+_EXPRESSIONS = (
+    ast.BinOp,
+    ast.UnaryOp,
+    ast.BoolOp,
+    ast.Compare,
+    ast.IfExp,
+    ast.Call,
+    ast.Name,
+    ast.Constant,
+    ast.operator,
+    ast.unaryop,
+    ast.boolop,
+    ast.cmpop,
+    ast.expr_context,
+)
+
+
+def unknown(name: str, allowed: Iterable[str]) -> str:
+    """Say that a name is unknown, with the closest known one, or all of them."""
+    allowed = list(allowed)
+    close = difflib.get_close_matches(name, allowed, 1)
+    hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(allowed) or 'none'}"
+    return f"unknown name {name!r}; {hint}"
+
+
+@dataclass
+class Source:
+    """One function of a declaration: its syntax tree and the names it takes, assigns, returns."""
+
+    title: str
+    function: Callable[..., Any]
+    body: list[ast.stmt]
+    result: ast.expr
+    return_line: int
+    arguments: list[str]
+    first_line: int
+
+    @classmethod
+    def of(cls, function: Callable[..., Any], title: str) -> Source:
+        """Parse a function; its last statement must be its only `return`."""
+        try:
+            text = textwrap.dedent(inspect.getsource(function))
+        except (OSError, TypeError):
+            raise TypeError(
+                f"{title}: its source cannot be read; write it in a file or a notebook cell"
+            ) from None
+        first = function.__code__.co_firstlineno
+        tree = next(n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef))
+        body = [s for s in tree.body if not _is_docstring(s)]
+        arguments = [a.arg for a in tree.args.posonlyargs + tree.args.args + tree.args.kwonlyargs]
+        found = cls(title, function, body[:-1], ast.Constant(0), tree.lineno, arguments, first)
+        if not body or not isinstance(body[-1], ast.Return) or body[-1].value is None:
+            raise found.error(tree.body[-1].lineno, "must end with `return` and the new values")
+        found.result, found.return_line = body[-1].value, body[-1].lineno
+        return found
+
+    @property
+    def returned(self) -> list[str]:
+        """The names an `update` returns, in order."""
+        for value in self.results:
+            if not isinstance(value, ast.Name):
+                raise self.error(
+                    value.lineno, "must return names, such as `return p, m, v`; assign first"
+                )
+        return [value.id for value in self.results if isinstance(value, ast.Name)]
+
+    @property
+    def results(self) -> list[ast.expr]:
+        """The expressions that a function returns."""
+        return list(self.result.elts) if isinstance(self.result, ast.Tuple) else [self.result]
+
+    @property
+    def assigned(self) -> set[str]:
+        """Every name the body gives a value."""
+        return {
+            target.id
+            for statement in self.body
+            for node in ast.walk(statement)
+            if isinstance(node, ast.Assign | ast.AugAssign)
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if isinstance(target, ast.Name)
+        }
+
+    def error(self, line: int, message: str) -> TypeError:
+        """A TypeError naming function, file and line, and quoting the line."""
+        number = self.first_line + line - 1
+        path = self.function.__code__.co_filename
+        quoted = linecache.getline(path, number).strip()
+        place = f"{self.title}, line {number} of {path.rpartition('/')[2]}"
+        return TypeError(f"{place}: {message}" + (f"\n    {quoted}" if quoted else ""))
+
+    def function_named(self, name: str) -> str | None:
+        """The elementwise function that a name in this source stands for, or None."""
+        scope = inspect.getclosurevars(self.function)
+        target = scope.globals.get(name, scope.nonlocals.get(name))
+        try:
+            return _FUNCTIONS.get(target)  # type: ignore[arg-type]
+        except TypeError:
+            return None
+
+    def number_named(self, name: str) -> float | None:
+        """The module-level number that a name in this source stands for, or None."""
+        scope = inspect.getclosurevars(self.function)
+        target = scope.globals.get(name, scope.nonlocals.get(name))
+        is_number = isinstance(target, int | float) and not isinstance(target, bool)
+        return target if is_number else None
+
+    def per_element(self, uniform: Collection[str]) -> set[str]:
+        """The names that hold one value per element: the arguments that are not uniform, and
+        whatever is computed from them."""
+        varying = {name for name in self.arguments if name not in uniform}
+        before = -1
+        while before != len(varying):
+            before = len(varying)
+            for statement in self.body:
+                for node in ast.walk(statement):
+                    if isinstance(node, ast.Assign) and names_in(node.value) & varying:
+                        varying |= {t.id for t in node.targets if isinstance(t, ast.Name)}
+                    elif isinstance(node, ast.AugAssign) and names_in(node.value) & varying:
+                        varying.add(node.target.id)  # type: ignore[union-attr]
+        return varying
+
+    def check(self, known: list[str], uniform: Collection[str], writable: Collection[str]) -> None:
+        """Raise a TypeError by name and line for whatever an engine could not run."""
+        varying = self.per_element(uniform)
+        for name in self.arguments:
+            if name not in known:
+                raise self.error(self._line_of_argument(name), unknown(name, known))
+        defined = set(self.arguments)
+        self._check_statements(self.body, defined, varying)
+        for value in self.results:
+            self._check_expression(value, defined, varying)
+        for name in sorted(self.assigned & set(known) - set(writable)):
+            line = next(
+                n.lineno
+                for s in self.body
+                for n in ast.walk(s)
+                if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store)
+            )
+            raise self.error(line, f"{name!r} is given, and cannot be assigned; use another name")
+
+    def _line_of_argument(self, name: str) -> int:
+        lines = inspect.getsource(self.function).splitlines()
+        return next((i + 1 for i, text in enumerate(lines) if name in text), 1)
+
+    def _check_statements(self, body: list[ast.stmt], defined: set[str], varying: set[str]) -> None:
+        for statement in body:
+            if isinstance(statement, ast.If):
+                self._check_uniform(statement.test, varying)
+                self._check_expression(statement.test, defined, varying)
+                self._check_statements(statement.body, defined, varying)
+                self._check_statements(statement.orelse, defined, varying)
+            elif isinstance(statement, ast.Assign | ast.AugAssign):
+                targets = (
+                    statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+                )
+                if not all(isinstance(t, ast.Name) for t in targets):
+                    raise self.error(statement.lineno, "assigns to something other than a name")
+                if isinstance(statement, ast.AugAssign):
+                    self._check_expression(statement.target, defined, varying)
+                self._check_expression(statement.value, defined, varying)
+                defined |= {t.id for t in targets if isinstance(t, ast.Name)}
+            elif isinstance(statement, ast.Return):
+                raise self.error(statement.lineno, "may only return at its end")
+            elif not isinstance(statement, ast.Pass):
+                kind = type(statement).__name__.lower()
+                raise self.error(statement.lineno, f"{kind!r} is not an assignment or an `if`")
+
+    def _check_uniform(self, test: ast.expr, varying: set[str]) -> None:
+        culprits = sorted(names_in(test) & varying)
+        if culprits:
+            raise self.error(
+                test.lineno,
+                f"`if` on {culprits[0]!r}, which differs from element to element; "
+                f"use where(condition, a, b)",
+            )
+
+    def _check_expression(self, tree: ast.expr, defined: set[str], varying: set[str]) -> None:
+        for node in ast.walk(tree):
+            line = getattr(node, "lineno", tree.lineno)
+            if not isinstance(node, _EXPRESSIONS):
+                raise self.error(line, f"{type(node).__name__} is not arithmetic on elements")
+            if isinstance(node, ast.IfExp):
+                self._check_uniform(node.test, varying)
+            elif isinstance(node, ast.BoolOp) and names_in(node) & varying:
+                raise self.error(line, "`and`/`or` on elements; use where(condition, a, b)")
+            elif isinstance(node, ast.Call):
+                self._check_call(node, line)
+            elif isinstance(node, ast.Name) and node.id not in defined:
+                is_known = self.function_named(node.id) or self.number_named(node.id) is not None
+                if not is_known:
+                    raise self.error(line, unknown(node.id, sorted(defined)))
+
+    def _check_call(self, node: ast.Call, line: int) -> None:
+        name = ast.unparse(node.func)
+        if not isinstance(node.func, ast.Name) or self.function_named(name) is None:
+            allowed = [*elementwise.PRIMITIVES, *elementwise.COMPOSITES]
+            hint = unknown(name.rpartition(".")[2], allowed) if "." not in name else ""
+            hint = hint or f"{name} is not a function of thalweg.elementwise"
+            raise self.error(line, hint + "; import it from thalweg.elementwise")
+        if node.keywords:
+            raise self.error(line, f"{name} takes its arguments by position")
+
+
+def names_in(tree: ast.AST) -> set[str]:
+    """Every name a piece of syntax reads, functions apart."""
+    called = {id(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}
+    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in called}
+
+
+def _is_docstring(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)

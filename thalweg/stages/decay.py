@@ -1,0 +1,47 @@
+"""Weight decay: added to the gradient (L2) or taken from the weights (decoupled)."""
+
+from thalweg.rule import Stage, needs, setting, switch
+
+
+class Decay(Stage):
+    """Weight decay as torch's classes have it: L2 in the gradient, or decoupled from it.
+
+    L2 pulls every weight towards zero through the gradient, so an adaptive rule divides
+    the pull by the gradient's scale; decoupled decay takes the same share of every
+    weight, which is what AdamW adds to Adam. Put it in front of the rule, whose own
+    step is then not shrunk.
+
+        g <- g + weight_decay p         by default
+        p <- p - lr weight_decay p      with decoupled_weight_decay
+
+    Paper: Loshchilov and Hutter 2019, arXiv:1711.05101, Algorithms 1 and 2.
+    Differs: as torch, the schedule multiplier of the paper is lr itself.
+    """
+
+    lr: float = needs(1e-3)
+    weight_decay: float = setting(0.0, low=0)
+    decoupled_weight_decay: bool = False
+
+    @switch
+    def decays(h):
+        return h.weight_decay != 0  # 0 times an infinite weight would be NaN
+
+    @staticmethod
+    def update(p, g, lr, weight_decay, decays, decoupled_weight_decay):
+        if decays and decoupled_weight_decay:
+            p = p * (1 - lr * weight_decay)
+        elif decays:
+            g = g + weight_decay * p
+        return p, g
+
+
+class DecoupledDecay(Decay):
+    """`Decay`, decoupled unless told otherwise: the one to compose with.
+
+        p <- p - lr weight_decay p
+
+    Paper: Loshchilov and Hutter 2019, arXiv:1711.05101, Algorithm 2, line 12.
+    Differs: as `Decay`.
+    """
+
+    decoupled_weight_decay: bool = True
