@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
-from thalweg.rule import SWITCHES_TAKE, Declared, Rule, Setting, Stage, State
+from thalweg.rule import Declared, Rule, Stage, State, Switch
+from thalweg.settings import Setting
 from thalweg.source import unknown
 
 __all__ = ["Chain", "Part", "Slot", "chain"]
@@ -29,6 +30,28 @@ class Part:
     def qualified(self, name: str) -> str:
         """A name inside the plan: p and g are everybody's, the rest is this part's own."""
         return name if name in ("p", "g") else f"{self.prefix}__{name}"
+
+
+@dataclass(frozen=True)
+class _Wiring:
+    """Which of its names a part finds where; per part, worked out once for all steps."""
+
+    settings: list[list[tuple[str, str]]]
+    numbers: list[list[tuple[str, str]]]
+    flags: list[list[tuple[str, str]]]
+    switches: list[list[tuple[Switch, str]]]
+
+    @classmethod
+    def of(cls, parts: Sequence[Part]) -> _Wiring:
+        wiring = cls([], [], [], [])
+        for part in parts:
+            d = part.declared.declaration
+            wiring.settings.append([(n, part.public(n)) for n in [*d.settings, *d.needs]])
+            wiring.numbers.append([(n, part.qualified(n)) for n in d.numbers])
+            flags = [n for n, s in d.settings.items() if s.is_switch]
+            wiring.flags.append([(n, part.qualified(n)) for n in flags])
+            wiring.switches.append([(s, part.qualified(n)) for n, s in d.switches.items()])
+        return wiring
 
 
 @dataclass(frozen=True)
@@ -77,6 +100,7 @@ class Chain:
         self.positional, self.keyword_only, self.fixed = self._read_signature(signature, values)
         self.slots = self._merge_states()
         self.cells = self._merge_cells()
+        self._wiring = _Wiring.of(self.parts)
         self._check_needs()
 
     def _merge_settings(self, values: Mapping[str, Any]) -> dict[str, Setting]:
@@ -185,18 +209,11 @@ class Chain:
 
     def views(self, group: Mapping[str, Any]) -> list[SimpleNamespace]:
         """The settings of a group as each part sees them, as Python numbers."""
-        plain = {
-            name: _plain(group.get(name, s.default), s.default) for name, s in self.settings.items()
-        } | self.fixed
+        plain = {n: _plain(group.get(n, s.default), s.default) for n, s in self.settings.items()}
+        plain |= self.fixed
         return [
-            SimpleNamespace(
-                **{
-                    name: plain[part.public(name)]
-                    for table in (part.declared.declaration.settings, part.declared.declaration.needs)
-                    for name in table
-                }
-            )
-            for part in self.parts
+            SimpleNamespace(**{name: plain[public] for name, public in pairs})
+            for pairs in self._wiring.settings
         ]
 
     def scalars(
@@ -209,14 +226,13 @@ class Chain:
         """Every uniform number of one step by qualified name, and the next value of the cells."""
         numbers: dict[str, float] = {}
         carried: dict[str, float] = {}
-        for part, h in zip(self.parts, views, strict=True):
+        for part, h, names in zip(self.parts, views, self._wiring.numbers, strict=True):
             d = part.declared.declaration
             given = {"h": h, "t": t, "first": first.get(part.prefix, False)}
             given |= {name: cells[s.key] for name, s in d.scalar_states.items()}
-            made = part.declared.scalars(**{name: given[name] for name in d.scalars_take})  # type: ignore[call-arg]
-            for name in d.numbers:
-                value = made[name] if name in made else getattr(h, name)
-                numbers[part.qualified(name)] = float(value)
+            made = part.declared.scalars(**{name: given[name] for name in d.scalars_take})
+            for name, qualified in names:
+                numbers[qualified] = float(made[name] if name in made else getattr(h, name))
             carried |= {s.key: float(made[name]) for name, s in d.scalar_states.items()}
         return numbers, carried
 
@@ -225,17 +241,15 @@ class Chain:
     ) -> dict[str, bool | str]:
         """Every switch of one tensor's step, by qualified name: what chooses the plan."""
         found: dict[str, bool | str] = {}
-        for part, h in zip(self.parts, views, strict=True):
-            d = part.declared.declaration
-            for name, s in d.settings.items():
-                if s.is_switch:
-                    value = getattr(h, name)
-                    found[part.qualified(name)] = value if isinstance(value, str) else bool(value)
-            given = dict(zip(SWITCHES_TAKE, (h, t, shape), strict=True))
-            for name, made in d.switches.items():
-                found[part.qualified(name)] = bool(
-                    made.function(*(given[n] for n in made.takes))
-                )
+        for h, flags, switches in zip(
+            views, self._wiring.flags, self._wiring.switches, strict=True
+        ):
+            for name, qualified in flags:
+                value = getattr(h, name)
+                found[qualified] = value if isinstance(value, str) else bool(value)
+            given = {"h": h, "t": t, "shape": shape}
+            for made, qualified in switches:
+                found[qualified] = bool(made.function(*[given[name] for name in made.takes]))
         return found
 
     def live_slots(self, views: Sequence[SimpleNamespace]) -> list[Slot]:
@@ -290,7 +304,9 @@ def chain(
     rules = [part.declared for part in joined if issubclass(part.declared, Rule)]
     if not rules:
         raise TypeError(f"{name}: a chain must contain a rule, got only stages")
-    made = Chain(name, joined, inherited | defaults, signature, doc or rules[0].__doc__ or "", aliases)
+    made = Chain(
+        name, joined, inherited | defaults, signature, doc or rules[0].__doc__ or "", aliases
+    )
     made.fixed = {n: v for n, v in defaults.items() if n in made.fixed}
     return made
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
+from thalweg.settings import Setting
 from thalweg.source import Source, unknown
 
 __all__ = ["Rule", "Stage", "measure", "needs", "scalar_state", "setting", "state", "switch"]
@@ -22,82 +22,6 @@ SCALARS_TAKE = ("h", "t", "first")
 SWITCHES_TAKE = ("h", "t", "shape")
 SCOPES = ("row", "tensor", "all")
 REDUCTIONS = ("sum", "mean", "norm")
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One hyper-parameter: its default decides its kind, its bounds decide what is accepted."""
-
-    default: Any
-    low: float | None = None
-    high: float | None = None
-    above: float | None = None
-    below: float | None = None
-    choices: tuple[str, ...] = ()
-
-    @property
-    def is_switch(self) -> bool:
-        """A truth value or a choice: fixed when a plan is built."""
-        return isinstance(self.default, bool | str)
-
-    @property
-    def range(self) -> str:
-        """The accepted values, in words."""
-        if self.choices:
-            return "one of " + ", ".join(map(repr, self.choices))
-        bounds = [
-            f"{sign} {bound:g}"
-            for sign, bound in (
-                (">=", self.low),
-                (">", self.above),
-                ("<=", self.high),
-                ("<", self.below),
-            )
-            if bound is not None
-        ]
-        kind = "an integer" if isinstance(self.default, int) else "a number"
-        return " and ".join(bounds) if bounds else kind
-
-    def accepts(self, number: float) -> bool:
-        """Whether one number is inside the bounds; NaN never is, as in torch."""
-        return (
-            not math.isnan(number)
-            and (self.low is None or number >= self.low)
-            and (self.high is None or number <= self.high)
-            and (self.above is None or number > self.above)
-            and (self.below is None or number < self.below)
-        )
-
-    def check(self, where: str, value: Any) -> None:
-        """Raise TypeError for the wrong kind and ValueError for a value out of range."""
-        if isinstance(self.default, bool):
-            return
-        if self.choices:
-            if value not in self.choices:
-                raise ValueError(f"{where} must be {self.range}, got {value!r}")
-        elif isinstance(self.default, tuple):
-            self._check_tuple(where, value)
-        else:
-            self._check_number(where, value)
-
-    def _check_tuple(self, where: str, value: Any) -> None:
-        size = len(self.default)
-        if isinstance(value, str) or not hasattr(value, "__len__") or len(value) != size:
-            raise TypeError(f"{where} must be {size} numbers, got {value!r}")
-        for i, number in enumerate(value):
-            self._check_number(f"{where}[{i}]", number)
-
-    def _check_number(self, where: str, value: Any) -> None:
-        try:
-            if isinstance(value, str | bytes):
-                raise TypeError
-            number = float(value)
-        except (TypeError, ValueError, RuntimeError):
-            raise TypeError(f"{where} must be a number, got {value!r}") from None
-        if isinstance(self.default, int) and number != int(number):
-            raise TypeError(f"{where} must be an integer, got {value!r}")
-        if not self.accepts(number):
-            raise ValueError(f"{where} must be {self.range}, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -167,7 +91,7 @@ def state(key: str, *, start: Any = 0.0, when: str | None = None) -> Any:
 
 
 def scalar_state(key: str, *, start: float = 0.0) -> Any:
-    """Declare a number kept per parameter: `scalars` takes it by name and returns its next value."""
+    """Declare a number kept per parameter, which `scalars` takes by name and returns anew."""
     return ScalarState(key, start)
 
 
@@ -215,7 +139,7 @@ class Declaration:
 
     def take(self, name: str, value: Any) -> bool:
         """File one class attribute under its kind; False if it declares nothing."""
-        kinds = (
+        kinds: tuple[tuple[type, dict[str, Any]], ...] = (
             (Setting, self.settings),
             (Need, self.needs),
             (State, self.states),
@@ -225,7 +149,7 @@ class Declaration:
         )
         for kind, table in kinds:
             if isinstance(value, kind):
-                table[name] = value  # type: ignore[index]
+                table[name] = value
                 return True
         return False
 
@@ -276,7 +200,8 @@ class Declared:
         _check_scalars(cls)
         known = _names_of(cls)
         cls.declaration.measures = {
-            name: _check_measure(cls, name, m, known) for name, m in cls.declaration.measures.items()
+            name: _check_measure(cls, name, m, known)
+            for name, m in cls.declaration.measures.items()
         }
         cls.source = Source.of(cls.update, f"{cls.__name__}.update")  # type: ignore[attr-defined]
         uniform = {*cls.declaration.static, *cls.declaration.numbers}
@@ -333,7 +258,7 @@ def _check_scalars(cls: type[Declared]) -> None:
             raise TypeError(f"{cls.__name__}.scalars: {unknown(name, allowed)}")
     given = {"h": found.examples(), "t": 1, "first": True}
     given |= {name: s.start for name, s in found.scalar_states.items()}
-    values = cls.scalars(**{name: given[name] for name in takes})  # type: ignore[call-arg]
+    values = cls.scalars(**{name: given[name] for name in takes})
     lost = [name for name in found.scalar_states if name not in values]
     if lost:
         raise TypeError(f"{cls.__name__}.scalars must return the scalar state {lost[0]!r}")

@@ -114,7 +114,7 @@ class Source:
         scope = inspect.getclosurevars(self.function)
         target = scope.globals.get(name, scope.nonlocals.get(name))
         try:
-            return _FUNCTIONS.get(target)  # type: ignore[arg-type]
+            return _FUNCTIONS.get(target)
         except TypeError:
             return None
 

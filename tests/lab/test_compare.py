@@ -6,7 +6,10 @@ import pty
 import re
 import subprocess
 
-from tests.lab.conftest import COMMAND, SMALL, environment, run_thalweg
+import pytest
+
+from tests.lab.conftest import COMMAND, SMALL, Outcome, environment
+from thalweg.lab.results import open_folder
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -17,6 +20,36 @@ def curves(results):
         name: [(run["seed"], run["test_accuracy"], run["curve"]) for run in entry["runs"]]
         for name, entry in results["optimizers"].items()
     }
+
+
+@pytest.fixture(scope="module")
+def live(small, tmp_path_factory) -> Outcome:
+    """The small comparison once more, on a terminal and into a folder that has results."""
+    folder = tmp_path_factory.mktemp("live")
+    (folder / "results.json").write_text("from before")
+    ours, theirs = pty.openpty()
+    running = subprocess.Popen(
+        [*COMMAND, *SMALL, "--out", "."],
+        stdout=theirs,
+        cwd=folder,
+        env={**environment(), "TERM": "xterm"},
+    )
+    os.close(theirs)
+    shown = read_all(ours)
+    return Outcome(running.wait(), shown, "", folder)
+
+
+def read_all(terminal: int) -> str:
+    """Read until the other side closes, which Linux reports as an error."""
+    parts = []
+    while True:
+        try:
+            part = os.read(terminal, 65536)
+        except OSError:
+            part = b""
+        if not part:
+            return b"".join(parts).decode()
+        parts.append(part)
 
 
 def test_it_succeeds_and_says_nothing_on_stderr(small):
@@ -91,40 +124,27 @@ def test_without_a_terminal_there_are_lines_of_80_columns_and_no_control_codes(s
     assert small.stdout.count("seed 2 of 2") == 3
 
 
-def test_the_same_seeds_give_the_same_results(small, tmp_path):
-    """And a name used before is replaced, which is what --out says too."""
-    (tmp_path / "results.json").write_text("from before")
-    again = run_thalweg(*SMALL, "--out", ".", cwd=tmp_path)
-    assert again.code == 0
-    assert curves(again.results) == curves(small.results)
+def test_the_same_seeds_give_the_same_results(small, live):
+    assert curves(live.results) == curves(small.results)
 
 
-def test_on_a_terminal_the_table_is_live_and_keeps_to_its_80_columns(small, tmp_path):
-    ours, theirs = pty.openpty()
-    running = subprocess.Popen(
-        [*COMMAND, *SMALL], stdout=theirs, cwd=tmp_path, env={**environment(), "TERM": "xterm"}
-    )
-    os.close(theirs)
-    shown = read_all(ours)
-    assert running.wait() == 0
-    assert "\x1b[?25l" in shown  # the cursor is hidden while the table is redrawn
-    assert "best so far" in shown
-    lines = CONTROL.sub("", shown).replace("\r", "\n").split("\n")
+def test_a_folder_used_before_has_its_results_replaced(live):
+    assert live.results["complete"] is True
+
+
+def test_on_a_terminal_the_table_is_live_and_keeps_to_its_80_columns(live):
+    assert live.code == 0
+    assert "\x1b[?25l" in live.stdout  # the cursor is hidden while the table is redrawn
+    assert "best so far" in live.stdout
+    lines = CONTROL.sub("", live.stdout).replace("\r", "\n").split("\n")
     assert max(len(line.rstrip()) for line in lines) <= 80
-    assert [path.name[:8] for path in (tmp_path / "runs").iterdir()] == ["compare-"]
 
 
-def read_all(terminal: int) -> str:
-    """Read until the other side closes, which Linux reports as an error."""
-    parts = []
-    while True:
-        try:
-            part = os.read(terminal, 65536)
-        except OSError:
-            part = b""
-        if not part:
-            return b"".join(parts).decode()
-        parts.append(part)
+def test_without_a_name_the_folder_is_always_a_new_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folders = {open_folder("compare", None, None) for _ in range(3)}
+    assert len(folders) == 3
+    assert all(folder.match("runs/compare-*") and folder.is_dir() for folder in folders)
 
 
 def test_means_in_the_summary_are_those_of_the_runs(small):

@@ -7,7 +7,7 @@ import pytest
 
 from thalweg.lab.contest import GRID, TUNING_SEED, Contest, Entry, Trial
 from thalweg.lab.contestants import Budget, enter
-from thalweg.lab.digits import Task, load_tasks
+from thalweg.lab.digits import load_tasks
 from thalweg.lab.network import SIZES, initial_layers
 from thalweg.lab.training import Run
 
@@ -191,7 +191,3 @@ def test_a_seed_draws_the_same_weights_each_time():
 
 def test_names_are_taken_once_in_the_order_given():
     assert [each.name for each in enter(["Ranger", "ADAM", "adam"], [])] == ["Ranger", "Adam"]
-
-
-def test_a_task_names_its_four_parts():
-    assert Task._fields == ("images", "labels", "held_images", "held_labels")

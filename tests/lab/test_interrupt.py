@@ -47,7 +47,7 @@ def test_finished_runs_are_kept_and_shown(tmp_path):
 
 
 def test_before_the_first_run_the_finished_trials_are_kept(tmp_path):
-    outcome = interrupt(tmp_path, "adam", "sgd", "--epochs", "20", after="Adam: lr")
+    outcome = interrupt(tmp_path, "adam", "sgd", "--epochs", "10", after="Adam: lr")
     assert (outcome.code, outcome.stderr) == (130, "")
     results = outcome.results
     assert results["complete"] is False

@@ -17,16 +17,16 @@ from numba.extending import intrinsic
 from thalweg import elementwise
 from thalweg.fuse.storage import FORMATS
 
-__all__ = ["FUNCTIONS", "add", "claim", "load", "store"]
+__all__ = ["FUNCTIONS", "add", "call", "claim", "load", "store"]
 
 _I16, _I32, _I64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
-_IN_MEMORY = {
+_IN_MEMORY: dict[str, Any] = {
     "float32": ir.FloatType(),
     "float64": ir.DoubleType(),
     "float16": ir.HalfType(),
     "bfloat16": _I16,
 }
-_NUMBA = {"float32": types.float32, "float64": types.float64}
+_NUMBA: dict[str, Any] = {"float32": types.float32, "float64": types.float64}
 
 
 def _scopes(builder: ir.IRBuilder, names: tuple[str, ...]) -> Any:
@@ -54,10 +54,11 @@ def load(format: str, computation: str, stream: str, streams: tuple[str, ...]) -
     size = FORMATS[format].size
 
     @intrinsic
-    def load_element(_, address, index):  # type: ignore[no-untyped-def]
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def load_element(_, address, index):
+        def generate(context, builder, signature, arguments):
             # views and bucket slices are aligned to their element and no more
-            value = builder.load(_element(builder, *arguments, format), align=size)
+            address, index = arguments
+            value = builder.load(_element(builder, address, index, format), align=size)
             _mark(builder, value, stream, streams)
             return _widened(builder, value, format, context.get_value_type(kind))
 
@@ -72,10 +73,11 @@ def store(format: str, computation: str, stream: str, streams: tuple[str, ...]) 
     size = FORMATS[format].size
 
     @intrinsic
-    def store_element(_, address, index, number):  # type: ignore[no-untyped-def]
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            value = _narrowed(builder, arguments[2], format)
-            access = builder.store(value, _element(builder, *arguments[:2], format), align=size)
+    def store_element(_, address, index, number):
+        def generate(context, builder, signature, arguments):
+            address, index, number = arguments
+            place = _element(builder, address, index, format)
+            access = builder.store(_narrowed(builder, number, format), place, align=size)
             _mark(builder, access, stream, streams)
             return context.get_dummy_value()
 
@@ -111,10 +113,10 @@ def _resized(builder: ir.IRBuilder, value: Any, target: Any) -> Any:
 
 
 @intrinsic
-def claim(_, counter):  # type: ignore[no-untyped-def]
+def claim(_, counter):
     """Take the next number from a counter that other threads take from as well."""
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, arguments):
         pointer = builder.inttoptr(arguments[0], _I64.as_pointer())
         return builder.atomic_rmw("add", pointer, _I64(1), "monotonic")
 
@@ -122,19 +124,30 @@ def claim(_, counter):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def add(_, total, number):  # type: ignore[no-untyped-def]
+def add(_, total, number):
     """Add to a running sum in any order, so that the sum is computed on vectors."""
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, arguments):
         return builder.fadd(*arguments, flags=("reassoc", "contract", "nsz"))
 
     return types.float64(types.float64, types.float64), generate
 
 
+@intrinsic
+def call(_, function, argument):
+    """Call a C function `void *f(void *)` by its address."""
+
+    def generate(context, builder, signature, arguments):
+        kind = ir.FunctionType(_I64, [_I64]).as_pointer()
+        return builder.call(builder.inttoptr(arguments[0], kind), [arguments[1]])
+
+    return types.int64(types.int64, types.int64), generate
+
+
 def _unary(name: str) -> Any:
     @intrinsic
-    def function(_, x):  # type: ignore[no-untyped-def]
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def function(_, x):
+        def generate(context, builder, signature, arguments):
             called = builder.module.declare_intrinsic(name, [arguments[0].type])
             return builder.call(called, arguments)
 
@@ -147,8 +160,8 @@ def _extremum(predicate: str) -> Any:
     """NaN if either is, as torch.maximum and numpy.maximum have it."""
 
     @intrinsic
-    def function(_, a, b):  # type: ignore[no-untyped-def]
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def function(_, a, b):
+        def generate(context, builder, signature, arguments):
             a, b = arguments
             larger = builder.select(builder.fcmp_ordered(predicate, a, b), a, b)
             # b is returned whenever a comparison fails, so only a NaN in a needs a line
@@ -160,16 +173,16 @@ def _extremum(predicate: str) -> Any:
 
 
 @intrinsic
-def _where(_, condition, a, b):  # type: ignore[no-untyped-def]
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+def _where(_, condition, a, b):
+    def generate(context, builder, signature, arguments):
         return builder.select(*arguments)
 
     return a(types.boolean, a, a), generate
 
 
 @intrinsic
-def _sign(_, x):  # type: ignore[no-untyped-def]
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+def _sign(_, x):
+    def generate(context, builder, signature, arguments):
         (value,) = arguments
         kind = value.type
         one, zero = ir.Constant(kind, 1.0), ir.Constant(kind, 0.0)

@@ -18,6 +18,7 @@ from thalweg.chain import Chain
 from thalweg.fuse import cpu, reference
 from thalweg.fuse.plan import Pass, Plan, plan_for
 from thalweg.fuse.storage import computation
+from thalweg.fuse.totals import Totals
 
 __all__ = ["Kind", "Odd", "Work"]
 
@@ -40,10 +41,21 @@ class Kind:
 class Odd(Protocol):
     """A tensor that the fused pass cannot take, as the reference engine meets it."""
 
-    group: int
-    shape: tuple[int, ...]
-    cells: Mapping[str, float]
-    first: Mapping[str, bool]
+    @property
+    def group(self) -> int:
+        """The number of its group."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape, which switches may ask for."""
+
+    @property
+    def cells(self) -> Mapping[str, float]:
+        """Its numbers as the last step left them."""
+
+    @property
+    def first(self) -> Mapping[str, bool]:
+        """The parts whose states were created for this step."""
 
     def arrays(self) -> dict[str, Any]:
         """Copies of its arrays, in the computation type, by qualified name."""
@@ -89,7 +101,11 @@ class Work:
         index = {kind: i for i, kind in enumerate(self.kinds)}
         self.kind_of = np.array([index[kind] for kind in kinds], np.int64)
         self.group_of = np.array(groups, np.int64)
+        # per tensor, the first tensor of its group, and its group's rank among those present
+        _, leaders, ranks = np.unique(self.group_of, return_index=True, return_inverse=True)
+        self._leader_of, self._leaders, self._rank_of = leaders[ranks], leaders, ranks
         self._batches: dict[Any, list[_Batch]] = {}
+        self._sorted: tuple[NDArray[np.int64], list[int], NDArray[np.int64]] | None = None
 
     def step(
         self,
@@ -102,8 +118,9 @@ class Work:
     ) -> tuple[NDArray[np.float64], list[dict[str, float]]]:
         """Run one step; returns the next cells, of the tensors and of the odd ones.
 
-        `views` are the groups' settings as `chain.views` gives them; `cells` has a column per `chain.cells`, holding the numbers as the last step left them;
-        `first` has a column per part: whether its states were created for this step.
+        `views` are the groups' settings as `chain.views` gives them. `cells` has a column per
+        `chain.cells`, with the numbers as the last step left them; `first` has a column per part:
+        whether its states were created for this step.
         """
         contexts, context_of = self._contexts(views, cells, first)
         batches = self._partition(contexts, context_of)
@@ -129,23 +146,21 @@ class Work:
         cells: NDArray[np.float64],
         first: NDArray[np.bool_],
     ) -> tuple[list[_Context], NDArray[np.int64]]:
-        """The distinct combinations of group, cells and first-ness, and which one each tensor has."""
-        if not len(self.group_of):
-            return [], np.zeros(0, np.int64)
-        keys = np.column_stack([self.group_of, cells, first])
-        # groups are contiguous, so equal neighbours find almost everything; the dict the rest
-        starts = np.flatnonzero(np.any(keys[1:] != keys[:-1], axis=1)) + 1
-        starts = np.concatenate([[0], starts])
-        seen: dict[tuple[float, ...], int] = {}
-        numbers = [seen.setdefault(tuple(keys[i]), len(seen)) for i in starts]
-        lengths = np.diff(np.append(starts, len(keys)))
-        names, prefixes = list(self.chain.cells), [part.prefix for part in self.chain.parts]
+        """The distinct combinations of group, cells and `first`, and which one each tensor has."""
+        if not first.any() and np.array_equal(cells, cells[self._leader_of]):
+            examples, context_of = self._leaders, self._rank_of  # one step count to a group
+        else:
+            keys = np.column_stack([self.group_of, cells, first])
+            _, examples, context_of = np.unique(
+                keys, axis=0, return_index=True, return_inverse=True
+            )
         contexts = []
-        for group, *rest in seen:
-            held = dict(zip(names, rest[: len(names)], strict=True))
-            new = dict(zip(prefixes, map(bool, rest[len(names) :]), strict=True))
-            contexts.append(self._context(views[int(group)], held, new))
-        return contexts, np.repeat(numbers, lengths)
+        for i in examples.tolist():
+            held = dict(zip(self.chain.cells, cells[i].tolist(), strict=True))
+            prefixes = (part.prefix for part in self.chain.parts)
+            new = dict(zip(prefixes, first[i].tolist(), strict=True))
+            contexts.append(self._context(views[self.group_of[i]], held, new))
+        return contexts, context_of.reshape(-1)
 
     def _context(
         self, views: list[SimpleNamespace], cells: Mapping[str, float], first: Mapping[str, bool]
@@ -169,15 +184,19 @@ class Work:
         """The tensors by plan and formats; remembered, since most steps repeat an earlier one."""
         if not len(context_of):
             return []
-        both = context_of * len(self.kinds) + self.kind_of
-        present, which = np.unique(both, return_inverse=True)
-        plans = [
-            self._plan(contexts[b // len(self.kinds)], self.kinds[b % len(self.kinds)].shape)[1]
-            for b in present.tolist()
-        ]
-        key = (which.tobytes(), tuple(map(id, plans)))
+        before = self._sorted
+        if before is None or not (context_of is before[0] or np.array_equal(context_of, before[0])):
+            both = context_of * len(self.kinds) + self.kind_of
+            found, inverse = np.unique(both, return_inverse=True)
+            self._sorted = context_of, found.tolist(), inverse
+            self._batches.clear()
+            before = self._sorted
+        _, present, which = before
+        pairs = [divmod(both, len(self.kinds)) for both in present]
+        plans = [self._plan(contexts[c], self.kinds[k].shape)[1] for c, k in pairs]
+        key = tuple(map(id, plans))
         if key not in self._batches:
-            formats = [self.kinds[b % len(self.kinds)].formats for b in present.tolist()]
+            formats = [self.kinds[k].formats for _, k in pairs]
             self._batches[key] = self._batched(plans, formats, which)
         return self._batches[key]
 
@@ -207,9 +226,9 @@ class Work:
         odd: Sequence[Odd],
         others: Sequence[_Context],
         limit: int,
-    ) -> _Totals:
+    ) -> Totals:
         """Every tensor-wide measure, those of earlier parts first."""
-        totals = _Totals(len(batches), len(odd))
+        totals = Totals(len(batches), len(odd))
         for name in self._measure_names():
             sums: dict[int, NDArray[np.float64]] = {}
             counts: dict[int, NDArray[np.float64]] = {}
@@ -226,7 +245,7 @@ class Work:
         return totals
 
     def _measure_odd(
-        self, name: str, odd: Sequence[Odd], others: Sequence[_Context], totals: _Totals
+        self, name: str, odd: Sequence[Odd], others: Sequence[_Context], totals: Totals
     ) -> dict[int, tuple[float, float]]:
         found: dict[int, tuple[float, float]] = {}
         for number, (one, context) in enumerate(zip(odd, others, strict=True)):
@@ -263,54 +282,15 @@ class Work:
         known: Mapping[str, NDArray[np.float64]],
         limit: int,
     ) -> NDArray[np.float64]:
-        columns = [self.arrays.index(name) for name in work.streams]
+        columns = np.array([self.arrays.index(name) for name in work.streams], np.int64)
         rows = [[c.numbers.get(name, 0.0) for name in work.numbers] for c in contexts]
         numbers = np.array(rows, np.float64).reshape(len(contexts), -1)[context_of[batch.members]]
         for i, name in enumerate(work.numbers):
             if name in known:
                 numbers[:, i] = known[name]
-        formats = [batch.formats[i] or "" for i in columns]
+        formats = [batch.formats[i] or "" for i in columns.tolist()]
         table = np.ascontiguousarray(pointers[np.ix_(batch.members, columns)])
         computes = computation(batch.formats[0] or "")
         by_rows = batch.table(bool(work.rows))
         title = self.chain.name
         return cpu.run(work, formats, computes, title, by_rows, table, numbers, limit)
-
-
-class _Totals:
-    """The tensor-wide measures known so far, per tensor of each batch and per odd tensor."""
-
-    def __init__(self, batches: int, odd: int) -> None:
-        self._batches: list[dict[str, NDArray[np.float64]]] = [{} for _ in range(batches)]
-        self._odd: list[dict[str, float]] = [{} for _ in range(odd)]
-
-    def of_batch(self, number: int) -> dict[str, NDArray[np.float64]]:
-        return self._batches[number]
-
-    def of_odd(self, number: int) -> dict[str, float]:
-        return self._odd[number]
-
-    def add(
-        self,
-        name: str,
-        scope: str,
-        kind: str,
-        sums: Mapping[int, NDArray[np.float64]],
-        counts: Mapping[int, NDArray[np.float64]],
-        odd: Mapping[int, tuple[float, float]],
-    ) -> None:
-        """File one measure, from sums per tensor."""
-        total = sum(s.sum() for s in sums.values()) + sum(s for s, _ in odd.values())
-        count = sum(c.sum() for c in counts.values()) + sum(c for _, c in odd.values())
-        for number, own in sums.items():
-            if scope == "all":
-                self._batches[number][name] = np.full(len(own), _finish(kind, total, count))
-            else:
-                self._batches[number][name] = _finish(kind, own, np.maximum(counts[number], 1))
-        for number, (own_total, own_count) in odd.items():
-            one = (total, count) if scope == "all" else (own_total, own_count)
-            self._odd[number][name] = float(_finish(kind, *one))
-
-
-def _finish(kind: str, total: Any, count: Any) -> Any:
-    return reference.finish(kind, np.asarray(total, np.float64), count)

@@ -1,6 +1,5 @@
 """Every picture that the lab draws; the only file that imports matplotlib."""
 
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,14 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 
 # Solid and dashed in turn: of two curves that coincide, both show.
 _LINES = ("-", (0, (4, 2)))
-_LEGEND_COLUMNS = 5
+
+# How wide a legend is and what a line's sample takes of it, in letters of its font.
+_LEGEND_LETTERS = 165
+_HANDLE_LETTERS = 11
 
 
 def draw_curves(path: Path, contest: Contest) -> None:
-    """Draw training loss and test accuracy over steps: the mean, in a band from worst to best."""
+    """Draw training loss and test accuracy: the mean, in a band from lowest to highest."""
     plt.switch_backend("Agg")
     figure, (loss, accuracy) = plt.subplots(1, 2, figsize=(12, 5.6), layout="constrained")
     entries = [entry for entry in contest.entries if entry.runs]
@@ -38,8 +40,8 @@ def draw_curves(path: Path, contest: Contest) -> None:
     _label(accuracy, "Test accuracy")
     _frame_accuracy(accuracy, contest)
     figure.suptitle(_title(entries), fontsize=13)
-    columns = math.ceil(len(entries) / math.ceil(len(entries) / _LEGEND_COLUMNS))
     handles, labels = loss.get_legend_handles_labels()
+    columns = _LEGEND_LETTERS // (_HANDLE_LETTERS + max(map(len, labels)))
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
     figure.savefig(path, dpi=150)
     plt.close(figure)
@@ -47,7 +49,7 @@ def draw_curves(path: Path, contest: Contest) -> None:
 
 def _title(entries: Sequence[Entry]) -> str:
     seeds = max(len(entry.runs) for entry in entries)
-    many = f"mean of {seeds} seeds, in a band from the lowest to the highest"
+    many = f"mean of {seeds} seeds, in a band from lowest to highest"
     return f"Handwritten digits: {many if seeds > 1 else 'one seed'}"
 
 

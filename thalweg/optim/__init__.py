@@ -11,7 +11,7 @@ from typing import Any
 import torch.optim as _torch_optim
 from torch.optim import Optimizer
 
-from thalweg.optim.optimizer import FusedOptimizer, optimizer
+from thalweg.optim.fused import FusedOptimizer, optimizer
 from thalweg.optimizers import OPTIMIZERS
 
 __all__ = ["SGD", "Adam", "AdamW", "FusedOptimizer", "Optimizer", "RAdam", "Ranger", "optimizer"]

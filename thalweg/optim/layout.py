@@ -2,8 +2,8 @@
 
 Parameters move under the same object (`model.double()`, `share_memory_()`), states are replaced
 from outside, gradients are new at every step: no address is used that this step has not seen.
-The checks are `map`s over C functions, since on thousands of small tensors they, not the
-arithmetic, are what a step costs.
+The checks go over all tensors at once in C (`snapshot.py`), since on thousands of small
+tensors they, not the arithmetic, are what a step costs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from itertools import chain as joined
-from operator import attrgetter, is_
+from operator import is_, methodcaller
 from typing import Any
 
 import numpy as np
@@ -24,14 +24,14 @@ from thalweg.fuse import cpu
 from thalweg.fuse.storage import FORMATS
 from thalweg.fuse.work import Kind, Work
 from thalweg.optim.odd import OddTensor
+from thalweg.optim.snapshot import Addresses, Described
 
 __all__ = ["Layout", "Seen", "look"]
 
+_values = methodcaller("values")
 _PLAIN = {Tensor, torch.nn.Parameter}
 _FORMAT = {getattr(torch, name): name for name in FORMATS}
 _FORMAT |= {torch.complex64: "float32", torch.complex128: "float64"}
-
-_dtype, _shape, _layout = attrgetter("dtype"), attrgetter("shape"), attrgetter("layout")
 
 
 @dataclass
@@ -73,7 +73,12 @@ class Layout:
         self.chain, self.sizes, self.live = chain, seen.sizes, live
         self.odd: list[OddTensor] = []
         self.copies = False  # whether a gradient had to be brought into its parameter's layout
-        grads, arrays, cells, first, kinds, groups = [], [], [], [], [], []
+        grads: list[Tensor] = []
+        arrays: list[list[Any]] = []
+        cells: list[list[Tensor]] = []
+        first: list[list[bool]] = []
+        kinds: list[Kind] = []
+        groups: list[int] = []
         group_of = np.repeat(np.arange(len(seen.sizes)), seen.sizes).tolist()
         for p, g, group in zip(seen.params, seen.grads, group_of, strict=True):
             g = _dense(chain, g)
@@ -96,7 +101,7 @@ class Layout:
             groups.append(group)
         self.first = np.array(first, np.bool_).reshape(len(arrays), len(chain.parts))
         self.work = Work(chain, kinds, groups)
-        self.params = [row[0] for row in arrays]
+        self.params: list[Tensor] = [row[0] for row in arrays]
         self.cells = np.array([[c.data_ptr() for c in row] for row in cells], np.int64)
         self.cells = self.cells.reshape(len(arrays), len(chain.cells))
         wide = [[c.dtype == torch.float64 for c in row] for row in cells]
@@ -106,20 +111,18 @@ class Layout:
         ).reshape(len(arrays), len(self.work.arrays))
         self.pointers[:, 1] = list(map(_address, grads))
         self._grads = grads
-        self._grad_types = list(map(_dtype, grads))
         self._remember(arrays, cells, states)
 
     def _remember(self, arrays: list[list[Any]], cells: list[list[Tensor]], states: Any) -> None:
-        params = self.params
-        self._any_complex = any(map(Tensor.is_complex, params))
-        self._params = list(map(Tensor.data_ptr, params)), list(map(_dtype, params))
-        self._shapes = list(map(_shape, params)), list(map(Tensor.stride, params))
+        """Keep what `fits` compares with."""
         self._owners, self._dicts = list(states), list(states.values())
-        self._flat = _values(self._dicts)
+        self._values = [value for d in self._dicts for value in d.values()]
         held = [t for row in arrays for t in row[1:] if t is not None]
-        self._held = held + [c for row in cells for c in row]
-        self._held_at = list(map(Tensor.data_ptr, self._held))
-        self._held_types = list(map(_dtype, self._held)), list(map(Tensor.stride, self._held))
+        held += [c for row in cells for c in row]
+        self._addresses = Addresses([*self.params, *held])
+        self._at = self._addresses.now()
+        if not (self.odd or self.copies):
+            self._described = Described([*self.params, *self._grads])
 
     def fits(
         self,
@@ -134,40 +137,24 @@ class Layout:
             return False
         if not (_same(seen.params, self.params) and self._states_fit(states)):
             return False
-        params, grads = self.params, seen.grads
-        if (list(map(Tensor.data_ptr, params)), list(map(_dtype, params))) != self._params:
+        if not self._described.fits([*self.params, *seen.grads]):
             return False
-        if (list(map(_shape, params)), list(map(Tensor.stride, params))) != self._shapes:
+        if not np.array_equal(self._addresses.now(), self._at):
             return False
-        return self._take_gradients(grads)
+        self._grads = seen.grads
+        at = Addresses(seen.grads).now()
+        self.pointers[:, 1] = at if at.all() else list(map(_address, seen.grads))
+        return True
 
     def _states_fit(self, states: MutableMapping[Tensor, dict[str, Any]]) -> bool:
+        """Whether the states are the same objects; where they lie is asked apart."""
         dicts = list(states.values())
-        if not (_same(list(states), self._owners) and _same(dicts, self._dicts)):
-            return False
-        if not _same(_values(dicts), self._flat):
-            return False
-        return list(map(Tensor.data_ptr, self._held)) == self._held_at
-
-    def _take_gradients(self, grads: list[Tensor]) -> bool:
-        """Read the gradients' addresses; False unless each lies exactly as its parameter does."""
-        if set(map(type, grads)) - _PLAIN:
-            return False
-        if list(map(_dtype, grads)) != self._grad_types:
-            return False
-        if any(layout is not torch.strided for layout in set(map(_layout, grads))):
-            return False
-        shapes = list(map(_shape, grads)), list(map(Tensor.stride, grads))
-        if shapes != self._shapes or any(map(Tensor.is_neg, grads)):
-            return False
-        if self._any_complex and any(map(Tensor.is_conj, grads)):
-            return False
-        self._grads = grads
-        addresses = list(map(Tensor.data_ptr, grads))
-        if 0 in addresses:
-            addresses = list(map(_address, grads))
-        self.pointers[:, 1] = addresses
-        return True
+        return (
+            _same(list(states), self._owners)
+            and _same(dicts, self._dicts)
+            and sum(map(len, dicts)) == len(self._values)
+            and all(map(is_, joined.from_iterable(map(_values, dicts)), self._values))
+        )
 
     def read_cells(self) -> NDArray[np.float64]:
         """The numbers kept per parameter, such as the step, as they are in memory now."""
@@ -186,10 +173,6 @@ class Layout:
 def _same(one: Sequence[Any], other: Sequence[Any]) -> bool:
     """Whether two sequences hold the same objects; `==` would compare tensors by value."""
     return len(one) == len(other) and all(map(is_, one, other))
-
-
-def _values(dicts: Sequence[Mapping[str, Any]]) -> list[Any]:
-    return list(joined.from_iterable([d.values() for d in dicts]))
 
 
 def _address(tensor: Tensor | None) -> int:
@@ -298,7 +281,9 @@ def _odd(
     differentiable: bool,
 ) -> list[OddTensor]:
     if not (p.is_floating_point() or p.is_complex()):
-        raise TypeError(f"{chain.name}: a parameter must be floating point or complex, got {p.dtype}")
+        raise TypeError(
+            f"{chain.name}: a parameter must be floating point or complex, got {p.dtype}"
+        )
     if not p.numel():
         return []
     first = {prefix: True for prefix in created}

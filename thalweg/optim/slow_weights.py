@@ -12,7 +12,7 @@ from torch import Tensor
 from thalweg.stages import Lookahead
 
 if TYPE_CHECKING:
-    from thalweg.optim.optimizer import FusedOptimizer
+    from thalweg.optim.fused import FusedOptimizer
 
 __all__ = ["SlowWeights"]
 

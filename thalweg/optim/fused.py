@@ -151,7 +151,6 @@ class FusedOptimizer(torch.optim.Optimizer):
         A state in a wider type than its parameter keeps it; torch would narrow it.
         """
 
-
         def remember(_: Any, given: dict[str, Any]) -> None:  # after the user's own hooks
             self._loading = given
 
@@ -186,9 +185,16 @@ class FusedOptimizer(torch.optim.Optimizer):
         for number, p in zip(numbers, params, strict=True):
             for key, value in loaded["state"].get(number, {}).items():
                 have = self.state[p].get(key)
-                if isinstance(value, Tensor) and isinstance(have, Tensor) and have.is_floating_point():
-                    if value.is_floating_point() and value.element_size() > have.element_size():
-                        self.state[p][key] = value.to(have.device)
+                if isinstance(have, Tensor) and _is_wider(value, have):
+                    self.state[p][key] = value.to(have.device)
+
+
+def _is_wider(value: Any, have: Tensor) -> bool:
+    """Whether a loaded state holds more digits than torch left of it."""
+    if not isinstance(value, Tensor) or value.is_complex() != have.is_complex():
+        return False
+    is_float = value.is_floating_point() or value.is_complex()
+    return is_float and value.element_size() > have.element_size()
 
 
 def optimizer(rule: type[Declared] | Chain) -> type[FusedOptimizer]:

@@ -1,0 +1,145 @@
+"""From assignments to text: what is uniform moves in front of the loop, in double."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from thalweg.fuse.lowering import Assign, Branch, Node
+from thalweg.source import names_in
+
+__all__ = ["Lines", "emit"]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """What to run: uniform lines, the names to round from double, and per-element lines."""
+
+    uniform: tuple[str, ...]
+    rounded: tuple[tuple[str, str], ...]
+    elements: tuple[str, ...]
+
+
+def emit(nodes: list[Node], arrays: Collection[str], mark: str = "") -> Lines:
+    varying = _varying(nodes, set(arrays))
+    emitter = _Emitter(varying, mark)
+    emitter.emit(nodes, "")
+    return Lines(tuple(emitter.uniform), tuple(emitter.rounded), tuple(emitter.elements))
+
+
+def _varying(nodes: list[Node], varying: set[str]) -> set[str]:
+    """The names that differ from element to element."""
+    before = -1
+    while before != len(varying):
+        before = len(varying)
+        for node in _assignments(nodes):
+            if names_in(node.value) & varying:
+                varying.add(node.target)
+    return varying
+
+
+def _assignments(nodes: Iterable[Node]) -> Iterable[Assign]:
+    for node in nodes:
+        if isinstance(node, Assign):
+            yield node
+        else:
+            yield from _assignments(node.body)
+            yield from _assignments(node.orelse)
+
+
+class _Emitter:
+    """Writes nodes as text, and moves whatever is uniform out of the loop.
+
+    A uniform subexpression such as `1 - b2` is computed in double and rounded once; left in the
+    loop, it would be computed from a rounded b2 and lose half of its digits.
+    """
+
+    def __init__(self, varying: Collection[str], mark: str) -> None:
+        self.varying, self.mark = varying, mark
+        self.uniform: list[str] = []
+        self.rounded: list[tuple[str, str]] = []
+        self.elements: list[str] = []
+        self._known: dict[str, str] = {}
+        self._indent = ""
+        self._hoisted: list[str] = []
+        self._count = 0
+
+    def emit(self, nodes: list[Node], indent: str) -> None:
+        for node in nodes:
+            if isinstance(node, Branch):
+                self._branch(node, indent)
+            elif node.target in self.varying:
+                self.elements.append(f"{indent}{node.target} = {self._element(node.value)}")
+            else:
+                self.uniform.append(f"{self._indent}{node.target} = {_text(node.value)}")
+                self._hoisted.append(node.target)
+                self._known.clear()
+
+    def _branch(self, node: Branch, indent: str) -> None:
+        test = self._hoist(node.test, "c")
+        outer, self._hoisted = self._hoisted, []
+        at = len(self.uniform)
+        self._known.clear()
+        self._open(node.body, indent, f"if {test}:")
+        if node.orelse:
+            self._open(node.orelse, indent, "else:")
+        # a name given a value in one branch only must have one in the other as well
+        fresh = [n for n in dict.fromkeys(self._hoisted) if n not in outer]
+        self.uniform[at:at] = [f"{self._indent}{name} = 0.0" for name in fresh]
+        self._hoisted = outer + fresh
+
+    def _open(self, body: list[Node], indent: str, opening: str) -> None:
+        """Write one side of a branch, both before the loop and in it."""
+        self.uniform.append(self._indent + opening)
+        self.elements.append(indent + opening)
+        before = len(self.uniform), len(self.elements)
+        self._indent += "    "
+        self.emit(body, indent + "    ")
+        if len(self.uniform) == before[0]:
+            self.uniform.append(f"{self._indent}pass")
+        if len(self.elements) == before[1]:
+            self.elements.append(f"{indent}    pass")
+        self._indent = self._indent[:-4]
+        self._known.clear()
+
+    def _element(self, tree: ast.expr) -> str:
+        return _text(self._lift(tree))
+
+    def _lift(self, tree: ast.expr) -> ast.expr:
+        if not names_in(tree) & set(self.varying):
+            is_test = isinstance(tree, ast.Compare | ast.BoolOp)
+            return ast.Name(self._hoist(tree, "c" if is_test else "u"), ast.Load())
+        if isinstance(tree, ast.BinOp):
+            if isinstance(tree.op, ast.Pow) and isinstance(tree.right, ast.Constant):
+                return ast.BinOp(self._lift(tree.left), tree.op, tree.right)
+            return ast.BinOp(self._lift(tree.left), tree.op, self._lift(tree.right))
+        if isinstance(tree, ast.UnaryOp):
+            return ast.UnaryOp(tree.op, self._lift(tree.operand))
+        if isinstance(tree, ast.Call):
+            return ast.Call(tree.func, [self._lift(a) for a in tree.args], [])
+        if isinstance(tree, ast.IfExp):
+            test = ast.Name(self._hoist(tree.test, "c"), ast.Load())
+            return ast.IfExp(test, self._lift(tree.body), self._lift(tree.orelse))
+        if isinstance(tree, ast.Compare):
+            return ast.Compare(
+                self._lift(tree.left), tree.ops, [self._lift(c) for c in tree.comparators]
+            )
+        return tree
+
+    def _hoist(self, tree: ast.expr, kind: str) -> str:
+        text = _text(tree)
+        if text not in self._known:
+            name = f"{kind}{self._count}{self.mark}"
+            self._count += 1
+            self.uniform.append(f"{self._indent}{name} = {text}")
+            self._hoisted.append(name)
+            self._known[text] = name
+            if kind == "u":
+                self.rounded.append((f"r{name}", name))
+        name = self._known[text]
+        return f"r{name}" if kind == "u" else name
+
+
+def _text(tree: ast.expr) -> str:
+    return ast.unparse(ast.fix_missing_locations(tree))

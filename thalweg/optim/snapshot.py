@@ -1,0 +1,76 @@
+"""Whether tensors are still what they were, asked of thousands at once.
+
+On many small tensors a Python call per tensor costs more than the arithmetic. torch has both
+questions in C for its compiler: guards (type, dtype, device, sizes, strides, conj and neg bits) and
+a plain function from tensor to address. Where a torch lacks them, the same is asked in Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from thalweg.fuse import cpu
+
+__all__ = ["Addresses", "Described"]
+
+_guards = getattr(getattr(torch._C, "_dynamo", None), "guards", None)
+_TensorGuards = getattr(_guards, "TensorGuards", None)
+_address_of = getattr(_guards, "_torchinductor_pyobject_tensor_data_ptr", None)
+
+# below this many tensors the compiled loop is not worth calling
+_FEW = 64
+
+
+class Addresses:
+    """Where each of many tensors lies; asked again, of the same tensors, as often as need be."""
+
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        self._tensors = tensors  # kept alive: their identities are used as C pointers
+        self._objects: NDArray[np.int64] | None = None
+        if _address_of is not None and len(tensors) >= _FEW:
+            self._objects = np.fromiter(map(id, tensors), np.int64, len(tensors))
+
+    def now(self) -> NDArray[np.int64]:
+        """The address of each tensor's first element at this moment."""
+        if self._objects is None:
+            return np.fromiter(map(Tensor.data_ptr, self._tensors), np.int64, len(self._tensors))
+        return cpu.call_each(int(_address_of or 0), self._objects)
+
+
+class Described:
+    """Type, dtype, shape, strides and conj/neg bits of many tensors, to compare others with."""
+
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        self._guards: Any = None
+        self._described: Any = None
+        if _TensorGuards is not None:
+            self._guards = _TensorGuards(
+                *tensors,
+                dynamic_dims_sizes=[list(t.shape) for t in tensors],
+                dynamic_dims_strides=[list(t.stride()) for t in tensors],
+            )
+        else:
+            self._described = describe(tensors)
+
+    def fits(self, tensors: Sequence[Tensor]) -> bool:
+        """Whether the tensors are, one by one, as those described."""
+        if self._guards is not None:
+            return bool(self._guards.check(*tensors))
+        try:
+            return describe(tensors) == self._described
+        except RuntimeError:  # sparse tensors have no strides
+            return False
+
+
+def describe(tensors: Sequence[Tensor]) -> list[list[Any]]:
+    """What `Described` compares, in Python."""
+    questions: list[Any] = [type, attrgetter("dtype"), attrgetter("device"), attrgetter("shape")]
+    questions += [Tensor.stride, Tensor.is_conj, Tensor.is_neg]
+    return [list(map(question, tensors)) for question in questions]

@@ -1,0 +1,85 @@
+"""One hyper-parameter: its default, its range, and what is said of a value outside it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Setting"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One hyper-parameter: its default decides its kind, its bounds decide what is accepted."""
+
+    default: Any
+    low: float | None = None
+    high: float | None = None
+    above: float | None = None
+    below: float | None = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def is_switch(self) -> bool:
+        """A truth value or a choice: fixed when a plan is built."""
+        return isinstance(self.default, bool | str)
+
+    @property
+    def range(self) -> str:
+        """The accepted values, in words."""
+        if self.choices:
+            return "one of " + ", ".join(map(repr, self.choices))
+        bounds = [
+            f"{sign} {bound:g}"
+            for sign, bound in (
+                (">=", self.low),
+                (">", self.above),
+                ("<=", self.high),
+                ("<", self.below),
+            )
+            if bound is not None
+        ]
+        kind = "an integer" if isinstance(self.default, int) else "a number"
+        return " and ".join(bounds) if bounds else kind
+
+    def accepts(self, number: float) -> bool:
+        """Whether one number is inside the bounds; NaN never is, as in torch."""
+        return (
+            not math.isnan(number)
+            and (self.low is None or number >= self.low)
+            and (self.high is None or number <= self.high)
+            and (self.above is None or number > self.above)
+            and (self.below is None or number < self.below)
+        )
+
+    def check(self, where: str, value: Any) -> None:
+        """Raise TypeError for the wrong kind and ValueError for a value out of range."""
+        if isinstance(self.default, bool):
+            return
+        if self.choices:
+            if value not in self.choices:
+                raise ValueError(f"{where} must be {self.range}, got {value!r}")
+        elif isinstance(self.default, tuple):
+            self._check_tuple(where, value)
+        else:
+            self._check_number(where, value)
+
+    def _check_tuple(self, where: str, value: Any) -> None:
+        size = len(self.default)
+        if isinstance(value, str) or not hasattr(value, "__len__") or len(value) != size:
+            raise TypeError(f"{where} must be {size} numbers, got {value!r}")
+        for i, number in enumerate(value):
+            self._check_number(f"{where}[{i}]", number)
+
+    def _check_number(self, where: str, value: Any) -> None:
+        try:
+            if isinstance(value, str | bytes):
+                raise TypeError
+            number = float(value)
+        except (TypeError, ValueError, RuntimeError):
+            raise TypeError(f"{where} must be a number, got {value!r}") from None
+        if isinstance(self.default, int) and number != int(number):
+            raise TypeError(f"{where} must be an integer, got {value!r}")
+        if not self.accepts(number):
+            raise ValueError(f"{where} must be {self.range}, got {value!r}")
