@@ -82,7 +82,8 @@ class Chain:
     """A rule with stages around it, run in the order given, in one pass.
 
     `settings` are the public ones by name. Those that the signature leaves out keep their default;
-    the `fixed` ones are shown in parameter groups all the same.
+    the `fixed` ones are shown in parameter groups all the same. `slots` are the arrays kept per
+    parameter, `cells` the numbers, `measures` the tensor-wide ones by qualified name.
     """
 
     def __init__(
@@ -101,6 +102,15 @@ class Chain:
         self.slots = self._merge_states()
         self.cells = self._merge_cells()
         self._wiring = _Wiring.of(self.parts)
+        measures = [
+            (part.qualified(name), m)
+            for part in self.parts
+            for name, m in part.declared.declaration.measures.items()
+        ]
+        self.measures_rows = any(m.scope == "row" for _, m in measures)
+        self.measures = {name: m for name, m in measures if m.scope != "row"}
+        switches = (s for part in self._wiring.switches for s, _ in part)
+        self.asks_shape = any("shape" in s.takes for s in switches)
         self._check_needs()
 
     def _merge_settings(self, values: Mapping[str, Any]) -> dict[str, Setting]:
@@ -189,12 +199,6 @@ class Chain:
         """What a parameter group holds when nothing else was asked for."""
         shown = [*self.positional, *self.keyword_only]
         return {name: self.settings[name].default for name in shown} | self.fixed
-
-    @property
-    def measures_rows(self) -> bool:
-        """Whether any part reduces over rows."""
-        declared = (part.declared.declaration.measures.values() for part in self.parts)
-        return any(m.scope == "row" for measures in declared for m in measures)
 
     def check(self, group: Mapping[str, Any]) -> None:
         """Raise ValueError or TypeError, naming the setting, for a group that is not acceptable."""

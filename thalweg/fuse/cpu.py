@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from thalweg.fuse.cpu_cache import compiled
 from thalweg.fuse.cpu_text import kernel_text
 from thalweg.fuse.plan import Pass
 
-__all__ = ["BLOCK", "Table", "call_each", "read_cells", "run", "write_cells"]
+__all__ = ["BLOCK", "Sweep", "Table", "call_each", "read_cells", "write_cells"]
 
 BLOCK = 1 << 14  # elements of one chunk: enough to hide its bookkeeping, little enough to share
 
@@ -83,34 +82,31 @@ def _cut(units: NDArray[np.int64], piece: NDArray[np.int64]) -> NDArray[np.int64
     return np.ascontiguousarray(np.stack([tensor, first, count], axis=1), dtype=np.int64)
 
 
-def run(
-    work: Pass,
-    formats: Sequence[str],
-    computation: str,
-    title: str,
-    table: Table,
-    pointers: NDArray[np.int64],
-    numbers: NDArray[np.float64],
-    limit: int,
-) -> NDArray[np.float64]:
-    """One sweep over all tensors of a table; returns what a reduction adds up to per tensor."""
-    sums: NDArray[np.float64] = np.zeros(len(table.chunks) if work.result else 1)
-    if len(table.chunks):
-        kernel = _kernel(work, tuple(formats), computation, title)
-        counter = np.zeros(1, np.int64)
-        arguments = (pointers, numbers, table.columns, table.tasks, table.chunks, sums)
-        threads.run(kernel, (*arguments, counter.ctypes.data), table.elements, limit)
-    if work.result is None:
-        return sums
-    return np.bincount(table.chunks[:, 0], sums, len(pointers)).astype(np.float64)
+class Sweep:
+    """One pass over the tensors of one table: its kernel, ready to be run at every step."""
 
+    def __init__(
+        self, work: Pass, formats: Sequence[str], computation: str, title: str, table: Table
+    ) -> None:
+        self.table = table
+        self._reduces = work.result is not None
+        text = kernel_text(work, formats, computation, title)
+        self._kernel = compiled(text, title, _KERNEL_TAKES)
 
-@functools.cache
-def _kernel(
-    work: Pass, formats: tuple[str, ...], computation: str, title: str
-) -> Callable[..., None]:
-    text = kernel_text(work, formats, computation, title)
-    return compiled(text, title, _KERNEL_TAKES)
+    def run(
+        self, pointers: NDArray[np.int64], numbers: NDArray[np.float64], limit: int
+    ) -> NDArray[np.float64]:
+        """Run it on up to `limit` threads; returns what a reduction adds up to per tensor."""
+        table = self.table
+        sums: NDArray[np.float64] = np.zeros(len(table.chunks) if self._reduces else 1)
+        if len(table.chunks):
+            counter = np.zeros(1, np.int64)
+            arrays = (pointers, numbers, table.columns, table.tasks, table.chunks, sums)
+            arguments = (*arrays, counter.ctypes.data)
+            threads.run(self._kernel, arguments, table.elements, limit)
+        if not self._reduces:
+            return sums
+        return np.bincount(table.chunks[:, 0], sums, len(pointers)).astype(np.float64)
 
 
 def read_cells(addresses: NDArray[np.int64], wide: NDArray[np.int64]) -> NDArray[np.float64]:

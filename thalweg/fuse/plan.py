@@ -50,6 +50,10 @@ class Pass:
         """Every array the pass touches, loads first."""
         return tuple(dict.fromkeys([*self.loads, *self.stores]))
 
+    def measures(self, name: str) -> bool:
+        """Whether the pass is made for this measure."""
+        return self.result is not None and self.result.name == name
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -2,51 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.fuse import reference
+from thalweg.rule import Measure
 
 __all__ = ["Totals"]
 
 
 class Totals:
-    """The tensor-wide measures known so far, per tensor of each batch and per odd tensor."""
+    """The measures known so far, by name: per tensor of each batch, and per odd tensor."""
 
-    def __init__(self, batches: int, odd: int) -> None:
-        self._batches: list[dict[str, NDArray[np.float64]]] = [{} for _ in range(batches)]
-        self._odd: list[dict[str, float]] = [{} for _ in range(odd)]
-
-    def of_batch(self, number: int) -> dict[str, NDArray[np.float64]]:
-        return self._batches[number]
-
-    def of_odd(self, number: int) -> dict[str, float]:
-        return self._odd[number]
+    def __init__(self, batch_sizes: Sequence[NDArray[Any]], odd_sizes: Sequence[int]) -> None:
+        self.of_batches: list[dict[str, NDArray[np.float64]]] = [{} for _ in batch_sizes]
+        self.of_odd: list[dict[str, float]] = [{} for _ in odd_sizes]
+        self._batch_sizes, self._odd_sizes = batch_sizes, odd_sizes
 
     def add(
         self,
         name: str,
-        scope: str,
-        kind: str,
+        measure: Measure,
         sums: Mapping[int, NDArray[np.float64]],
-        counts: Mapping[int, NDArray[np.float64]],
-        odd: Mapping[int, tuple[float, float]],
+        odd_sums: Mapping[int, float],
     ) -> None:
-        """File one measure, from sums per tensor."""
-        total = sum(s.sum() for s in sums.values()) + sum(s for s, _ in odd.values())
-        count = sum(c.sum() for c in counts.values()) + sum(c for _, c in odd.values())
-        for number, own in sums.items():
-            if scope == "all":
-                self._batches[number][name] = np.full(len(own), _finish(kind, total, count))
-            else:
-                self._batches[number][name] = _finish(kind, own, np.maximum(counts[number], 1))
-        for number, (own_total, own_count) in odd.items():
-            one = (total, count) if scope == "all" else (own_total, own_count)
-            self._odd[number][name] = float(_finish(kind, *one))
+        """File one measure, from its sum over each tensor of the batches that need it."""
+        total = sum(float(s.sum()) for s in sums.values()) + sum(odd_sums.values())
+        count = sum(int(self._batch_sizes[i].sum()) for i in sums)
+        count += sum(self._odd_sizes[i] for i in odd_sums)
+        for i, own in sums.items():
+            sizes = np.maximum(self._batch_sizes[i], 1)
+            whole = np.full(len(own), total), max(count, 1)
+            total_and_count = whole if measure.scope == "all" else (own, sizes)
+            self.of_batches[i][name] = _finish(measure, *total_and_count)
+        for i, alone in odd_sums.items():
+            whole_odd = (total, max(count, 1))
+            one = whole_odd if measure.scope == "all" else (alone, self._odd_sizes[i])
+            self.of_odd[i][name] = float(_finish(measure, *one))
 
 
-def _finish(kind: str, total: Any, count: Any) -> Any:
-    return reference.finish(kind, np.asarray(total, np.float64), count)
+def _finish(measure: Measure, total: Any, count: Any) -> Any:
+    return reference.finish(measure.reduction, np.asarray(total, np.float64), count)

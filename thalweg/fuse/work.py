@@ -6,8 +6,9 @@ and `Odd` objects for the tensors that must take the reference engine.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Protocol
 
@@ -15,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.chain import Chain
-from thalweg.fuse import cpu, reference
-from thalweg.fuse.plan import Pass, Plan, plan_for
-from thalweg.fuse.storage import computation
+from thalweg.fuse import reference
+from thalweg.fuse.batch import Batch
+from thalweg.fuse.plan import Plan, plan_for
 from thalweg.fuse.totals import Totals
 
 __all__ = ["Kind", "Odd", "Work"]
@@ -74,23 +75,6 @@ class _Context:
     carried: dict[str, float]
 
 
-@dataclass
-class _Batch:
-    """The tensors that take the same plan in the same formats: one launch."""
-
-    plan: Plan
-    formats: tuple[str | None, ...]
-    members: NDArray[np.int64]
-    shapes: list[tuple[int, ...]]
-    tables: dict[bool, cpu.Table] = field(default_factory=dict)
-
-    def table(self, by_rows: bool) -> cpu.Table:
-        """How the tensors are cut; the same at every step."""
-        if by_rows not in self.tables:
-            self.tables[by_rows] = cpu.Table(self.shapes, by_rows)
-        return self.tables[by_rows]
-
-
 class Work:
     """The tensors of one optimizer in the order of their groups, as long as they stay the same."""
 
@@ -104,7 +88,7 @@ class Work:
         # per tensor, the first tensor of its group, and its group's rank among those present
         _, leaders, ranks = np.unique(self.group_of, return_index=True, return_inverse=True)
         self._leader_of, self._leaders, self._rank_of = leaders[ranks], leaders, ranks
-        self._batches: dict[Any, list[_Batch]] = {}
+        self._batches: dict[Any, list[Batch]] = {}
         self._sorted: tuple[NDArray[np.int64], list[int], NDArray[np.int64]] | None = None
 
     def step(
@@ -124,16 +108,16 @@ class Work:
         """
         contexts, context_of = self._contexts(views, cells, first)
         batches = self._partition(contexts, context_of)
-        others = [self._odd_context(views[one.group], one) for one in odd]
-        totals = self._measure(batches, contexts, context_of, pointers, odd, others, limit)
-        for number, batch in enumerate(batches):
-            known = totals.of_batch(number)
-            self._launch(batch.plan.main, batch, contexts, context_of, pointers, known, limit)
-        for number, (one, context) in enumerate(zip(odd, others, strict=True)):
+        others = [self._context(views[one.group], one.cells, one.first) for one in odd]
+        numbers = [context.numbers for context in contexts]
+        totals = self._measure(batches, numbers, context_of, pointers, odd, others, limit)
+        # the odd ones first: only they can still fail, and then nothing has moved
+        for one, context, known in zip(odd, others, totals.of_odd, strict=True):
             static, plan = self._plan(context, one.shape)
-            known_numbers = context.numbers | totals.of_odd(number)
-            arrays = reference.update(plan, one.arrays(), known_numbers, static)
+            arrays = reference.update(plan, one.arrays(), context.numbers | known, static)
             one.keep(arrays, plan.main.stores)
+        for batch, measures in zip(batches, totals.of_batches, strict=True):
+            batch.run(batch.plan.main, numbers, context_of, measures, pointers, limit)
         following = np.array([[c.carried[k] for k in self.chain.cells] for c in contexts])
         return (
             following.reshape(len(contexts), -1)[context_of],
@@ -171,16 +155,13 @@ class Work:
             carried["step"] = cells["step"] + 1
         return _Context(views, t, numbers, carried)
 
-    def _odd_context(self, views: list[SimpleNamespace], one: Odd) -> _Context:
-        return self._context(views, one.cells, one.first)
-
     def _plan(self, context: _Context, shape: tuple[int, ...]) -> tuple[Static, Plan]:
         static = self.chain.static(context.views, context.t, shape)
         return static, plan_for(self.chain, static)
 
     def _partition(
         self, contexts: Sequence[_Context], context_of: NDArray[np.int64]
-    ) -> list[_Batch]:
+    ) -> list[Batch]:
         """The tensors by plan and formats; remembered, since most steps repeat an earlier one."""
         if not len(context_of):
             return []
@@ -193,19 +174,26 @@ class Work:
             before = self._sorted
         _, present, which = before
         pairs = [divmod(both, len(self.kinds)) for both in present]
-        plans = [self._plan(contexts[c], self.kinds[k].shape)[1] for c, k in pairs]
+        plans = self._plans(contexts, pairs)
         key = tuple(map(id, plans))
         if key not in self._batches:
             formats = [self.kinds[k].formats for _, k in pairs]
             self._batches[key] = self._batched(plans, formats, which)
         return self._batches[key]
 
+    def _plans(self, contexts: Sequence[_Context], pairs: Sequence[tuple[int, int]]) -> list[Plan]:
+        """The plan of each pair of a context and a kind."""
+        if self.chain.asks_shape:
+            return [self._plan(contexts[c], self.kinds[k].shape)[1] for c, k in pairs]
+        plans = [self._plan(context, ())[1] for context in contexts]
+        return [plans[c] for c, _ in pairs]
+
     def _batched(
         self,
         plans: Sequence[Plan],
         formats: Sequence[tuple[str | None, ...]],
         which: NDArray[np.int64],
-    ) -> list[_Batch]:
+    ) -> list[Batch]:
         sorts: dict[tuple[int, tuple[str | None, ...]], list[int]] = {}
         for i, (plan, form) in enumerate(zip(plans, formats, strict=True)):
             sorts.setdefault((id(plan), form), []).append(i)
@@ -214,13 +202,13 @@ class Work:
             chosen = np.flatnonzero(np.isin(which, members))
             kinds = [self.kinds[i] for i in self.kind_of[chosen].tolist()]
             shapes = [(*kind.shape, kind.width) for kind in kinds]
-            batches.append(_Batch(plans[members[0]], form, chosen, shapes))
+            batches.append(Batch(plans[members[0]], self.arrays, form, chosen, shapes))
         return batches
 
     def _measure(
         self,
-        batches: Sequence[_Batch],
-        contexts: Sequence[_Context],
+        batches: Sequence[Batch],
+        numbers: Sequence[Mapping[str, float]],
         context_of: NDArray[np.int64],
         pointers: NDArray[np.int64],
         odd: Sequence[Odd],
@@ -228,69 +216,25 @@ class Work:
         limit: int,
     ) -> Totals:
         """Every tensor-wide measure, those of earlier parts first."""
-        totals = Totals(len(batches), len(odd))
-        for name in self._measure_names():
-            sums: dict[int, NDArray[np.float64]] = {}
-            counts: dict[int, NDArray[np.float64]] = {}
-            for number, batch in enumerate(batches):
-                for work in batch.plan.reductions:
-                    if work.result is not None and work.result.name == name:
-                        known = totals.of_batch(number)
-                        sums[number] = self._launch(
-                            work, batch, contexts, context_of, pointers, known, limit
-                        )
-                        counts[number] = np.array([np.prod(s) for s in batch.shapes])
+        totals = Totals([batch.sizes for batch in batches], [math.prod(one.shape) for one in odd])
+        for name, m in self.chain.measures.items():
+            sums = {
+                i: batch.run(work, numbers, context_of, totals.of_batches[i], pointers, limit)
+                for i, batch in enumerate(batches)
+                for work in batch.plan.reductions
+                if work.measures(name)
+            }
             odd_sums = self._measure_odd(name, odd, others, totals)
-            totals.add(name, *self._reduction(name), sums, counts, odd_sums)
+            totals.add(name, m, sums, odd_sums)
         return totals
 
     def _measure_odd(
         self, name: str, odd: Sequence[Odd], others: Sequence[_Context], totals: Totals
-    ) -> dict[int, tuple[float, float]]:
-        found: dict[int, tuple[float, float]] = {}
-        for number, (one, context) in enumerate(zip(odd, others, strict=True)):
+    ) -> dict[int, float]:
+        found: dict[int, float] = {}
+        for i, (one, context) in enumerate(zip(odd, others, strict=True)):
             static, plan = self._plan(context, one.shape)
-            if any(work.result and work.result.name == name for work in plan.reductions):
-                known = context.numbers | totals.of_odd(number)
-                total = reference.reduce(plan, name, one.arrays(), known, static)
-                found[number] = float(total), float(np.prod(one.shape))
+            if any(work.measures(name) for work in plan.reductions):
+                known = context.numbers | totals.of_odd[i]
+                found[i] = float(reference.reduce(plan, name, one.arrays(), known, static))
         return found
-
-    def _measure_names(self) -> list[str]:
-        return [
-            part.qualified(name)
-            for part in self.chain.parts
-            for name, m in part.declared.declaration.measures.items()
-            if m.scope != "row"
-        ]
-
-    def _reduction(self, name: str) -> tuple[str, str]:
-        """The scope and the kind of a measure."""
-        for part in self.chain.parts:
-            for own, m in part.declared.declaration.measures.items():
-                if part.qualified(own) == name:
-                    return m.scope, m.reduction
-        raise KeyError(name)
-
-    def _launch(
-        self,
-        work: Pass,
-        batch: _Batch,
-        contexts: Sequence[_Context],
-        context_of: NDArray[np.int64],
-        pointers: NDArray[np.int64],
-        known: Mapping[str, NDArray[np.float64]],
-        limit: int,
-    ) -> NDArray[np.float64]:
-        columns = np.array([self.arrays.index(name) for name in work.streams], np.int64)
-        rows = [[c.numbers.get(name, 0.0) for name in work.numbers] for c in contexts]
-        numbers = np.array(rows, np.float64).reshape(len(contexts), -1)[context_of[batch.members]]
-        for i, name in enumerate(work.numbers):
-            if name in known:
-                numbers[:, i] = known[name]
-        formats = [batch.formats[i] or "" for i in columns.tolist()]
-        table = np.ascontiguousarray(pointers[np.ix_(batch.members, columns)])
-        computes = computation(batch.formats[0] or "")
-        by_rows = batch.table(bool(work.rows))
-        title = self.chain.name
-        return cpu.run(work, formats, computes, title, by_rows, table, numbers, limit)

@@ -1,0 +1,67 @@
+"""The tensors of one step that take the same plan in the same formats: one launch per pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thalweg.fuse import cpu
+from thalweg.fuse.plan import Pass, Plan
+from thalweg.fuse.storage import computation
+
+__all__ = ["Batch"]
+
+
+class Batch:
+    """A plan with its tensors: `members` are their places among all tensors of the optimizer."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        arrays: Sequence[str],
+        formats: Sequence[str | None],
+        members: NDArray[np.int64],
+        shapes: Sequence[tuple[int, ...]],
+    ) -> None:
+        self.plan, self.members = plan, members
+        self.sizes = np.array([np.prod(shape) for shape in shapes])
+        self._arrays, self._formats, self._shapes = arrays, formats, shapes
+        self._tables: dict[bool, cpu.Table] = {}
+        self._sweeps: dict[int, tuple[cpu.Sweep, NDArray[np.int64]]] = {}
+
+    def run(
+        self,
+        work: Pass,
+        numbers: Sequence[Mapping[str, float]],
+        context_of: NDArray[np.int64],
+        known: Mapping[str, NDArray[np.float64]],
+        pointers: NDArray[np.int64],
+        limit: int,
+    ) -> NDArray[np.float64]:
+        """Run one pass of the plan; returns what a reduction adds up to per tensor.
+
+        `numbers` are the uniform ones of each context, `known` the measures of each tensor.
+        """
+        sweep, columns = self._sweep(work)
+        rows = [[one.get(name, 0.0) for name in work.numbers] for one in numbers]
+        table = np.array(rows, np.float64).reshape(len(rows), -1)[context_of[self.members]]
+        for i, name in enumerate(work.numbers):
+            if name in known:
+                table[:, i] = known[name]
+        return sweep.run(pointers[self.members[:, None], columns], table, limit)
+
+    def _sweep(self, work: Pass) -> tuple[cpu.Sweep, NDArray[np.int64]]:
+        """The kernel of a pass and the columns of the pointer table it takes; made once."""
+        if id(work) not in self._sweeps:  # the plan keeps its passes, so the id stays theirs
+            by_rows = bool(work.rows)
+            if by_rows not in self._tables:
+                self._tables[by_rows] = cpu.Table(self._shapes, by_rows)
+            columns = np.array([self._arrays.index(name) for name in work.streams], np.int64)
+            formats = [self._formats[i] or "" for i in columns.tolist()]
+            computes_in = computation(self._formats[0] or "")
+            title = self.plan.chain.name
+            sweep = cpu.Sweep(work, formats, computes_in, title, self._tables[by_rows])
+            self._sweeps[id(work)] = sweep, columns
+        return self._sweeps[id(work)]
