@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.fuse import threads
 from thalweg.fuse.cpu_cache import compiled
-from thalweg.fuse.cpu_text import kernel_text
+from thalweg.fuse.cpu_text import ARGUMENTS, kernel_text
 from thalweg.fuse.plan import Pass
 
 __all__ = ["BLOCK", "Sweep", "Table", "call_each", "read_cells", "write_cells"]
 
 BLOCK = 1 << 14  # elements of one chunk: enough to hide its bookkeeping, little enough to share
 
-# what kernels take, in Numba's notation
-_KERNEL_TAKES = "(i8[:,::1], f8[:,::1], i8[::1], i8[::1], i8[:,::1], f8[::1], i8)"
-_EACH_TAKES = "(i8, i8[::1], i8[::1])"
-_CELLS_TAKE = "(i8[:,::1], i8[:,::1], f8[:,::1], i8)"
-
 _CELLS = """# Made by thalweg: reads and writes numbers kept per parameter.
-from thalweg.fuse.cpu_memory import load, store
+from thalweg.fuse.cpu_memory import double, integer, load, put_double, store
 
 load_narrow = load("float32", "float64", "cell", ("cell",))
 load_wide = load("float64", "float64", "cell", ("cell",))
@@ -31,26 +27,26 @@ store_narrow = store("float32", "float64", "cell", ("cell",))
 store_wide = store("float64", "float64", "cell", ("cell",))
 
 
-def kernel(addresses, wide, values, write):
-    for i in range(addresses.shape[0]):
-        for j in range(addresses.shape[1]):
-            if write and wide[i, j]:
-                store_wide(addresses[i, j], 0, values[i, j])
-            elif write:
-                store_narrow(addresses[i, j], 0, values[i, j])
-            elif wide[i, j]:
-                values[i, j] = load_wide(addresses[i, j], 0)
-            else:
-                values[i, j] = load_narrow(addresses[i, j], 0)
+def kernel(addresses, wide, values, count, write):
+    for i in range(count):
+        at = integer(addresses, i)
+        if write and integer(wide, i):
+            store_wide(at, 0, double(values, i))
+        elif write:
+            store_narrow(at, 0, double(values, i))
+        elif integer(wide, i):
+            put_double(values, i, load_wide(at, 0))
+        else:
+            put_double(values, i, load_narrow(at, 0))
 """
 
 _EACH = """# Made by thalweg: calls a C function on each of many pointers.
-from thalweg.fuse.cpu_memory import call
+from thalweg.fuse.cpu_memory import call, integer, put_integer
 
 
-def kernel(function, arguments, results):
-    for i in range(arguments.shape[0]):
-        results[i] = call(function, arguments[i])
+def kernel(function, arguments, results, count):
+    for i in range(count):
+        put_integer(results, i, call(function, integer(arguments, i)))
 """
 
 
@@ -91,7 +87,9 @@ class Sweep:
         self.table = table
         self._reduces = work.result is not None
         text = kernel_text(work, formats, computation, title)
-        self._kernel = compiled(text, title, _KERNEL_TAKES)
+        self._kernel = compiled(text, title, len(ARGUMENTS))
+        tables = (table.columns, table.chunks, table.tasks)
+        self._tables = [_address(array) for array in tables]
 
     def run(
         self, pointers: NDArray[np.int64], numbers: NDArray[np.float64], limit: int
@@ -101,8 +99,15 @@ class Sweep:
         sums: NDArray[np.float64] = np.zeros(len(table.chunks) if self._reduces else 1)
         if len(table.chunks):
             counter = np.zeros(1, np.int64)
-            arrays = (pointers, numbers, table.columns, table.tasks, table.chunks, sums)
-            arguments = (*arrays, counter.ctypes.data)
+            pointers, numbers = np.ascontiguousarray(pointers), np.ascontiguousarray(numbers)
+            arguments = (
+                _address(pointers),
+                _address(numbers),
+                *self._tables,
+                len(table.tasks) - 1,
+                _address(sums),
+                _address(counter),
+            )
             threads.run(self._kernel, arguments, table.elements, limit)
         if not self._reduces:
             return sums
@@ -112,8 +117,7 @@ class Sweep:
 def read_cells(addresses: NDArray[np.int64], wide: NDArray[np.int64]) -> NDArray[np.float64]:
     """The numbers at a table of addresses: doubles where `wide`, else single precision."""
     values = np.zeros(addresses.shape)
-    if addresses.size:
-        compiled(_CELLS, "cells", _CELLS_TAKE)(addresses, wide, values, 0)
+    _cells(addresses, wide, values, write=False)
     return values
 
 
@@ -121,12 +125,25 @@ def write_cells(
     addresses: NDArray[np.int64], wide: NDArray[np.int64], values: NDArray[np.float64]
 ) -> None:
     """Store numbers at a table of addresses."""
+    _cells(addresses, wide, np.ascontiguousarray(values), write=True)
+
+
+def _cells(
+    addresses: NDArray[np.int64], wide: NDArray[np.int64], values: NDArray[np.float64], write: bool
+) -> None:
     if addresses.size:
-        compiled(_CELLS, "cells", _CELLS_TAKE)(addresses, wide, values, 1)
+        kernel = compiled(_CELLS, "cells", 5, holds_gil=True)
+        kernel(_address(addresses), _address(wide), _address(values), addresses.size, write)
 
 
 def call_each(function: int, arguments: NDArray[np.int64]) -> NDArray[np.int64]:
     """What a C function `void *f(void *)` returns for each argument; the GIL is held throughout."""
     results = np.empty_like(arguments)
-    compiled(_EACH, "each", _EACH_TAKES, nogil=False)(function, arguments, results)
+    kernel = compiled(_EACH, "each", 4, holds_gil=True)
+    kernel(function, _address(arguments), _address(results), len(arguments))
     return results
+
+
+def _address(array: NDArray[Any]) -> int:
+    """Where a contiguous array lies; it must outlive the use of its address."""
+    return int(array.__array_interface__["data"][0])

@@ -1,62 +1,144 @@
-"""Kernel text to machine code, kept on disk where Numba finds it again."""
+"""Kernel text to machine code: by Numba the first time, from a file of object code afterwards.
+
+The file is ours, not Numba's: a process that finds all its kernels there never imports Numba,
+which alone takes half a second to start. A file is used only if its checksum holds and every
+symbol it refers to is there, for a linker that finds one missing ends the process.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import hashlib
 import os
-import sys
+import pickle
+import re
 import tempfile
+import threading
 from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import llvmlite.binding as llvm
 
 from thalweg import elementwise
 
 __all__ = ["compiled"]
 
+_lock = threading.Lock()
+_engines: list[Any] = []  # what owns the machine code, for as long as the process runs
+
+
+@dataclass(frozen=True)
+class _Code:
+    """Object code, the name of its function, and the symbols it expects to find."""
+
+    code: bytes
+    function: str
+    symbols: tuple[str, ...]
+
 
 @functools.cache
-def compiled(text: str, title: str, takes: str, nogil: bool = True) -> Callable[..., None]:
-    """The kernel as machine code; from the disk if it was compiled before on this machine."""
+def compiled(text: str, title: str, arguments: int, holds_gil: bool = False) -> Callable[..., None]:
+    """The kernel of a text as a C function of so many 64-bit integers.
+
+    Other Python threads run beside it unless `holds_gil`.
+    """
+    with _lock:
+        path = _path(text, title)
+        made = _read(path)
+        if made is None:
+            made = _compile(text, arguments)
+            _write(path, made)
+        address = _link(made)
+    kind = ctypes.PYFUNCTYPE if holds_gil else ctypes.CFUNCTYPE
+    return kind(None, *[ctypes.c_int64] * arguments)(address)
+
+
+def _compile(text: str, arguments: int) -> _Code:
+    """Numba makes LLVM's language out of the text, and LLVM object code out of that."""
     import numba
 
-    signature = f"void{takes}"
-    options: dict[str, Any] = {
-        "nogil": nogil,
-        "error_model": "numpy",
-        "fastmath": {"contract", "nsz", "arcp"},
-    }
-    path = _kept(text, title)
-    if path is not None:
-        try:
-            return numba.njit(signature, cache=True, **options)(_module(text, path).kernel)
-        except Exception:  # a cache that cannot be used costs time, never the step
-            pass
-    return numba.njit(signature, **options)(_module(text, None).kernel)
+    module = ModuleType("thalweg_kernel")
+    exec(compile(text, "<kernel>", "exec"), module.__dict__)
+    made = numba.cfunc(
+        numba.types.void(*[numba.types.int64] * arguments),
+        error_model="numpy",
+        # not the full set: NaN and infinity must stay what they are
+        fastmath={"contract", "nsz", "arcp"},
+    )(module.kernel)
+    ir = made.inspect_llvm()
+    declared = re.findall(r'^declare [^@]*@"?([^"(\s]+)"?\(', ir, re.MULTILINE)
+    symbols = tuple(name for name in declared if not name.startswith("llvm."))
+    code = _machine().emit_object(llvm.parse_assembly(ir))
+    return _Code(code, made.native_name, symbols)
 
 
-def _kept(text: str, title: str) -> Path | None:
-    """The file that holds a kernel's text: Numba keeps machine code only beside a real file."""
+def _link(made: _Code) -> int:
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
+    engine.add_object_file(llvm.ObjectFileRef.from_data(made.code))
+    engine.finalize_object()
+    _engines.append(engine)
+    return int(engine.get_function_address(made.function))
+
+
+def _machine() -> Any:
+    """The processor we run on, as LLVM's code generator sees it."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    cpu, features = _processor()
+    target = llvm.Target.from_default_triple()
+    return target.create_target_machine(cpu, features, opt=3, codemodel="jitdefault")
+
+
+@functools.cache
+def _processor() -> tuple[str, str]:
+    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+
+
+def _read(path: Path | None) -> _Code | None:
+    """The code kept in a file, if it is whole and can be linked."""
+    if path is None:
+        return None
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    checksum, packed = content[:32], content[32:]
+    if hashlib.sha256(packed).digest() != checksum:
+        return None
+    code, function, symbols = pickle.loads(packed)  # ours: the folder is the user's own
+    if any(llvm.address_of_symbol(symbol) is None for symbol in symbols):
+        return None
+    return _Code(code, function, symbols)
+
+
+def _write(path: Path | None, made: _Code) -> None:
+    """Keep the code for the next process; a disk that is full or read-only costs time only."""
+    if path is None:
+        return
+    packed = pickle.dumps((made.code, made.function, made.symbols))
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".new", delete=False) as file:
+            file.write(hashlib.sha256(packed).digest() + packed)
+        os.replace(file.name, path)
+    except OSError:
+        return
+
+
+def _path(text: str, title: str) -> Path | None:
+    """The file for a kernel: named by everything that its machine code depends on."""
     folder = _folder()
     if folder is None:
         return None
-    path = folder / f"{title}_{_digest(text)}.py"
-    try:
-        if not path.exists():
-            with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".new", delete=False) as file:
-                file.write(text)
-            os.replace(file.name, path)
-    except OSError:
-        return None
-    return path
-
-
-def _digest(text: str) -> str:
     engine = [Path(__file__), Path(__file__).with_name("cpu_memory.py"), Path(elementwise.__file__)]
-    parts = [text.encode(), *(path.read_bytes() for path in engine)]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+    parts = [text, version("numba"), version("llvmlite"), *_processor()]
+    parts += [path.read_text(encoding="utf-8") for path in engine]
+    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
+    return folder / f"{title}-{digest}.kernel"
 
 
 @functools.cache
@@ -77,12 +159,3 @@ def _folder() -> Path | None:
         if not hasattr(os, "getuid") or owner == os.getuid():  # nobody else's code is run
             return Path(folder)
     return None
-
-
-def _module(text: str, path: Path | None) -> ModuleType:
-    name = f"thalweg_kernel_{_digest(text)}"
-    module = ModuleType(name)
-    module.__file__ = str(path) if path else f"<{name}>"
-    exec(compile(text, module.__file__, "exec"), module.__dict__)
-    sys.modules[name] = module  # Numba looks a cached kernel's module up by name
-    return module

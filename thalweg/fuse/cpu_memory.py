@@ -112,6 +112,35 @@ def _resized(builder: ir.IRBuilder, value: Any, target: Any) -> Any:
     return builder.fpext(value, target) if have < want else builder.fptrunc(value, target)
 
 
+def _word(kind: Any, memory: Any, writes: bool) -> Any:
+    """Reads or writes one number of a table that the host made; not in the inner loop."""
+
+    @intrinsic
+    def read(_, address, index):
+        def generate(context, builder, signature, arguments):
+            pointer = builder.inttoptr(arguments[0], memory.as_pointer())
+            return builder.load(builder.gep(pointer, [arguments[1]]))
+
+        return kind(types.int64, types.int64), generate
+
+    @intrinsic
+    def write(_, address, index, value):
+        def generate(context, builder, signature, arguments):
+            pointer = builder.inttoptr(arguments[0], memory.as_pointer())
+            builder.store(arguments[2], builder.gep(pointer, [arguments[1]]))
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64, kind), generate
+
+    return write if writes else read
+
+
+integer = _word(types.int64, _I64, writes=False)
+put_integer = _word(types.int64, _I64, writes=True)
+double = _word(types.float64, ir.DoubleType(), writes=False)
+put_double = _word(types.float64, ir.DoubleType(), writes=True)
+
+
 @intrinsic
 def claim(_, counter):
     """Take the next number from a counter that other threads take from as well."""

@@ -10,13 +10,14 @@ import thalweg
 from thalweg import elementwise
 from thalweg.fuse.plan import Lines, Pass, Reduction
 
-__all__ = ["kernel_text"]
+__all__ = ["ARGUMENTS", "kernel_text"]
 
-_HEADER = '''"""Made by thalweg {version}: {title}."""
-
+_HEADER = """# Made by thalweg {version}: {title}.
 import numba
 
-from thalweg.fuse.cpu_memory import FUNCTIONS, add, claim, load, store
+from thalweg.fuse.cpu_memory import (
+    FUNCTIONS, add, claim, double, integer, load, put_double, store
+)
 
 F = numba.{computation}
 D = numba.float64
@@ -25,20 +26,30 @@ k_sqrt = FUNCTIONS["sqrt"]
 {accessors}
 
 
-def kernel(pointers, numbers, columns, tasks, chunks, sums, counter):
-    k_tasks = tasks.shape[0] - 1
+def kernel({arguments}):
     while True:
-        k_task = claim(counter)
-        if k_task >= k_tasks:
+        k_task = claim(k_counter)
+        if k_task >= k_tasks_count:
             break
-        for k_chunk in range(tasks[k_task], tasks[k_task + 1]):
-            k_tensor = chunks[k_chunk, 0]
-            k_first = chunks[k_chunk, 1]
-            k_count = chunks[k_chunk, 2]
-'''
+        for k_chunk in range(integer(k_tasks, k_task), integer(k_tasks, k_task + 1)):
+            k_tensor = integer(k_chunks, 3 * k_chunk)
+            k_first = integer(k_chunks, 3 * k_chunk + 1)
+            k_count = integer(k_chunks, 3 * k_chunk + 2)
+"""
 
+# What a kernel takes: addresses of tables in row order, and one count. The counter is shared.
+ARGUMENTS = (
+    "k_pointers",  # int64 [tensor, stream]: where each array lies
+    "k_numbers",  # double [tensor, number]
+    "k_columns",  # int64 [tensor]: elements of one row
+    "k_chunks",  # int64 [chunk, 3]: tensor, first element or row, how many
+    "k_tasks",  # int64 [task + 1]: the first chunk of each task
+    "k_tasks_count",
+    "k_sums",  # double [chunk]: what a reduction adds up to
+    "k_counter",  # int64: the next task to be taken
+)
 
-_FINISH = {"sum": "k_sum", "mean": "k_sum / k_columns", "norm": "k_sqrt(k_sum)"}
+_FINISH = {"sum": "k_sum", "mean": "k_sum / k_row_length", "norm": "k_sqrt(k_sum)"}
 
 
 def kernel_text(work: Pass, formats: Sequence[str], computation: str, title: str) -> str:
@@ -62,36 +73,43 @@ def kernel_text(work: Pass, formats: Sequence[str], computation: str, title: str
         computation=computation,
         functions="\n".join(functions),
         accessors="\n".join(accessors),
+        arguments=", ".join(ARGUMENTS),
     )
-    start = [f"{names[name]} = pointers[k_tensor, {i}]" for i, name in enumerate(streams)]
-    start += [f"{name} = numbers[k_tensor, {i}]" for i, name in enumerate(work.numbers)]
+    start = [
+        f"{names[name]} = integer(k_pointers, {len(streams)} * k_tensor + {i})"
+        for i, name in enumerate(streams)
+    ]
+    start += [
+        f"{name} = double(k_numbers, {len(work.numbers)} * k_tensor + {i})"
+        for i, name in enumerate(work.numbers)
+    ]
     lines = [*start, *(_rows(work) if work.rows else _flat(work))]
     return header + textwrap.indent("\n".join(lines) + "\n", " " * 12)
 
 
 def _flat(work: Pass) -> list[str]:
     lines = [*_before(work.lines), *_loop(work, work.lines, work.result, "k_first", "k_count")]
-    return [*lines, "sums[k_chunk] = k_sum"] if work.result else lines
+    return [*lines, "put_double(k_sums, k_chunk, k_sum)"] if work.result else lines
 
 
 def _rows(work: Pass) -> list[str]:
     """Per row: the measures of the row while it is read into the cache, then the row itself."""
     body: list[str] = []
     for row in work.rows:
-        body += _loop(work, row.lines, row, "k_start", "k_columns")
+        body += _loop(work, row.lines, row, "k_start", "k_row_length")
         body.append(f"{row.name} = F({_FINISH[row.kind]})")
-    body += _loop(work, work.lines, work.result, "k_start", "k_columns")
+    body += _loop(work, work.lines, work.result, "k_start", "k_row_length")
     if work.result:
         body.append("k_total += k_sum")
     before = [line for row in work.rows for line in _before(row.lines)]
     return [
-        "k_columns = columns[k_tensor]",
+        "k_row_length = integer(k_columns, k_tensor)",
         "k_total = 0.0",
         *before,
         *_before(work.lines),
         "for k_row in range(k_first, k_first + k_count):",
-        *_indented(["k_start = k_row * k_columns", *body]),
-        *(["sums[k_chunk] = k_total"] if work.result else []),
+        *_indented(["k_start = k_row * k_row_length", *body]),
+        *(["put_double(k_sums, k_chunk, k_total)"] if work.result else []),
     ]
 
 
