@@ -46,7 +46,9 @@ class Batch:
         """
         sweep, columns = self._sweep(work)
         rows = [[one.get(name, 0.0) for name in work.numbers] for one in numbers]
-        table = np.array(rows, np.float64).reshape(len(rows), -1)[context_of[self.members]]
+        table = np.array(rows, np.float64).reshape(len(rows), len(work.numbers))[
+            context_of[self.members]
+        ]
         for i, name in enumerate(work.numbers):
             if name in known:
                 table[:, i] = known[name]

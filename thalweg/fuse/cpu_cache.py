@@ -159,3 +159,13 @@ def _folder() -> Path | None:
         if not hasattr(os, "getuid") or owner == os.getuid():  # nobody else's code is run
             return Path(folder)
     return None
+
+
+def _forget() -> None:
+    """In a forked child nobody holds the lock, whoever held it in the parent."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

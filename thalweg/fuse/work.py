@@ -120,7 +120,7 @@ class Work:
             batch.run(batch.plan.main, numbers, context_of, measures, pointers, limit)
         following = np.array([[c.carried[k] for k in self.chain.cells] for c in contexts])
         return (
-            following.reshape(len(contexts), -1)[context_of],
+            following.reshape(len(contexts), len(self.chain.cells))[context_of],
             [context.carried for context in others],
         )
 

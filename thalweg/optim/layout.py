@@ -220,11 +220,11 @@ def _create(
 
 
 def _start(start: Any, h: Any, p: Tensor) -> Tensor:
-    with torch.no_grad():
-        if start == "p":
-            return p.detach().clone(memory_format=torch.preserve_format)
-        value = start(h) if callable(start) else start
-        return torch.full_like(p, value, memory_format=torch.preserve_format)
+    """A state before its first step; under autograd, if it is on, a copy of p depends on p."""
+    if start == "p":
+        return p.clone(memory_format=torch.preserve_format)
+    value = start(h) if callable(start) else start
+    return torch.full_like(p, value, memory_format=torch.preserve_format)
 
 
 def _laid_out_like(p: Tensor, tensor: Tensor) -> Tensor:
