@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
@@ -24,8 +25,12 @@ class Part:
     names: Mapping[str, str]
 
     def public(self, name: str) -> str:
-        """The chain-wide name of a setting, or the state_dict key of a state."""
+        """The chain-wide name of a setting."""
         return self.names.get(name, name)
+
+    def key(self, name: str, key: str) -> str:
+        """The state_dict key of a state: its own, unless it was given another."""
+        return self.names.get(name, key)
 
     def qualified(self, name: str) -> str:
         """A name inside the plan: p and g are everybody's, the rest is this part's own."""
@@ -72,7 +77,7 @@ def named(declared: type[Declared], **names: str) -> tuple[type[Declared], dict[
     """A rule or stage under other public names: `named(Centralize, conv_only="gc_conv_only")`."""
     d = declared.declaration
     for name in names:
-        known = [*d.settings, *d.states]
+        known = [*d.settings, *d.states, *d.scalar_states]
         if name not in known:
             raise TypeError(f"named({declared.__name__}): {unknown(name, known)}")
     return declared, names
@@ -99,6 +104,7 @@ class Chain:
         self.aliases = dict(aliases or {})
         self.settings = self._merge_settings(values)
         self.positional, self.keyword_only, self.fixed = self._read_signature(signature, values)
+        self._check_keys()
         self.slots = self._merge_states()
         self.cells = self._merge_cells()
         self._wiring = _Wiring.of(self.parts)
@@ -148,18 +154,11 @@ class Chain:
         return positional, keyword_only, {n: v for n, v in values.items() if n not in shown}
 
     def _merge_states(self) -> list[Slot]:
-        slots = [
-            Slot(part, name, part.public(name) if name in part.names else s.key, s)
+        return [
+            Slot(part, name, part.key(name, s.key), s)
             for part in self.parts
             for name, s in part.declared.declaration.states.items()
         ]
-        for one, other in itertools.combinations(slots, 2):
-            if one.key == other.key:
-                raise TypeError(
-                    f"{self.name}: {one.part.prefix} and {other.part.prefix} both keep a state "
-                    f'{one.key!r}; give one another key: named(..., {other.name}="...")'
-                )
-        return slots
 
     def _merge_cells(self) -> dict[str, float]:
         """The numbers kept per parameter, by state_dict key, with their first value."""
@@ -168,13 +167,27 @@ class Chain:
             d = part.declared.declaration
             asks = [*d.scalars_take, *itertools.chain(*(s.takes for s in d.switches.values()))]
             if "t" in asks:
-                cells.setdefault("step", 0.0)
+                cells["step"] = 0.0
         for part in self.parts:
-            for s in part.declared.declaration.scalar_states.values():
-                if s.key in cells:
-                    raise TypeError(f"{self.name}: two parts keep a scalar state {s.key!r}")
-                cells[s.key] = s.start
+            for name, s in part.declared.declaration.scalar_states.items():
+                cells[part.key(name, s.key)] = s.start
         return cells
+
+    def _check_keys(self) -> None:
+        """Two states under one key of the state_dict would overwrite each other."""
+        owners = {"step": "the step counter"}
+        for part in self.parts:
+            d = part.declared.declaration
+            keys = {name: s.key for name, s in d.states.items()}
+            keys |= {name: s.key for name, s in d.scalar_states.items()}
+            for name, own in keys.items():
+                key, owner = part.key(name, own), part.declared.__name__
+                if key in owners:
+                    raise TypeError(
+                        f"{self.name}: {owners[key]} and {owner} both keep a state {key!r} "
+                        f'({name!r}); give one another key: named({owner}, {name}="...")'
+                    )
+                owners[key] = owner
 
     def _check_needs(self) -> None:
         for part in self.parts:
@@ -233,11 +246,13 @@ class Chain:
         for part, h, names in zip(self.parts, views, self._wiring.numbers, strict=True):
             d = part.declared.declaration
             given = {"h": h, "t": t, "first": first.get(part.prefix, False)}
-            given |= {name: cells[s.key] for name, s in d.scalar_states.items()}
+            given |= {name: cells[part.key(name, s.key)] for name, s in d.scalar_states.items()}
             made = part.declared.scalars(**{name: given[name] for name in d.scalars_take})
             for name, qualified in names:
                 numbers[qualified] = float(made[name] if name in made else getattr(h, name))
-            carried |= {s.key: float(made[name]) for name, s in d.scalar_states.items()}
+            carried |= {
+                part.key(name, s.key): float(made[name]) for name, s in d.scalar_states.items()
+            }
         return numbers, carried
 
     def static(
@@ -323,7 +338,8 @@ def _holds(slot: Slot, h: SimpleNamespace) -> bool:
 
 
 def _prefix(declared: type[Declared], taken: set[str]) -> str:
-    base = declared.__name__.lower()
+    """The part's mark in front of its names: no double underscore, and nobody else's."""
+    base = re.sub("_+", "_", declared.__name__.lower()).strip("_") or "part"
     numbered = (f"{base}{n}" for n in itertools.count(2))
     return next(name for name in itertools.chain([base], numbered) if name not in taken)
 

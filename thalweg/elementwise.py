@@ -29,6 +29,10 @@ def _on_numbers(function: Callable[..., Any]) -> Callable[..., float]:
 PRIMITIVES = ("sqrt", "exp", "log", "abs", "sign", "maximum", "minimum", "where")
 COMPOSITES = ("lerp",)
 
+# how many arguments each takes
+ARITY = dict.fromkeys(("sqrt", "exp", "log", "abs", "sign"), 1)
+ARITY |= {"maximum": 2, "minimum": 2, "where": 3, "lerp": 3}
+
 _numpy = SimpleNamespace(**{name: getattr(np, name) for name in PRIMITIVES})
 _number = SimpleNamespace(**{name: _on_numbers(getattr(np, name)) for name in PRIMITIVES})
 _namespaces: list[tuple[type, Any]] = [(np.ndarray, _numpy), (np.generic, _numpy)]

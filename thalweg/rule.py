@@ -208,6 +208,7 @@ class Declared:
         uniform |= {n for n, m in cls.declaration.measures.items() if m.scope != "row"}
         cls.source.check(known, uniform, writable=[*STREAMS, *cls.declaration.states])
         _check_returns(cls, cls.source)
+        _check_states_used(cls, cls.source)
 
 
 class Rule(Declared):
@@ -226,6 +227,8 @@ class Stage(Declared):
 def _collect(cls: type[Declared]) -> Declaration:
     found = Declaration()
     for base in reversed(cls.__mro__):
+        if base in (object, Declared, Rule, Stage):
+            continue
         for name, value in list(vars(base).items()):
             if name.startswith("_"):
                 continue
@@ -259,15 +262,26 @@ def _check_scalars(cls: type[Declared]) -> None:
     given = {"h": found.examples(), "t": 1, "first": True}
     given |= {name: s.start for name, s in found.scalar_states.items()}
     values = cls.scalars(**{name: given[name] for name in takes})
-    lost = [name for name in found.scalar_states if name not in values]
-    if lost:
-        raise TypeError(f"{cls.__name__}.scalars must return the scalar state {lost[0]!r}")
+    for name in found.scalar_states:
+        if name not in values:
+            raise TypeError(f"{cls.__name__}.scalars must return the scalar state {name!r}")
+    for name in [*STREAMS, *found.states, *found.measures, *found.static]:
+        if name in values:
+            raise TypeError(
+                f"{cls.__name__}.scalars returns {name!r}, which is something else here"
+            )
     found.scalars_take, found.scalar_names = takes, tuple(values)
 
 
 def _names_of(cls: type[Declared]) -> list[str]:
     d = cls.declaration
     return list(dict.fromkeys([*STREAMS, *d.states, *d.measures, *d.static, *d.numbers]))
+
+
+def _check_states_used(cls: type[Declared], source: Source) -> None:
+    for name in cls.declaration.states:
+        if name not in source.arguments:
+            raise TypeError(f"{cls.__name__}: update neither takes nor returns the state {name!r}")
 
 
 def _check_measure(cls: type[Declared], name: str, m: Measure, known: list[str]) -> Measure:
@@ -290,3 +304,7 @@ def _check_returns(cls: type[Declared], source: Source) -> None:
     for name in source.returned:
         if name not in source.arguments:
             raise source.error(source.return_line, f"returns {name!r}, which it does not take")
+        if name not in (*STREAMS, *cls.declaration.states):
+            raise source.error(
+                source.return_line, f"returns {name!r}, which is neither a stream nor a state"
+            )

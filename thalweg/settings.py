@@ -79,7 +79,9 @@ class Setting:
             number = float(value)
         except (TypeError, ValueError, RuntimeError):
             raise TypeError(f"{where} must be a number, got {value!r}") from None
-        if isinstance(self.default, int) and number != int(number):
+        except OverflowError:  # an integer that no double can hold
+            raise ValueError(f"{where} must be {self.range}, got {value!r}") from None
+        if isinstance(self.default, int) and not math.isnan(number) and number % 1 != 0:
             raise TypeError(f"{where} must be an integer, got {value!r}")
         if not self.accepts(number):
             raise ValueError(f"{where} must be {self.range}, got {value!r}")

@@ -27,7 +27,15 @@ _EXPRESSIONS = (
     ast.Call,
     ast.Name,
     ast.Constant,
-    ast.operator,
+    ast.Add,
+    ast.Sub,
+    ast.Mult,
+    ast.Div,
+    ast.FloorDiv,
+    ast.Mod,
+    ast.Pow,
+    ast.BitAnd,
+    ast.BitOr,
     ast.unaryop,
     ast.boolop,
     ast.cmpop,
@@ -52,7 +60,7 @@ class Source:
     body: list[ast.stmt]
     result: ast.expr
     return_line: int
-    arguments: list[str]
+    arguments: dict[str, int]
     first_line: int
 
     @classmethod
@@ -65,9 +73,13 @@ class Source:
                 f"{title}: its source cannot be read; write it in a file or a notebook cell"
             ) from None
         first = function.__code__.co_firstlineno
-        tree = next(n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef))
+        try:
+            tree = next(n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef))
+        except (SyntaxError, StopIteration):
+            raise TypeError(f"{title}: must be written with `def`, on lines of its own") from None
         body = [s for s in tree.body if not _is_docstring(s)]
-        arguments = [a.arg for a in tree.args.posonlyargs + tree.args.args + tree.args.kwonlyargs]
+        taken = tree.args.posonlyargs + tree.args.args + tree.args.kwonlyargs
+        arguments = {a.arg: a.lineno for a in taken}
         found = cls(title, function, body[:-1], ast.Constant(0), tree.lineno, arguments, first)
         if not body or not isinstance(body[-1], ast.Return) or body[-1].value is None:
             raise found.error(tree.body[-1].lineno, "must end with `return` and the new values")
@@ -96,8 +108,8 @@ class Source:
             target.id
             for statement in self.body
             for node in ast.walk(statement)
-            if isinstance(node, ast.Assign | ast.AugAssign)
-            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if isinstance(node, ast.Assign)
+            for target in node.targets
             if isinstance(target, ast.Name)
         }
 
@@ -136,16 +148,14 @@ class Source:
                 for node in ast.walk(statement):
                     if isinstance(node, ast.Assign) and names_in(node.value) & varying:
                         varying |= {t.id for t in node.targets if isinstance(t, ast.Name)}
-                    elif isinstance(node, ast.AugAssign) and names_in(node.value) & varying:
-                        varying.add(node.target.id)  # type: ignore[union-attr]
         return varying
 
     def check(self, known: list[str], uniform: Collection[str], writable: Collection[str]) -> None:
         """Raise a TypeError by name and line for whatever an engine could not run."""
         varying = self.per_element(uniform)
-        for name in self.arguments:
+        for name, line in self.arguments.items():
             if name not in known:
-                raise self.error(self._line_of_argument(name), unknown(name, known))
+                raise self.error(line, unknown(name, known))
         defined = set(self.arguments)
         self._check_statements(self.body, defined, varying)
         for value in self.results:
@@ -159,10 +169,6 @@ class Source:
             )
             raise self.error(line, f"{name!r} is given, and cannot be assigned; use another name")
 
-    def _line_of_argument(self, name: str) -> int:
-        lines = inspect.getsource(self.function).splitlines()
-        return next((i + 1 for i, text in enumerate(lines) if name in text), 1)
-
     def _check_statements(self, body: list[ast.stmt], defined: set[str], varying: set[str]) -> None:
         for statement in body:
             if isinstance(statement, ast.If):
@@ -170,16 +176,17 @@ class Source:
                 self._check_expression(statement.test, defined, varying)
                 self._check_statements(statement.body, defined, varying)
                 self._check_statements(statement.orelse, defined, varying)
-            elif isinstance(statement, ast.Assign | ast.AugAssign):
-                targets = (
-                    statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-                )
-                if not all(isinstance(t, ast.Name) for t in targets):
+            elif isinstance(statement, ast.Assign):
+                if not all(isinstance(t, ast.Name) for t in statement.targets):
                     raise self.error(statement.lineno, "assigns to something other than a name")
-                if isinstance(statement, ast.AugAssign):
-                    self._check_expression(statement.target, defined, varying)
                 self._check_expression(statement.value, defined, varying)
-                defined |= {t.id for t in targets if isinstance(t, ast.Name)}
+                defined |= {t.id for t in statement.targets if isinstance(t, ast.Name)}
+            elif isinstance(statement, ast.AugAssign):
+                name, line = ast.unparse(statement.target), statement.lineno
+                raise self.error(
+                    line,
+                    f"would change {name} in place, which may be the caller's; use {name} = ...",
+                )
             elif isinstance(statement, ast.Return):
                 raise self.error(statement.lineno, "may only return at its end")
             elif not isinstance(statement, ast.Pass):
@@ -202,8 +209,10 @@ class Source:
                 raise self.error(line, f"{type(node).__name__} is not arithmetic on elements")
             if isinstance(node, ast.IfExp):
                 self._check_uniform(node.test, varying)
-            elif isinstance(node, ast.BoolOp) and names_in(node) & varying:
-                raise self.error(line, "`and`/`or` on elements; use where(condition, a, b)")
+            elif _asks_truth(node) and names_in(node) & varying:
+                raise self.error(
+                    line, f"{_asks_truth(node)} on elements; use where(condition, a, b)"
+                )
             elif isinstance(node, ast.Call):
                 self._check_call(node, line)
             elif isinstance(node, ast.Name) and node.id not in defined:
@@ -220,12 +229,25 @@ class Source:
             raise self.error(line, hint + "; import it from thalweg.elementwise")
         if node.keywords:
             raise self.error(line, f"{name} takes its arguments by position")
+        takes = elementwise.ARITY[self.function_named(name) or ""]
+        if len(node.args) != takes:
+            raise self.error(line, f"{name} takes {takes} arguments, got {len(node.args)}")
 
 
 def names_in(tree: ast.AST) -> set[str]:
     """Every name a piece of syntax reads, functions apart."""
     called = {id(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}
     return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in called}
+
+
+def _asks_truth(node: ast.AST) -> str:
+    """What in a node asks its operands for one truth value, which an array does not have."""
+    if isinstance(node, ast.BoolOp):
+        return "`and`/`or`"
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        return "`not`"
+    is_chain = isinstance(node, ast.Compare) and len(node.ops) > 1
+    return "`a < b < c`" if is_chain else ""
 
 
 def _is_docstring(statement: ast.stmt) -> bool:

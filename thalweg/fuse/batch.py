@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -63,7 +64,7 @@ class Batch:
             columns = np.array([self._arrays.index(name) for name in work.streams], np.int64)
             formats = [self._formats[i] or "" for i in columns.tolist()]
             computes_in = computation(self._formats[0] or "")
-            title = self.plan.chain.name
+            title = re.sub(r"\W+", "_", self.plan.chain.name)  # it becomes the name of a file
             sweep = cpu.Sweep(work, formats, computes_in, title, self._tables[by_rows])
             self._sweeps[id(work)] = sweep, columns
         return self._sweeps[id(work)]

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.fuse import threads
-from thalweg.fuse.cpu_cache import compiled
+from thalweg.fuse.cpu_cache import compiled, formats
 from thalweg.fuse.cpu_text import ARGUMENTS, kernel_text
 from thalweg.fuse.plan import Pass
 
-__all__ = ["BLOCK", "Sweep", "Table", "call_each", "read_cells", "write_cells"]
+__all__ = ["BLOCK", "Sweep", "Table", "call_each", "formats", "read_cells", "write_cells"]
 
 BLOCK = 1 << 14  # elements of one chunk: enough to hide its bookkeeping, little enough to share
 

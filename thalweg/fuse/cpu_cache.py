@@ -12,6 +12,7 @@ import functools
 import hashlib
 import os
 import pickle
+import platform
 import re
 import tempfile
 import threading
@@ -25,8 +26,9 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from thalweg import elementwise
+from thalweg.fuse.storage import FORMATS
 
-__all__ = ["compiled"]
+__all__ = ["compiled", "formats"]
 
 _lock = threading.Lock()
 _engines: list[Any] = []  # what owns the machine code, for as long as the process runs
@@ -97,6 +99,17 @@ def _machine() -> Any:
 @functools.cache
 def _processor() -> tuple[str, str]:
     return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+
+
+@functools.cache
+def formats() -> frozenset[str]:
+    """The element formats that this processor can convert.
+
+    float16 takes an instruction; without it LLVM would call a function that nobody provides.
+    """
+    _, features = _processor()
+    has_half = "+f16c" in features or platform.machine().lower() in ("aarch64", "arm64")
+    return frozenset(name for name in FORMATS if has_half or name != "float16")
 
 
 def _read(path: Path | None) -> _Code | None:

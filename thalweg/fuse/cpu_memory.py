@@ -89,13 +89,17 @@ def store(format: str, computation: str, stream: str, streams: tuple[str, ...]) 
 def _widened(builder: ir.IRBuilder, value: Any, format: str, target: Any) -> Any:
     if format == "bfloat16":  # the upper half of a float32
         value = builder.bitcast(builder.shl(builder.zext(value, _I32), _I32(16)), ir.FloatType())
+    elif format == "float16":  # no processor has an instruction from there to double
+        value = builder.fpext(value, ir.FloatType())
     return _resized(builder, value, target)
 
 
 def _narrowed(builder: ir.IRBuilder, value: Any, format: str) -> Any:
-    if format != "bfloat16":
+    if format in ("float32", "float64"):
         return _resized(builder, value, _IN_MEMORY[format])
-    value = _resized(builder, value, ir.FloatType())
+    value = _resized(builder, value, ir.FloatType())  # as torch: by way of float32
+    if format == "float16":
+        return builder.fptrunc(value, ir.HalfType())
     bits = builder.bitcast(value, _I32)
     odd = builder.and_(builder.lshr(bits, _I32(16)), _I32(1))
     rounded = builder.add(bits, builder.add(odd, _I32(0x7FFF)))
@@ -105,11 +109,10 @@ def _narrowed(builder: ir.IRBuilder, value: Any, format: str) -> Any:
 
 
 def _resized(builder: ir.IRBuilder, value: Any, target: Any) -> Any:
-    order = [ir.HalfType(), ir.FloatType(), ir.DoubleType()]
-    have, want = order.index(value.type), order.index(target)
-    if have == want:
+    if value.type == target:
         return value
-    return builder.fpext(value, target) if have < want else builder.fptrunc(value, target)
+    is_wider = isinstance(target, ir.DoubleType)
+    return builder.fpext(value, target) if is_wider else builder.fptrunc(value, target)
 
 
 def _word(kind: Any, memory: Any, writes: bool) -> Any:

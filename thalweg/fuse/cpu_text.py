@@ -10,6 +10,9 @@ import thalweg
 from thalweg import elementwise
 from thalweg.fuse.plan import Lines, Pass, Reduction
 
+# Names: a plan's own are p, g or `part__name`, with a part in lower case. What is made here has no
+# double underscore, or starts with a capital, so that the two never meet.
+
 __all__ = ["ARGUMENTS", "kernel_text"]
 
 _HEADER = """# Made by thalweg {version}: {title}.
@@ -55,9 +58,9 @@ _FINISH = {"sum": "k_sum", "mean": "k_sum / k_row_length", "norm": "k_sqrt(k_sum
 def kernel_text(work: Pass, formats: Sequence[str], computation: str, title: str) -> str:
     """The kernel of one pass: what is run, in a form that can be read."""
     streams = work.streams
-    names = {name: f"{name}_at" for name in streams}
+    names = {name: f"AT_{name}" for name in streams}
     accessors = [
-        f"{verb}_{name} = {verb}({form!r}, {computation!r}, {name!r}, {streams!r})"
+        f"{verb.upper()}_{name} = {verb}({form!r}, {computation!r}, {name!r}, {streams!r})"
         for name, form in zip(streams, formats, strict=True)
         for verb, when in (("load", work.loads), ("store", work.stores))
         if name in when
@@ -120,10 +123,10 @@ def _before(lines: Lines) -> list[str]:
 def _loop(work: Pass, lines: Lines, result: Reduction | None, start: str, count: str) -> list[str]:
     """The loop over elements: load, run the lines, then store or add up."""
     text = "\n".join(lines.elements)
-    body = [f"{n} = load_{n}({n}_at, k_i)" for n in work.loads if _mentions(text, n)]
+    body = [f"{n} = LOAD_{n}(AT_{n}, k_i)" for n in work.loads if _mentions(text, n)]
     body += lines.elements
     if result is None:
-        body += [f"store_{n}({n}_at, k_i, {n})" for n in work.stores]
+        body += [f"STORE_{n}(AT_{n}, k_i, {n})" for n in work.stores]
         return [f"for k_i in range({start}, {start} + {count}):", *_indented(body)]
     body.append(f"k_value = D({result.value})")
     squared = "k_value * k_value" if result.kind == "norm" else "k_value"

@@ -77,7 +77,7 @@ class _Emitter:
                 self._known.clear()
 
     def _branch(self, node: Branch, indent: str) -> None:
-        test = self._hoist(node.test, "c")
+        test = self._hoist(node.test, "C")
         outer, self._hoisted = self._hoisted, []
         at = len(self.uniform)
         self._known.clear()
@@ -109,7 +109,7 @@ class _Emitter:
     def _lift(self, tree: ast.expr) -> ast.expr:
         if not names_in(tree) & set(self.varying):
             is_test = isinstance(tree, ast.Compare | ast.BoolOp)
-            return ast.Name(self._hoist(tree, "c" if is_test else "u"), ast.Load())
+            return ast.Name(self._hoist(tree, "C" if is_test else "U"), ast.Load())
         if isinstance(tree, ast.BinOp):
             if isinstance(tree.op, ast.Pow) and isinstance(tree.right, ast.Constant):
                 return ast.BinOp(self._lift(tree.left), tree.op, tree.right)
@@ -119,7 +119,7 @@ class _Emitter:
         if isinstance(tree, ast.Call):
             return ast.Call(tree.func, [self._lift(a) for a in tree.args], [])
         if isinstance(tree, ast.IfExp):
-            test = ast.Name(self._hoist(tree.test, "c"), ast.Load())
+            test = ast.Name(self._hoist(tree.test, "C"), ast.Load())
             return ast.IfExp(test, self._lift(tree.body), self._lift(tree.orelse))
         if isinstance(tree, ast.Compare):
             return ast.Compare(
@@ -135,10 +135,10 @@ class _Emitter:
             self.uniform.append(f"{self._indent}{name} = {text}")
             self._hoisted.append(name)
             self._known[text] = name
-            if kind == "u":
-                self.rounded.append((f"r{name}", name))
+            if kind == "U":
+                self.rounded.append((f"R{name}", name))
         name = self._known[text]
-        return f"r{name}" if kind == "u" else name
+        return f"R{name}" if kind == "U" else name
 
 
 def _text(tree: ast.expr) -> str:

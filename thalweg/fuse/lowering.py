@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from thalweg.chain import Part
 from thalweg.source import Source, names_in
@@ -45,11 +46,6 @@ class Lower(ast.NodeVisitor):
             if isinstance(statement, ast.Assign):
                 value = self.visit(statement.value)
                 nodes += [Assign(self._name(t.id), value) for t in statement.targets]  # type: ignore[attr-defined]
-            elif isinstance(statement, ast.AugAssign):
-                target = self._name(statement.target.id)  # type: ignore[union-attr]
-                before = ast.Name(target, ast.Load())
-                value = ast.BinOp(before, statement.op, self.visit(statement.value))
-                nodes.append(Assign(target, value))
             elif isinstance(statement, ast.If):
                 nodes += self._branch(statement)
         return nodes
@@ -64,7 +60,7 @@ class Lower(ast.NodeVisitor):
         return self.own.get(name) or self.part.qualified(name)
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
-        return node
+        return _number(node.value)
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if node.id in self.source.arguments or node.id in self.source.assigned:
@@ -72,7 +68,7 @@ class Lower(ast.NodeVisitor):
             if name in self.static:
                 return ast.Constant(self.static[name])
             return ast.Name(name, ast.Load())
-        return ast.Constant(self.source.number_named(node.id))
+        return _number(self.source.number_named(node.id))
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         assert isinstance(node.func, ast.Name)
@@ -99,7 +95,9 @@ class Lower(ast.NodeVisitor):
         return ast.BoolOp(node.op, values)
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        return ast.BinOp(self.visit(node.left), node.op, self.visit(node.right))
+        is_power = isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Constant)
+        right = node.right if is_power else self.visit(node.right)  # x**2 is x times x
+        return ast.BinOp(self.visit(node.left), node.op, right)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
         return _folded(ast.UnaryOp(node.op, self.visit(node.operand)))
@@ -107,6 +105,12 @@ class Lower(ast.NodeVisitor):
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         left, right = self.visit(node.left), [self.visit(c) for c in node.comparators]
         return _folded(ast.Compare(left, node.ops, right))
+
+
+def _number(value: Any) -> ast.Constant:
+    """A constant; a whole number as a float, so that no engine computes with integers."""
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return ast.Constant(float(value) if is_whole else value)
 
 
 def _folded(tree: ast.expr) -> ast.expr:

@@ -101,18 +101,13 @@ class _Builder:
 
     def reductions_under(self, main: Pass) -> list[str]:
         """The tensor-wide measures a pass needs, those of earlier parts first."""
-        found: list[str] = []
-        waiting = [n for n in main.numbers if n in self.measures]
+        found: set[str] = set()
+        waiting = {n for n in main.numbers if n in self.measures}
         while waiting:
-            name = waiting.pop()
-            found.append(name)
-            waiting += [
-                n
-                for n in self.reduction_pass(name).numbers
-                if n in self.measures and n not in found
-            ]
-        order = list(self.measures)
-        return sorted(found, key=order.index)
+            found |= waiting
+            numbers = {n for name in waiting for n in self.reduction_pass(name).numbers}
+            waiting = {n for n in numbers if n in self.measures} - found
+        return [name for name in self.measures if name in found]
 
     def reduction_pass(self, name: str) -> Pass:
         """The pass that computes one tensor-wide measure."""
@@ -128,8 +123,10 @@ class _Builder:
         assert m.source is not None
         value = f"{name}__value"
         nodes = [node for earlier in self.parts[:i] for node in earlier]
-        expression = Lower(part, m.source, self.static, {}).visit(m.source.result)
-        return [*nodes, Assign(value, expression)], value
+        own = {local: f"{name}__{local}" for local in m.source.assigned}
+        lower = Lower(part, m.source, self.static, own)
+        nodes += lower.statements(m.source.body)
+        return [*nodes, Assign(value, lower.visit(m.source.result))], value
 
     def _cut(self, nodes: list[Node], keep: Collection[str], stores: Iterable[str]) -> Pass:
         """Drop what `keep` does not depend on and order the rest into a pass."""

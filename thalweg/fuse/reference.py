@@ -5,7 +5,7 @@ The arrays are NumPy's or torch's, of the computation type; torch's may be under
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from thalweg.chain import Chain, Part
@@ -67,7 +67,7 @@ class _Run:
             if value is not None:
                 self.arrays[part.qualified(name)] = value
 
-    def _given(self, part: Part, names: list[str]) -> dict[str, Any]:
+    def _given(self, part: Part, names: Iterable[str]) -> dict[str, Any]:
         measures = part.declared.declaration.measures
         return {
             name: self._row(part, name)

@@ -244,7 +244,7 @@ def _is_reachable(
     for tensor in tensors:
         if type(tensor) not in _PLAIN or tensor.device.type != "cpu" or tensor.shape != p.shape:
             return False
-        if tensor.layout != torch.strided or tensor.dtype not in _FORMAT:
+        if tensor.layout != torch.strided or _FORMAT.get(tensor.dtype) not in cpu.formats():
             return False
         if tensor.is_complex() != p.is_complex():
             return False

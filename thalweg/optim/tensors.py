@@ -25,6 +25,19 @@ def _both(function: Any) -> Any:
     return apply
 
 
+def _sign(x: Tensor) -> Tensor:
+    """torch.sign calls NaN zero; everybody else calls it NaN."""
+    return torch.where(torch.isnan(x), x, torch.sign(x))
+
+
+def _where(condition: Any, a: Any, b: Any) -> Any:
+    if not isinstance(condition, Tensor):
+        return a if condition else b
+    if not isinstance(a, Tensor) and not isinstance(b, Tensor):  # torch would round to float32
+        a = torch.full((), a, dtype=torch.float64, device=condition.device)
+    return torch.where(condition, a, b)
+
+
 elementwise.register(
     Tensor,
     SimpleNamespace(
@@ -32,9 +45,9 @@ elementwise.register(
         exp=torch.exp,
         log=torch.log,
         abs=torch.abs,
-        sign=torch.sign,
+        sign=_sign,
         maximum=_both(torch.maximum),
         minimum=_both(torch.minimum),
-        where=torch.where,
+        where=_where,
     ),
 )
