@@ -5,6 +5,7 @@ The arrays are NumPy's or torch's, of the computation type; torch's may be under
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -89,9 +90,7 @@ class _Run:
         m = part.declared.declaration.measures[name]
         value = self.measured(part, name)
         axes = tuple(range(1, value.ndim))
-        count = 1
-        for axis in axes:
-            count *= value.shape[axis]
+        count = max(math.prod(value.shape[1:]), 1)
         if m.reduction == "norm":
             value = value * value
         return finish(m.reduction, value.sum(axis=axes, keepdims=True) if axes else value, count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 from collections.abc import Callable
@@ -38,10 +39,13 @@ class FusedOptimizer(torch.optim.Optimizer):
     """
 
     chain: ClassVar[Chain]
+    _is_stepping = False
     _layout: Layout | None = None
     _loading: dict[str, Any] | None = None
 
     def __init__(self, params: Any, **settings: Any) -> None:
+        if not hasattr(self, "chain"):
+            raise TypeError("FusedOptimizer is what optimizer(rule) builds upon; call that instead")
         self._check_flags(settings)
         self._check(settings)
         super().__init__(params, settings)
@@ -63,7 +67,10 @@ class FusedOptimizer(torch.optim.Optimizer):
 
     def _check(self, settings: dict[str, Any]) -> None:
         for key, value in settings.items():
-            if isinstance(value, Tensor) and key != "params" and value.numel() != 1:
+            one_number = key in self.chain.settings and not isinstance(
+                self.chain.settings[key].default, tuple
+            )
+            if one_number and isinstance(value, Tensor) and value.numel() != 1:
                 raise ValueError(
                     f"{self.chain.name}: {key} must be a number or a tensor of one element, "
                     f"got a tensor of shape {tuple(value.shape)}"
@@ -76,6 +83,27 @@ class FusedOptimizer(torch.optim.Optimizer):
             param_group = self._renamed(param_group)
             self._check({**self.defaults, **param_group})
         super().add_param_group(param_group)
+
+    @staticmethod
+    def profile_hook_step(func: Callable[..., Any]) -> Callable[..., Any]:
+        """torch's wrapper that runs the hooks around `step`, once per step.
+
+        torch wraps the step of every class; the hooks of a subclass whose step calls ours would
+        run twice.
+        """
+        hooked = torch.optim.Optimizer.profile_hook_step(func)
+
+        @functools.wraps(func)
+        def step(self: FusedOptimizer, *args: Any, **kwargs: Any) -> Any:
+            if self._is_stepping:
+                return func(self, *args, **kwargs)
+            self._is_stepping = True
+            try:
+                return hooked(self, *args, **kwargs)
+            finally:
+                self._is_stepping = False
+
+        return step
 
     @property
     def _step_supports_amp_scaling(self) -> bool:
@@ -126,24 +154,36 @@ class FusedOptimizer(torch.optim.Optimizer):
         return True
 
     def _run(self, differentiable: bool) -> None:
-        groups = self.param_groups
-        seen = look(groups)
-        views = [self.chain.views(group) for group in groups]
-        layout = self._layout
-        if layout is None or not layout.fits(seen, views, self.state):
-            layout = Layout(self.chain, seen, views, self.state, differentiable)
-        cells, odd_cells = layout.work.step(
-            views,
-            layout.pointers,
-            layout.read_cells(),
-            layout.first,
-            layout.odd,
-            torch.get_num_threads(),
-        )
-        layout.finish(cells)
+        seen = look(self.param_groups)
+        views = [self.chain.views(group) for group in self.param_groups]
+        if self._layout is not None and self._layout.fits(seen, views, self.state):
+            self._launch(self._layout, views)
+            return
+        # as torch: the default type decides, so that a program in float64 counts in float64
+        double = torch.get_default_dtype() == torch.float64
+        wide = [double and not group.get("fused") for group in self.param_groups]
+        rounds = seen.rounds()
+        for each in rounds:
+            layout = Layout(self.chain, each, views, self.state, wide, differentiable)
+            self._launch(layout, views)
+        self._layout = layout if layout.reusable and len(rounds) == 1 else None
+
+    def _launch(self, layout: Layout, views: list[Any]) -> None:
+        try:
+            cells, odd_cells = layout.work.step(
+                views,
+                layout.pointers,
+                layout.read_cells(),
+                layout.first,
+                layout.odd,
+                torch.get_num_threads(),
+            )
+        except BaseException:
+            layout.new.undo()
+            raise
         for one, values in zip(layout.odd, odd_cells, strict=True):
             one.keep_cells(values)
-        self._layout = layout
+        layout.finish(cells)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load a state_dict of ours or of torch's class of the same name.
@@ -206,6 +246,8 @@ def optimizer(rule: type[Declared] | Chain) -> type[FusedOptimizer]:
     The constructor takes the chain's settings, `maximize` and torch's `foreach`, `capturable`,
     `differentiable` and `fused`.
     """
+    if not isinstance(rule, Chain | type):
+        raise TypeError(f"optimizer takes a rule or a chain, got {rule!r}")
     made = rule if isinstance(rule, Chain) else chain(rule.__name__, rule)
     if "maximize" not in made.settings:
         made = made.preceded_by(Maximize)
@@ -238,6 +280,8 @@ def _constructor(made: Chain) -> Callable[..., None]:
 
     def __init__(self: FusedOptimizer, *args: Any, **kwargs: Any) -> None:
         for alias, name in made.aliases.items():
+            if alias in kwargs and name in kwargs:
+                raise TypeError(f"{made.name}: {name} and {alias} are the same; give one of them")
             if alias in kwargs:
                 kwargs[name] = kwargs.pop(alias)
         for name in kwargs:

@@ -1,0 +1,102 @@
+"""Which tensors one kernel may run over as they lie in memory, and how others are brought there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from thalweg.chain import Chain, Slot
+from thalweg.fuse import cpu
+from thalweg.fuse.storage import FORMATS
+
+__all__ = ["PLAIN", "address", "dense", "format_of", "is_reachable", "laid_out_like"]
+
+PLAIN = {Tensor, torch.nn.Parameter}
+
+_FORMAT = {getattr(torch, name): name for name in FORMATS}
+_FORMAT |= {torch.complex64: "float32", torch.complex128: "float64"}
+
+
+def format_of(chain: Chain, tensor: Tensor) -> str:
+    """The element format of a tensor, or of the parts of its complex elements."""
+    if tensor.dtype not in _FORMAT:
+        known = ", ".join(str(dtype).removeprefix("torch.") for dtype in _FORMAT)
+        raise TypeError(
+            f"{chain.name}: a parameter must be floating point or complex, and one of {known}, "
+            f"got {tensor.dtype}"
+        )
+    return _FORMAT[tensor.dtype]
+
+
+def dense(chain: Chain, grad: Tensor) -> Tensor:
+    if grad.layout == torch.strided:
+        return grad
+    if not chain.takes_sparse:
+        raise RuntimeError(
+            f"{chain.name} does not support sparse gradients, please consider SparseAdam instead"
+        )
+    return grad.to_dense()
+
+
+def laid_out_like(p: Tensor, tensor: Tensor) -> Tensor:
+    """A tensor in the parameter's own order of elements: itself, or else a copy."""
+    if tensor.stride() == p.stride() and not tensor.is_conj() and not tensor.is_neg():
+        return tensor
+    with torch.no_grad():
+        like = torch.empty_strided(p.size(), p.stride(), dtype=tensor.dtype, device=p.device)
+        return like.copy_(tensor)
+
+
+def is_reachable(
+    chain: Chain, p: Tensor, g: Tensor, slots: Sequence[Slot], state: Mapping[str, Any]
+) -> bool:
+    """Whether one kernel may run over the parameter, its gradient and its states in memory."""
+    tensors = [p, g, *(state[slot.key] for slot in slots)]
+    for tensor in tensors:
+        if type(tensor) not in PLAIN or tensor.device.type != "cpu" or tensor.shape != p.shape:
+            return False
+        if tensor.layout != torch.strided or _FORMAT.get(tensor.dtype) not in cpu.formats():
+            return False
+        if tensor.is_complex() != p.is_complex():
+            return False
+    if p.is_conj() or p.is_neg() or not _is_dense(p):
+        return False
+    if chain.measures_rows and (p.is_complex() or not _has_whole_rows(p)):
+        return False
+    return all(isinstance(state[k], Tensor) and _is_cell(state[k]) for k in chain.cells)
+
+
+def _has_whole_rows(p: Tensor) -> bool:
+    """Whether each index of axis 0 is one block of memory."""
+    return p.dim() < 2 or p.shape[0] < 2 or p.stride(0) * p.shape[0] == p.numel()
+
+
+def _is_cell(tensor: Tensor) -> bool:
+    is_number = tensor.dtype in (torch.float32, torch.float64) and tensor.numel() == 1
+    return is_number and type(tensor) is Tensor and tensor.device.type == "cpu"
+
+
+def _is_dense(p: Tensor) -> bool:
+    """Whether the elements fill one block of memory, in whatever order of axes."""
+    expected = 1
+    for stride, size in sorted(zip(p.stride(), p.shape, strict=True)):
+        if size != 1 and p.numel():
+            if stride != expected:
+                return False
+            expected *= size
+    return True
+
+
+def address(tensor: Tensor | None) -> int:
+    if tensor is None or not tensor.numel():
+        return 0
+    address = tensor.data_ptr()
+    if not address:
+        raise RuntimeError(
+            f"a tensor of shape {tuple(tensor.shape)} has no memory (its storage was freed); "
+            "it cannot be stepped"
+        )
+    return address
