@@ -15,6 +15,7 @@ from thalweg.chain import Chain, chain
 from thalweg.optim import tensors  # noqa: F401  (the reference engine on torch tensors)
 from thalweg.optim.layout import Layout, look
 from thalweg.optim.slow_weights import SlowWeights
+from thalweg.optim.states import number_type
 from thalweg.rule import Declared
 from thalweg.source import unknown
 from thalweg.stages import Lookahead, Maximize
@@ -159,12 +160,10 @@ class FusedOptimizer(torch.optim.Optimizer):
         if self._layout is not None and self._layout.fits(seen, views, self.state):
             self._launch(self._layout, views)
             return
-        # as torch: the default type decides, so that a program in float64 counts in float64
-        double = torch.get_default_dtype() == torch.float64
-        wide = [double and not group.get("fused") for group in self.param_groups]
+        numbers = [number_type(bool(group.get("fused"))) for group in self.param_groups]
         rounds = seen.rounds()
         for each in rounds:
-            layout = Layout(self.chain, each, views, self.state, wide, differentiable)
+            layout = Layout(self.chain, each, views, self.state, numbers, differentiable)
             self._launch(layout, views)
         self._layout = layout if layout.reusable and len(rounds) == 1 else None
 
@@ -214,7 +213,7 @@ class FusedOptimizer(torch.optim.Optimizer):
         for held in self.state.values():
             for key in self.chain.cells.keys() & held.keys():
                 if not isinstance(held[key], Tensor):  # as old checkpoints have it
-                    held[key] = torch.tensor(float(held[key]))
+                    held[key] = torch.tensor(float(held[key]), dtype=number_type(fused=False))
         if self._loading is not None:
             self._widen(self._loading)
 

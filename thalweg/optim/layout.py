@@ -101,7 +101,7 @@ class Layout:
         seen: Seen,
         views: Sequence[Sequence[Any]],
         states: MutableMapping[Tensor, dict[str, Any]],
-        wide: Sequence[bool],
+        numbers: Sequence[torch.dtype],
         differentiable: bool,
     ) -> None:
         self.chain, self.sizes = chain, seen.sizes
@@ -114,7 +114,7 @@ class Layout:
         try:
             for p, g, group in zip(seen.params, seen.grads, groups, strict=True):
                 state = states[p] if self.live[group] or chain.cells else {}
-                created = self.new.make(state, p, self.live[group], views[group], wide[group])
+                created = self.new.make(state, p, self.live[group], views[group], numbers[group])
                 row = _Row(p, dense(chain, g), group, state, created)
                 if differentiable or not is_reachable(chain, p, row.g, self.live[group], state):
                     self.odd += _odd(chain, row, differentiable)

@@ -10,7 +10,13 @@ from torch import Tensor
 
 from thalweg.chain import Chain, Slot
 
-__all__ = ["NewStates"]
+__all__ = ["NewStates", "number_type"]
+
+
+def number_type(fused: bool) -> torch.dtype:
+    """The type of a step count; as torch, a program whose default is float64 counts in float64."""
+    is_double = torch.get_default_dtype() == torch.float64 and not fused
+    return torch.float64 if is_double else torch.float32
 
 
 class NewStates:
@@ -26,15 +32,15 @@ class NewStates:
         p: Tensor,
         slots: Sequence[Slot],
         views: Sequence[Any],
-        wide: bool,
+        number: torch.dtype,
     ) -> set[str]:
         """Fill in what a parameter's state lacks; returns the parts that got an array.
 
-        Numbers are kept in double where `wide`, else in single precision.
+        `number` is the type that numbers are kept in.
         """
         for key, start in self._chain.cells.items():
             if key not in state:
-                state[key] = torch.tensor(start, dtype=torch.float64 if wide else torch.float32)
+                state[key] = torch.tensor(start, dtype=number)
                 self._made.append((state, key))
         created = set()
         for slot in slots:
