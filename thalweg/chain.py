@@ -13,7 +13,7 @@ from thalweg.rule import Declared, Rule, Stage, State, Switch
 from thalweg.settings import Setting
 from thalweg.source import unknown
 
-__all__ = ["Chain", "Part", "Slot", "chain"]
+__all__ = ["Chain", "Part", "Slot", "chain", "named"]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from thalweg import elementwise
 
-__all__ = ["Source", "unknown"]
+__all__ = ["Source", "names_in", "unknown"]
 
 _FUNCTIONS = {
     getattr(elementwise, name): name for name in elementwise.PRIMITIVES + elementwise.COMPOSITES

@@ -57,19 +57,19 @@ class Described:
                 dynamic_dims_strides=[list(t.stride()) for t in tensors],
             )
         else:
-            self._described = describe(tensors)
+            self._described = _describe(tensors)
 
     def fits(self, tensors: Sequence[Tensor]) -> bool:
         """Whether the tensors are, one by one, as those described."""
         if self._guards is not None:
             return bool(self._guards.check(*tensors))
         try:
-            return describe(tensors) == self._described
+            return _describe(tensors) == self._described
         except RuntimeError:  # sparse tensors have no strides
             return False
 
 
-def describe(tensors: Sequence[Tensor]) -> list[list[Any]]:
+def _describe(tensors: Sequence[Tensor]) -> list[list[Any]]:
     """What `Described` compares, in Python."""
     questions: list[Any] = [type, attrgetter("dtype"), attrgetter("device"), attrgetter("shape")]
     questions += [Tensor.stride, Tensor.is_conj, Tensor.is_neg]

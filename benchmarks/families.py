@@ -1,0 +1,75 @@
+"""What is measured together: an optimizer of ours, torch's forms of it, and its floor."""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from floors import EVERY, FLOORS, Floor
+
+from thalweg import optim
+
+__all__ = ["FAMILIES", "FORMS", "OPTIMIZERS", "Family", "Make", "named"]
+
+Make = Callable[[Sequence[torch.nn.Parameter]], torch.optim.Optimizer]
+
+# torch's three ways to compute the same step
+FORMS: dict[str, dict[str, bool]] = {
+    "loop": {"foreach": False},
+    "foreach": {"foreach": True},
+    "fused": {"fused": True},
+}
+
+
+@dataclass(frozen=True)
+class Family:
+    """One optimizer under one choice of settings."""
+
+    name: str
+    optimizer: str
+    streams: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    cycle: int = 1  # steps after which its work repeats
+
+    @property
+    def floor(self) -> Floor:
+        return FLOORS[self.streams]
+
+    @property
+    def ours(self) -> Make:
+        return functools.partial(getattr(optim, self.optimizer), **self.settings)
+
+    @property
+    def torch_forms(self) -> dict[str, Make]:
+        """The forms in which torch has this optimizer; none, if it does not have it."""
+        found = getattr(torch.optim, self.optimizer, None)
+        if found is None:
+            return {}
+        accepted = inspect.signature(found).parameters
+        return {
+            form: functools.partial(found, **self.settings, **flags)
+            for form, flags in FORMS.items()
+            if flags.keys() <= accepted.keys()
+        }
+
+
+# decay is on wherever a user would have it on, so that both sides do the same work
+FAMILIES = (
+    Family("SGD", "SGD", "p g"),
+    Family("SGD momentum", "SGD", "p g m", {"momentum": 0.9}),
+    Family("Adam", "Adam", "p g m v"),
+    Family("AdamW", "AdamW", "p g m v"),
+    Family("AdamW amsgrad", "AdamW", "p g m v vmax", {"amsgrad": True}),
+    Family("RAdam", "RAdam", "p g m v"),
+    Family("Ranger", "Ranger", "p g m v, slow at times", {"k": EVERY}, cycle=EVERY),
+)
+
+# one family for each class of ours
+OPTIMIZERS = tuple(f for f in FAMILIES if f.name == f.optimizer)
+
+
+def named(name: str) -> Family:
+    """The family of this name."""
+    return next(family for family in FAMILIES if family.name == name)

@@ -1,0 +1,146 @@
+"""What every benchmark writes: tables of 80 columns, verdicts on targets, and a JSON file."""
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from alternate import Estimate
+from neighbours import Neighbours
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+import thalweg
+
+__all__ = ["Report", "Target", "make_table"]
+
+PACKAGES = ("torch", "numba", "numpy")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A number to reach; `what` is the name under which a run files what it measured."""
+
+    what: str
+    sign: str  # "<=" or ">="
+    limit: float
+    unit: str = ""
+
+    def holds(self, value: float) -> bool:
+        return value <= self.limit if self.sign == "<=" else value >= self.limit
+
+    def judge(self, found: Estimate) -> str:
+        """In words, whether it is met, and whether this run's own scatter could undo that."""
+        verdict = "met" if self.holds(found.value) else "not met"
+        is_close = self.holds(found.low) != self.holds(found.high)
+        return verdict + ("?" if is_close else "")
+
+
+class Report:
+    """One run: what the user asked for, how busy the machine was, and where the results go."""
+
+    def __init__(self, asked: argparse.Namespace) -> None:
+        self.threads, self.path = asked.threads, asked.json
+        self.console = Console()
+        if self.path is not None:
+            _prove_writable(self.path)
+        self._neighbours = Neighbours()
+
+    def close(
+        self, results: Mapping[str, Any], targets: Sequence[Target], found: Mapping[str, Estimate]
+    ) -> None:
+        """Print a verdict on each target that was measured, and write the JSON file."""
+        self.console.print()
+        self._print_verdicts(targets, found)
+        remark = self._neighbours.remark()
+        if remark:
+            self.console.print(remark)
+        if self.path is not None:
+            verdicts = [
+                {**asdict(target), **asdict(one), "verdict": target.judge(one)}
+                for target in targets
+                for one in [found.get(target.what)]
+                if one is not None
+            ]
+            self._write({**self._environment(), **results, "targets": verdicts})
+
+    def _print_verdicts(self, targets: Sequence[Target], found: Mapping[str, Estimate]) -> None:
+        table = make_table("target", "", "limit", "measured", "interval", "verdict")
+        measured = [(target, found[target.what]) for target in targets if target.what in found]
+        for target, one in measured:
+            interval = f"{one.low:#.4g} - {one.high:#.4g}" if one.low < one.high else ""
+            limit, value = f"{target.limit:g}{target.unit}", f"{one.value:#.4g}{target.unit}"
+            table.add_row(target.what, target.sign, limit, value, interval, target.judge(one))
+        if measured:
+            self.console.print(table)
+        if any(target.judge(one).endswith("?") for target, one in measured):
+            self.console.print("A question mark: the limit lies within the interval.")
+        missing = len(targets) - len(measured)
+        if missing:
+            self.console.print(f"{missing} of {len(targets)} targets were not measured this time.")
+
+    def _environment(self) -> dict[str, Any]:
+        """What a number means nothing without: the date, the versions, the machine."""
+        return {
+            "date": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "versions": {
+                "thalweg": thalweg.__version__,
+                "python": platform.python_version(),
+                **{package: version(package) for package in PACKAGES},
+            },
+            "machine": {
+                "processor": _processor(),
+                "cores": os.cpu_count(),
+                "system": f"{platform.system()} {platform.release()}",
+                "used_by_others": self._neighbours.share(),
+                "allocator": {k: v for k, v in os.environ.items() if k.startswith("MALLOC_")},
+            },
+            "threads": self.threads,
+        }
+
+    def _write(self, content: Mapping[str, Any]) -> None:
+        """Write the file so that readers see the whole of it or none."""
+        partial = self.path.with_name(f".{self.path.name}-{os.getpid()}")
+        try:
+            partial.write_text(json.dumps(content, indent=2) + "\n")
+            os.replace(partial, self.path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def make_table(first: str, *headings: str) -> Table:
+    """An empty table: one column of names, the others of numbers."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column(first, min_width=13)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.processor() or "unknown")
+
+
+def _prove_writable(path: Path) -> None:
+    """End the program with one sentence, before any work, if results could not be written."""
+    if path.is_dir():
+        raise SystemExit(f"cannot write to {path}: it is a folder")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise SystemExit(f"cannot write to {path}: {error.strerror}") from None

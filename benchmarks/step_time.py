@@ -1,0 +1,189 @@
+"""How long a step takes: ours, torch's loop, foreach and fused forms, and the floor."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from statistics import median
+from typing import Any
+
+import torch
+from alternate import Estimate, alternate, ratio, summarize
+from families import FAMILIES, FORMS, Family, Make, named
+from flags import make_parser, positive
+from floors import FLOAT32
+from report import Report, Target, make_table
+from rich.console import Console
+from shapes import SHAPES, gradients_for, parameters_with
+
+# Past RAdam's rectification, which begins at step 6, and two whole cycles of Ranger.
+WARM_UP = 12
+SECONDS = 2.0  # per optimizer: what is quick takes more rounds than asked for
+
+TARGETS = (
+    Target("gpt2 AdamW: ours / torch fused", "<=", 1.00),
+    Target("small AdamW: ours / torch fused", "<=", 0.30),
+    Target("gpt2 RAdam: torch best / ours", ">=", 8.00),
+    *(
+        Target(f"gpt2 {family.name}: ours / floor", "<=", 1.20 if family.cycle > 1 else 1.10)
+        for family in FAMILIES
+    ),
+)
+
+# Ranger is not in torch; it is set beside what a user would otherwise run.
+STAND_INS: dict[str, Make] = {
+    "fused": named("AdamW").torch_forms["fused"],
+    "our RAdam": named("RAdam").ours,
+}
+
+Times = Mapping[str, Sequence[float]]
+
+
+class Stream:
+    """One flat `p += g` by torch: what memory gives when there is a single tensor and no rule."""
+
+    ACCESSES = 3  # p and g are loaded, p is stored
+
+    def __init__(self, elements: int) -> None:
+        self.p, self.g = torch.ones(elements), torch.ones(elements)
+
+    def __call__(self) -> None:
+        self.p.add_(self.g)
+
+
+def measure(
+    family: Family, gradients: Sequence[torch.Tensor], stream: Stream, rounds: int
+) -> Times:
+    """Seconds per step of everything that is compared with one optimizer, in alternation."""
+    rivals = family.torch_forms or STAND_INS
+    makes: dict[str, Make] = {"ours": family.ours, "floor": family.floor.make, **rivals}
+    calls = {name: make(parameters_with(gradients)).step for name, make in makes.items()}
+    return alternate(
+        {**calls, "stream": stream},
+        rounds=rounds,
+        seconds=SECONDS,
+        warm_up=WARM_UP,
+        cycle=family.cycle,
+    )
+
+
+def best_form(times: Times) -> str:
+    """The quickest of torch's forms."""
+    forms = [form for form in FORMS if form in times]
+    return min(forms, key=lambda form: summarize(times[form]).median)
+
+
+def ratios(family: Family, times: Times) -> dict[str, Estimate]:
+    """What is compared, by the name that targets use."""
+    found = {"ours / floor": ratio(times["ours"], times["floor"])}
+    if family.torch_forms:
+        found["torch best / ours"] = ratio(times[best_form(times)], times["ours"])
+    if "fused" in times:
+        found["ours / torch fused"] = ratio(times["ours"], times["fused"])
+    if "our RAdam" in times:
+        found["ours / our RAdam"] = ratio(times["ours"], times["our RAdam"])
+    return found
+
+
+def bandwidths(family: Family, times: Times, elements: int) -> dict[str, float]:
+    """GB/s that the floor and the flat stream move."""
+    accesses = {"floor": family.floor.accesses, "stream": Stream.ACCESSES}
+    return {
+        name: count * FLOAT32 * elements / summarize(times[name]).median / 1e9
+        for name, count in accesses.items()
+    }
+
+
+def print_times(console: Console, shapes: str, measured: Mapping[str, Times]) -> None:
+    """One table for one set of shapes."""
+    elements = sum(map(math.prod, SHAPES[shapes]))
+    slowest = max(summarize(times["ours"]).median for times in measured.values())
+    unit, scale = ("ms", 1e3) if slowest > 1e-3 else ("µs", 1e6)
+    console.print(
+        f"\n{shapes}: {len(SHAPES[shapes])} tensors, {elements:,} parameters; "
+        f"medians in {unit}; * is torch's best\n"
+    )
+    forms = [f"torch\n{form}" for form in FORMS]
+    table = make_table(
+        "", "\nours", "\nfloor", "\nGB/s", *forms, "ours /\nfloor", "best /\nours", "fused /\nours"
+    )
+    table.padding = 0  # to fit 80 columns
+    for name, times in measured.items():
+        table.add_row(*_row(named(name), times, elements, scale))
+    console.print(table)
+    streams = [bandwidths(named(n), times, elements)["stream"] for n, times in measured.items()]
+    console.print(f"\nGB/s is the floor's; one flat p += g by torch moves {median(streams):.0f}.")
+    if "Ranger" in measured:
+        ranger = named("Ranger")
+        against = ratios(ranger, measured["Ranger"])["ours / our RAdam"]
+        console.print(
+            f"Ranger: means of {ranger.cycle} consecutive steps, each with one Lookahead step; it "
+            f"takes {against.value:.2f} times our RAdam. Under fused stands torch's AdamW."
+        )
+
+
+def _row(family: Family, times: Times, elements: int, scale: float) -> list[str]:
+    best = best_form(times) if family.torch_forms else None
+    found = ratios(family, times)
+
+    def time_of(name: str) -> str:
+        if name not in times:
+            return "-"
+        shown = summarize(times[name]).median * scale
+        return (f"{shown:.0f}" if shown >= 1000 else f"{shown:.4g}") + "*" * (name == best)
+
+    fused = found.get("ours / torch fused")
+    against_best = found.get("torch best / ours")
+    return [
+        family.name,
+        time_of("ours"),
+        time_of("floor"),
+        f"{bandwidths(family, times, elements)['floor']:.0f}",
+        *map(time_of, FORMS),
+        f"{found['ours / floor'].value:.2f}",
+        f"{against_best.value:.2f}" if against_best else "-",
+        f"{1 / fused.value:.2f}" if fused else "-",
+    ]
+
+
+def describe(family: Family, times: Times, elements: int) -> dict[str, Any]:
+    """The same for the JSON file, with quartiles; times in seconds."""
+    return {
+        "seconds": {name: asdict(summarize(values)) for name, values in times.items()},
+        "torch_best": best_form(times) if family.torch_forms else None,
+        "gb_per_s": bandwidths(family, times, elements),
+        "ratios": {name: asdict(found) for name, found in ratios(family, times).items()},
+    }
+
+
+def main() -> None:
+    parser = make_parser(__doc__, [family.name for family in FAMILIES])
+    parser.add_argument("--shapes", choices=SHAPES, help="one of them; default: all")
+    parser.add_argument(
+        "--rounds", metavar="N", type=positive, default=30, help="at least (default: %(default)s)"
+    )
+    asked = parser.parse_args()
+    report = Report(asked)
+    torch.set_num_threads(asked.threads)
+    results: dict[str, dict[str, Any]] = {}
+    found: dict[str, Estimate] = {}
+    families = [named(asked.only)] if asked.only else FAMILIES
+    for shapes in [asked.shapes] if asked.shapes else SHAPES:
+        gradients = gradients_for(SHAPES[shapes])
+        elements = sum(map(torch.numel, gradients))
+        stream = Stream(elements)
+        measured: dict[str, Times] = {}
+        for family in families:
+            with report.console.status(f"{shapes}: {family.name}"):
+                measured[family.name] = measure(family, gradients, stream, asked.rounds)
+        print_times(report.console, shapes, measured)
+        results[shapes] = {
+            name: describe(named(name), times, elements) for name, times in measured.items()
+        }
+        for name, times in measured.items():
+            for what, one in ratios(named(name), times).items():
+                found[f"{shapes} {name}: {what}"] = one
+    report.close({"rounds": asked.rounds, "shapes": results}, TARGETS, found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,362 @@
+"""What an `update` may say means the same compiled as it does run as Python."""
+
+import numpy as np
+import pytest
+
+from tests.fuse.border import Border
+from thalweg.chain import chain
+from thalweg.elementwise import abs as absolute
+from thalweg.elementwise import exp, log, maximum, minimum, sign, sqrt, where
+from thalweg.elementwise import sqrt as root
+from thalweg.rule import Rule, Stage, measure, setting, state
+
+SHAPES = [(4, 3), (5,), ()]
+SCALE = 0.5
+
+
+def same(made, form="float64", **settings):
+    """Three steps of the compiled pass and of the oracle, from the same start."""
+    made = chain(made.__name__, made) if isinstance(made, type) else made
+    rng = np.random.default_rng(3)
+    values = [rng.standard_normal(shape) for shape in SHAPES]
+    borders = [Border(made, (settings, values), forms=[form] * 3, oracle=o) for o in (False, True)]
+    for _ in range(3):
+        grads = [rng.standard_normal(shape) for shape in SHAPES]
+        for border in borders:
+            border.step(grads)
+    fused, oracle = borders
+    assert fused.is_intact
+    for start, ours, theirs in zip(values, fused.states, oracle.states, strict=True):
+        assert (ours["p"] != start).all()
+        for name, array in ours.items():
+            # a few roundings per step, in the type of the computation
+            tolerance = 100 * np.finfo(form).eps
+            np.testing.assert_allclose(array, theirs[name], rtol=tolerance, atol=tolerance)
+
+
+class Nested(Rule):
+    lr: float = setting(0.3)
+    r: float = setting(0.3)
+
+    @staticmethod
+    def update(p, g, lr, r):
+        if r > 0:
+            u = g
+            if lr > 0.1 and r > 0.2:
+                u = -g
+            p = p + lr * r * u
+        elif lr > 0.2 or r < -1:
+            p = p - 3 * lr * g
+        else:
+            p = p - 4 * g
+        return p
+
+
+@pytest.mark.parametrize("r", [0.3, 0.1, -0.5, -2.0])
+@pytest.mark.parametrize("lr", [0.05, 0.15, 0.3])
+def test_branches_within_branches(lr, r):
+    same(Nested, lr=lr, r=r)
+
+
+class UniformNames(Rule):
+    lr: float = setting(0.3)
+
+    @staticmethod
+    def update(p, g, lr):
+        s = lr
+        s = s + 1
+        s = s * 2
+        big = lr > 0.1
+        if big:
+            s = 3 * s
+            k = s
+        else:
+            k = 1 - s
+        p = p - k * s * g
+        s = s - 1
+        return_to = s if big else k
+        p = p + where(big, return_to * g, g / 3)
+        return p
+
+
+@pytest.mark.parametrize("lr", [0.05, 0.3])
+def test_names_that_hold_one_value_for_all_elements(lr):
+    same(UniformNames, lr=lr)
+
+
+class Turning(Rule):
+    lr: float = setting(0.3)
+
+    @staticmethod
+    def update(p, g, lr):
+        s = lr
+        if lr > 0.1:
+            s = s * g
+        a = b = s
+        p = p - a - 2 * b - lr
+        return p
+
+
+@pytest.mark.parametrize("lr", [0.05, 0.3])
+def test_a_name_may_turn_from_uniform_to_one_value_per_element(lr):
+    same(Turning, lr=lr)
+
+
+class WholeNumbers(Rule):
+    """Literals without a point, where a compiler would compute with integers."""
+
+    lr: float = setting(0.3)
+
+    @staticmethod
+    def update(p, g, lr):
+        clipped = minimum(1, lr)
+        p = p - clipped * g - maximum(0, lr) * g
+        p = p - where(lr > 0, lr, 1) * g - where(lr > 5, 1, lr) * g
+        p = p - sqrt(2) * g - absolute(-3) * g - sign(-2) * g - exp(1) * g - log(3) * g
+        p = p - 1 / 2 * g - 7 // 2 * g
+        return p
+
+
+def test_whole_numbers_are_numbers():
+    same(WholeNumbers)
+    same(WholeNumbers, form="float32")
+
+
+class Powers(Rule):
+    e: float = setting(1.5)
+
+    @staticmethod
+    def update(p, g, e):
+        p = p - g**2 + absolute(g) ** 0.5 - absolute(g) ** e + (1 - e) ** 2 * g + (-g) ** 3
+        return p
+
+
+def test_powers():
+    same(Powers)
+
+
+class Masks(Rule):
+    @staticmethod
+    def update(p, g):
+        mask = (g > 0) & (p > 0)
+        p = p - where(mask, g, 2 * g)
+        p = p - where(~mask | (g < -1), 3 * g, 1.0)
+        p = p - (g > 0.5) * g
+        return p
+
+
+def test_conditions_on_elements():
+    same(Masks)
+    same(Masks, form="float32")
+
+
+class Switched(Rule):
+    flag: bool = False
+    mode: str = setting("plain", choices=("plain", "double"))
+
+    @staticmethod
+    def update(p, g, flag, mode):
+        p = p - where(flag, g, 2 * g) - flag * g
+        if not flag and mode == "double":
+            p = p - 2 * g
+        p = p - (g if flag or mode == "plain" else 5 * g)
+        return p
+
+
+@pytest.mark.parametrize("mode", ["plain", "double"])
+@pytest.mark.parametrize("flag", [False, True])
+def test_switches_are_values_too(flag, mode):
+    same(Switched, flag=flag, mode=mode)
+
+
+class Outside(Rule):
+    @staticmethod
+    def update(p, g):
+        p = p - SCALE * root(g * g + SCALE)
+        return p
+
+
+def test_numbers_of_the_module_and_renamed_functions():
+    same(Outside)
+
+
+class Early(Stage):
+    @staticmethod
+    def update(p, g):
+        g = g - 2 * p
+        p = p - g
+        return p, g
+
+
+class Own(Rule):
+    @staticmethod
+    def update(p, g):
+        g = g + SCALE * p  # for itself: not returned
+        p = p - g
+        return p
+
+
+class Late(Stage):
+    e = state("ema")
+
+    @staticmethod
+    def update(g, e):
+        e = e + SCALE * (g - e)
+        return e
+
+
+def test_parts_pass_on_what_they_return_and_nothing_else():
+    same(chain("Parts", Early, Own, Late))
+
+
+class Bodies(Rule):
+    """Measures with lines of their own, and names that `update` uses for something else."""
+
+    lr: float = setting(0.3)
+
+    @measure("row", "norm")
+    def wide(p, g, lr):
+        d = g - lr * p
+        if lr > 0.1:
+            d = d + 1
+        return d
+
+    @measure("tensor", "norm")
+    def size(p, g):
+        d = g + p
+        return d * 2
+
+    @staticmethod
+    def update(p, g, wide, size, lr):
+        d = 3 * lr * g
+        p = p - d / (1 + wide) - g / (1 + size)
+        return p
+
+
+@pytest.mark.parametrize("lr", [0.05, 0.3])
+def test_a_measure_may_have_lines_before_its_return(lr):
+    same(Bodies, lr=lr)
+
+
+# names that the kernel around an update uses, or might use, itself
+
+
+class K(Rule):
+    i = state("i")
+    row = state("row")
+
+    @staticmethod
+    def update(p, g, i, row):
+        _i = 2 * g
+        chunk = _i + i
+        i = i + g
+        row = chunk
+        p = p - i - row
+        return p, i, row
+
+
+class Kernel(Rule):
+    k_i = state("k_i")
+    r = state("r")
+    m = state("m")
+    F: float = setting(1.0)
+    D: float = setting(2.0)
+    u0: float = setting(0.3)
+
+    @staticmethod
+    def scalars(h):
+        return dict(load_p=3.0, numba=2.0, pointers=1.5, k_sum=4.0, c0=0.1, k_row=h.F)
+
+    @staticmethod
+    def update(p, g, k_i, r, m, F, D, u0, load_p, numba, pointers, k_sum, c0, k_row):
+        ru0 = 1 - u0
+        load_g = ru0 * g
+        k_i = k_i + F * load_g
+        range = D * k_i
+        r = r + load_p * range + numba * pointers + k_sum * c0
+        FUNCTIONS = root(r * r + c0) * k_row
+        m_at = 2 * FUNCTIONS
+        load_m = m_at + m
+        m = load_m - m_at
+        store_m = m + m_at
+        p_at = p - store_m
+        kernel = p_at
+        p = kernel
+        return p, k_i, r, m
+
+
+class Load_Kernel(Stage):
+    """In front of Kernel, its locals look like Kernel's accessors."""
+
+    @staticmethod
+    def update(g):
+        m = 2 * g
+        p_at = m
+        g = p_at + 1
+        return g
+
+
+class Measured(Rule):
+    @measure("row", "norm")
+    def n(g):
+        return g
+
+    @staticmethod
+    def update(p, g, n):
+        n__value = 2 * p
+        k_total = n * n__value
+        p = p - k_total - 1
+        return p
+
+
+class A(Stage):
+    @staticmethod
+    def update(g):
+        b__c = 2 * g
+        g = b__c
+        return g
+
+
+class A__B(Rule):
+    @staticmethod
+    def scalars(h):
+        return dict(c=0.3)
+
+    @staticmethod
+    def update(p, g, c):
+        p = p - c * g
+        return p
+
+
+class Numba(Rule):
+    _private = state("private")
+
+    @staticmethod
+    def update(p, g):
+        D = 2 * g
+        F = D + 1
+        add = F * F
+        p = p - add
+        return p
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [(K,), (Kernel,), (Load_Kernel, Kernel), (Measured,), (A, A__B), (Numba,)],
+    ids=lambda parts: "+".join(part.__name__ for part in parts),
+)
+def test_no_name_meets_the_kernel_s_own(parts):
+    same(chain("Names", *parts))
+
+
+def test_parts_whose_names_differ_in_case_alone_are_kept_apart():
+    class k(Stage):
+        i = state("i2")
+
+        @staticmethod
+        def update(g, i):
+            i = i + g
+            g = 2 * i
+            return g, i
+
+    same(chain("Cases", k, K))

@@ -1,0 +1,312 @@
+"""Measures: reductions over a row, a tensor or everything, in every engine."""
+
+import numpy as np
+import pytest
+
+from tests.fuse.border import Border
+from thalweg import rules
+from thalweg.chain import chain
+from thalweg.elementwise import abs as absolute
+from thalweg.elementwise import sqrt, where
+from thalweg.rule import Rule, Stage, measure, setting, state
+from thalweg.stages import Centralize, ClipNorm
+
+SHAPES = [(4, 3), (5,), (), (2, 3, 3, 3), (0, 3), (3, 0), (1, 7)]
+
+
+def draw(rng, shapes=SHAPES):
+    return [rng.standard_normal(shape) for shape in shapes]
+
+
+class Reduced(Rule):
+    """Every measure there is, each in a state of its own."""
+
+    row_sum = state("row_sum")
+    row_mean = state("row_mean")
+    row_norm = state("row_norm")
+    sum = state("sum")
+    mean = state("mean")
+    norm = state("norm")
+    all_sum = state("all_sum")
+    all_mean = state("all_mean")
+    all_norm = state("all_norm")
+
+    @measure("row", "sum")
+    def a(g):
+        return g
+
+    @measure("row", "mean")
+    def b(g):
+        return g
+
+    @measure("row", "norm")
+    def c(g):
+        return g
+
+    @measure("tensor", "sum")
+    def d(g):
+        return g
+
+    @measure("tensor", "mean")
+    def e(g):
+        return g
+
+    @measure("tensor", "norm")
+    def f(g):
+        return g
+
+    @measure("all", "sum")
+    def i(g):
+        return g
+
+    @measure("all", "mean")
+    def j(g):
+        return g
+
+    @measure("all", "norm")
+    def k(g):
+        return g
+
+    @staticmethod
+    def update(
+        p, row_sum, row_mean, row_norm, sum, mean, norm, all_sum, all_mean, all_norm,
+        a, b, c, d, e, f, i, j, k,
+    ):  # fmt: skip
+        p = p - 1
+        row_sum = 0 * p + a
+        row_mean = 0 * p + b
+        row_norm = 0 * p + c
+        sum = 0 * p + d
+        mean = 0 * p + e
+        norm = 0 * p + f
+        all_sum = 0 * p + i
+        all_mean = 0 * p + j
+        all_norm = 0 * p + k
+        return p, row_sum, row_mean, row_norm, sum, mean, norm, all_sum, all_mean, all_norm
+
+
+def axes(array):
+    """All but the first, and the one behind the last."""
+    return tuple(range(1, max(array.ndim, 1) + 1))
+
+
+REDUCTIONS = {
+    "sum": np.sum,
+    "mean": np.mean,
+    "norm": lambda x, **where: np.sqrt(np.sum(x * x, **where)),
+}
+
+
+@pytest.mark.parametrize("oracle", [False, True, {0, 3}], ids=["fused", "oracle", "both"])
+def test_every_scope_with_every_reduction(oracle):
+    rng = np.random.default_rng(2)
+    values, grads = draw(rng), draw(rng)
+    halves = slice(0, 3), slice(3, None)  # two groups, which "all" spans
+    border = Border(chain("Reduced", Reduced), *(({}, values[h]) for h in halves), oracle=oracle)
+    border.step(grads)
+    everything = np.concatenate([grad.reshape(-1) for grad in grads])
+    for number, grad in enumerate(grads):
+        if not grad.size:
+            continue
+        for kind, reduce in REDUCTIONS.items():
+            rows = reduce(grad.reshape(*(grad.shape or (1,)), 1), axis=axes(grad), keepdims=True)
+            rows = rows.reshape(rows.shape[: grad.ndim])
+            expected = {f"row_{kind}": rows, kind: reduce(grad), f"all_{kind}": reduce(everything)}
+            for key, value in expected.items():
+                ours = border.state(key, number)
+                np.testing.assert_allclose(
+                    ours, np.broadcast_to(value, grad.shape), rtol=1e-12, atol=1e-13, err_msg=key
+                )
+
+
+def test_reducing_nothing_gives_zeros_and_no_complaint():
+    border = Border(chain("Reduced", Reduced), ({}, [np.zeros((0, 3)), np.zeros((3, 0))]))
+    border.step([np.zeros((0, 3)), np.zeros((3, 0))])
+
+
+class Lamb(Rule):
+    """A step as long as the parameter: a measure of what the update will be."""
+
+    lr: float = setting(0.1, low=0)
+    m = state("exp_avg")
+    v = state("exp_avg_sq")
+
+    @measure("tensor", "norm")
+    def length(p):
+        return p
+
+    @measure("tensor", "norm")
+    def stride(p, g, m, v):
+        m1 = 0.9 * m + 0.1 * g
+        v1 = 0.99 * v + 0.01 * g * g
+        return m1 / (sqrt(v1) + 1e-6) + 0.01 * p
+
+    @staticmethod
+    def update(p, g, m, v, lr, length, stride):
+        m = 0.9 * m + 0.1 * g
+        v = 0.99 * v + 0.01 * g * g
+        u = m / (sqrt(v) + 1e-6) + 0.01 * p
+        trust = length / stride if length > 0 and stride > 0 else 1.0
+        p = p - lr * trust * u
+        return p, m, v
+
+
+@pytest.mark.parametrize("oracle", [False, True], ids=["fused", "oracle"])
+def test_a_trust_ratio_for_each_tensor(oracle):
+    rng = np.random.default_rng(3)
+    values = [*draw(rng, [(4, 3), (5,)]), np.zeros(3)]
+    border = Border(chain("Lamb", Lamb), ({}, values), oracle=oracle)
+    p, m, v = ([np.array(x) for x in values], [0 * x for x in values], [0 * x for x in values])
+    for _ in range(5):
+        grads = draw(rng, [(4, 3), (5,), (3,)])
+        border.step(grads)
+        for i, g in enumerate(grads):
+            m[i] = 0.9 * m[i] + 0.1 * g
+            v[i] = 0.99 * v[i] + 0.01 * g * g
+            u = m[i] / (np.sqrt(v[i]) + 1e-6) + 0.01 * p[i]
+            length, stride = np.linalg.norm(p[i]), np.linalg.norm(u)
+            p[i] = p[i] - 0.1 * (length / stride if length else 1.0) * u
+    for ours, expected in zip(border.params, p, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-12)  # five steps in double
+
+
+def test_a_measure_of_a_measure():
+    """The norm of all centralized gradients, then each row's own norm of what that left."""
+
+    class RowNormalized(Stage):
+        @measure("row", "norm")
+        def size(g):
+            return g
+
+        @staticmethod
+        def update(g, size):
+            g = g / where(size > 0, size, 1.0)
+            return g
+
+    made = chain("Three", Centralize, ClipNorm, RowNormalized, rules.SGD, lr=1.0)
+    rng = np.random.default_rng(4)
+    grads = [10 * grad for grad in draw(rng)]
+    borders = [Border(made, ({}, [np.zeros(s) for s in SHAPES]), oracle=o) for o in (False, True)]
+    for border in borders:
+        border.step(grads)
+    for number, grad in enumerate(grads):
+        if not grad.size:
+            continue
+        rows = -border_rows(borders[0].params[number])
+        np.testing.assert_allclose(rows, -border_rows(borders[1].params[number]), rtol=1e-12)
+        # a row of weights has lost its mean, and is then as long as one
+        np.testing.assert_allclose(np.linalg.norm(rows, axis=1), np.ones(len(rows)), rtol=1e-12)
+        if grad.ndim > 1:
+            np.testing.assert_allclose(rows.sum(axis=1), np.zeros(len(rows)), atol=1e-14)
+
+
+def border_rows(array):
+    return array.reshape(array.shape[0] if array.ndim else 1, -1)
+
+
+def test_a_measure_may_choose_the_branch():
+    class Guarded(Rule):
+        @measure("tensor", "norm")
+        def size(g):
+            return g
+
+        @staticmethod
+        def update(p, g, size):
+            u = g
+            if size > 10:
+                u = g / size
+            p = p - u
+            return p
+
+    border = Border(chain("Guarded", Guarded), ({}, [np.zeros(4), np.zeros(4)]))
+    border.step([np.full(4, 100.0), np.ones(4)])
+    np.testing.assert_allclose(border.params, [np.full(4, -0.5), np.full(4, -1.0)], rtol=1e-15)
+
+
+def test_a_measure_sees_every_tensor_that_takes_part_whatever_its_engine_or_format():
+    made = chain("Clipped", ClipNorm, rules.SGD, lr=1.0)
+    grads = [np.full(9, 2.0), np.full((4, 4), 2.0), np.full((), 2.0)]
+    total = np.sqrt(4.0 * (9 + 16))
+    border = Border(made, ({}, [np.zeros(g.shape) for g in grads]), oracle={1})
+    border.step([*grads[:2], None])
+    for p, expected in zip(border.params, [-2 / total, -2 / total, 0.0], strict=True):
+        # the 1e-6 of the clipping, on a norm of 10
+        np.testing.assert_allclose(p, np.full(p.shape, expected), rtol=1e-6)
+
+
+@pytest.mark.parametrize("form", ["float32", "bfloat16"])
+def test_the_mean_of_a_million_numbers_far_from_zero_is_right(form):
+    """Added up in single precision, a million numbers of 1e4 would lose their last four digits."""
+
+    class Mean(Rule):
+        @measure("row", "mean")
+        def mean(g):
+            return g
+
+        @staticmethod
+        def update(p, g, mean):
+            p = 0 * g + mean
+            return p
+
+    rng = np.random.default_rng(5)
+    grad = (1e4 + rng.standard_normal((1, 1_000_000))).astype(np.float32)
+    forms = ["float32", form, form]
+    border = Border(chain("Mean", Mean), ({}, [np.zeros(grad.shape)]), forms=forms)
+    border.step([grad])
+    exact = border.tensors[0].held["g"].values.astype(np.float64).mean()
+    # summed in double, and rounded once
+    assert np.abs(border.params[0] - exact).max() <= np.spacing(np.float32(exact)) / 2
+
+
+@pytest.mark.parametrize("size", [1e30, 1e-30])
+def test_a_norm_is_right_where_single_precision_squares_are_not(size):
+    class Norm(Rule):
+        @measure("tensor", "norm")
+        def norm(g):
+            return g
+
+        @staticmethod
+        def update(p, g, norm):
+            p = 0 * g + norm
+            return p
+
+    border = Border(chain("Norm", Norm), ({}, [np.zeros(4)]), forms=["float32"] * 3)
+    border.step([np.full(4, size)])
+    np.testing.assert_allclose(border.params[0], np.full(4, 2 * size), rtol=1e-6)  # float32's size
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_one_number_that_is_not_finite_is_in_every_measure_of_its_scope(bad):
+    made = chain("Reduced", Reduced)
+    grads = [np.ones((2, 3)), np.ones(4)]
+    grads[0][0, 0] = bad
+    with np.errstate(all="ignore"):
+        borders = [
+            Border(made, ({}, [np.zeros((2, 3)), np.zeros(4)]), oracle=o) for o in (False, True)
+        ]
+        for border in borders:
+            border.step(grads)
+    for number in range(2):
+        for name, array in borders[0].states[number].items():
+            np.testing.assert_array_equal(array, borders[1].states[number][name], err_msg=name)
+    assert not np.isfinite(borders[0].state("all_norm", 1)).any()
+    assert np.isfinite(borders[0].state("norm", 1)).all()
+    np.testing.assert_array_equal(
+        np.isfinite(borders[0].state("row_mean", 0)), [[False] * 3, [True] * 3]
+    )
+
+
+def test_a_measure_of_absolute_values():
+    class Signed(Rule):
+        @measure("tensor", "mean")
+        def scale(g):
+            return absolute(g)
+
+        @staticmethod
+        def update(p, g, scale):
+            p = p - where(g > 0, scale, -scale)
+            return p
+
+    border = Border(chain("Signed", Signed), ({}, [np.zeros(4)]))
+    border.step([np.array([1.0, -2.0, 3.0, -4.0])])
+    np.testing.assert_allclose(border.params[0], [-2.5, 2.5, -2.5, 2.5], rtol=1e-15)

@@ -1,0 +1,106 @@
+"""Fresh processes: forks, exits, and first steps in several threads at once."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+PREPARE = """
+import os, threading, torch
+import thalweg.optim as optim
+torch.set_num_threads(2)
+def made(n=1_000_000):
+    p = torch.nn.Parameter(torch.linspace(-1, 1, n))
+    p.grad = torch.linspace(1, 2, n)
+    return p, optim.Adam([p], lr=0.1)
+def truth(steps, n=1_000_000):
+    p = torch.nn.Parameter(torch.linspace(-1, 1, n))
+    p.grad = torch.linspace(1, 2, n)
+    opt = torch.optim.Adam([p], lr=0.1)
+    for _ in range(steps):
+        opt.step()
+    return p
+def right(p, steps):
+    return torch.allclose(p, truth(steps, p.numel()), rtol=1e-5, atol=1e-6)
+"""
+
+
+def run(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", PREPARE + textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_can_step(tmp_path):
+    """After the parent has used its threads, which the child does not have."""
+    done = run(
+        """
+        import signal, warnings
+        p, opt = made()
+        opt.step()
+        warnings.simplefilter("ignore", DeprecationWarning)  # fork beside threads, from 3.12 on
+        child = os.fork()
+        if child == 0:
+            signal.alarm(60)  # a child that hangs is a child that fails
+            torch.set_num_threads(1)  # torch's own threads are gone as well
+            copy = p.detach().clone()
+            torch.get_num_threads = lambda: 2
+            opt.step()
+            fine = not torch.equal(copy, p)
+            torch.save(p.detach(), os.environ["RESULT"])
+            os._exit(0 if fine else 1)
+        _, status = os.waitpid(child, 0)
+        assert status == 0, status
+        assert right(torch.load(os.environ["RESULT"]), 2), "the child stepped wrong"
+        assert right(p, 1), "the child wrote into the parent"
+        opt.step()
+        assert right(p, 2), "the parent cannot go on"
+        print("fine")
+        """,
+        RESULT=str(tmp_path / "child.pt"),
+    )
+    assert (done.returncode, done.stdout) == (0, "fine\n"), done.stderr
+
+
+@pytest.mark.parametrize("when", ["atexit", "thread"])
+def test_a_step_while_the_interpreter_shuts_down(when):
+    last = "atexit.register(step)" if when == "atexit" else "threading.Thread(target=late).start()"
+    done = run(f"""
+        import atexit
+        p, opt = made()
+        def step():
+            opt.step()
+            print("fine" if right(p, 1) else "wrong", flush=True)
+        def late():
+            threading.main_thread().join()
+            step()
+        {last}
+        """)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "fine\n", "")
+
+
+def test_first_steps_in_several_threads_at_once(tmp_path):
+    """All of them compile, from an empty cache."""
+    done = run(
+        """
+        pairs = [made(1000) for _ in range(4)]
+        barrier = threading.Barrier(4)
+        def step(opt):
+            barrier.wait()
+            for _ in range(3):
+                opt.step()
+        threads = [threading.Thread(target=step, args=(opt,)) for _, opt in pairs]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+        print(*(right(p, 3) for p, _ in pairs))
+        """,
+        THALWEG_CACHE_DIR=str(tmp_path),
+    )
+    assert (done.returncode, done.stdout) == (0, "True True True True\n"), done.stderr

@@ -1,0 +1,181 @@
+"""The elementwise functions mean the same on numbers, arrays, tensors and in a compiled pass."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from tests.fuse.border import Border
+from thalweg import elementwise
+from thalweg.chain import chain
+from thalweg.elementwise import abs as absolute
+from thalweg.elementwise import exp, lerp, log, maximum, minimum, sign, sqrt, where
+from thalweg.rule import Rule, state
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("thalweg.optim")  # which teaches the functions torch's tensors
+
+TINY, HUGE = np.finfo(np.float32).smallest_subnormal, np.finfo(np.float32).max
+SPECIAL = [math.nan, math.inf, -math.inf, 0.0, -0.0, 1.0, -1.0, 0.3, -2.5, 7.0, TINY, -TINY, HUGE]
+PAIRS = np.array(list(itertools.product(SPECIAL, SPECIAL))).T
+
+# NumPy's and the compiler's exp and log are within an ulp of the truth, not of each other; and a
+# compiled lerp may keep the product exact. The others round once, or not at all.
+ULPS = {"exp": 4, "log": 4, "lerp": 4}
+
+FUNCTIONS = {
+    "sqrt": lambda a, b: sqrt(a),
+    "exp": lambda a, b: exp(a),
+    "log": lambda a, b: log(a),
+    "abs": lambda a, b: absolute(a),
+    "sign": lambda a, b: sign(a),
+    "maximum": lambda a, b: maximum(a, b),
+    "minimum": lambda a, b: minimum(a, b),
+    "where": lambda a, b: where(a > b, a, b),
+    "lerp": lambda a, b: lerp(a, b, 0.25),
+}
+
+
+class Everything(Rule):
+    """Every function at once: one kernel for all of them."""
+
+    a = state("sqrt")
+    b = state("exp")
+    c = state("log")
+    d = state("abs")
+    e = state("sign")
+    f = state("maximum")
+    i = state("minimum")
+    j = state("where")
+    k = state("lerp")
+
+    @staticmethod
+    def update(p, g, a, b, c, d, e, f, i, j, k):
+        a = sqrt(g)
+        b = exp(g)
+        c = log(g)
+        d = absolute(g)
+        e = sign(g)
+        f = maximum(g, p)
+        i = minimum(g, p)
+        j = where(g > p, g, p)
+        k = lerp(g, p, 0.25)
+        return p, a, b, c, d, e, f, i, j, k
+
+
+EVERYTHING = chain("Everything", Everything)
+
+
+def on_numbers(function, a, b):
+    return np.array([function(x, y) for x, y in zip(a.tolist(), b.tolist(), strict=True)])
+
+
+def on_arrays(function, a, b):
+    with np.errstate(all="ignore"):
+        return function(a, b)
+
+
+def on_tensors(function, a, b):
+    return function(torch.from_numpy(a), torch.from_numpy(b)).numpy()
+
+
+def fused(a, b, form):
+    border = Border(EVERYTHING, ({}, [b]), forms=(form, form, form))
+    border.step([a])
+    return border
+
+
+def same(actual, expected, name):
+    """The same number, NaN where NaN is; the sign of a zero is not promised."""
+    form = np.finfo(expected.dtype)
+    exact = name not in ULPS
+    relative = 0 if exact else ULPS[name] * form.eps
+    absolute = 0 if exact else 2 * form.smallest_subnormal
+    np.testing.assert_allclose(actual, expected, rtol=relative, atol=absolute)
+
+
+def test_every_function_is_here():
+    assert set(FUNCTIONS) == {*elementwise.PRIMITIVES, *elementwise.COMPOSITES}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_numbers_and_arrays_agree(name):
+    a, b = PAIRS
+    same(on_numbers(FUNCTIONS[name], a, b), on_arrays(FUNCTIONS[name], a, b), name)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_arrays_and_tensors_agree(name, dtype):
+    a, b = PAIRS.astype(dtype)
+    on_torch = on_tensors(FUNCTIONS[name], a, b)
+    assert on_torch.dtype == dtype
+    same(on_torch, on_arrays(FUNCTIONS[name], a, b), name)
+
+
+@pytest.mark.parametrize("form", ["float32", "float64"])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_arrays_and_the_compiled_pass_agree(name, form):
+    a, b = PAIRS.astype(form)
+    same(fused(a, b, form).state(name), on_arrays(FUNCTIONS[name], a, b), name)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_an_array_keeps_its_type(name):
+    a, b = np.ones((2, 3), np.float32)
+    assert FUNCTIONS[name](a, b).dtype == np.float32
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_numbers_give_a_python_float(name):
+    assert type(FUNCTIONS[name](0.5, 2.0)) is float  # a NumPy double would widen what it meets
+
+
+@pytest.mark.parametrize("name", ["maximum", "minimum", "where", "lerp"])
+def test_numbers_mix_with_arrays_and_tensors(name):
+    values = np.array([0.5, 3.0], np.float32)
+    expected = FUNCTIONS[name](values, np.full(2, 2.0, np.float32))
+    np.testing.assert_array_equal(FUNCTIONS[name](values, 2.0), expected)
+    np.testing.assert_array_equal(FUNCTIONS[name](torch.from_numpy(values), 2.0).numpy(), expected)
+
+
+@pytest.mark.parametrize("make", [np.array, torch.tensor], ids=["numpy", "torch"])
+def test_where_takes_one_condition_for_all_elements(make):
+    a, b = make([1.0, 2.0]), make([3.0, 4.0])
+    assert where(True, a, b).tolist() == [1.0, 2.0]
+    assert where(0.0 > 1.0, a, b).tolist() == [3.0, 4.0]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_where_between_two_numbers_loses_no_digits(dtype):
+    arrays, tensors = np.ones(1, dtype), torch.ones(1, dtype=getattr(torch, dtype))
+    expected = np.array([0.1]).astype(dtype)
+    for ones in (arrays, tensors):
+        chosen = where(ones > 0, 0.1, 0.2) * ones
+        assert np.asarray(chosen).astype(dtype) == expected
+
+
+def test_lerp_forgets_an_infinite_average_as_torch_does():
+    assert math.isnan(lerp(math.inf, 1.0, 0.1))
+    theirs = torch.tensor([math.inf]).lerp(torch.tensor([1.0]), 0.1)
+    assert theirs.isnan().all()
+
+
+@pytest.mark.parametrize("name", elementwise.PRIMITIVES)
+@pytest.mark.parametrize("what", [[1.0], "1", None], ids=repr)
+def test_what_is_neither_number_nor_array_is_named(name, what):
+    function = getattr(elementwise, name)
+    count = {"maximum": 2, "minimum": 2, "where": 3}.get(name, 1)
+    with pytest.raises(TypeError) as caught:
+        function(*[what] * count)
+    kind = type(what).__name__
+    assert str(caught.value) == f"elementwise functions take numbers and arrays, got {kind}"
+
+
+def test_registering_half_a_framework_says_what_is_missing():
+    class Matrix:
+        pass
+
+    with pytest.raises(TypeError, match="the namespace of Matrix lacks exp, log, abs, sign, max"):
+        elementwise.register(Matrix, type("functions", (), {"sqrt": None}))
