@@ -162,11 +162,11 @@ def main() -> None:
         "--rounds", metavar="N", type=positive, default=30, help="at least (default: %(default)s)"
     )
     asked = parser.parse_args()
+    families = [named(asked.only)] if asked.only else FAMILIES
     report = Report(asked)
     torch.set_num_threads(asked.threads)
     results: dict[str, dict[str, Any]] = {}
     found: dict[str, Estimate] = {}
-    families = [named(asked.only)] if asked.only else FAMILIES
     for shapes in [asked.shapes] if asked.shapes else SHAPES:
         gradients = gradients_for(SHAPES[shapes])
         elements = sum(map(torch.numel, gradients))
@@ -176,12 +176,10 @@ def main() -> None:
             with report.console.status(f"{shapes}: {family.name}"):
                 measured[family.name] = measure(family, gradients, stream, asked.rounds)
         print_times(report.console, shapes, measured)
-        results[shapes] = {
-            name: describe(named(name), times, elements) for name, times in measured.items()
-        }
-        for name, times in measured.items():
-            for what, one in ratios(named(name), times).items():
-                found[f"{shapes} {name}: {what}"] = one
+        results[shapes] = {f.name: describe(f, measured[f.name], elements) for f in families}
+        for f in families:
+            for what, one in ratios(f, measured[f.name]).items():
+                found[f"{shapes} {f.name}: {what}"] = one
     report.close({"rounds": asked.rounds, "shapes": results}, TARGETS, found)
 
 

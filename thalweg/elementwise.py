@@ -13,7 +13,19 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["abs", "exp", "lerp", "log", "maximum", "minimum", "register", "sign", "sqrt", "where"]
+__all__ = [
+    "abs",
+    "double",
+    "exp",
+    "lerp",
+    "log",
+    "maximum",
+    "minimum",
+    "register",
+    "sign",
+    "sqrt",
+    "where",
+]
 
 
 def _on_numbers(function: Callable[..., Any]) -> Callable[..., float]:
@@ -33,14 +45,19 @@ COMPOSITES = ("lerp",)
 ARITY = dict.fromkeys(("sqrt", "exp", "log", "abs", "sign"), 1)
 ARITY |= {"maximum": 2, "minimum": 2, "where": 3, "lerp": 3}
 
-_numpy = SimpleNamespace(**{name: getattr(np, name) for name in PRIMITIVES})
-_number = SimpleNamespace(**{name: _on_numbers(getattr(np, name)) for name in PRIMITIVES})
+_numpy = SimpleNamespace(**{name: getattr(np, name) for name in PRIMITIVES}, double=np.float64)
+_number = SimpleNamespace(
+    **{name: _on_numbers(getattr(np, name)) for name in PRIMITIVES}, double=float
+)
 _namespaces: list[tuple[type, Any]] = [(np.ndarray, _numpy), (np.generic, _numpy)]
 
 
 def register(kind: type, namespace: Any) -> None:
-    """Teach the functions a framework's array type; `namespace` has an attribute per primitive."""
-    missing = [name for name in PRIMITIVES if not hasattr(namespace, name)]
+    """Teach the functions a framework's array type.
+
+    `namespace` has an attribute per primitive, and `double`, which widens an array.
+    """
+    missing = [name for name in (*PRIMITIVES, "double") if not hasattr(namespace, name)]
     if missing:
         raise TypeError(f"register: the namespace of {kind.__name__} lacks {', '.join(missing)}")
     _namespaces.append((kind, namespace))
@@ -75,6 +92,11 @@ sign = _primitive("sign", "-1, 0 or 1; NaN stays NaN.")
 maximum = _primitive("maximum", "The larger of two; NaN if either is.")
 minimum = _primitive("minimum", "The smaller of two; NaN if either is.")
 where = _primitive("where", "`where(c, a, b)`: a where c holds, b elsewhere, element by element.")
+
+
+def double(x: Any) -> Any:
+    """The same array in double precision: for engines that reduce it, not for an `update`."""
+    return _namespace_of((x,)).double(x)
 
 
 def lerp(a: Any, b: Any, w: Any) -> Any:

@@ -199,10 +199,11 @@ class Declared:
         cls.declaration = _collect(cls)
         _check_scalars(cls)
         known = _names_of(cls)
-        cls.declaration.measures = {
-            name: _check_measure(cls, name, m, known)
-            for name, m in cls.declaration.measures.items()
-        }
+        declared, above = cls.declaration.measures, dict[str, Measure]()
+        for name, m in declared.items():  # one measure may use those above it
+            seen = [n for n in known if n not in declared or n in above]
+            above[name] = _check_measure(cls, name, m, seen, above)
+        cls.declaration.measures = above
         cls.source = Source.of(cls.update, f"{cls.__name__}.update")  # type: ignore[attr-defined]
         uniform = {*cls.declaration.static, *cls.declaration.numbers}
         uniform |= {n for n, m in cls.declaration.measures.items() if m.scope != "row"}
@@ -235,6 +236,8 @@ def _collect(cls: type[Declared]) -> Declaration:
             annotated = name in vars(base).get("__annotations__", {})
             if annotated and isinstance(value, bool | int | float | tuple):
                 value = Setting(value)
+            if isinstance(value, Setting):
+                value.check(f"{cls.__name__}.{name}: its default", value.default)
             if found.take(name, value) and name in STREAMS:
                 raise TypeError(f"{cls.__name__}: {name!r} is the name of a stream; choose another")
     for name, s in found.states.items():
@@ -284,9 +287,13 @@ def _check_states_used(cls: type[Declared], source: Source) -> None:
             raise TypeError(f"{cls.__name__}: update neither takes nor returns the state {name!r}")
 
 
-def _check_measure(cls: type[Declared], name: str, m: Measure, known: list[str]) -> Measure:
+def _check_measure(
+    cls: type[Declared], name: str, m: Measure, known: list[str], above: dict[str, Measure]
+) -> Measure:
     source = Source.of(m.function, f"{cls.__name__}.{name}")
-    source.check(known, set(cls.declaration.static) | set(cls.declaration.numbers), writable=[])
+    uniform = {*cls.declaration.static, *cls.declaration.numbers}
+    uniform |= {n for n, other in above.items() if other.scope != "row"}
+    source.check(known, uniform, writable=[])
     return Measure(m.scope, m.reduction, m.function, source)
 
 

@@ -12,6 +12,7 @@ from thalweg.rule import Rule, Stage, measure, setting, state
 
 SHAPES = [(4, 3), (5,), ()]
 SCALE = 0.5
+NEGATIVE = -2.0
 
 
 def same(made, form="float64", **settings):
@@ -84,6 +85,73 @@ def test_names_that_hold_one_value_for_all_elements(lr):
     same(UniformNames, lr=lr)
 
 
+class Rescaled(Rule):
+    """A number changed in a branch of a branch, and used whichever way was taken."""
+
+    lr: float = setting(0.3)
+    r: float = setting(0.3)
+
+    @staticmethod
+    def update(p, g, lr, r):
+        s = lr
+        if r > 0:
+            if lr > 0.1:
+                s = 2 * s
+            p = p - s * g
+            if s > 0.5:
+                s = s - 0.25
+        p = p - s * g
+        return p
+
+
+@pytest.mark.parametrize("r", [0.3, -0.5])
+@pytest.mark.parametrize("lr", [0.05, 0.3])
+def test_a_number_keeps_its_value_where_a_branch_is_not_taken(lr, r):
+    same(Rescaled, lr=lr, r=r)
+
+
+class Reused(Rule):
+    """One condition, and one number, in every place where each may stand."""
+
+    lr: float = setting(0.3)
+
+    @staticmethod
+    def update(p, g, lr):
+        big = lr > 0.1
+        p = p - (g if big else 2 * g) - where(big, g, 3 * g)
+        if big:
+            p = p - lr * g
+        p = p - (g if lr else 2 * g) - lr * g - where(big, lr, 1.0) * g
+        return p
+
+
+@pytest.mark.parametrize("lr", [0.05, 0.3, 0.0])
+def test_a_condition_is_a_value_and_a_value_a_condition(lr):
+    same(Reused, lr=lr)
+
+
+class Restarted(Rule):
+    """A state that is set to one number for all its elements."""
+
+    lr: float = setting(0.3)
+    m = state("m")
+    n = state("n")
+
+    @staticmethod
+    def update(p, g, m, n, lr):
+        m = m + g
+        p = p - lr * m
+        if lr > 0.2:
+            m = 0
+        n = 1 - lr
+        return p, m, n
+
+
+@pytest.mark.parametrize("lr", [0.1, 0.3])
+def test_an_array_may_be_set_to_one_number(lr):
+    same(Restarted, lr=lr)
+
+
 class Turning(Rule):
     lr: float = setting(0.3)
 
@@ -128,6 +196,7 @@ class Powers(Rule):
     @staticmethod
     def update(p, g, e):
         p = p - g**2 + absolute(g) ** 0.5 - absolute(g) ** e + (1 - e) ** 2 * g + (-g) ** 3
+        p = p + (-1) ** 2 * g + NEGATIVE**2 * g - (-g) ** 2 - NEGATIVE * g**2 + e**NEGATIVE * g
         return p
 
 
@@ -236,6 +305,34 @@ class Bodies(Rule):
 @pytest.mark.parametrize("lr", [0.05, 0.3])
 def test_a_measure_may_have_lines_before_its_return(lr):
     same(Bodies, lr=lr)
+
+
+def test_a_measure_may_use_those_above_it():
+    class Counted(Rule):
+        """Measures that use each other, in a condition too, and one that counts."""
+
+        @measure("tensor", "sum")
+        def count(g):
+            return 1.0
+
+        @measure("tensor", "norm")
+        def size(g, count):
+            return g / count
+
+        @measure("row", "mean")
+        def mean(g, size):
+            return g if size > 0.1 else -g
+
+        @measure("all", "mean")
+        def spread(g, mean, size):
+            return (g - mean) / (1 + size)
+
+        @staticmethod
+        def update(p, g, mean, spread, count):
+            p = p - g - mean - spread - 1 / count
+            return p
+
+    same(Counted)
 
 
 # names that the kernel around an update uses, or might use, itself

@@ -380,3 +380,19 @@ def test_a_failed_load_leaves_the_run_as_it_was(name):
     walk(ours(name, plain), 6)
     assert_same(params, plain)
     assert not torch.equal(before[0], params[0])
+
+
+@pytest.mark.parametrize("shape", [(4,), (1, 4), (12,)], ids=str)
+@pytest.mark.parametrize("name", OURS)
+def test_a_state_of_another_shape_is_refused_before_anything_moves(name, shape):
+    """Loading compares numbers of parameters and not shapes, in torch too."""
+    params = weights([(4,), (3, 4)])
+    opt = ours(name, params)
+    walk(opt)
+    saved = copy.deepcopy(opt.state_dict())
+    saved["state"][1]["momentum_buffer" if name == "SGD" else "exp_avg"] = torch.zeros(shape)
+    opt.load_state_dict(saved)
+    before = values(params)
+    with pytest.raises(RuntimeError):
+        walk(opt)
+    assert_same(params, before)

@@ -294,6 +294,23 @@ def test_a_step_that_fails_moves_nothing(name):
     walk(opt, 1, start=2)
 
 
+@pytest.mark.parametrize("at", [1, 4])
+@pytest.mark.parametrize("name", [n for n in OURS if n != "SGD"])
+def test_a_step_that_fails_in_mid_run_keeps_what_the_steps_before_it_made(name, at):
+    """With such a beta the bias correction divides by zero, in torch as here."""
+    params, plain = weights(), weights()
+    opt = ours(name, params)
+    walk(opt, at)
+    (group,) = opt.param_groups
+    good, group["betas"] = group["betas"], (1.0, 0.9)
+    with pytest.raises(ZeroDivisionError):
+        walk(opt, 1, start=at)
+    group["betas"] = good
+    walk(opt, 3, start=at)
+    walk(ours(name, plain), at + 3)
+    assert_same(params, plain)
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_an_unpicklable_or_strange_group_value_is_no_concern_of_the_step(name):
     opt = ours(name, weights())

@@ -104,3 +104,25 @@ def test_first_steps_in_several_threads_at_once(tmp_path):
         THALWEG_CACHE_DIR=str(tmp_path),
     )
     assert (done.returncode, done.stdout) == (0, "True True True True\n"), done.stderr
+
+
+def test_freed_memory_is_an_error_and_not_a_crash_where_torch_would_read_it():
+    """Of a parameter with gaps, which takes the plain run, and of a gradient laid out otherwise."""
+    done = run("""
+        def whole(): return torch.ones(4, 4)
+        def gaps(): return torch.ones(4, 8)[:, ::2]
+        def turned(): return torch.ones(4, 4).t()
+        cases = [(gaps, whole, whose) for whose in ("gradient", "parameter", "state")]
+        for start, grad, whose in [*cases, (whole, turned, "gradient")]:
+            p = torch.nn.Parameter(start())
+            opt = optim.Adam([p], lr=0.1)
+            p.grad = grad()
+            opt.step()
+            freed = {"gradient": p.grad, "parameter": p, "state": opt.state[p]["exp_avg"]}[whose]
+            freed.untyped_storage().resize_(0)
+            try:
+                opt.step()
+            except RuntimeError as error:
+                print("freed" in str(error))
+        """)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n" * 4, "")

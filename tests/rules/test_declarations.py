@@ -477,6 +477,33 @@ NAMES_THE_CULPRIT = {
         """,
         "'g'",
     ),
+    "a measure that uses one declared below it": (
+        """
+        class Broken(Rule):
+            @measure("row", "norm")
+            def size(g, mean):
+                return g - mean
+            @measure("row", "mean")
+            def mean(g):
+                return g
+            def update(p, g, size):
+                p = p - g / size
+                return p
+        """,
+        "'mean'",
+    ),
+    "a measure that uses itself": (
+        """
+        class Broken(Rule):
+            @measure("tensor", "norm")
+            def size(g, size):
+                return g / size
+            def update(p, g, size):
+                p = p - g / size
+                return p
+        """,
+        "'size'",
+    ),
     "a measure that is a lambda": (
         """
         class Broken(Rule):

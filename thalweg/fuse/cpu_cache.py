@@ -17,6 +17,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -158,9 +159,10 @@ def _path(text: str, title: str) -> Path | None:
 def _folder() -> Path | None:
     """Where kernels are kept: THALWEG_CACHE_DIR, the user's cache, or a folder of temporaries."""
     user = str(os.getuid()) if hasattr(os, "getuid") else "user"
-    asked = os.environ.get("THALWEG_CACHE_DIR")
+    asked, temporary = os.environ.get("THALWEG_CACHE_DIR"), ""
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    temporary = os.path.join(tempfile.gettempdir(), f"thalweg-{user}")
+    with suppress(OSError):  # where nobody may write temporary files
+        temporary = os.path.join(tempfile.gettempdir(), f"thalweg-{user}")
     for folder in filter(None, [asked, os.path.join(home, "thalweg"), temporary]):
         try:
             os.makedirs(folder, mode=0o700, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -60,7 +61,8 @@ class _Emitter:
         self.uniform: list[str] = []
         self.rounded: list[tuple[str, str]] = []
         self.elements: list[str] = []
-        self._known: dict[str, str] = {}
+        self._known: dict[tuple[str, str], str] = {}
+        self._before: set[str] = set()  # what the scopes around a branch have given a value
         self._indent = ""
         self._hoisted: list[str] = []
         self._count = 0
@@ -79,15 +81,16 @@ class _Emitter:
     def _branch(self, node: Branch, indent: str) -> None:
         test = self._hoist(node.test, "C")
         outer, self._hoisted = self._hoisted, []
+        enclosing, self._before = self._before, self._before | set(outer)
         at = len(self.uniform)
         self._known.clear()
         self._open(node.body, indent, f"if {test}:")
         if node.orelse:
             self._open(node.orelse, indent, "else:")
         # a name given a value in one branch only must have one in the other as well
-        fresh = [n for n in dict.fromkeys(self._hoisted) if n not in outer]
+        fresh = [n for n in dict.fromkeys(self._hoisted) if n not in self._before]
         self.uniform[at:at] = [f"{self._indent}{name} = 0.0" for name in fresh]
-        self._hoisted = outer + fresh
+        self._hoisted, self._before = outer + fresh, enclosing
 
     def _open(self, body: list[Node], indent: str, opening: str) -> None:
         """Write one side of a branch, both before the loop and in it."""
@@ -129,17 +132,27 @@ class _Emitter:
 
     def _hoist(self, tree: ast.expr, kind: str) -> str:
         text = _text(tree)
-        if text not in self._known:
+        if (kind, text) not in self._known:
             name = f"{kind}{self._count}{self.mark}"
             self._count += 1
             self.uniform.append(f"{self._indent}{name} = {text}")
             self._hoisted.append(name)
-            self._known[text] = name
+            self._known[kind, text] = name
             if kind == "U":
                 self.rounded.append((f"R{name}", name))
-        name = self._known[text]
+        name = self._known[kind, text]
         return f"R{name}" if kind == "U" else name
 
 
 def _text(tree: ast.expr) -> str:
-    return ast.unparse(ast.fix_missing_locations(tree))
+    return ast.unparse(ast.fix_missing_locations(_Signed().visit(copy.deepcopy(tree))))
+
+
+class _Signed(ast.NodeTransformer):
+    """-2 to the power of 2 is written (-2) ** 2, which `unparse` knows for operators only."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        value = node.value
+        if isinstance(value, int | float) and value < 0:
+            return ast.UnaryOp(ast.USub(), ast.Constant(-value))
+        return node

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from thalweg.chain import Chain, Part
-from thalweg.elementwise import sqrt
+from thalweg.elementwise import double, sqrt, where
 from thalweg.fuse.plan import Plan
 
 __all__ = ["finish", "reduce", "update"]
@@ -35,7 +35,7 @@ def reduce(plan: Plan, name: str, arrays: Values, numbers: Values, static: Value
     for part in plan.chain.parts:
         for own, m in part.declared.declaration.measures.items():
             if part.qualified(own) == name:
-                value = run.measured(part, own)
+                value = double(run.measured(part, own))
                 return (value * value if m.reduction == "norm" else value).sum()
         run.part(part)
     raise KeyError(name)
@@ -66,7 +66,7 @@ class _Run:
         values = result if isinstance(result, tuple) else (result,)
         for name, value in zip(source.returned, values, strict=True):
             if value is not None:
-                self.arrays[part.qualified(name)] = value
+                self.arrays[part.qualified(name)] = self._whole(value)
 
     def _given(self, part: Part, names: Iterable[str]) -> dict[str, Any]:
         measures = part.declared.declaration.measures
@@ -99,7 +99,12 @@ class _Run:
         """The array that a measure reduces."""
         m = part.declared.declaration.measures[name]
         assert m.source is not None
-        return m.function(**self._given(part, m.source.arguments))
+        return self._whole(m.function(**self._given(part, m.source.arguments)))
+
+    def _whole(self, value: Any) -> Any:
+        """An array, also where one number was meant for all its elements."""
+        p = self.arrays["p"]
+        return where(p > p, value, value) if isinstance(value, int | float) else value
 
 
 def _passes(plan: Plan) -> list[Any]:

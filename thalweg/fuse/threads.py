@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 __all__ = ["available", "run"]
@@ -32,12 +33,10 @@ def available() -> int:
 def run(kernel: Callable[..., Any], arguments: tuple[Any, ...], elements: int, limit: int) -> None:
     """Call `kernel(*arguments)` on up to `limit` threads at once; return when all are done."""
     helpers = min(limit, elements // ELEMENTS_PER_THREAD) - 1
-    futures = []
-    if helpers > 0:
-        try:
-            futures = [_executor().submit(kernel, *arguments) for _ in range(helpers)]
-        except RuntimeError:  # the interpreter is shutting down: no new threads
-            futures = []
+    futures: list[Future[Any]] = []
+    with suppress(RuntimeError):  # the interpreter is shutting down: no new threads
+        for _ in range(helpers):
+            futures.append(_executor().submit(kernel, *arguments))
     kernel(*arguments)
     for future in futures:
         if not future.cancel():

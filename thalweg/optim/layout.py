@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from itertools import chain as joined
-from operator import is_, methodcaller
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -23,13 +22,11 @@ from thalweg.chain import Chain, Slot
 from thalweg.fuse import cpu
 from thalweg.fuse.work import Kind, Work
 from thalweg.optim.odd import OddTensor
-from thalweg.optim.reach import address, dense, format_of, is_reachable, laid_out_like
+from thalweg.optim.reach import address, check_sound, dense, format_of, is_reachable, laid_out_like
 from thalweg.optim.snapshot import Addresses, Described
 from thalweg.optim.states import NewStates
 
 __all__ = ["Layout", "Seen", "look"]
-
-_values = methodcaller("values")
 
 
 @dataclass
@@ -116,6 +113,7 @@ class Layout:
                 state = states[p] if self.live[group] or chain.cells else {}
                 created = self.new.make(state, p, self.live[group], views[group], numbers[group])
                 row = _Row(p, dense(chain, g), group, state, created)
+                check_sound(chain, p, row.g, {s.key: state[s.key] for s in self.live[group]})
                 if differentiable or not is_reachable(chain, p, row.g, self.live[group], state):
                     self.odd += _odd(chain, row, differentiable)
                 else:
@@ -162,15 +160,16 @@ class Layout:
     def _remember(self, rows: list[_Row], states: Mapping[Tensor, dict[str, Any]]) -> None:
         """Keep what `fits` compares with."""
         self._owners, self._dicts = list(states), list(states.values())
-        self._values = [value for d in self._dicts for value in d.values()]
+        keys = [*self.chain.cells, *(slot.key for slot in self.chain.slots)]
+        having = {key: [row.state for row in rows if key in row.state] for key in keys}
+        self._columns = [(key, ds, [d[key] for d in ds]) for key, ds in having.items()]
         held = [t for row in rows for t in row.states(self.chain, self.live) if t is not None]
-        self._standing = [*self.params, *held]
-        cells = [cell for row in rows for cell in row.cells(self.chain)]
-        self._addresses = Addresses([*self._standing, *cells])
+        held += [cell for row in rows for cell in row.cells(self.chain)]
+        self._addresses = Addresses([*self.params, *held])
         self._at = self._addresses.now()
         self.reusable = not (self.odd or self.copies)
         if self.reusable:
-            self._described = Described([*self._standing, *self._grads])
+            self._described = Described([*self.params, *self._grads])
 
     def fits(
         self,
@@ -185,7 +184,7 @@ class Layout:
             return False
         if not (_same(seen.params, self.params) and self._states_fit(states)):
             return False
-        if not self._described.fits([*self._standing, *seen.grads]):
+        if not self._described.fits([*self.params, *seen.grads]):
             return False
         if not np.array_equal(self._addresses.now(), self._at):
             return False
@@ -196,13 +195,15 @@ class Layout:
 
     def _states_fit(self, states: MutableMapping[Tensor, dict[str, Any]]) -> bool:
         """Whether the states are the same objects; where they lie is asked apart."""
-        dicts = list(states.values())
-        return (
-            _same(list(states), self._owners)
-            and _same(dicts, self._dicts)
-            and sum(map(len, dicts)) == len(self._values)
-            and all(map(is_, joined.from_iterable(map(_values, dicts)), self._values))
-        )
+        if not _same(list(states), self._owners) or not _same(list(states.values()), self._dicts):
+            return False
+        try:
+            return all(
+                all([d[key] is tensor for d, tensor in zip(ds, tensors, strict=True)])
+                for key, ds, tensors in self._columns
+            )
+        except KeyError:
+            return False
 
     def read_cells(self) -> NDArray[np.float64]:
         """The numbers kept per parameter, such as the step, as they are in memory now."""
@@ -212,6 +213,7 @@ class Layout:
         """Store the numbers of the next step, and let go of this step's gradients."""
         cpu.write_cells(self.cells, self.wide, values)
         self.first[:] = False
+        self.new.keep()
         self.odd, self._grads = [], []
         if self.params:
             # the kernels wrote behind torch's back: autograd must hear of it

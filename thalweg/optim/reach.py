@@ -12,7 +12,7 @@ from thalweg.chain import Chain, Slot
 from thalweg.fuse import cpu
 from thalweg.fuse.storage import FORMATS
 
-__all__ = ["PLAIN", "address", "dense", "format_of", "is_reachable", "laid_out_like"]
+__all__ = ["PLAIN", "address", "check_sound", "dense", "format_of", "is_reachable", "laid_out_like"]
 
 PLAIN = {Tensor, torch.nn.Parameter}
 
@@ -48,6 +48,20 @@ def laid_out_like(p: Tensor, tensor: Tensor) -> Tensor:
     with torch.no_grad():
         like = torch.empty_strided(p.size(), p.stride(), dtype=tensor.dtype, device=p.device)
         return like.copy_(tensor)
+
+
+def check_sound(chain: Chain, p: Tensor, g: Tensor, states: Mapping[str, Tensor]) -> None:
+    """Raise before anything has moved where a tensor is of another shape or has no memory."""
+    for key, tensor in states.items():
+        if tensor.shape != p.shape:
+            raise RuntimeError(
+                f"{chain.name}: the state {key!r} must have its parameter's shape "
+                f"{tuple(p.shape)}, got {tuple(tensor.shape)}"
+            )
+    for tensor in (p, g, *states.values()):
+        is_strided = type(tensor) in PLAIN and tensor.layout == torch.strided
+        if is_strided and tensor.device.type == "cpu":
+            address(tensor)
 
 
 def is_reachable(

@@ -51,6 +51,10 @@ class NewStates:
                 created.add(slot.part.prefix)
         return created
 
+    def keep(self) -> None:
+        """The step has happened: they stay."""
+        self._made.clear()
+
     def undo(self) -> None:
         """Remove them again."""
         for state, key in self._made:

@@ -30,6 +30,10 @@ def _sign(x: Tensor) -> Tensor:
     return torch.where(torch.isnan(x), x, torch.sign(x))
 
 
+def _double(x: Tensor) -> Tensor:
+    return x if x.device.type == "mps" else x.double()  # Apple's GPUs have no double
+
+
 def _where(condition: Any, a: Any, b: Any) -> Any:
     if not isinstance(condition, Tensor):
         return a if condition else b
@@ -49,5 +53,6 @@ elementwise.register(
         maximum=_both(torch.maximum),
         minimum=_both(torch.minimum),
         where=_where,
+        double=_double,
     ),
 )
