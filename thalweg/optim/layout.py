@@ -164,12 +164,13 @@ class Layout:
         having = {key: [row.state for row in rows if key in row.state] for key in keys}
         self._columns = [(key, ds, [d[key] for d in ds]) for key, ds in having.items()]
         held = [t for row in rows for t in row.states(self.chain, self.live) if t is not None]
-        held += [cell for row in rows for cell in row.cells(self.chain)]
-        self._addresses = Addresses([*self.params, *held])
+        self._standing = [*self.params, *held]
+        cells = [cell for row in rows for cell in row.cells(self.chain)]
+        self._addresses = Addresses([*self._standing, *cells])
         self._at = self._addresses.now()
         self.reusable = not (self.odd or self.copies)
         if self.reusable:
-            self._described = Described([*self.params, *self._grads])
+            self._described = Described([*self._standing, *self._grads])
 
     def fits(
         self,
@@ -184,9 +185,9 @@ class Layout:
             return False
         if not (_same(seen.params, self.params) and self._states_fit(states)):
             return False
-        if not self._described.fits([*self.params, *seen.grads]):
-            return False
         if not np.array_equal(self._addresses.now(), self._at):
+            return False
+        if not self._described.fits([*self._standing, *seen.grads]):
             return False
         self._grads = seen.grads
         at = Addresses(seen.grads).now()
