@@ -76,8 +76,8 @@ class Report:
         table = make_table("target", "", "limit", "measured", "interval", "verdict")
         measured = [(target, found[target.what]) for target in targets if target.what in found]
         for target, one in measured:
-            interval = f"{one.low:#.4g} - {one.high:#.4g}" if one.low < one.high else ""
-            limit, value = f"{target.limit:g}{target.unit}", f"{one.value:#.4g}{target.unit}"
+            interval = f"{one.low:.3f} - {one.high:.3f}" if one.low < one.high else ""
+            limit, value = f"{target.limit:g}{target.unit}", f"{one.value:.3f}{target.unit}"
             table.add_row(target.what, target.sign, limit, value, interval, target.judge(one))
         if measured:
             self.console.print(table)
