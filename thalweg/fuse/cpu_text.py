@@ -29,7 +29,8 @@ k_sqrt = FUNCTIONS["sqrt"]
 {accessors}
 
 
-def kernel({arguments}):
+def kernel(k_arguments):
+{arguments}
     while True:
         k_task = claim(k_counter)
         if k_task >= k_tasks_count:
@@ -40,7 +41,8 @@ def kernel({arguments}):
             k_count = integer(k_chunks, 3 * k_chunk + 2)
 """
 
-# What a kernel takes: addresses of tables in row order, and one count. The counter is shared.
+# What a kernel takes, as one table of integers whose address it is given: the addresses of tables
+# in row order, and one count. The counter is shared by all threads.
 ARGUMENTS = (
     "k_pointers",  # int64 [tensor, stream]: where each array lies
     "k_numbers",  # double [tensor, number]
@@ -76,7 +78,9 @@ def kernel_text(work: Pass, formats: Sequence[str], computation: str, title: str
         computation=computation,
         functions="\n".join(functions),
         accessors="\n".join(accessors),
-        arguments=", ".join(ARGUMENTS),
+        arguments="\n".join(
+            f"    {name} = integer(k_arguments, {i})" for i, name in enumerate(ARGUMENTS)
+        ),
     )
     start = [
         f"{names[name]} = integer(k_pointers, {len(streams)} * k_tensor + {i})"

@@ -1,12 +1,14 @@
-"""Runs one kernel on several threads: Python's own pool, since kernels release the GIL.
+"""Runs one kernel on several threads: a framework's, or Python's own pool.
 
 Numba's thread layers abort on concurrent launches (workqueue) or kill forked children (OpenMP),
-and ignore the thread count of torch and of the environment. Here the caller works too, kernels
-take their tasks from a shared counter, and a helper that starts late finds nothing to do.
+and ignore the thread count of torch and of the environment. Kernels release the GIL and take their
+tasks from a shared counter, so that a pool is enough: the caller works too, and a helper that
+starts late finds nothing to do.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 from collections.abc import Callable
@@ -14,11 +16,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
-__all__ = ["available", "run"]
+__all__ = ["available", "run", "use_team"]
 
 # Below this many elements per thread, waking a helper costs more than it saves.
 ELEMENTS_PER_THREAD = 1 << 18
 
+# A team's threads are awake.
+ELEMENTS_PER_TEAM_THREAD = 1 << 16
+
+_team: Callable[[int, int, int], None] | None = None
 _pool: ThreadPoolExecutor | None = None
 _lock = threading.Lock()
 
@@ -30,14 +36,38 @@ def available() -> int:
     return max(1, min(int(asked), cores or 1)) if asked.isdigit() and int(asked) else cores or 1
 
 
-def run(kernel: Callable[..., Any], arguments: tuple[Any, ...], elements: int, limit: int) -> None:
-    """Call `kernel(*arguments)` on up to `limit` threads at once; return when all are done."""
-    helpers = min(limit, elements // ELEMENTS_PER_THREAD) - 1
-    futures: list[Future[Any]] = []
+def use_team(team: Callable[[int, int, int], None] | None) -> None:
+    """Run kernels on a framework's own threads from now on, or again on the pool.
+
+    `team(function, argument, threads)` calls a C function by its address on so many threads at
+    once. A framework's threads spin for a while after its own work, on the cores a pool would
+    need; asked to work, they are there at once.
+    """
+    global _team
+    _team = team
+
+
+def run(kernel: Any, argument: int, elements: int, limit: int) -> None:
+    """Call `kernel(argument)` on up to `limit` threads at once; return when all are done.
+
+    `kernel` is a C function of one integer, as `ctypes` has it.
+    """
+    per_thread = ELEMENTS_PER_THREAD if _team is None else ELEMENTS_PER_TEAM_THREAD
+    count = min(limit, elements // per_thread)
+    if count < 2:
+        kernel(argument)
+    elif _team is not None:
+        _team(ctypes.cast(kernel, ctypes.c_void_p).value or 0, argument, count)
+    else:
+        _run_on_pool(kernel, argument, count - 1)
+
+
+def _run_on_pool(kernel: Any, argument: int, helpers: int) -> None:
+    futures: list[Future[None]] = []
     with suppress(RuntimeError):  # the interpreter is shutting down: no new threads
         for _ in range(helpers):
-            futures.append(_executor().submit(kernel, *arguments))
-    kernel(*arguments)
+            futures.append(_executor().submit(kernel, argument))
+    kernel(argument)
     for future in futures:
         if not future.cancel():
             future.result()
@@ -52,9 +82,9 @@ def _executor() -> ThreadPoolExecutor:
 
 
 def _forget() -> None:
-    """In a forked child the pool's threads do not exist."""
-    global _pool, _lock
-    _pool, _lock = None, threading.Lock()
+    """In a forked child neither the pool's threads exist nor a team's."""
+    global _pool, _lock, _team
+    _pool, _lock, _team = None, threading.Lock(), None
 
 
 if hasattr(os, "register_at_fork"):

@@ -12,7 +12,10 @@ import torch
 from torch import Tensor
 
 from thalweg.chain import Chain, chain
-from thalweg.optim import tensors  # noqa: F401  (the reference engine on torch tensors)
+from thalweg.optim import (
+    team,  # noqa: F401  (kernels on torch's threads)
+    tensors,  # noqa: F401  (the reference engine on torch's tensors)
+)
 from thalweg.optim.layout import Layout, look
 from thalweg.optim.slow_weights import SlowWeights
 from thalweg.optim.states import number_type
