@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from thalweg.stages import Lookahead
-
-if TYPE_CHECKING:
-    from thalweg.optim.fused import FusedOptimizer
 
 __all__ = ["SlowWeights"]
 
@@ -29,7 +26,7 @@ class SlowWeights:
         that have not been stepped yet have no slow weights, and stay as they are.
         """
         with torch.no_grad():
-            for p, slow, alpha in _pairs(self):  # type: ignore[arg-type]
+            for p, slow, alpha in _pairs(self):
                 wide = torch.promote_types(p.dtype, torch.float32)
                 fast, moved = Lookahead.update(p.to(wide), slow.to(wide), alpha, True)
                 p.copy_(fast)
@@ -47,7 +44,7 @@ class SlowWeights:
         if self._on_slow_weights:
             yield
             return
-        kept = [(p, p.detach().clone(), slow) for p, slow, _ in _pairs(self)]  # type: ignore[arg-type]
+        kept = [(p, p.detach().clone(), slow) for p, slow, _ in _pairs(self)]
         self._on_slow_weights = True
         try:
             with torch.no_grad():
@@ -61,7 +58,7 @@ class SlowWeights:
             self._on_slow_weights = False
 
 
-def _pairs(opt: FusedOptimizer) -> Iterator[tuple[Tensor, Tensor, float]]:
+def _pairs(opt: Any) -> Iterator[tuple[Tensor, Tensor, float]]:
     """Every parameter that has slow weights, with them and its alpha."""
     slots: list[Any] = [s for s in opt.chain.slots if issubclass(s.part.declared, Lookahead)]
     for group in opt.param_groups:
