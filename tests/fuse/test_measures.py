@@ -119,9 +119,18 @@ def test_every_scope_with_every_reduction(oracle):
                 )
 
 
-def test_reducing_nothing_gives_zeros_and_no_complaint():
+def test_tensors_without_elements_add_nothing_to_what_all_tensors_share():
+    values = [np.zeros((0, 3)), np.zeros((3, 0)), np.ones((2, 2))]
+    border = Border(chain("Reduced", Reduced), ({}, values))
+    border.step([np.zeros((0, 3)), np.zeros((3, 0)), np.full((2, 2), 3.0)])
+    shared = [border.state(f"all_{kind}", 2).flat[0] for kind in ("sum", "mean", "norm")]
+    assert shared == [12.0, 3.0, 6.0]
+
+
+def test_a_step_of_nothing_but_empty_tensors_counts_and_divides_by_nothing():
     border = Border(chain("Reduced", Reduced), ({}, [np.zeros((0, 3)), np.zeros((3, 0))]))
-    border.step([np.zeros((0, 3)), np.zeros((3, 0))])
+    border.step([np.zeros((0, 3)), np.zeros((3, 0))])  # a warning, as of 0/0, would be an error
+    assert [border.state("all_mean", i).shape for i in range(2)] == [(0, 3), (3, 0)]
 
 
 class Lamb(Rule):

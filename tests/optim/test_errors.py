@@ -313,9 +313,12 @@ def test_a_step_that_fails_in_mid_run_keeps_what_the_steps_before_it_made(name, 
 
 @pytest.mark.parametrize("name", OURS)
 def test_an_unpicklable_or_strange_group_value_is_no_concern_of_the_step(name):
-    opt = ours(name, weights())
+    params, plain = weights(), weights()
+    opt, other = ours(name, params), ours(name, plain)
     opt.param_groups[0]["callback"] = lambda: None
-    walk(opt)
+    for one in (opt, other):
+        walk(one)
+    assert_same(params, plain)
 
 
 def test_the_base_class_alone_is_not_an_optimizer():
@@ -327,3 +330,10 @@ def test_the_base_class_alone_is_not_an_optimizer():
 def test_optimizer_takes_a_rule_or_a_chain(what):
     with pytest.raises(TypeError, match=r"must be a Rule or a|takes a rule or a chain"):
         optim.optimizer(what)
+
+
+def test_a_name_that_neither_module_has_is_said_so():
+    with pytest.raises(
+        AttributeError, match=r"neither thalweg\.optim nor torch\.optim has 'Adamm'"
+    ):
+        optim.Adamm  # noqa: B018

@@ -237,7 +237,10 @@ def test_a_copy_made_on_slow_weights_can_be_stepped():
     walk(opt, 6)
     with opt.slow_weights():
         twin = copy.deepcopy(opt)
+    moved = [p for group in twin.param_groups for p in group["params"]]
+    before = [p.detach().clone() for p in moved]
     walk(twin, 1, start=6)
+    assert all((p != b).all() for p, b in zip(moved, before, strict=True))
 
 
 def test_a_chain_with_lookahead_has_slow_weights_and_others_have_not():

@@ -25,6 +25,6 @@ Ranger = optimizer(OPTIMIZERS["Ranger"])
 
 def __getattr__(name: str) -> Any:
     """Names of torch.optim that are not ours yet, such as `lr_scheduler` and `LBFGS`."""
-    if name.startswith("__"):
-        raise AttributeError(name)
+    if name.startswith("__") or not hasattr(_torch_optim, name):
+        raise AttributeError(f"neither thalweg.optim nor torch.optim has {name!r}")
     return getattr(_torch_optim, name)
