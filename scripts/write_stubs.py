@@ -14,8 +14,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import thalweg.optim
-from thalweg.optim import FusedOptimizer, optimizer
+from thalweg.optim import FusedOptimizer
+from thalweg.optim.lots import NO_BIAS_NORM
 from thalweg.optim.slow_weights import SlowWeights
+from thalweg.optim.states import STATE_TYPES
 from thalweg.optimizers import OPTIMIZERS
 
 STUB = Path(thalweg.optim.__file__).with_suffix(".pyi")
@@ -23,14 +25,14 @@ LINE_LENGTH = 100  # as in pyproject.toml
 
 _HEADER = '''"""Made by scripts/write_stubs.py; `make stubs` writes it anew."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
-from {fused} import FusedOptimizer, optimizer
-from {slow_weights} import SlowWeights
+{imports}
 
 {exports}
 '''
@@ -40,13 +42,19 @@ _FOOTER = "\ndef __getattr__(name: str) -> Any: ...  # whatever else torch.optim
 
 def stub() -> str:
     """The text of the stub, as `ruff format` would leave it."""
-    header = _HEADER.format(
-        fused=optimizer.__module__,
-        slow_weights=SlowWeights.__module__,
-        exports=_exports(thalweg.optim.__all__),
-    )
+    header = _HEADER.format(imports=_imports(), exports=_exports(thalweg.optim.__all__))
     classes = [_class(name) for name in OPTIMIZERS]
     return header + "".join(classes) + _FOOTER
+
+
+def _imports() -> str:
+    """Where the names come from that are written by hand, which the stub need not repeat."""
+    written: dict[str, list[str]] = {SlowWeights.__module__: [SlowWeights.__name__]}
+    for name in thalweg.optim.__all__:
+        module = getattr(thalweg.optim, name).__module__
+        if module.startswith("thalweg.optim."):
+            written.setdefault(module, []).append(name)
+    return "\n".join(f"from {m} import {', '.join(sorted(written[m]))}" for m in sorted(written))
 
 
 def _exports(names: Sequence[str]) -> str:
@@ -83,6 +91,10 @@ def _arguments(cls: type[FusedOptimizer]) -> Iterator[str]:
 
 
 def _type(cls: type[FusedOptimizer], name: str, default: object) -> str:
+    if name == "state_dtype":
+        return f"Literal[{', '.join(map(_text, STATE_TYPES))}]"
+    if name == "decay_filter":
+        return f"Literal[{_text(NO_BIAS_NORM)}] | Callable[[str, Tensor], bool] | None"
     if name in cls.chain.settings and cls.chain.settings[name].choices:
         return f"Literal[{', '.join(map(_text, cls.chain.settings[name].choices))}]"
     if isinstance(default, tuple):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
-from thalweg.rule import Declared, Rule, Stage, State, Switch
+from thalweg.rule import Declared, Rule, ScalarState, Stage, State, Switch, starting
 from thalweg.settings import Setting
 from thalweg.source import unknown
 
@@ -160,18 +160,22 @@ class Chain:
             for name, s in part.declared.declaration.states.items()
         ]
 
-    def _merge_cells(self) -> dict[str, float]:
-        """The numbers kept per parameter, by state_dict key, with their first value."""
-        cells: dict[str, float] = {}
-        for part in self.parts:
+    def _merge_cells(self) -> dict[str, tuple[int, ScalarState]]:
+        """The numbers kept per parameter, by state_dict key: whose part, and how they start."""
+        cells: dict[str, tuple[int, ScalarState]] = {}
+        for i, part in enumerate(self.parts):
             d = part.declared.declaration
             asks = [*d.scalars_take, *itertools.chain(*(s.takes for s in d.switches.values()))]
-            if "t" in asks:
-                cells["step"] = 0.0
-        for part in self.parts:
+            if "t" in asks or getattr(part.declared, "counts_steps", False):
+                cells.setdefault("step", (i, ScalarState("step")))
+        for i, part in enumerate(self.parts):
             for name, s in part.declared.declaration.scalar_states.items():
-                cells[part.key(name, s.key)] = s.start
+                cells[part.key(name, s.key)] = i, s
         return cells
+
+    def first_cells(self, views: Sequence[SimpleNamespace]) -> dict[str, float]:
+        """The numbers kept per parameter as they are before its first step."""
+        return {key: float(starting(s, views[i])) for key, (i, s) in self.cells.items()}
 
     def _check_keys(self) -> None:
         """Two states under one key of the state_dict would overwrite each other."""
@@ -224,10 +228,20 @@ class Chain:
             except ValueError as error:
                 raise ValueError(f"{self.name}: {error}") from None
 
-    def views(self, group: Mapping[str, Any]) -> list[SimpleNamespace]:
-        """The settings of a group as each part sees them, as Python numbers."""
-        plain = {n: _plain(group.get(n, s.default), s.default) for n, s in self.settings.items()}
+    def views(
+        self, group: Mapping[str, Any], spared: bool = False, as_tensors: bool = False
+    ) -> list[SimpleNamespace]:
+        """The settings of a group as each part sees them.
+
+        Python numbers, unless `as_tensors`: then what is a tensor stays one. `spared` is for the
+        parameters that a decay filter spares.
+        """
+        plain = {n: group.get(n, s.default) for n, s in self.settings.items()}
+        if not as_tensors:
+            plain = {n: _plain(v, self.settings[n].default) for n, v in plain.items()}
         plain |= self.fixed
+        if spared:
+            plain |= dict.fromkeys(self.spares, 0.0)
         return [
             SimpleNamespace(**{name: plain[public] for name, public in pairs})
             for pairs in self._wiring.settings
@@ -249,9 +263,9 @@ class Chain:
             given |= {name: cells[part.key(name, s.key)] for name, s in d.scalar_states.items()}
             made = part.declared.scalars(**{name: given[name] for name in d.scalars_take})
             for name, qualified in names:
-                numbers[qualified] = float(made[name] if name in made else getattr(h, name))
+                numbers[qualified] = _number(made[name] if name in made else getattr(h, name))
             carried |= {
-                part.key(name, s.key): float(made[name]) for name, s in d.scalar_states.items()
+                part.key(name, s.key): _float(made[name]) for name, s in d.scalar_states.items()
             }
         return numbers, carried
 
@@ -281,10 +295,33 @@ class Chain:
         ]
 
     @property
+    def rules(self) -> list[type[Rule]]:
+        """The rules among the parts; mostly one."""
+        return [part.declared for part in self.parts if issubclass(part.declared, Rule)]
+
+    @property
     def takes_sparse(self) -> bool:
         """Whether a sparse gradient may be read as one with zeros in the missing rows."""
-        rules = [part.declared for part in self.parts if issubclass(part.declared, Rule)]
-        return all(rule.takes_sparse for rule in rules)
+        return all(rule.takes_sparse for rule in self.rules)
+
+    def rests(self, views: Sequence[SimpleNamespace]) -> bool:
+        """Whether a row that a sparse gradient lacks stays as it is."""
+        return all(part.declared.rests(h) for part, h in zip(self.parts, views, strict=True))
+
+    @property
+    def starts_at_construction(self) -> bool:
+        """Whether the states are made with the optimizer and not at the first step."""
+        return any(rule.starts_at_construction for rule in self.rules)
+
+    @property
+    def counts_in_int(self) -> bool:
+        """Whether the step count is a Python int in the state_dict."""
+        return any(rule.counts_in_int for rule in self.rules)
+
+    @property
+    def spares(self) -> list[str]:
+        """The settings that are zero for a parameter which a decay filter spares."""
+        return [part.public(name) for part in self.parts for name in part.declared.spares]
 
     def __repr__(self) -> str:
         return f"<Chain {self.name}: {' -> '.join(p.declared.__name__ for p in self.parts)}>"
@@ -347,7 +384,19 @@ def _prefix(declared: type[Declared], taken: set[str]) -> str:
 def _plain(value: Any, default: Any) -> Any:
     """A setting as Python numbers: groups may hold tensors, and lists where torch has tuples."""
     if isinstance(default, tuple):
-        return tuple(map(float, value))
+        return tuple(map(_float, value))
     if isinstance(default, bool | str):
         return value
-    return int(value) if isinstance(default, int) else float(value)
+    return int(value) if isinstance(default, int) else _float(value)
+
+
+def _float(value: Any) -> float:
+    """A number as a double; a tensor under autograd lets go of its history."""
+    if type(value) is float:  # nearly always
+        return value
+    return float(value.detach() if hasattr(value, "detach") else value)
+
+
+def _number(value: Any) -> Any:
+    """A double, unless it is a tensor under autograd."""
+    return value if getattr(value, "requires_grad", False) else _float(value)

@@ -44,12 +44,43 @@ AdamW = chain(
     """,
 )
 
+Adadelta = chain("Adadelta", Decay, rules.Adadelta, signature="lr, rho, eps, weight_decay")
+
+Adagrad = chain(
+    "Adagrad",
+    Decay,
+    rules.Adagrad,
+    signature="lr, lr_decay, weight_decay, initial_accumulator_value, eps",
+)
+
+Adamax = chain("Adamax", Decay, rules.Adamax, signature="lr, betas, eps, weight_decay")
+
+ASGD = chain("ASGD", Decay, rules.ASGD, signature="lr, lambd, alpha, t0, weight_decay")
+
+NAdam = chain(
+    "NAdam",
+    Decay,
+    rules.NAdam,
+    signature="lr, betas, eps, weight_decay, momentum_decay, decoupled_weight_decay",
+)
+
 RAdam = chain(
     "RAdam",
     Decay,
     rules.RAdam,
     signature="lr, betas, eps, weight_decay, decoupled_weight_decay",
 )
+
+RMSprop = chain(
+    "RMSprop",
+    Decay,
+    rules.RMSprop,
+    signature="lr, alpha, eps, weight_decay, momentum, centered",
+)
+
+Rprop = chain("Rprop", rules.Rprop, signature="lr, etas, step_sizes")
+
+SparseAdam = chain("SparseAdam", rules.SparseAdam, signature="lr, betas, eps")
 
 Ranger = chain(
     "Ranger",
@@ -83,4 +114,21 @@ Ranger = chain(
     """,
 )
 
-OPTIMIZERS: dict[str, Chain] = {c.name: c for c in (SGD, Adam, AdamW, RAdam, Ranger)}
+OPTIMIZERS: dict[str, Chain] = {
+    c.name: c
+    for c in (
+        SGD,
+        Adadelta,
+        Adagrad,
+        Adam,
+        AdamW,
+        Adamax,
+        ASGD,
+        NAdam,
+        RAdam,
+        RMSprop,
+        Rprop,
+        SparseAdam,
+        Ranger,
+    )
+}

@@ -15,7 +15,17 @@ from typing import Any, ClassVar
 from thalweg.settings import Setting
 from thalweg.source import Source, unknown
 
-__all__ = ["Rule", "Stage", "measure", "needs", "scalar_state", "setting", "state", "switch"]
+__all__ = [
+    "Rule",
+    "Stage",
+    "measure",
+    "needs",
+    "scalar_state",
+    "setting",
+    "starting",
+    "state",
+    "switch",
+]
 
 STREAMS = ("p", "g")
 SCALARS_TAKE = ("h", "t", "first")
@@ -38,7 +48,7 @@ class ScalarState:
     """One number kept per parameter, under torch's `key`, carried on by `scalars`."""
 
     key: str
-    start: float = 0.0
+    start: Any = 0.0
 
 
 @dataclass(frozen=True)
@@ -69,15 +79,15 @@ class Need:
 def setting(
     default: Any,
     *,
-    low: float | None = None,
-    high: float | None = None,
-    above: float | None = None,
-    below: float | None = None,
+    low: Any = None,
+    high: Any = None,
+    above: Any = None,
+    below: Any = None,
     choices: Iterable[str] = (),
 ) -> Any:
     """Declare a hyper-parameter; `low` and `high` are included in the range, `above` and `below`
     are not. The default's type is the kind: float, int, a tuple of floats, bool or, with `choices`,
-    str."""
+    str. The bounds of a tuple are those of each number, or tuples themselves."""
     return Setting(default, low, high, above, below, tuple(choices))
 
 
@@ -90,8 +100,11 @@ def state(key: str, *, start: Any = 0.0, when: str | None = None) -> Any:
     return State(key, start, when)
 
 
-def scalar_state(key: str, *, start: float = 0.0) -> Any:
-    """Declare a number kept per parameter, which `scalars` takes by name and returns anew."""
+def scalar_state(key: str, *, start: Any = 0.0) -> Any:
+    """Declare a number kept per parameter, which `scalars` takes by name and returns anew.
+
+    It starts as a number or as a function of the settings (`start=lambda h: h.lr`).
+    """
     return ScalarState(key, start)
 
 
@@ -122,6 +135,11 @@ def measure(scope: str, reduction: str) -> Callable[[Callable[..., Any]], Any]:
     if reduction not in REDUCTIONS:
         raise TypeError(f"measure: {unknown(reduction, REDUCTIONS)}")
     return lambda function: Measure(scope, reduction, function)
+
+
+def starting(declared: State | ScalarState, h: Any) -> Any:
+    """What a state starts as under these settings."""
+    return declared.start(h) if callable(declared.start) else declared.start
 
 
 @dataclass
@@ -180,11 +198,22 @@ class Declared:
 
     declaration: ClassVar[Declaration] = Declaration()
     source: ClassVar[Source | None] = None
+    spares: ClassVar[tuple[str, ...]] = ()
+    """The settings that are zero for a parameter which a decay filter spares."""
 
     @staticmethod
     def scalars(h: Any) -> dict[str, float]:
-        """Per step and per group: host numbers in double, from (h, t, first) and scalar states."""
+        """Per step and per group: host numbers in double, from (h, t, first) and scalar states.
+
+        Arithmetic and `thalweg.elementwise` only: under autograd a setting may be a tensor.
+        """
         return {}
+
+    @staticmethod
+    def rests(h: Any) -> bool:
+        """Whether a row without a gradient stays as it is, states and all: then a sparse gradient
+        touches its own rows only."""
+        return False
 
     @staticmethod
     def check(h: Any) -> None:
@@ -213,12 +242,16 @@ class Declared:
 
 
 class Rule(Declared):
-    """One optimizer, as the lines of its paper: subclass it and declare.
-
-    `takes_sparse` says that a row missing from a sparse gradient is a row of zeros to it.
-    """
+    """One optimizer, as the lines of its paper: subclass it and declare."""
 
     takes_sparse: ClassVar[bool] = False
+    """Whether gradients may be sparse; a missing row is one of zeros, or `rests`."""
+    starts_at_construction: ClassVar[bool] = False
+    """Whether torch makes this one's states with the optimizer and not at the first step."""
+    counts_steps: ClassVar[bool] = False
+    """Whether torch keeps a step count that no formula asks for."""
+    counts_in_int: ClassVar[bool] = False
+    """Whether torch keeps the step count as a Python int and not as a tensor."""
 
 
 class Stage(Declared):
@@ -263,7 +296,7 @@ def _check_scalars(cls: type[Declared]) -> None:
             allowed = [*SCALARS_TAKE, *found.scalar_states]
             raise TypeError(f"{cls.__name__}.scalars: {unknown(name, allowed)}")
     given = {"h": found.examples(), "t": 1, "first": True}
-    given |= {name: s.start for name, s in found.scalar_states.items()}
+    given |= {name: starting(s, given["h"]) for name, s in found.scalar_states.items()}
     values = cls.scalars(**{name: given[name] for name in takes})
     for name in found.scalar_states:
         if name not in values:

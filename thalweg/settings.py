@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 __all__ = ["Setting"]
@@ -11,14 +11,26 @@ __all__ = ["Setting"]
 
 @dataclass(frozen=True)
 class Setting:
-    """One hyper-parameter: its default decides its kind, its bounds decide what is accepted."""
+    """One hyper-parameter: its default decides its kind, its bounds decide what is accepted.
+
+    Of several numbers, a bound is that of each, or a tuple with one for each (None: no bound).
+    """
 
     default: Any
-    low: float | None = None
-    high: float | None = None
-    above: float | None = None
-    below: float | None = None
+    low: Any = None
+    high: Any = None
+    above: Any = None
+    below: Any = None
     choices: tuple[str, ...] = ()
+
+    def element(self, i: int) -> Setting:
+        """Number `i` of several, as a setting of its own."""
+        bounds = {
+            name: bound[i] if isinstance(bound, tuple) else bound
+            for name, bound in vars(self).items()
+            if name in ("low", "high", "above", "below")
+        }
+        return replace(self, default=self.default[i], **bounds)
 
     @property
     def is_switch(self) -> bool:
@@ -70,7 +82,7 @@ class Setting:
         if isinstance(value, str) or not hasattr(value, "__len__") or len(value) != size:
             raise TypeError(f"{where} must be {size} numbers, got {value!r}")
         for i, number in enumerate(value):
-            self._check_number(f"{where}[{i}]", number)
+            self.element(i)._check_number(f"{where}[{i}]", number)
 
     def _check_number(self, where: str, value: Any) -> None:
         try:

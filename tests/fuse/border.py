@@ -81,7 +81,7 @@ class Parameter:
     def prepare(self, grad: Any, views: Sequence[Any], slots: Sequence[Slot]) -> None:
         """Take a gradient, and make the states that are missing."""
         self.held["g"] = grad if isinstance(grad, Guarded) else Guarded(grad, self.forms["g"])
-        self.cells = self.cells or dict(self.chain.cells)
+        self.cells = self.cells or self.chain.first_cells(views)
         self.first = {}
         for slot in slots:
             if slot.qualified not in self.held:

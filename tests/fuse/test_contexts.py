@@ -104,7 +104,13 @@ def test_a_number_is_carried_from_step_to_step(oracle):
 
 def test_numbers_start_where_they_are_declared_to_start():
     border = Border(chain("Nesterov", Nesterov), ({}, [np.ones(3)]))
-    assert border.chain.cells == {"step": 0.0, "mu_product": 1.0}
+    views = border.chain.views(border.groups[0])
+    assert border.chain.first_cells(views) == {"step": 0.0, "mu_product": 1.0}
+
+
+def test_a_number_may_start_as_a_setting_is():
+    asgd = OPTIMIZERS["ASGD"]
+    assert asgd.first_cells(asgd.views({"lr": 0.3})) == {"step": 0.0, "eta": 0.3, "mu": 1.0}
 
 
 @pytest.mark.parametrize("made", [chain("Nesterov", Nesterov), OPTIMIZERS["RAdam"]], ids=str)

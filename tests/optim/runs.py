@@ -1,7 +1,8 @@
 """What the tests here share: parameters, gradients, steps, and torch's class of the same name."""
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,11 +15,37 @@ OURS = {
     "SGD": {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01},
     "Adam": {"lr": 0.01, "amsgrad": True, "weight_decay": 0.01},
     "AdamW": {"lr": 0.01},
+    "Adadelta": {"lr": 0.5, "weight_decay": 0.01},
+    "Adagrad": {"lr": 0.01, "lr_decay": 0.1, "initial_accumulator_value": 0.1},
+    "Adamax": {"lr": 0.01, "weight_decay": 0.01},
+    "ASGD": {"lr": 0.01, "lambd": 0.01, "t0": 3.0},
+    "NAdam": {"lr": 0.01, "momentum_decay": 0.01},
     "RAdam": {"lr": 0.01, "betas": (0.9, 0.95)},
+    "RMSprop": {"lr": 0.01, "momentum": 0.9, "centered": True, "eps": 1e-3},
+    "Rprop": {"lr": 0.01, "step_sizes": (1e-4, 0.1)},
     "Ranger": {"lr": 0.01, "betas": (0.9, 0.95), "k": 4, "weight_decay": 0.01},
 }
 # those that torch has too
 TWINS = {name: settings for name, settings in OURS.items() if name != "Ranger"}
+# with the one that is made for sparse gradients and counts its steps in a Python int
+EVERY = {**OURS, "SparseAdam": {"lr": 0.01}}
+
+# other values for settings of each class, all of them good in mid-run as well
+_OF_ADAM = {"betas": (0.7, 0.8), "eps": 1e-3}
+CHANGED = {
+    "SGD": {"momentum": 0.5, "nesterov": False},
+    "Adam": _OF_ADAM,
+    "AdamW": _OF_ADAM,
+    "Adadelta": {"rho": 0.7, "eps": 1e-3},
+    "Adagrad": {"lr_decay": 0.3, "eps": 1e-3},
+    "Adamax": _OF_ADAM,
+    "ASGD": {"lambd": 0.1, "alpha": 0.5, "t0": 1.0},
+    "NAdam": {**_OF_ADAM, "momentum_decay": 0.1},
+    "RAdam": _OF_ADAM,
+    "RMSprop": {"alpha": 0.8, "momentum": 0.5},
+    "Rprop": {"etas": (0.4, 1.3), "step_sizes": (1e-3, 0.05)},
+    "Ranger": {**_OF_ADAM, "alpha": 0.8},
+}
 
 SHAPES = ((3, 4), (4,), (), (2, 3, 2, 2), (0, 3))
 
@@ -35,11 +62,28 @@ TOLERANCE = {
 
 
 def ours(name: str, params, **settings) -> torch.optim.Optimizer:
-    return getattr(optim, name)(params, **(OURS[name] | settings))
+    return getattr(optim, name)(params, **(EVERY[name] | settings))
 
 
 def torchs(name: str, params, **settings) -> torch.optim.Optimizer:
-    return getattr(torch.optim, name)(params, **(OURS[name] | settings))
+    return getattr(torch.optim, name)(params, **(EVERY[name] | settings))
+
+
+def having(*settings: str) -> list[str]:
+    """The classes that take one of these settings."""
+    chains = {name: getattr(optim, name).chain for name in OURS}
+    return [name for name, made in chains.items() if set(settings) & set(made.defaults)]
+
+
+def arrays_of(opt: torch.optim.Optimizer, p: Tensor) -> dict[str, Tensor]:
+    """The states that one of ours keeps in the parameter's shape, without the numbers beside."""
+    keys = [slot.key for slot in opt.chain.slots]
+    return {key: opt.state[p][key] for key in keys if key in opt.state[p]}
+
+
+def all_arrays(opt: torch.optim.Optimizer) -> list[tuple[dict, str]]:
+    """Where each such state of each parameter is kept: a dictionary and a key."""
+    return [(opt.state[p], key) for p in opt.state for key in arrays_of(opt, p)]
 
 
 def numbers(shape: Sequence[int], seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -93,10 +137,15 @@ def assert_same(have: Iterable[Tensor], want: Iterable[Tensor]) -> None:
         torch.testing.assert_close(a.detach(), b.detach(), rtol=0, atol=0, equal_nan=True)
 
 
+def tensors(state: Mapping[str, Any]) -> list[Tensor]:
+    """What is kept of one parameter, as tensors: SparseAdam's step is a Python int."""
+    return [value if isinstance(value, Tensor) else torch.tensor(value) for value in state.values()]
+
+
 def assert_same_state(one: torch.optim.Optimizer, other: torch.optim.Optimizer) -> None:
     """Both hold the same states under the same keys, bit for bit."""
     a, b = one.state_dict()["state"], other.state_dict()["state"]
     assert a.keys() == b.keys()
     for i in a:
         assert a[i].keys() == b[i].keys()
-        assert_same(a[i].values(), b[i].values())
+        assert_same(tensors(a[i]), tensors(b[i]))

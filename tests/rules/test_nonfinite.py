@@ -32,6 +32,8 @@ def same_where_not_finite(ours, theirs):
 @pytest.mark.parametrize("before", [0, 6], ids=["at once", "where RAdam rectifies"])
 @pytest.mark.parametrize("one", at_torch(), ids=str)
 def test_nan_and_infinity_are_where_torch_has_them(one, before, oracle):
+    if oracle and one.settings.get("centered"):
+        pytest.skip("v - a^2 is one instruction in torch and in the kernel; in NumPy a^2 overflows")
     border = Border(one.chain, (one.settings, [P]), forms=["float32"] * 3, oracle=oracle)
     p = torch.tensor(P, requires_grad=True)
     opt = getattr(torch.optim, one.torch)([p], foreach=False, **one.torch_settings)

@@ -44,11 +44,17 @@ def group_with(made, name, i, value):
     return {**made.defaults, name: tuple(numbers)}, f"{made.name}: {name}[{i}]"
 
 
+def number(made, name, i):
+    """The declaration of one number."""
+    declared = made.settings[name]
+    return declared if i is None else declared.element(i)
+
+
 def outside(declared):
     """Values just outside and far outside the declared range."""
     if declared.low is not None:
         yield from (declared.low - 1, -math.inf)
-        if isinstance(declared.default, float | tuple):
+        if isinstance(declared.default, float):
             yield math.nextafter(declared.low, -math.inf)
     if declared.above is not None:
         yield from (declared.above, declared.above - 1, -math.inf)
@@ -69,7 +75,7 @@ def is_whole(declared):
 
 @every_number
 def test_a_number_outside_its_range_is_refused(made, name, i):
-    declared = made.settings[name]
+    declared = number(made, name, i)
     values = [v for v in outside(declared) if not is_whole(declared) or math.isfinite(v)]
     for value in values:
         group, where = group_with(made, name, i, value)
@@ -105,7 +111,7 @@ def test_a_number_that_no_float_can_hold_is_refused(name):
 
 @every_number
 def test_a_number_is_accepted_exactly_when_it_is_in_its_range(made, name, i):
-    declared = made.settings[name]
+    declared = number(made, name, i)
 
     @given(st.integers() if is_whole(declared) else st.floats())
     def holds(value):
@@ -171,6 +177,7 @@ def test_betas_may_be_any_sequence_of_two(value):
         ("Ranger", {"alpha": 1.5}, "Ranger: alpha must be >= 0 and <= 1, got 1.5"),
         ("Ranger", {"k": 0}, "Ranger: k must be >= 1, got 0"),
         ("Ranger", {"n_sma_threshold": 3.9}, "Ranger: n_sma_threshold must be >= 4, got 3.9"),
+        ("Rprop", {"etas": (0.5, 1.0)}, "Rprop: etas[1] must be > 1, got 1.0"),
         (
             "RAdam",
             {"warmup_mode": "slow"},

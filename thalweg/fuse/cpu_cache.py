@@ -73,7 +73,13 @@ def _compile(text: str, arguments: int) -> _Code:
         # not the full set: NaN and infinity must stay what they are
         fastmath={"contract", "nsz", "arcp"},
     )(module.kernel)
-    ir = made.inspect_llvm()
+    # 1 / sqrt(x) from an estimate is NaN where x is infinite, and wrong in its last digits
+    ir = re.sub(
+        r"^(define .*?) *\{$",
+        r'\1 "reciprocal-estimates"="none" {',
+        made.inspect_llvm(),
+        flags=re.MULTILINE,
+    )
     declared = re.findall(r'^declare [^@]*@"?([^"(\s]+)"?\(', ir, re.MULTILINE)
     symbols = tuple(name for name in declared if not name.startswith("llvm."))
     code = _machine().emit_object(llvm.parse_assembly(ir))

@@ -11,16 +11,44 @@ from typing import Any
 import torch.optim as _torch_optim
 from torch.optim import Optimizer
 
+from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.fused import FusedOptimizer, optimizer
 from thalweg.optimizers import OPTIMIZERS
 
-__all__ = ["SGD", "Adam", "AdamW", "FusedOptimizer", "Optimizer", "RAdam", "Ranger", "optimizer"]
+__all__ = [
+    "ASGD",
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "BaseOptimizer",
+    "FusedOptimizer",
+    "NAdam",
+    "Optimizer",
+    "RAdam",
+    "RMSprop",
+    "Ranger",
+    "Rprop",
+    "SparseAdam",
+    "optimizer",
+]
 
-SGD = optimizer(OPTIMIZERS["SGD"])
+# beside the settings, what torch's constructors take by position
+Adadelta = optimizer(OPTIMIZERS["Adadelta"], "foreach")
+Adagrad = optimizer(OPTIMIZERS["Adagrad"], "foreach")
 Adam = optimizer(OPTIMIZERS["Adam"])
 AdamW = optimizer(OPTIMIZERS["AdamW"])
+Adamax = optimizer(OPTIMIZERS["Adamax"], "foreach")
+ASGD = optimizer(OPTIMIZERS["ASGD"], "foreach, maximize, differentiable, capturable")
+NAdam = optimizer(OPTIMIZERS["NAdam"])
 RAdam = optimizer(OPTIMIZERS["RAdam"])
 Ranger = optimizer(OPTIMIZERS["Ranger"])
+RMSprop = optimizer(OPTIMIZERS["RMSprop"], "capturable, foreach, maximize, differentiable")
+Rprop = optimizer(OPTIMIZERS["Rprop"])
+SGD = optimizer(OPTIMIZERS["SGD"])
+SparseAdam = optimizer(OPTIMIZERS["SparseAdam"], "maximize")
 
 
 def __getattr__(name: str) -> Any:

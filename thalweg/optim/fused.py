@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import sys
 from collections.abc import Callable
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -16,9 +15,11 @@ from thalweg.optim import (
     team,  # noqa: F401  (kernels on torch's threads)
     tensors,  # noqa: F401  (the reference engine on torch's tensors)
 )
+from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.layout import Layout, look
+from thalweg.optim.lots import check_filter, decide, lots
 from thalweg.optim.slow_weights import SlowWeights
-from thalweg.optim.states import number_type
+from thalweg.optim.states import STATE_TYPES, NewStates, number_type
 from thalweg.rule import Declared
 from thalweg.source import unknown
 from thalweg.stages import Lookahead, Maximize
@@ -32,20 +33,23 @@ FLAGS: dict[str, Any] = {
     "differentiable": False,
     "fused": None,
 }
+# what torch's do not have
+EXTRAS: dict[str, Any] = {"state_dtype": "param", "decay_filter": None}
 
 
-class FusedOptimizer(torch.optim.Optimizer):
+class FusedOptimizer(BaseOptimizer):
     """What the classes made by `optimizer` share: one fused pass per step, torch's protocols.
 
     On the CPU every dense parameter of float32, float64, bfloat16 or float16, real or complex,
     takes the fused pass; any other takes the reference engine. `foreach` and `fused` choose
     nothing, there is one path; `fused=True` lets a GradScaler leave the unscaling to `step`.
+    `state_dtype="float32"` keeps the states of narrow parameters in single precision.
+    `decay_filter` says which parameters decay: "no_bias_norm" (weights of two or more axes, and
+    no biases) or a predicate of (name, parameter), which takes `model.named_parameters()`.
     """
 
     chain: ClassVar[Chain]
-    _is_stepping = False
     _layout: Layout | None = None
-    _loading: dict[str, Any] | None = None
 
     def __init__(self, params: Any, **settings: Any) -> None:
         if not hasattr(self, "chain"):
@@ -53,6 +57,8 @@ class FusedOptimizer(torch.optim.Optimizer):
         self._check_flags(settings)
         self._check(settings)
         super().__init__(params, settings)
+        if self.chain.starts_at_construction:
+            self._start()
 
     def _check_flags(self, settings: dict[str, Any]) -> None:
         name = self.chain.name
@@ -62,7 +68,6 @@ class FusedOptimizer(torch.optim.Optimizer):
             raise RuntimeError(f"{name}: `fused` and `foreach` cannot be `True` together.")
 
     def _renamed(self, settings: dict[str, Any]) -> dict[str, Any]:
-        """Settings under their own names where an alias was used."""
         for alias, name in self.chain.aliases.items():
             if alias in settings:
                 settings = {**settings, name: settings[alias]}
@@ -70,67 +75,61 @@ class FusedOptimizer(torch.optim.Optimizer):
         return settings
 
     def _check(self, settings: dict[str, Any]) -> None:
+        name = self.chain.name
         for key, value in settings.items():
             one_number = key in self.chain.settings and not isinstance(
                 self.chain.settings[key].default, tuple
             )
             if one_number and isinstance(value, Tensor) and value.numel() != 1:
                 raise ValueError(
-                    f"{self.chain.name}: {key} must be a number or a tensor of one element, "
+                    f"{name}: {key} must be a number or a tensor of one element, "
                     f"got a tensor of shape {tuple(value.shape)}"
                 )
+        if settings.get("state_dtype", "param") not in STATE_TYPES:
+            raise ValueError(
+                f"{name}: state_dtype must be one of {', '.join(map(repr, STATE_TYPES))}, "
+                f"got {settings['state_dtype']!r}"
+            )
+        if settings.get("decay_filter") is not None and not self.chain.spares:
+            raise TypeError(f"{name}: decay_filter needs a weight decay, and {name} has none")
+        check_filter(name, settings.get("decay_filter"))
         self.chain.check(settings)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group; settings it does not name are those the optimizer was made with."""
-        if isinstance(param_group, dict):
-            param_group = self._renamed(param_group)
-            self._check({**self.defaults, **param_group})
         super().add_param_group(param_group)
+        group = self.param_groups[-1]
+        try:
+            decide(self.chain.name, group)
+            for p in group["params"]:
+                if p.layout != torch.strided:
+                    raise ValueError(
+                        f"{self.chain.name} requires dense parameter tensors, got one of layout "
+                        f"{p.layout} and shape {tuple(p.shape)}"
+                    )
+        except BaseException:
+            self.param_groups.pop()
+            raise
 
-    @staticmethod
-    def profile_hook_step(func: Callable[..., Any]) -> Callable[..., Any]:
-        """torch's wrapper that runs the hooks around `step`, once per step.
+    def _start(self) -> None:
+        """Make the states of every parameter, as torch's class does when it is made."""
+        new = NewStates(self.chain)
+        for group in self.param_groups:
+            views = self.chain.views(group)
+            for p in group["params"]:
+                new.make(self.state[p], p, self.chain.live_slots(views), views, group)
 
-        torch wraps the step of every class; the hooks of a subclass whose step calls ours would
-        run twice.
-        """
-        hooked = torch.optim.Optimizer.profile_hook_step(func)
-
-        @functools.wraps(func)
-        def step(self: FusedOptimizer, *args: Any, **kwargs: Any) -> Any:
-            if self._is_stepping:
-                return func(self, *args, **kwargs)
-            self._is_stepping = True
-            try:
-                return hooked(self, *args, **kwargs)
-            finally:
-                self._is_stepping = False
-
-        return step
+    def share_memory(self) -> None:
+        """Move the states that exist into shared memory, for training in several processes."""
+        for held in self.state.values():
+            for value in held.values():
+                if isinstance(value, Tensor):
+                    value.share_memory_()
 
     @property
     def _step_supports_amp_scaling(self) -> bool:
         # a property: as an attribute it would be lost by deepcopy and by wrappers
         return bool(self.defaults.get("fused"))
-
-    @overload
-    def step(self, closure: None = None) -> None: ...
-
-    @overload
-    def step(self, closure: Callable[[], float]) -> float: ...
-
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """Move every parameter that has a gradient by one step.
-
-        `closure`, if given, is called once with gradients enabled; its value is returned.
-        """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        self._update()
-        return loss
 
     @torch._disable_dynamo  # as torch.optim marks its own: a graph break, not a trace of the engine
     def _update(self) -> None:
@@ -158,15 +157,15 @@ class FusedOptimizer(torch.optim.Optimizer):
         return True
 
     def _run(self, differentiable: bool) -> None:
-        seen = look(self.param_groups)
-        views = [self.chain.views(group) for group in self.param_groups]
+        parts = lots(self.chain.name, self.param_groups)
+        seen = look(parts)
+        views = [self.chain.views(lot.group, lot.spared, differentiable) for lot in parts]
         if self._layout is not None and self._layout.fits(seen, views, self.state):
             self._launch(self._layout, views)
             return
-        numbers = [number_type(bool(group.get("fused"))) for group in self.param_groups]
         rounds = seen.rounds()
         for each in rounds:
-            layout = Layout(self.chain, each, views, self.state, numbers, differentiable)
+            layout = Layout(self.chain, each, parts, views, self.state, differentiable)
             self._launch(layout, views)
         self._layout = layout if layout.reusable and len(rounds) == 1 else None
 
@@ -187,66 +186,35 @@ class FusedOptimizer(torch.optim.Optimizer):
             one.keep_cells(values)
         layout.finish(cells)
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Load a state_dict of ours or of torch's class of the same name.
-
-        A state in a wider type than its parameter keeps it; torch would narrow it.
-        """
-
-        def remember(_: Any, given: dict[str, Any]) -> None:  # after the user's own hooks
-            self._loading = given
-
-        handle = self.register_load_state_dict_pre_hook(remember)
-        try:
-            super().load_state_dict(state_dict)
-        finally:
-            handle.remove()
-            self._loading = None
+    def _complete(self, group: dict[str, Any]) -> None:
+        for alias, name in self.chain.aliases.items():
+            if alias in group:
+                group[name] = group.pop(alias)
+        for name, value in {**self.chain.defaults, **FLAGS, **EXTRAS}.items():
+            group.setdefault(name, value)
+        group.update(self.chain.fixed)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._layout = None
-        for group in self.param_groups:
-            for alias, name in self.chain.aliases.items():
-                if alias in group:
-                    group[name] = group.pop(alias)
-            for name, value in {**self.chain.defaults, **FLAGS}.items():
-                group.setdefault(name, value)
-            group.update(self.chain.fixed)
         for held in self.state.values():
             for key in self.chain.cells.keys() & held.keys():
-                if not isinstance(held[key], Tensor):  # as old checkpoints have it
+                is_tensor = isinstance(held[key], Tensor)
+                if key == "step" and self.chain.counts_in_int:
+                    held[key] = int(held[key])
+                elif not is_tensor:  # as old checkpoints have it
                     held[key] = torch.tensor(float(held[key]), dtype=number_type(fused=False))
-        if self._loading is not None:
-            self._widen(self._loading)
-
-    def _widen(self, loaded: dict[str, Any]) -> None:
-        """Take states again that torch rounded to their parameter's narrower type."""
-        numbers = [i for group in loaded["param_groups"] for i in group["params"]]
-        params = [p for group in self.param_groups for p in group["params"]]
-        for number, p in zip(numbers, params, strict=True):
-            for key, value in loaded["state"].get(number, {}).items():
-                have = self.state[p].get(key)
-                if isinstance(have, Tensor) and _is_wider(value, have):
-                    self.state[p][key] = value.to(have.device)
 
 
-def _is_wider(value: Any, have: Tensor) -> bool:
-    """Whether a loaded state holds more digits than torch left of it."""
-    if not isinstance(value, Tensor) or value.is_complex() != have.is_complex():
-        return False
-    is_float = value.is_floating_point() or value.is_complex()
-    return is_float and value.element_size() > have.element_size()
-
-
-def optimizer(rule: type[Declared] | Chain) -> type[FusedOptimizer]:
+def optimizer(rule: type[Declared] | Chain, flags: str = "") -> type[FusedOptimizer]:
     """Make a `torch.optim.Optimizer` class out of a rule or a chain.
 
         MyOpt = optimizer(chain("MyOpt", Centralize, RAdam, Lookahead))
         opt = MyOpt(model.parameters(), lr=3e-4)
 
-    The constructor takes the chain's settings, `maximize` and torch's `foreach`, `capturable`,
-    `differentiable` and `fused`.
+    The constructor takes the chain's settings, `maximize`, torch's `foreach`, `capturable`,
+    `differentiable` and `fused`, and `state_dtype` and `decay_filter`. `flags` lists those of them
+    that may be given by position, in order.
     """
     if not isinstance(rule, Chain | type):
         raise TypeError(f"optimizer takes a rule or a chain, got {rule!r}")
@@ -261,23 +229,24 @@ def optimizer(rule: type[Declared] | Chain) -> type[FusedOptimizer]:
         "__doc__": made.doc,
         "__module__": module,
         "__qualname__": made.name,
-        "__init__": _constructor(made),
+        "__init__": _constructor(made, flags.replace(",", " ").split()),
     }
     return type(made.name, bases, body)
 
 
-def _constructor(made: Chain) -> Callable[..., None]:
+def _constructor(made: Chain, by_position: list[str]) -> Callable[..., None]:
     """An `__init__` with the chain's signature, for `help`, editors and error messages."""
     kinds = inspect.Parameter
     parameters = [
         kinds("self", kinds.POSITIONAL_OR_KEYWORD),
         kinds("params", kinds.POSITIONAL_OR_KEYWORD),
     ]
-    for name in made.positional:
-        default = made.settings[name].default
-        parameters.append(kinds(name, kinds.POSITIONAL_OR_KEYWORD, default=default))
-    flags = {name: made.settings[name].default for name in made.keyword_only} | FLAGS
-    parameters += [kinds(n, kinds.KEYWORD_ONLY, default=v) for n, v in flags.items()]
+    shown = {n: made.settings[n].default for n in [*made.positional, *made.keyword_only]}
+    defaults = {**shown, **FLAGS, **EXTRAS}
+    positional = [*made.positional, *by_position]
+    rest = [name for name in defaults if name not in positional]
+    parameters += [kinds(n, kinds.POSITIONAL_OR_KEYWORD, default=defaults[n]) for n in positional]
+    parameters += [kinds(n, kinds.KEYWORD_ONLY, default=defaults[n]) for n in rest]
     signature = inspect.Signature(parameters)
 
     def __init__(self: FusedOptimizer, *args: Any, **kwargs: Any) -> None:

@@ -21,8 +21,10 @@ from torch import Tensor
 from thalweg.chain import Chain, Slot
 from thalweg.fuse import cpu
 from thalweg.fuse.work import Kind, Work
+from thalweg.optim.lots import Lot
 from thalweg.optim.odd import OddTensor
 from thalweg.optim.reach import address, check_sound, dense, format_of, is_reachable, laid_out_like
+from thalweg.optim.rows import BorrowedRows
 from thalweg.optim.snapshot import Addresses, Described
 from thalweg.optim.states import NewStates
 
@@ -31,7 +33,7 @@ __all__ = ["Layout", "Seen", "look"]
 
 @dataclass
 class Seen:
-    """The parameters that have a gradient now, in the order of the groups."""
+    """The parameters that have a gradient now, in the order of the lots, and how many of each."""
 
     params: list[Tensor]
     grads: list[Tensor]
@@ -43,43 +45,46 @@ class Seen:
             return [self]
         rounds: list[Seen] = []
         counts: dict[int, int] = {}
-        groups = np.repeat(np.arange(len(self.sizes)), self.sizes).tolist()
-        for p, g, group in zip(self.params, self.grads, groups, strict=True):
+        for p, g, lot in zip(self.params, self.grads, self.lots(), strict=True):
             number = counts[id(p)] = counts.get(id(p), -1) + 1
             if number == len(rounds):
                 rounds.append(Seen([], [], [0] * len(self.sizes)))
             rounds[number].params.append(p)
             rounds[number].grads.append(g)
-            rounds[number].sizes[group] += 1
+            rounds[number].sizes[lot] += 1
         return rounds
+
+    def lots(self) -> list[int]:
+        """The number of each parameter's lot."""
+        return np.repeat(np.arange(len(self.sizes)), self.sizes).tolist()
 
 
 @dataclass
 class _Row:
-    """One parameter with everything that one step of it touches."""
+    """One parameter with everything that one step of it touches.
+
+    `state` holds its arrays and `home` its numbers: the same, unless only rows of it are stepped.
+    """
 
     p: Tensor
     g: Tensor
-    group: int
+    lot: int
     state: dict[str, Any]
+    home: dict[str, Any]
     created: set[str]
 
     def states(self, chain: Chain, live: Sequence[Sequence[Slot]]) -> list[Tensor | None]:
         """Its state arrays, with None for those that its settings leave out."""
-        keys = {slot.key for slot in live[self.group]}
+        keys = {slot.key for slot in live[self.lot]}
         return [self.state[s.key] if s.key in keys else None for s in chain.slots]
 
-    def cells(self, chain: Chain) -> list[Tensor]:
-        """The tensors that hold its numbers."""
-        return [self.state[key] for key in chain.cells]
 
-
-def look(param_groups: Sequence[Mapping[str, Any]]) -> Seen:
-    """Collect what this step has to move; `sizes` is how many of each group."""
+def look(lots: Sequence[Lot]) -> Seen:
+    """Collect what this step has to move."""
     seen = Seen([], [], [])
-    for group in param_groups:
-        params = list(group["params"])
-        grads = [p.grad for p in params]
+    for lot in lots:
+        params = list(lot.params)
+        grads: list[Any] = [p.grad for p in params]
         if any(map(is_, grads, [None] * len(grads))):
             params = [p for p, g in zip(params, grads, strict=True) if g is not None]
             grads = [g for g in grads if g is not None]
@@ -96,25 +101,27 @@ class Layout:
         self,
         chain: Chain,
         seen: Seen,
+        lots: Sequence[Lot],
         views: Sequence[Sequence[Any]],
         states: MutableMapping[Tensor, dict[str, Any]],
-        numbers: Sequence[torch.dtype],
         differentiable: bool,
     ) -> None:
         self.chain, self.sizes = chain, seen.sizes
         self.live = [chain.live_slots(view) for view in views]
         self.new = NewStates(chain)
         self.odd: list[OddTensor] = []
-        self.copies = False  # whether a gradient had to be brought into its parameter's layout
+        self.copies = False  # whether something had to be brought into another layout for this step
+        self._rows: list[BorrowedRows] = []
+        self._counts: list[tuple[dict[str, Any], Tensor]] = []
         rows: list[_Row] = []
-        groups = np.repeat(np.arange(len(seen.sizes)), seen.sizes).tolist()
         try:
-            for p, g, group in zip(seen.params, seen.grads, groups, strict=True):
-                state = states[p] if self.live[group] or chain.cells else {}
-                created = self.new.make(state, p, self.live[group], views[group], numbers[group])
-                row = _Row(p, dense(chain, g), group, state, created)
-                check_sound(chain, p, row.g, {s.key: state[s.key] for s in self.live[group]})
-                if differentiable or not is_reachable(chain, p, row.g, self.live[group], state):
+            for p, g, lot in zip(seen.params, seen.grads, seen.lots(), strict=True):
+                slots, view = self.live[lot], views[lot]
+                home = states[p] if slots or chain.cells else {}
+                created = self.new.make(home, p, slots, view, lots[lot].group)
+                check_sound(chain, p, g, {s.key: home[s.key] for s in slots})
+                row = self._gathered(_Row(p, g, lot, home, home, created), view, differentiable)
+                if differentiable or not is_reachable(chain, row.p, row.g, slots, row.state, home):
                     self.odd += _odd(chain, row, differentiable)
                 else:
                     rows.append(self._reached(row))
@@ -124,14 +131,41 @@ class Layout:
             self.new.undo()
             raise
 
+    def _gathered(self, row: _Row, view: Sequence[Any], differentiable: bool) -> _Row:
+        """A row with a dense gradient: where it is sparse, perhaps of the rows it holds only."""
+        p, g = row.p, row.g
+        if g.layout != torch.sparse_coo or p.layout != torch.strided or differentiable:
+            row.g = dense(self.chain, g)
+        elif self.chain.takes_sparse and self.chain.rests(view):
+            arrays = {slot.key: row.state[slot.key] for slot in self.live[row.lot]}
+            rows = BorrowedRows(p, g, arrays)
+            self._rows.append(rows)
+            self.copies = True
+            return _Row(rows.p, rows.values, row.lot, dict(rows.states), row.home, row.created)
+        else:
+            row.g = dense(self.chain, g)
+        return row
+
     def _reached(self, row: _Row) -> _Row:
         """Bring gradient and states into the parameter's order of elements."""
         laid_out = laid_out_like(row.p, row.g)
         self.copies |= laid_out is not row.g
         row.g = laid_out
-        for slot in self.live[row.group]:
+        for slot in self.live[row.lot]:
             row.state[slot.key] = laid_out_like(row.p, row.state[slot.key])
         return row
+
+    def _numbers(self, row: _Row) -> list[Tensor]:
+        """The tensors that hold a row's numbers; of a Python int, a tensor for this step."""
+        found = []
+        for key in self.chain.cells:
+            number = row.home[key]
+            if not isinstance(number, Tensor):
+                number = torch.tensor(float(number), dtype=torch.float64)
+                self._counts.append((row.home, number))
+                self.copies = True
+            found.append(number)
+        return found
 
     def _tabulate(self, rows: list[_Row]) -> None:
         chain = self.chain
@@ -144,33 +178,35 @@ class Layout:
             )
             for row, tensors in zip(rows, arrays, strict=True)
         ]
-        self.work = Work(chain, kinds, [row.group for row in rows])
+        self.work = Work(chain, kinds, [row.lot for row in rows])
         self.params = [row.p for row in rows]
         self._grads = [row.g for row in rows]
         created = [[part.prefix in row.created for part in chain.parts] for row in rows]
         self.first = np.array(created, np.bool_).reshape(len(rows), len(chain.parts))
         pointers = [[address(t) for t in tensors] for tensors in arrays]
         self.pointers = np.array(pointers, np.int64).reshape(len(rows), len(self.work.arrays))
-        cells = [row.cells(chain) for row in rows]
-        at = [[cell.data_ptr() for cell in of_one] for of_one in cells]
-        is_wide = [[cell.dtype == torch.float64 for cell in of_one] for of_one in cells]
+        self._cells = [self._numbers(row) for row in rows]
+        at = [[cell.data_ptr() for cell in of_one] for of_one in self._cells]
+        is_wide = [[cell.dtype == torch.float64 for cell in of_one] for of_one in self._cells]
         self.cells = np.array(at, np.int64).reshape(len(rows), len(chain.cells))
         self.wide = np.array(is_wide, np.int64).reshape(self.cells.shape)
 
     def _remember(self, rows: list[_Row], states: Mapping[Tensor, dict[str, Any]]) -> None:
         """Keep what `fits` compares with."""
+        if self.odd or self.copies:
+            self.reusable = False
+            return
+        self.reusable = True
         self._owners, self._dicts = list(states), list(states.values())
         keys = [*self.chain.cells, *(slot.key for slot in self.chain.slots)]
         having = {key: [row.state for row in rows if key in row.state] for key in keys}
         self._columns = [(key, ds, [d[key] for d in ds]) for key, ds in having.items()]
         held = [t for row in rows for t in row.states(self.chain, self.live) if t is not None]
         self._standing = [*self.params, *held]
-        cells = [cell for row in rows for cell in row.cells(self.chain)]
+        cells = [cell for of_one in self._cells for cell in of_one]
         self._addresses = Addresses([*self._standing, *cells])
         self._at = self._addresses.now()
-        self.reusable = not (self.odd or self.copies)
-        if self.reusable:
-            self._described = Described([*self._standing, *self._grads])
+        self._described = Described([*self._standing, *self._grads])
 
     def fits(
         self,
@@ -215,7 +251,11 @@ class Layout:
         cpu.write_cells(self.cells, self.wide, values)
         self.first[:] = False
         self.new.keep()
-        self.odd, self._grads = [], []
+        for rows in self._rows:
+            rows.give_back()
+        for home, number in self._counts:
+            home["step"] = int(number)
+        self.odd, self._rows, self._counts, self._grads = [], [], [], []
         if self.params:
             # the kernels wrote behind torch's back: autograd must hear of it
             torch.autograd.graph.increment_version(self.params)
@@ -231,6 +271,8 @@ def _odd(chain: Chain, row: _Row, differentiable: bool) -> list[OddTensor]:
     first = {prefix: True for prefix in row.created}
     components = ("real", "imag") if row.p.is_complex() else ("",)
     return [
-        OddTensor(chain, row.group, row.p, row.g, row.state, first, differentiable, component)
+        OddTensor(
+            chain, row.lot, row.p, row.g, row.state, row.home, first, differentiable, component
+        )
         for component in components
     ]

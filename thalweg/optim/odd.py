@@ -27,15 +27,16 @@ class OddTensor:
         parameter: Tensor,
         grad: Tensor,
         state: MutableMapping[str, Any],
+        numbers: MutableMapping[str, Any],
         first: Mapping[str, bool],
         differentiable: bool,
         component: str = "",
     ) -> None:
         self.chain, self.group, self.parameter, self.grad = chain, group, parameter, grad
-        self.state, self.first, self.component = state, first, component
+        self.state, self.numbers, self.first, self.component = state, numbers, first, component
         self.differentiable = differentiable
         self.shape = tuple(parameter.shape)
-        self.cells = {key: float(state[key]) for key in chain.cells}
+        self.cells = {key: float(numbers[key]) for key in chain.cells}
 
     def _part(self, tensor: Tensor) -> Tensor:
         return getattr(tensor, self.component) if self.component else tensor
@@ -69,4 +70,7 @@ class OddTensor:
     def keep_cells(self, cells: Mapping[str, float]) -> None:
         """Store the numbers of its next step."""
         for key, value in cells.items():
-            self.state[key].fill_(value)
+            if isinstance(self.numbers[key], Tensor):
+                self.numbers[key].fill_(value)
+            else:
+                self.numbers[key] = int(value)

@@ -65,7 +65,12 @@ def check_sound(chain: Chain, p: Tensor, g: Tensor, states: Mapping[str, Tensor]
 
 
 def is_reachable(
-    chain: Chain, p: Tensor, g: Tensor, slots: Sequence[Slot], state: Mapping[str, Any]
+    chain: Chain,
+    p: Tensor,
+    g: Tensor,
+    slots: Sequence[Slot],
+    state: Mapping[str, Any],
+    numbers: Mapping[str, Any],
 ) -> bool:
     """Whether one kernel may run over the parameter, its gradient and its states in memory."""
     tensors = [p, g, *(state[slot.key] for slot in slots)]
@@ -80,7 +85,7 @@ def is_reachable(
         return False
     if chain.measures_rows and (p.is_complex() or not _has_whole_rows(p)):
         return False
-    return all(isinstance(state[k], Tensor) and _is_cell(state[k]) for k in chain.cells)
+    return all(_is_cell(numbers[key]) for key in chain.cells)
 
 
 def _has_whole_rows(p: Tensor) -> bool:
@@ -88,7 +93,9 @@ def _has_whole_rows(p: Tensor) -> bool:
     return p.dim() < 2 or p.shape[0] < 2 or p.stride(0) * p.shape[0] == p.numel()
 
 
-def _is_cell(tensor: Tensor) -> bool:
+def _is_cell(tensor: Any) -> bool:
+    if not isinstance(tensor, Tensor):
+        return isinstance(tensor, int)
     is_number = tensor.dtype in (torch.float32, torch.float64) and tensor.numel() == 1
     return is_number and type(tensor) is Tensor and tensor.device.type == "cpu"
 

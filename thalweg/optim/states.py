@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from thalweg.chain import Chain, Slot
+from thalweg.rule import starting
 
-__all__ = ["NewStates", "number_type"]
+__all__ = ["STATE_TYPES", "NewStates", "number_type"]
+
+# what a group's state_dtype may be: torch's way, or wider than a narrow parameter
+STATE_TYPES = ("param", "float32")
 
 
 def number_type(fused: bool) -> torch.dtype:
@@ -32,24 +36,29 @@ class NewStates:
         p: Tensor,
         slots: Sequence[Slot],
         views: Sequence[Any],
-        number: torch.dtype,
+        group: Mapping[str, Any],
     ) -> set[str]:
-        """Fill in what a parameter's state lacks; returns the parts that got an array.
-
-        `number` is the type that numbers are kept in.
-        """
-        for key, start in self._chain.cells.items():
-            if key not in state:
-                state[key] = torch.tensor(start, dtype=number)
-                self._made.append((state, key))
+        """Fill in what a parameter's state lacks; returns the parts that got an array."""
+        if any(key not in state for key in self._chain.cells):
+            self._make_numbers(state, self._chain.first_cells(views), group)
         created = set()
         for slot in slots:
             if state.get(slot.key) is None:  # old checkpoints of torch's SGD hold a None
                 h = views[self._chain.parts.index(slot.part)]
-                state[slot.key] = _start(slot.state.start, h, p)
+                state[slot.key] = _start(starting(slot.state, h), p, group)
                 self._made.append((state, slot.key))
                 created.add(slot.part.prefix)
         return created
+
+    def _make_numbers(
+        self, state: dict[str, Any], first: Mapping[str, float], group: Mapping[str, Any]
+    ) -> None:
+        number = number_type(fused=bool(group.get("fused")))
+        for key, start in first.items():
+            if key not in state:
+                in_int = key == "step" and self._chain.counts_in_int
+                state[key] = int(start) if in_int else torch.tensor(start, dtype=number)
+                self._made.append((state, key))
 
     def keep(self) -> None:
         """The step has happened: they stay."""
@@ -61,9 +70,13 @@ class NewStates:
             state.pop(key, None)
 
 
-def _start(start: Any, h: Any, p: Tensor) -> Tensor:
+def _start(start: Any, p: Tensor, group: Mapping[str, Any]) -> Tensor:
     """A state before its first step; under autograd, if it is on, a copy of p depends on p."""
-    if start == "p":
-        return p.clone(memory_format=torch.preserve_format)
-    value = start(h) if callable(start) else start
-    return torch.full_like(p, value, memory_format=torch.preserve_format)
+    dtype = p.dtype
+    if group.get("state_dtype") == "float32":
+        dtype = torch.complex64 if p.is_complex() else torch.float32
+    if isinstance(start, str):  # "p"
+        return p.clone(memory_format=torch.preserve_format).to(dtype)
+    if p.is_complex():  # two real numbers, which both start there
+        start = complex(start, start)
+    return torch.full_like(p, start, dtype=dtype, memory_format=torch.preserve_format)

@@ -1,7 +1,5 @@
 """Adam and, with a decoupled decay in front of it, AdamW."""
 
-from math import sqrt as root
-
 from thalweg.elementwise import lerp, maximum, sqrt
 from thalweg.rule import Rule, setting, state
 
@@ -36,7 +34,7 @@ class Adam(Rule):
     @staticmethod
     def scalars(h, t):
         b1, b2 = h.betas
-        return dict(b1=b1, b2=b2, step=h.lr / (1 - b1**t), c=root(1 - b2**t))
+        return dict(b1=b1, b2=b2, step=h.lr / (1 - b1**t), c=sqrt(1 - b2**t))
 
     @staticmethod
     def update(p, g, m, v, vmax, b1, b2, step, c, eps, amsgrad):

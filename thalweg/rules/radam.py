@@ -1,7 +1,5 @@
 """RAdam: Adam with its early variance rectified."""
 
-from math import sqrt as root
-
 from thalweg.elementwise import lerp, sqrt
 from thalweg.rule import Rule, setting, state
 
@@ -42,8 +40,8 @@ class RAdam(Rule):
         rho = rho_inf - 2 * t * b2**t / (1 - b2**t)
         r = 0.0
         if rho > h.n_sma_threshold:
-            r = root((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))
-        return dict(b1=b1, b2=b2, step=h.lr / (1 - b1**t), r=r, c=root(1 - b2**t))
+            r = sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))
+        return dict(b1=b1, b2=b2, step=h.lr / (1 - b1**t), r=r, c=sqrt(1 - b2**t))
 
     @staticmethod
     def update(p, g, m, v, b1, b2, step, r, c, eps, warmup_mode):

@@ -32,6 +32,10 @@ class SGD(Rule):
     b = state("momentum_buffer", when="heavy")
 
     @staticmethod
+    def rests(h):
+        return h.momentum == 0
+
+    @staticmethod
     def check(h):
         if h.nesterov and (h.momentum <= 0 or h.dampening != 0):
             raise ValueError("nesterov requires a momentum > 0 and a dampening of 0")

@@ -16,6 +16,10 @@ class ClipValue(Stage):
     clip_value: float = setting(1.0, above=0)
 
     @staticmethod
+    def rests(h):
+        return True
+
+    @staticmethod
     def update(g, clip_value):
         g = minimum(maximum(g, -clip_value), clip_value)
         return g
@@ -35,6 +39,10 @@ class ClipNorm(Stage):
     """
 
     max_norm: float = setting(1.0, above=0)
+
+    @staticmethod
+    def rests(h):
+        return True
 
     @measure("all", "norm")
     def total(g):

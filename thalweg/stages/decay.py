@@ -21,6 +21,11 @@ class Decay(Stage):
     lr: float = needs(1e-3)
     weight_decay: float = setting(0.0, low=0)
     decoupled_weight_decay: bool = False
+    spares = ("weight_decay",)
+
+    @staticmethod
+    def rests(h):
+        return h.weight_decay == 0
 
     @switch
     def decays(h):

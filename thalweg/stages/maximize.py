@@ -15,6 +15,10 @@ class Maximize(Stage):
     maximize: bool = False
 
     @staticmethod
+    def rests(h):
+        return True
+
+    @staticmethod
     def update(g, maximize):
         if maximize:
             g = -g

@@ -1,0 +1,109 @@
+"""What every optimizer class here shares: torch's protocols, kept in one place."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, overload
+
+import torch
+
+from thalweg.optim.loading import by_name, restore_types
+
+__all__ = ["BaseOptimizer"]
+
+
+class BaseOptimizer(torch.optim.Optimizer):
+    """A `torch.optim.Optimizer` whose subclass says what a step does (`_update`), what settings it
+    accepts (`_check`) and what a group of an old checkpoint lacks (`_complete`)."""
+
+    _is_stepping = False
+    _loading: dict[str, Any] | None = None
+
+    def _check(self, settings: dict[str, Any]) -> None:
+        """Raise ValueError or TypeError for settings that are not acceptable."""
+        raise NotImplementedError
+
+    def _complete(self, group: dict[str, Any]) -> None:
+        """Fill in what a group loaded from a file lacks."""
+        raise NotImplementedError
+
+    def _update(self) -> None:
+        """Move every parameter that has a gradient by one step."""
+        raise NotImplementedError
+
+    def _renamed(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Settings under their own names where another was used."""
+        return settings
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group; settings it does not name are those the optimizer was made with."""
+        if isinstance(param_group, dict):
+            param_group = self._renamed(param_group)
+            self._check({**self.defaults, **param_group})
+        super().add_param_group(param_group)
+
+    @staticmethod
+    def profile_hook_step(func: Callable[..., Any]) -> Callable[..., Any]:
+        """torch's wrapper that runs the hooks around `step`, once per step.
+
+        torch wraps the step of every class; the hooks of a subclass whose step calls ours would
+        run twice.
+        """
+        hooked = torch.optim.Optimizer.profile_hook_step(func)
+
+        @functools.wraps(func)
+        def step(self: BaseOptimizer, *args: Any, **kwargs: Any) -> Any:
+            if self._is_stepping:
+                return func(self, *args, **kwargs)
+            self._is_stepping = True
+            try:
+                return hooked(self, *args, **kwargs)
+            finally:
+                self._is_stepping = False
+
+        return step
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Move every parameter that has a gradient by one step.
+
+        `closure`, if given, is called once with gradients enabled; its value is returned.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        self._update()
+        return loss
+
+    def load_state_dict(self, state_dict: dict[str, Any], strict: bool = True) -> None:
+        """Load a state_dict of ours or of torch's class of the same name.
+
+        Where both sides have the parameters' names, states go by name, whatever the order; with
+        `strict`, a name missing on either side is an error. A state in a wider type than its
+        parameter keeps it; torch would narrow it.
+        """
+
+        def remember(_: Any, given: dict[str, Any]) -> dict[str, Any]:  # after the user's own hooks
+            self._loading = by_name(type(self).__name__, given, self.param_groups, strict)
+            return self._loading
+
+        handle = self.register_load_state_dict_pre_hook(remember)
+        try:
+            super().load_state_dict(state_dict)
+        finally:
+            handle.remove()
+            self._loading = None
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:
+            self._complete(group)
+        if self._loading is not None:
+            restore_types(self.param_groups, self.state, self._loading)

@@ -1,0 +1,39 @@
+"""Adamax: Adam with the largest recent gradient in place of the mean square."""
+
+from thalweg.elementwise import abs, lerp, maximum
+from thalweg.rule import Rule, setting, state
+
+
+class Adamax(Rule):
+    """Adamax: Adam under the infinity norm.
+
+    Divides by a decaying maximum of |g| where Adam divides by a root mean square:
+    no step is longer than lr, and a rare large gradient is felt at once. Used for
+    embeddings and other gradients that come in bursts.
+
+        m <- b1 m + (1 - b1) g
+        u <- max(b2 u, |g| + eps)
+        p <- p - lr / (1 - b1^t) m / u
+
+    Paper: Kingma and Ba 2015, arXiv:1412.6980, Algorithm 2.
+    Differs: as torch, eps is added to |g| (the paper has none).
+    """
+
+    lr: float = setting(2e-3, low=0)
+    betas: tuple[float, float] = setting((0.9, 0.999), low=0, below=1)
+    eps: float = setting(1e-8, low=0)
+
+    m = state("exp_avg")
+    u = state("exp_inf")
+
+    @staticmethod
+    def scalars(h, t):
+        b1, b2 = h.betas
+        return dict(b1=b1, b2=b2, step=h.lr / (1 - b1**t))
+
+    @staticmethod
+    def update(p, g, m, u, b1, b2, step, eps):
+        m = lerp(m, g, 1 - b1)
+        u = maximum(b2 * u, abs(g) + eps)
+        p = p - step * m / u
+        return p, m, u

@@ -1,0 +1,45 @@
+"""ASGD: stochastic gradient descent that keeps the average of its path."""
+
+from thalweg.rule import Rule, scalar_state, setting, state
+
+
+class ASGD(Rule):
+    """Averaged stochastic gradient descent.
+
+    SGD with a slowly falling rate; beside the parameter it keeps the average of all
+    values since step t0, which is closer to the minimum than the last value is. The
+    average is in the state, under "ax": use it for evaluation.
+
+        p   <- (1 - lambd eta) p - eta g
+        ax  <- ax + mu (p - ax)                 up to step t0, mu = 1: ax <- p
+        eta <- lr / (1 + lambd lr t)^alpha      from the next step on; it starts as lr
+        mu  <- 1 / max(1, t - t0)               likewise; it starts as 1
+
+    Paper: Polyak and Juditsky 1992, "Acceleration of Stochastic Approximation by Averaging";
+    the rate as in Xu 2011, arXiv:1107.2490.
+    Differs: as torch, p itself is not replaced by its average, and weight_decay comes on top
+    of lambd.
+    """
+
+    lr: float = setting(1e-2, low=0)
+    lambd: float = setting(1e-4)
+    alpha: float = setting(0.75)
+    t0: float = setting(1e6)
+
+    eta = scalar_state("eta", start=lambda h: h.lr)
+    mu = scalar_state("mu", start=1.0)
+    ax = state("ax")
+
+    @staticmethod
+    def scalars(h, t, eta, mu):
+        following = h.lr / (1 + h.lambd * h.lr * t) ** h.alpha
+        return dict(rate=eta, share=mu, eta=following, mu=1 / max(1, t - h.t0))
+
+    @staticmethod
+    def update(p, g, ax, rate, share, lambd):
+        p = (1 - lambd * rate) * p - rate * g
+        if share != 1:
+            ax = ax + share * (p - ax)
+        else:
+            ax = p
+        return p, ax

@@ -1,0 +1,54 @@
+"""NAdam: Adam with Nesterov's momentum."""
+
+from thalweg.elementwise import lerp, sqrt
+from thalweg.rule import Rule, scalar_state, setting, state
+
+
+class NAdam(Rule):
+    """NAdam: Adam that looks ahead, with Nesterov's momentum.
+
+    The step uses the momentum as it will be after the next gradient, and its
+    coefficient mu warms up from b1 / 2 to b1. Often a little faster than Adam at
+    the same settings.
+
+        mu_t        = b1 (1 - 0.96^(t momentum_decay) / 2)
+        mu_product <- mu_product mu_t
+        m          <- b1 m + (1 - b1) g
+        v          <- b2 v + (1 - b2) g^2
+        mhat        = mu_(t+1) m / (1 - mu_product mu_(t+1)) + (1 - mu_t) g / (1 - mu_product)
+        p          <- p - lr mhat / (sqrt(vhat) + eps),      vhat = v / (1 - b2^t)
+
+    Paper: Dozat 2016, "Incorporating Nesterov Momentum into Adam", ICLR workshop.
+    Differs: as torch, m itself decays with b1; the paper lets it decay with mu_t.
+    """
+
+    lr: float = setting(2e-3, low=0)
+    betas: tuple[float, float] = setting((0.9, 0.999), low=0, below=1)
+    eps: float = setting(1e-8, low=0)
+    momentum_decay: float = setting(4e-3, low=0)
+
+    mu_product = scalar_state("mu_product", start=1.0)
+    m = state("exp_avg")
+    v = state("exp_avg_sq")
+
+    @staticmethod
+    def scalars(h, t, mu_product):
+        b1, b2 = h.betas
+        mu = b1 * (1 - 0.5 * 0.96 ** (t * h.momentum_decay))
+        following = b1 * (1 - 0.5 * 0.96 ** ((t + 1) * h.momentum_decay))
+        mu_product = mu_product * mu
+        return dict(
+            b1=b1,
+            b2=b2,
+            c=1 - b2**t,
+            of_g=h.lr * (1 - mu) / (1 - mu_product),
+            of_m=h.lr * following / (1 - mu_product * following),
+            mu_product=mu_product,
+        )
+
+    @staticmethod
+    def update(p, g, m, v, b1, b2, c, of_g, of_m, eps):
+        m = lerp(m, g, 1 - b1)
+        v = b2 * v + (1 - b2) * g * g
+        p = p - (of_g * g + of_m * m) / (sqrt(v / c) + eps)
+        return p, m, v

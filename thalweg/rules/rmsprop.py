@@ -1,0 +1,52 @@
+"""RMSprop: the gradient over the root of its recent mean square."""
+
+from thalweg.elementwise import lerp, sqrt
+from thalweg.rule import Rule, setting, state, switch
+
+
+class RMSprop(Rule):
+    """RMSprop: gradients divided by their recent size.
+
+    Adam without its first moment, and its ancestor. Still usual in reinforcement
+    learning and recurrent nets. `centered` divides by the deviation instead of the
+    size; `momentum` sums the steps up.
+
+        v <- alpha v + (1 - alpha) g^2
+        a <- alpha a + (1 - alpha) g                   with centered
+        d  = g / (sqrt(v - a^2) + eps)                 a = 0 without centered
+        b <- momentum b + d;  d = b                    with momentum
+        p <- p - lr d
+
+    Paper: Tieleman and Hinton 2012, "Lecture 6.5: rmsprop", Neural Networks for Machine
+    Learning; centered: Graves 2013, arXiv:1308.0850, equations 38 to 45.
+    Differs: as torch, eps is added after the root (Graves has it inside).
+    """
+
+    lr: float = setting(1e-2, low=0)
+    alpha: float = setting(0.99, low=0)
+    eps: float = setting(1e-8, low=0)
+    momentum: float = setting(0.0, low=0)
+    centered: bool = False
+    counts_steps = True
+
+    @switch
+    def heavy(h):
+        return h.momentum > 0
+
+    v = state("square_avg")
+    b = state("momentum_buffer", when="heavy")
+    a = state("grad_avg", when="centered")
+
+    @staticmethod
+    def update(p, g, v, b, a, lr, alpha, eps, momentum, heavy, centered):
+        v = alpha * v + (1 - alpha) * g * g
+        u = v
+        if centered:
+            a = lerp(a, g, 1 - alpha)
+            u = v - a * a
+        d = g / (sqrt(u) + eps)
+        if heavy:
+            b = momentum * b + d
+            d = b
+        p = p - lr * d
+        return p, v, b, a
