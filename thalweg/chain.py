@@ -173,9 +173,9 @@ class Chain:
                 cells[part.key(name, s.key)] = i, s
         return cells
 
-    def first_cells(self, views: Sequence[SimpleNamespace]) -> dict[str, float]:
+    def first_cells(self, views: Sequence[SimpleNamespace]) -> dict[str, Any]:
         """The numbers kept per parameter as they are before its first step."""
-        return {key: float(starting(s, views[i])) for key, (i, s) in self.cells.items()}
+        return {key: _number(starting(s, views[i])) for key, (i, s) in self.cells.items()}
 
     def _check_keys(self) -> None:
         """Two states under one key of the state_dict would overwrite each other."""
@@ -265,7 +265,7 @@ class Chain:
             for name, qualified in names:
                 numbers[qualified] = _number(made[name] if name in made else getattr(h, name))
             carried |= {
-                part.key(name, s.key): _float(made[name]) for name, s in d.scalar_states.items()
+                part.key(name, s.key): _number(made[name]) for name, s in d.scalar_states.items()
             }
         return numbers, carried
 

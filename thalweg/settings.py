@@ -88,7 +88,7 @@ class Setting:
         try:
             if isinstance(value, str | bytes):
                 raise TypeError
-            number = float(value)
+            number = float(value.detach() if hasattr(value, "detach") else value)
         except (TypeError, ValueError, RuntimeError):
             raise TypeError(f"{where} must be a number, got {value!r}") from None
         except OverflowError:  # an integer that no double can hold

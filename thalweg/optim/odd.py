@@ -36,7 +36,12 @@ class OddTensor:
         self.state, self.numbers, self.first, self.component = state, numbers, first, component
         self.differentiable = differentiable
         self.shape = tuple(parameter.shape)
-        self.cells = {key: float(numbers[key]) for key in chain.cells}
+        self.cells = {key: self._number(numbers[key]) for key in chain.cells}
+
+    def _number(self, number: Any) -> Any:
+        """A number kept with the parameter; under autograd, where it depends on a setting, as it
+        is."""
+        return number if self.differentiable and _has_history(number) else float(number)
 
     def _part(self, tensor: Tensor) -> Tensor:
         return getattr(tensor, self.component) if self.component else tensor
@@ -51,10 +56,11 @@ class OddTensor:
         }
         double = self.parameter.dtype in (torch.float64, torch.complex128)
         dtype = torch.float64 if double else torch.float32
-        return {
-            name: self._part(t if self.differentiable else t.detach()).to(dtype)
-            for name, t in tensors.items()
-        }
+        if self.differentiable:  # p is written in place, and autograd must find what it was
+            tensors = {name: t.clone() for name, t in tensors.items()}
+        else:
+            tensors = {name: t.detach() for name, t in tensors.items()}
+        return {name: self._part(t).to(dtype) for name, t in tensors.items()}
 
     def keep(self, arrays: Mapping[str, Any], names: Sequence[str]) -> None:
         """Store what the step gave a value, the parameter first."""
@@ -67,10 +73,16 @@ class OddTensor:
             else:
                 self._part(self.state[keys[name]]).copy_(arrays[name])
 
-    def keep_cells(self, cells: Mapping[str, float]) -> None:
+    def keep_cells(self, cells: Mapping[str, Any]) -> None:
         """Store the numbers of its next step."""
         for key, value in cells.items():
-            if isinstance(self.numbers[key], Tensor):
+            if _has_history(value):
+                self.numbers[key] = value.reshape(()).to(self.numbers[key].dtype)
+            elif isinstance(self.numbers[key], Tensor):
                 self.numbers[key].fill_(value)
             else:
                 self.numbers[key] = int(value)
+
+
+def _has_history(number: Any) -> bool:
+    return isinstance(number, Tensor) and number.requires_grad

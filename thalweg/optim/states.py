@@ -51,13 +51,17 @@ class NewStates:
         return created
 
     def _make_numbers(
-        self, state: dict[str, Any], first: Mapping[str, float], group: Mapping[str, Any]
+        self, state: dict[str, Any], first: Mapping[str, Any], group: Mapping[str, Any]
     ) -> None:
         number = number_type(fused=bool(group.get("fused")))
         for key, start in first.items():
             if key not in state:
-                in_int = key == "step" and self._chain.counts_in_int
-                state[key] = int(start) if in_int else torch.tensor(start, dtype=number)
+                if key == "step" and self._chain.counts_in_int:
+                    state[key] = int(start)
+                elif isinstance(start, Tensor):  # under autograd
+                    state[key] = start.reshape(()).to(number)
+                else:
+                    state[key] = torch.tensor(start, dtype=number)
                 self._made.append((state, key))
 
     def keep(self) -> None:
@@ -77,6 +81,8 @@ def _start(start: Any, p: Tensor, group: Mapping[str, Any]) -> Tensor:
         dtype = torch.complex64 if p.is_complex() else torch.float32
     if isinstance(start, str):  # "p"
         return p.clone(memory_format=torch.preserve_format).to(dtype)
-    if p.is_complex():  # two real numbers, which both start there
-        start = complex(start, start)
-    return torch.full_like(p, start, dtype=dtype, memory_format=torch.preserve_format)
+    both = start * (1 + 1j) if p.is_complex() else start  # two real numbers, which both start there
+    if isinstance(start, Tensor):
+        zeros = torch.zeros_like(p, dtype=dtype, memory_format=torch.preserve_format)
+        return zeros + both
+    return torch.full_like(p, both, dtype=dtype, memory_format=torch.preserve_format)

@@ -1,0 +1,94 @@
+"""Tables of numbers in text files."""
+
+import difflib
+import os
+from collections.abc import Iterator
+from csv import Error, reader
+
+import numpy as np
+
+from thalweg.mytorch.data.dataset import TensorDataset
+
+__all__ = ["csv"]
+
+
+def csv(path: str | os.PathLike[str], target: str, *, delimiter: str = ",") -> TensorDataset:
+    """Features (N, columns) of float32 and a target (N,), from a file whose first line names the
+    columns.
+
+    Every column but `target` is a feature, in the file's order. The target is int64, to be classes,
+    if each of its values is a whole number, and float32 otherwise.
+    """
+    lines = _lines(path, delimiter)
+    _, names = next(lines, (0, []))
+    names = [name.strip() for name in names]
+    _check_header(path, names, target)
+    rows = [_numbers(path, number, names, cells) for number, cells in lines]
+    if not rows:
+        raise ValueError(f"csv: {path} has a header, but no rows below it")
+    table = np.array(rows)
+    at = names.index(target)
+    wanted = table[:, at]
+    is_whole = bool(np.all(wanted == np.rint(wanted)) and np.all(np.abs(wanted) < 2**53))
+    return TensorDataset(
+        np.delete(table, at, axis=1).astype(np.float32),
+        wanted.astype(np.int64 if is_whole else np.float32),
+    )
+
+
+def _lines(path: str | os.PathLike[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The lines that are not empty, with their numbers."""
+    try:
+        # utf-8-sig: spreadsheets begin their files with a mark that is no part of the first name
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            found = reader(file, delimiter=delimiter)
+            for cells in found:
+                if cells:
+                    yield found.line_num, cells
+    except (UnicodeDecodeError, Error) as error:
+        raise ValueError(f"csv: {path} must be a table in UTF-8, but: {error}") from None
+
+
+def _check_header(path: str | os.PathLike[str], names: list[str], target: str) -> None:
+    if not names:
+        raise ValueError(f"csv: {path} is empty: its first line must name the columns")
+    if all(_is_number(name) for name in names):
+        raise ValueError(
+            f"csv: {path}: the first line must name the columns, got numbers: {', '.join(names)}"
+        )
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"csv: {path}: every column must have a name of its own, got {twice}")
+    if target not in names:
+        close = difflib.get_close_matches(target, names, 1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names)}"
+        raise ValueError(f"csv: {path} has no column {target!r}; {hint}")
+    if len(names) == 1:
+        raise ValueError(f"csv: {path} has no column besides the target {target!r}")
+
+
+def _numbers(
+    path: str | os.PathLike[str], line: int, names: list[str], cells: list[str]
+) -> list[float]:
+    if len(cells) != len(names):
+        raise ValueError(
+            f"csv: {path}, line {line}: there must be {len(names)} values, as in the header, "
+            f"got {len(cells)}"
+        )
+    values = []
+    for name, cell in zip(names, cells, strict=True):
+        where = f"csv: {path}, line {line}, column {name!r}"
+        if not cell.strip():
+            raise ValueError(f"{where}: a value is missing; every cell must be a number")
+        if not _is_number(cell):
+            raise ValueError(f"{where}: every cell must be a number, got {cell!r}")
+        values.append(float(cell))
+    return values
+
+
+def _is_number(cell: str) -> bool:
+    """Finite: NaN is how a missing value is often written."""
+    try:
+        return bool(np.isfinite(float(cell)))
+    except ValueError:
+        return False

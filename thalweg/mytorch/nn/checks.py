@@ -1,0 +1,49 @@
+"""What layers ask of the numbers and tensors that they are given."""
+
+from typing import Any
+
+import numpy as np
+
+from thalweg.mytorch.tensor import Tensor
+
+__all__ = ["check_floats", "check_labels", "check_positive", "check_reduction", "check_share"]
+
+
+def check_positive(where: str, name: str, value: Any) -> int:
+    """A whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{where}: {name} must be a whole number of at least 1, got {value!r}")
+    return int(value)
+
+
+def check_share(where: str, name: str, value: Any) -> float:
+    """A number from 0 to 1."""
+    if not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError(f"{where}: {name} must be a number from 0 to 1, got {value!r}")
+    return value
+
+
+def check_floats(where: str, **tensors: Tensor) -> None:
+    """All of one type, which has gradients: mixed ones would compute in double, unasked."""
+    kinds = {name: tensor.dtype for name, tensor in tensors.items()}
+    if any(kind.kind != "f" for kind in kinds.values()) or len(set(kinds.values())) > 1:
+        got = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
+        raise TypeError(f"{where}: all must be float32 or all float64, got {got}")
+
+
+def check_labels(where: str, what: str, labels: np.ndarray, count: int) -> None:
+    """Whole numbers from 0 to count - 1."""
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"{where}: {what} must be integers, got {labels.dtype}")
+    wrong = (labels < 0) | (labels >= count)
+    if wrong.any():
+        place = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise IndexError(
+            f"{where}: {what} must lie in 0 to {count - 1}, got {labels[place]} at index "
+            f"{place[0] if len(place) == 1 else place}"
+        )
+
+
+def check_reduction(where: str, reduction: str) -> None:
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"{where}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")

@@ -1,0 +1,220 @@
+"""Convolution of images, as matrix products over the columns that a window sees.
+
+    y[n, o] = sum over c, i, j of  weight[o, c, i, j] x[n, c, at row i, at column j] + bias[o]
+
+Inside, the batch is the last axis of memory: (C, H, W, N). Then all that a kernel's tap sees is
+one long run for each channel and row, and copying columns, adding them up again and pooling go at
+the speed of memory. Results are handed out as (N, C, H, W) views of that.
+
+Columns are many times larger than the image, so they are made for a tile at a time: some rows of
+the outputs, or of a part of the batch if one row is too much.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import ArrayLike, DTypeLike
+
+from thalweg.mytorch.nn import init
+from thalweg.mytorch.nn.checks import check_floats, check_positive
+from thalweg.mytorch.nn.module import Module, Parameter
+from thalweg.mytorch.nn.window import Window
+from thalweg.mytorch.tensor import Tensor, as_tensor, record
+
+__all__ = ["Conv2d", "conv2d"]
+
+# The columns of one tile, in bytes: more does not stay in the cache.
+TILE = 4 << 20
+
+
+class Conv2d(Module):
+    """A small weighted window over an image, the same at every place.
+
+    x: (N, in_channels, H, W), y: (N, out_channels, H', W'), with
+
+        H' = (H + 2 padding - dilation (kernel_size - 1) - 1) // stride + 1
+
+    kernel_size, stride, padding and dilation are one number or two. With groups, channels are
+    split and each part sees its own inputs only. `weight` (out, in / groups, kh, kw) and `bias`
+    (out,) start uniform within 1 / sqrt(in / groups kh kw).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        dilation: int | tuple[int, int] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        *,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        self.in_channels = check_positive("Conv2d", "in_channels", in_channels)
+        self.out_channels = check_positive("Conv2d", "out_channels", out_channels)
+        self.groups = check_positive("Conv2d", "groups", groups)
+        if in_channels % groups or out_channels % groups:
+            raise ValueError(
+                f"Conv2d: groups must divide in_channels {in_channels} and out_channels "
+                f"{out_channels}, got {groups}"
+            )
+        window = Window.of("Conv2d", kernel_size, stride, padding, dilation)
+        self.kernel_size, self.stride = window.kernel, window.stride
+        self.padding, self.dilation = window.padding, window.dilation
+        shape = (out_channels, in_channels // groups, *self.kernel_size)
+        self.weight = Parameter(np.empty(shape, dtype))
+        self.bias = Parameter(np.empty(out_channels, dtype)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw weight and bias anew."""
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        if self.bias is not None:
+            bound = 1 / math.sqrt(math.prod(self.weight.shape[1:]))
+            init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, x: Tensor | ArrayLike) -> Tensor:
+        return conv2d(
+            x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        )
+
+    def describe(self) -> str:
+        return (
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
+            f"stride={self.stride}, padding={self.padding}, dilation={self.dilation}, "
+            f"groups={self.groups}, bias={self.bias is not None}"
+        )
+
+
+def conv2d(
+    input: Tensor | ArrayLike,
+    weight: Tensor | ArrayLike,
+    bias: Tensor | ArrayLike | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Convolve (N, C, H, W) with `weight` (out, C / groups, kh, kw)."""
+    x, w = as_tensor(input), as_tensor(weight)
+    if x.ndim != 4 or w.ndim != 4 or x.shape[1] != w.shape[1] * groups or len(w) % groups:
+        raise ValueError(
+            f"conv2d: input {x.shape} and weight {w.shape} do not fit: they must be (N, C, H, W) "
+            f"and (out, C / groups, kh, kw) with groups={groups}"
+        )
+    check_floats("conv2d", input=x, weight=w)
+    window = Window.of("conv2d", w.shape[2:], stride, padding, dilation)
+    convolution = _Convolution(x.data, w.data, window, groups)
+    y = convolution.forward()
+    parents = [(x, convolution.gradient_of_x), (w, convolution.gradient_of_weight)]
+    if bias is not None:
+        b = as_tensor(bias)
+        if b.shape != (len(w),):
+            raise ValueError(f"conv2d: bias must have shape ({len(w)},), got {b.shape}")
+        check_floats("conv2d", input=x, bias=b)
+        y += b.data[:, None, None]
+        parents.append((b, lambda g: g.sum(axis=(0, 2, 3))))
+    return record("conv2d", y, *parents)
+
+
+class _Tile(NamedTuple):
+    """Some rows of the outputs of some of the images."""
+
+    rows: slice
+    images: slice
+
+
+class _Convolution:
+    """One forward pass and, for each gradient, one backward pass, tile by tile."""
+
+    def __init__(self, x: np.ndarray, weight: np.ndarray, window: Window, groups: int) -> None:
+        self.x, self.window, self.groups = x.transpose(1, 2, 3, 0), window, groups
+        self.weight = weight.reshape(groups, len(weight) // groups, -1)
+        self.weight_shape = weight.shape
+        self.out_rows, self.out_columns = window.places("conv2d", *x.shape[2:])
+
+    def forward(self) -> np.ndarray:
+        images = self.x.shape[-1]
+        out = self.weight_shape[0]
+        y = np.empty((out, self.out_rows, self.out_columns, images), self.x.dtype)
+        for tile in self.tiles():
+            part = y[:, tile.rows, :, tile.images]
+            part[...] = (self.weight @ self.columns(tile)).reshape(part.shape)
+        return y.transpose(3, 0, 1, 2)
+
+    def gradient_of_weight(self, g: np.ndarray) -> np.ndarray:
+        total = np.zeros_like(self.weight)
+        for tile in self.tiles():
+            total += self.part_of(g, tile) @ self.columns(tile).swapaxes(1, 2)
+        return total.reshape(self.weight_shape)
+
+    def gradient_of_x(self, g: np.ndarray) -> np.ndarray:
+        gx = np.zeros(self.x.shape, self.x.dtype)
+        for tile in self.tiles():
+            columns = self.weight.swapaxes(1, 2) @ self.part_of(g, tile)
+            self.add_columns(columns, gx, tile)
+        return gx.transpose(3, 0, 1, 2)
+
+    def tiles(self) -> Iterator[_Tile]:
+        """What covers the outputs, none with columns or outputs larger than TILE if possible."""
+        images = self.x.shape[-1]
+        deep = max(self.weight.shape[1:]) * self.groups
+        row = deep * self.out_columns * self.x.dtype.itemsize  # of one image
+        some = min(images, max(1, TILE // row))
+        rows = max(1, TILE // (row * max(some, 1)))
+        for start in range(0, images, max(some, 1)):
+            for first in range(0, self.out_rows, rows):
+                last = min(first + rows, self.out_rows)
+                yield _Tile(slice(first, last), slice(start, min(start + some, images)))
+
+    def columns(self, tile: _Tile) -> np.ndarray:
+        """(groups, C / groups kh kw, rows columns images): what each output of a tile sees."""
+        band = self.band(tile)
+        (kh, kw), (sh, sw), (dh, dw) = self.window.kernel, self.window.stride, self.window.dilation
+        rows = tile.rows.stop - tile.rows.start
+        channel, down, right, image = band.strides
+        seen = as_strided(
+            band,
+            (len(band), kh, kw, rows, self.out_columns, band.shape[-1]),
+            (channel, down * dh, right * dw, down * sh, right * sw, image),
+            writeable=False,
+        )
+        return np.ascontiguousarray(seen).reshape(self.groups, self.weight.shape[-1], -1)
+
+    def band(self, tile: _Tile) -> np.ndarray:
+        """The rows of the images that a tile sees, padded, with the batch in one run of memory."""
+        channels, height, width, _ = self.x.shape
+        top, bottom = self.window.inputs(0, tile.rows.start, tile.rows.stop)
+        left, right = self.window.inputs(1, 0, self.out_columns)
+        seen = self.x[:, max(top, 0) : bottom, :, tile.images]
+        padded = top < 0 or bottom > height or left < 0 or right > width
+        if not padded:
+            in_runs = seen.strides[-1] == seen.itemsize or seen.shape[-1] == 1
+            return seen if in_runs else np.ascontiguousarray(seen)
+        band = np.zeros((channels, bottom - top, right - left, seen.shape[-1]), seen.dtype)
+        inner = band[:, max(-top, 0) :, max(-left, 0) :]
+        inner[:, : seen.shape[1], :width] = seen[:, :, : inner.shape[2]]
+        return band
+
+    def add_columns(self, columns: np.ndarray, gx: np.ndarray, tile: _Tile) -> None:
+        """The reverse of `columns`: add what each output gives back to where it saw it."""
+        channels, height, width, _ = gx.shape
+        kh, kw = self.window.kernel
+        rows = tile.rows.stop - tile.rows.start
+        parts = columns.reshape(channels, kh, kw, rows, self.out_columns, -1)
+        part_of_gx = gx[..., tile.images]
+        for i in range(kh):
+            down, above = self.window.overlap(0, i, height, tile.rows.start, tile.rows.stop)
+            for j in range(kw):
+                right, beside = self.window.overlap(1, j, width, 0, self.out_columns)
+                part_of_gx[:, above, beside] += parts[:, i, j, down, right]
+
+    def part_of(self, g: np.ndarray, tile: _Tile) -> np.ndarray:
+        """(groups, out / groups, rows columns images): a tile of the gradient of the result."""
+        part = g.transpose(1, 2, 3, 0)[:, tile.rows, :, tile.images]
+        return part.reshape(self.groups, self.weight.shape[1], -1)
