@@ -59,10 +59,18 @@ class Family:
 FAMILIES = (
     Family("SGD", "SGD", "p g"),
     Family("SGD momentum", "SGD", "p g m", {"momentum": 0.9}),
+    Family("Adagrad", "Adagrad", "p g m"),
+    Family("ASGD", "ASGD", "p g, m stored"),
+    Family("RMSprop", "RMSprop", "p g m"),
+    Family("RMSprop full", "RMSprop", "p g m v vmax", {"momentum": 0.9, "centered": True}),
     Family("Adam", "Adam", "p g m v"),
     Family("AdamW", "AdamW", "p g m v"),
     Family("AdamW amsgrad", "AdamW", "p g m v vmax", {"amsgrad": True}),
+    Family("Adadelta", "Adadelta", "p g m v"),
+    Family("Adamax", "Adamax", "p g m v"),
+    Family("NAdam", "NAdam", "p g m v"),
     Family("RAdam", "RAdam", "p g m v"),
+    Family("Rprop", "Rprop", "p g m v"),
     Family("Ranger", "Ranger", "p g m v, slow at times", {"k": EVERY}, cycle=EVERY),
 )
 

@@ -27,7 +27,7 @@ class NoState(Rule):
 
 
 class OneState(Rule):
-    """The arrays of SGD with momentum."""
+    """The arrays of SGD with momentum, Adagrad and RMSprop."""
 
     m = state("m")
 
@@ -38,8 +38,20 @@ class OneState(Rule):
         return p, m
 
 
+class CopiedState(Rule):
+    """The arrays of ASGD: a state that is stored and not loaded."""
+
+    m = state("m")
+
+    @staticmethod
+    def update(p, g, m):
+        p = p + g
+        m = p
+        return p, m
+
+
 class TwoStates(Rule):
-    """The arrays of Adam."""
+    """The arrays of Adam and most others."""
 
     m = state("m")
     v = state("v")
@@ -53,7 +65,7 @@ class TwoStates(Rule):
 
 
 class ThreeStates(Rule):
-    """The arrays of Adam with amsgrad."""
+    """The arrays of Adam with amsgrad, and of centered RMSprop with momentum."""
 
     m = state("m")
     v = state("v")
@@ -96,9 +108,10 @@ def _floor(rule: type[Rule] | Chain, accesses: float) -> Floor:
     return Floor(optimizer(rule), accesses)
 
 
-# every array is loaded, and every one but the gradient is stored
+# every array is loaded, if not said otherwise, and every one but the gradient is stored
 FLOORS = {
     "p g": _floor(NoState, 3),
+    "p g, m stored": _floor(CopiedState, 4),
     "p g m": _floor(OneState, 5),
     "p g m v": _floor(TwoStates, 7),
     "p g m v vmax": _floor(ThreeStates, 9),

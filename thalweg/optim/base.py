@@ -32,6 +32,10 @@ class BaseOptimizer(torch.optim.Optimizer):
         """Move every parameter that has a gradient by one step."""
         raise NotImplementedError
 
+    def _trace(self) -> None:
+        """The same under torch.compile: a break of the graph, unless a class knows better."""
+        torch._disable_dynamo(self._update)()
+
     def _renamed(self, settings: dict[str, Any]) -> dict[str, Any]:
         """Settings under their own names where another was used."""
         return settings
@@ -79,7 +83,10 @@ class BaseOptimizer(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        self._update()
+        if torch.compiler.is_compiling():
+            self._trace()
+        else:
+            self._update()
         return loss
 
     def load_state_dict(self, state_dict: dict[str, Any], strict: bool = True) -> None:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping, Sequence
+from operator import is_
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from thalweg.chain import Chain, chain
+from thalweg.chain import Chain, Slot, chain
 from thalweg.optim import (
     team,  # noqa: F401  (kernels on torch's threads)
     tensors,  # noqa: F401  (the reference engine on torch's tensors)
 )
 from thalweg.optim.base import BaseOptimizer
-from thalweg.optim.layout import Layout, look
-from thalweg.optim.lots import check_filter, decide, lots
+from thalweg.optim.layout import Layout, Seen, look
+from thalweg.optim.lots import Lot, check_filter, decide, lots
 from thalweg.optim.slow_weights import SlowWeights
 from thalweg.optim.states import STATE_TYPES, NewStates, number_type
+from thalweg.optim.traced import are_fake, is_watched, operator, remember
 from thalweg.rule import Declared
 from thalweg.source import unknown
 from thalweg.stages import Lookahead, Maximize
@@ -50,6 +52,7 @@ class FusedOptimizer(BaseOptimizer):
 
     chain: ClassVar[Chain]
     _layout: Layout | None = None
+    _fresh: dict[Tensor, set[str]]  # parts whose states a tracing made: their first step is ahead
 
     def __init__(self, params: Any, **settings: Any) -> None:
         if not hasattr(self, "chain"):
@@ -57,6 +60,7 @@ class FusedOptimizer(BaseOptimizer):
         self._check_flags(settings)
         self._check(settings)
         super().__init__(params, settings)
+        self._fresh = {}
         if self.chain.starts_at_construction:
             self._start()
 
@@ -131,13 +135,7 @@ class FusedOptimizer(BaseOptimizer):
         # a property: as an attribute it would be lost by deepcopy and by wrappers
         return bool(self.defaults.get("fused"))
 
-    @torch._disable_dynamo  # as torch.optim marks its own: a graph break, not a trace of the engine
     def _update(self) -> None:
-        if getattr(self, "_on_slow_weights", False):
-            raise RuntimeError(
-                f"{self.chain.name}: step() was called inside `with slow_weights()`; "
-                "leave the block first, so that the fast weights are back"
-            )
         differentiable = bool(self.defaults["differentiable"])
         with torch.set_grad_enabled(differentiable and torch.is_grad_enabled()):
             if self._unscale():
@@ -159,15 +157,116 @@ class FusedOptimizer(BaseOptimizer):
     def _run(self, differentiable: bool) -> None:
         parts = lots(self.chain.name, self.param_groups)
         seen = look(parts)
+        if is_watched() and self._is_traceable:
+            self._trace()
+        else:
+            self._step(parts, seen, self.state, differentiable)
+
+    @property
+    def _is_traceable(self) -> bool:
+        """Whether a step can be one operator: all it reads and writes are tensors."""
+        return not (self.defaults["differentiable"] or self.chain.counts_in_int)
+
+    def _step(
+        self,
+        parts: Sequence[Lot],
+        seen: Seen,
+        states: MutableMapping[Tensor, dict[str, Any]],
+        differentiable: bool = False,
+    ) -> None:
+        if getattr(self, "_on_slow_weights", False):
+            raise RuntimeError(
+                f"{self.chain.name}: step() was called inside `with slow_weights()`; "
+                "leave the block first, so that the fast weights are back"
+            )
         views = [self.chain.views(lot.group, lot.spared, differentiable) for lot in parts]
-        if self._layout is not None and self._layout.fits(seen, views, self.state):
+        if self._layout is not None and self._layout.fits(seen, views, states):
             self._launch(self._layout, views)
+            return
+        if are_fake(seen.params) and self._is_traceable:
+            self._trace()
             return
         rounds = seen.rounds()
         for each in rounds:
-            layout = Layout(self.chain, each, parts, views, self.state, differentiable)
+            layout = Layout(self.chain, each, parts, views, states, self._fresh, differentiable)
             self._launch(layout, views)
+            for p in each.params:
+                self._fresh.pop(p, None)
         self._layout = layout if layout.reusable and len(rounds) == 1 else None
+
+    def _trace(self) -> None:
+        if not self._is_traceable:
+            super()._trace()
+            return
+        groups: list[int] = []
+        params: list[Tensor] = []
+        grads: list[Tensor] = []
+        states: list[Tensor] = []
+        with torch.no_grad():
+            for group in self.param_groups:
+                its_params: list[Tensor] = []  # torch.compile wants empty lists
+                its_grads: list[Tensor] = []
+                its_states: list[Tensor] = []
+                groups.append(self._init_group(group, its_params, its_grads, its_states))
+                params += its_params
+                grads += its_grads
+                states += its_states
+            if params:
+                operator(groups, params, grads, states)
+
+    @torch.no_grad()
+    def _init_group(
+        self,
+        group: dict[str, Any],
+        params: list[Tensor],
+        grads: list[Tensor],
+        states: list[Tensor],
+    ) -> int:
+        """Collect what the step of one group touches, and make the states it lacks.
+
+        torch.compile knows it by this name, and runs it while tracing instead of following it.
+        """
+        new = NewStates(self.chain)
+        sizes: list[int] = []
+        for lot in lots(self.chain.name, [group]):
+            seen = look([lot])
+            views = self.chain.views(group, lot.spared)
+            slots = self.chain.live_slots(views)
+            for p in seen.params:
+                held = self.state[p] if slots or self.chain.cells else {}
+                self._fresh.setdefault(p, set()).update(new.make(held, p, slots, views, group))
+                states += [held[key] for key in self._keys(slots)]
+            params += seen.params
+            grads += seen.grads
+            sizes += seen.sizes
+        return remember(self, list(params), sizes)
+
+    def _keys(self, slots: Sequence[Slot]) -> list[str]:
+        """The keys of a parameter's state, in the operator's order."""
+        return [*self.chain.cells, *(slot.key for slot in slots)]
+
+    def _step_on(
+        self,
+        own: Sequence[Tensor],
+        sizes: list[int],
+        params: list[Tensor],
+        grads: list[Tensor],
+        tensors: Sequence[Tensor],
+    ) -> None:
+        """One step on given tensors: the optimizer's own, or those a graph has in their place."""
+        parts = lots(self.chain.name, self.param_groups)
+        seen = Seen(params, grads, sizes)
+        given = iter(tensors)
+        states: dict[Tensor, dict[str, Any]] = {}
+        are_own = all(map(is_, params, own))
+        for p, mine, lot in zip(params, own, seen.lots(), strict=True):
+            views = self.chain.views(parts[lot].group, parts[lot].spared)
+            states[p] = {key: next(given) for key in self._keys(self.chain.live_slots(views))}
+            are_own = are_own and all(self.state[mine].get(k) is t for k, t in states[p].items())
+            if p is not mine:
+                self._fresh[p] = self._fresh.pop(mine, set())
+        with torch.no_grad():
+            self._step(parts, seen, self.state if are_own else states)
 
     def _launch(self, layout: Layout, views: list[Any]) -> None:
         try:
@@ -196,7 +295,7 @@ class FusedOptimizer(BaseOptimizer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._layout = None
+        self._layout, self._fresh = None, {}
         for held in self.state.values():
             for key in self.chain.cells.keys() & held.keys():
                 is_tensor = isinstance(held[key], Tensor)

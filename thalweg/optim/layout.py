@@ -104,6 +104,7 @@ class Layout:
         lots: Sequence[Lot],
         views: Sequence[Sequence[Any]],
         states: MutableMapping[Tensor, dict[str, Any]],
+        fresh: Mapping[Tensor, set[str]],
         differentiable: bool,
     ) -> None:
         self.chain, self.sizes = chain, seen.sizes
@@ -119,6 +120,7 @@ class Layout:
                 slots, view = self.live[lot], views[lot]
                 home = states[p] if slots or chain.cells else {}
                 created = self.new.make(home, p, slots, view, lots[lot].group)
+                created |= fresh.get(p, set())
                 check_sound(chain, p, g, {s.key: home[s.key] for s in slots})
                 row = self._gathered(_Row(p, g, lot, home, home, created), view, differentiable)
                 if differentiable or not is_reachable(chain, row.p, row.g, slots, row.state, home):

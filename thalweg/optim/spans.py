@@ -1,0 +1,102 @@
+"""Passes of the engine over the rows of many matrices, with each row as a tensor of its own.
+
+So every row can have numbers of its own, and all rows of a matrix can share one array, such as a
+factor per column.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thalweg.fuse.cpu import Sweep, Table
+from thalweg.fuse.plan import Pass
+
+__all__ = ["SpanPass", "Spans", "counted", "vectors"]
+
+# A span is at most so long: the engine cuts none in two, and what it adds up per column stays in
+# the processor's nearest cache.
+WIDEST = 1 << 12
+
+# So many rows at most are added up in the computation type; such sums are added in double.
+DEEPEST = 1 << 8
+
+
+class Spans:
+    """The rows of some matrices in order, row by row: `matrix`, `row`, first `column`, `width`.
+
+    A row longer than WIDEST is several spans, and its matrix is cut into strips of columns, one
+    after the other. `bin` numbers stretches of spans of one strip that one thread works on: each
+    can add to an array of its own without regard to the others.
+    """
+
+    def __init__(self, shapes: Sequence[tuple[int, int]]) -> None:
+        rows, columns = np.array(shapes, np.int64).reshape(-1, 2).T
+        strips = -(-columns // WIDEST)
+        matrix = np.repeat(np.arange(len(rows)), strips)  # of each strip
+        column = counted(strips) * WIDEST
+        width = np.minimum(columns[matrix] - column, WIDEST)
+        strip = np.repeat(np.arange(len(matrix)), rows[matrix])
+        self.matrix, self.column, self.width = matrix[strip], column[strip], width[strip]
+        self.row = counted(rows[matrix])
+        self.table = vectors(self.width)
+        task = np.searchsorted(self.table.tasks, np.arange(len(strip)), side="right")
+        keys = np.stack([strip, task, self.row // DEEPEST])
+        is_first = np.append(True, np.any(keys[:, 1:] != keys[:, :-1], axis=0))[: len(strip)]
+        self.bin = np.cumsum(is_first) - 1
+        first = np.flatnonzero(is_first)  # the first span of each bin
+        self.bin_matrix, self.bin_column = self.matrix[first], self.column[first]
+        self.bin_width = self.width[first]
+        self.bins = vectors(self.bin_width)
+
+
+class SpanPass:
+    """One pass for one choice of formats, over tensors known by their addresses."""
+
+    def __init__(
+        self, work: Pass, formats: Mapping[str, str], computation: str, title: str
+    ) -> None:
+        self._work, self._computation, self._title = work, computation, re.sub(r"\W+", "_", title)
+        self._formats = [formats[_own(name)] for name in work.streams]
+        self._sweeps: dict[int, Sweep] = {}
+
+    def run(
+        self,
+        table: Table,
+        addresses: Mapping[str, NDArray[np.int64]],
+        numbers: Mapping[str, Any],
+        limit: int,
+    ) -> NDArray[np.float64]:
+        """Run it on up to `limit` threads; returns what a reduction adds up to per tensor.
+
+        Streams and numbers go by the names that the rule gives them.
+        """
+        streams = [addresses[_own(name)] for name in self._work.streams]
+        values = np.empty((len(table.columns), len(self._work.numbers)))
+        for i, name in enumerate(self._work.numbers):
+            values[:, i] = numbers[_own(name)]
+        if id(table) not in self._sweeps:  # a sweep keeps its table, so the id stays the table's
+            self._sweeps[id(table)] = Sweep(
+                self._work, self._formats, self._computation, self._title, table
+            )
+        return self._sweeps[id(table)].run(np.stack(streams, axis=1), values, limit)
+
+
+def vectors(sizes: NDArray[np.int64]) -> Table:
+    """The engine's table of one vector for each size."""
+    return Table([(size,) for size in sizes.tolist()], by_rows=False)
+
+
+def counted(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """0, 1, ... up to each count, one after the other."""
+    ends = np.cumsum(counts)
+    return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts)
+
+
+def _own(name: str) -> str:
+    """A name as its rule has it."""
+    return name.rpartition("__")[2]
