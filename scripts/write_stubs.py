@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import thalweg.optim
+from thalweg.averaging import Average
 from thalweg.optim import FusedOptimizer
 from thalweg.optim.lots import NO_BIAS_NORM
 from thalweg.optim.slow_weights import SlowWeights
@@ -49,7 +50,7 @@ def stub() -> str:
 
 def _imports() -> str:
     """Where the names come from that are written by hand, which the stub need not repeat."""
-    written: dict[str, list[str]] = {SlowWeights.__module__: [SlowWeights.__name__]}
+    written = {kind.__module__: [kind.__name__] for kind in (Average, SlowWeights)}
     for name in thalweg.optim.__all__:
         module = getattr(thalweg.optim, name).__module__
         if module.startswith("thalweg.optim."):
@@ -95,6 +96,8 @@ def _type(cls: type[FusedOptimizer], name: str, default: object) -> str:
         return f"Literal[{', '.join(map(_text, STATE_TYPES))}]"
     if name == "decay_filter":
         return f"Literal[{_text(NO_BIAS_NORM)}] | Callable[[str, Tensor], bool] | None"
+    if name == "average":
+        return f"{Average.__name__} | None"
     if name in cls.chain.settings and cls.chain.settings[name].choices:
         return f"Literal[{', '.join(map(_text, cls.chain.settings[name].choices))}]"
     if isinstance(default, tuple):

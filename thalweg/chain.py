@@ -211,6 +211,16 @@ class Chain:
         longer.keyword_only = [*self.keyword_only, *stage.declaration.settings]
         return longer
 
+    def followed_by(self, stage: type[Stage], names: Mapping[str, str]) -> Chain:
+        """This chain with one more stage behind it, under the given public names; its settings are
+        in no signature, and come from the group."""
+        back = Part(stage, _prefix(stage, {p.prefix for p in self.parts}), names)
+        values = {name: s.default for name, s in self.settings.items()}
+        longer = Chain(self.name, [*self.parts, back], values, "", self.doc, self.aliases)
+        longer.positional, longer.keyword_only = self.positional, self.keyword_only
+        longer.fixed = self.fixed
+        return longer
+
     @property
     def defaults(self) -> dict[str, Any]:
         """What a parameter group holds when nothing else was asked for."""

@@ -10,19 +10,20 @@ from torch.nn import Parameter
 
 import thalweg.optim as optim
 
-# every class of ours, with settings that leave none of its states out
+# every class of ours, with settings that leave none of its states out; what a state starts as is
+# a power of two, which no type rounds
 OURS = {
     "SGD": {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01},
     "Adam": {"lr": 0.01, "amsgrad": True, "weight_decay": 0.01},
     "AdamW": {"lr": 0.01},
-    "Adadelta": {"lr": 0.5, "weight_decay": 0.01},
-    "Adagrad": {"lr": 0.01, "lr_decay": 0.1, "initial_accumulator_value": 0.1},
+    "Adadelta": {"lr": 0.5, "eps": 1e-3, "weight_decay": 0.01},
+    "Adagrad": {"lr": 0.01, "lr_decay": 0.1, "initial_accumulator_value": 0.125},
     "Adamax": {"lr": 0.01, "weight_decay": 0.01},
     "ASGD": {"lr": 0.01, "lambd": 0.01, "t0": 3.0},
     "NAdam": {"lr": 0.01, "momentum_decay": 0.01},
     "RAdam": {"lr": 0.01, "betas": (0.9, 0.95)},
     "RMSprop": {"lr": 0.01, "momentum": 0.9, "centered": True, "eps": 1e-3},
-    "Rprop": {"lr": 0.01, "step_sizes": (1e-4, 0.1)},
+    "Rprop": {"lr": 0.015625, "step_sizes": (1e-4, 0.1)},
     "Ranger": {"lr": 0.01, "betas": (0.9, 0.95), "k": 4, "weight_decay": 0.01},
 }
 # those that torch has too

@@ -7,9 +7,11 @@ from torch.autograd import gradcheck
 from tests.optim.runs import OURS, TWINS, assert_close, numbers, ours, torchs
 
 SHAPES = ((3, 2), (4,))
-SETTINGS = {"SGD": {}, "Adam": {"amsgrad": False}, "AdamW": {}, "RAdam": {}, "Ranger": {"k": 2}}
+SETTINGS = {"Adam": {"amsgrad": False}, "Ranger": {"k": 2}}
 # torch cuts the graph where momentum begins, so with momentum its slope is another one
-WITHOUT_MOMENTUM = {"momentum": 0, "nesterov": False}
+AS_TORCH = {"SGD": {"momentum": 0, "nesterov": False}}
+# torch writes over states of these that autograd needs, and fails in the second step
+TORCH_STEPS_ONCE = ("Adamax", "RMSprop", "Rprop")
 
 
 def loss_of(params) -> torch.Tensor:
@@ -21,7 +23,7 @@ def loss_of(params) -> torch.Tensor:
 def learned(make, name, starts, steps=3, **settings) -> list[torch.Tensor]:
     """Weights after some steps of gradient descent on a loss, as functions of `starts`."""
     params = [start.clone() for start in starts]
-    opt = make(name, params, differentiable=True, **SETTINGS[name], **settings)
+    opt = make(name, params, differentiable=True, **SETTINGS.get(name, {}), **settings)
     for _ in range(steps):
         grads = torch.autograd.grad(loss_of(params), params, create_graph=True)
         for p, grad in zip(params, grads, strict=True):
@@ -42,10 +44,11 @@ def starts() -> list[torch.Tensor]:
 
 @pytest.mark.parametrize("name", TWINS)
 def test_the_slope_through_steps_is_torchs(name):
-    slopes, settings = [], WITHOUT_MOMENTUM if name == "SGD" else {}
+    slopes, steps = [], 1 if name in TORCH_STEPS_ONCE else 3
     for make in (ours, torchs):
         origin = starts()
-        outer = sum(p.pow(3).sum() for p in learned(make, name, origin, **settings))
+        moved = learned(make, name, origin, steps, **AS_TORCH.get(name, {}))
+        outer = sum(p.pow(3).sum() for p in moved)
         slopes.append(torch.autograd.grad(outer, origin))
     assert all(slope.abs().min() > 0 for slope in slopes[0])
     assert_slopes_close(*slopes)
@@ -59,7 +62,7 @@ def test_the_slope_through_steps_is_that_of_finite_differences(name):
 @pytest.mark.parametrize("name", OURS)
 def test_the_numbers_are_those_of_the_fused_pass(name):
     plain = [p.detach().clone().requires_grad_() for p in starts()]
-    opt = ours(name, plain, **SETTINGS[name])
+    opt = ours(name, plain, **SETTINGS.get(name, {}))
     for _ in range(3):
         for p, grad in zip(plain, torch.autograd.grad(loss_of(plain), plain), strict=True):
             p.grad = grad
@@ -69,12 +72,12 @@ def test_the_numbers_are_those_of_the_fused_pass(name):
 
 @pytest.mark.parametrize("name", TWINS)
 def test_the_slope_of_complex_weights_is_torchs(name):
-    slopes, settings = [], WITHOUT_MOMENTUM if name == "SGD" else {}
+    slopes, settings = [], SETTINGS.get(name, {}) | AS_TORCH.get(name, {})
     for make in (ours, torchs):
         origin = [numbers((3,), 1, torch.complex128).requires_grad_()]
         params = [origin[0].clone()]
-        opt = make(name, params, differentiable=True, **SETTINGS[name], **settings)
-        for _ in range(2):
+        opt = make(name, params, differentiable=True, **settings)
+        for _ in range(1 if name in TORCH_STEPS_ONCE else 2):
             copy = params[0].clone()
             loss = copy.abs().square().sum() + copy.real.pow(3).sum()
             (params[0].grad,) = torch.autograd.grad(loss, params, create_graph=True)

@@ -5,7 +5,7 @@ import torch
 from torch import distributed
 from torch.nn import Linear
 
-from tests.optim.runs import OURS, assert_close, numbers, ours, reloaded
+from tests.optim.runs import OURS, all_arrays, assert_close, numbers, ours, reloaded
 
 if not distributed.is_available():
     pytest.skip("this torch has no distributed package", allow_module_level=True)
@@ -45,8 +45,7 @@ def test_sharded_parameters_move_as_whole_ones(name, mesh):
     train(plain, other, 0, 7)
     assert_close(whole(model.parameters()), plain.parameters())
     assert all(p._version > v for p, v in zip(model.parameters(), versions, strict=True))
-    for held in opt.state.values():
-        assert all(isinstance(t, DTensor) for key, t in held.items() if key != "step")
+    assert all(isinstance(state[key], DTensor) for state, key in all_arrays(opt))
 
 
 @pytest.mark.parametrize("name", OURS)

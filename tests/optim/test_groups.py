@@ -8,6 +8,7 @@ from torch.nn import Linear, Parameter
 
 import thalweg.optim as optim
 from tests.optim.runs import (
+    CHANGED,
     OURS,
     SHAPES,
     TWINS,
@@ -15,6 +16,7 @@ from tests.optim.runs import (
     assert_same,
     assert_same_state,
     give_gradients,
+    having,
     ours,
     torchs,
     values,
@@ -29,13 +31,15 @@ def pair(name, **settings):
     return ours(name, mine, **settings), torchs(name, theirs, **settings), mine, theirs
 
 
+@pytest.mark.usefixtures("numbers_in_double")
 @pytest.mark.parametrize("name", TWINS)
 def test_settings_of_a_group_are_its_own(name):
+    decay = {"weight_decay": 0.1} if name in having("weight_decay") else {}
     one, other = weights(), weights()
     for params, make in ((one, ours), (other, torchs)):
         groups = [
             {"params": params[:2]},
-            {"params": params[2:4], "lr": 0.05, "weight_decay": 0.1},
+            {"params": params[2:4], "lr": 0.05, **decay},
             {"params": params[4:], "maximize": True},
         ]
         walk(make(name, groups, lr=0.02), 7)
@@ -45,9 +49,7 @@ def test_settings_of_a_group_are_its_own(name):
 @pytest.mark.parametrize("name", OURS)
 def test_groups_with_different_settings_are_as_separate_optimizers(name):
     together, apart = weights(), weights()
-    settings = [{"lr": 0.01}, {"lr": 0.02, "weight_decay": 0.1}]
-    if name != "SGD":
-        settings[1]["betas"] = (0.8, 0.9)
+    settings = [{"lr": 0.01}, {"lr": 0.02, **CHANGED[name]}]
     halves = [slice(0, 2), slice(2, None)]
     groups = [{"params": together[h], **s} for h, s in zip(halves, settings, strict=True)]
     one = ours(name, groups)
@@ -76,17 +78,16 @@ def test_parameters_may_come_from_a_generator():
     assert len(optim.Adam(p for p in model.parameters()).param_groups[0]["params"]) == 2
 
 
+@pytest.mark.usefixtures("numbers_in_double")
 @pytest.mark.parametrize("name", TWINS)
 def test_settings_changed_between_steps_count_from_the_next_step_on(name):
     one, other, mine, theirs = pair(name)
     for opt in (one, other):
         walk(opt, 3)
         (group,) = opt.param_groups
-        group["lr"], group["weight_decay"] = 0.03, 0.2
-        if name == "SGD":
-            group["momentum"], group["nesterov"] = 0.5, False
-        else:
-            group["betas"], group["eps"] = (0.7, 0.8), 1e-3
+        group.update(CHANGED[name], lr=0.03)
+        if name in having("weight_decay"):
+            group["weight_decay"] = 0.2
         walk(opt, 3, start=3)
         group["maximize"] = True
         walk(opt, 3, start=6)
@@ -118,6 +119,7 @@ def test_amsgrad_switched_on_in_mid_run_starts_its_maximum_at_zero():
     assert_same([opt.state[p]["max_exp_avg_sq"]], [opt.state[p]["exp_avg_sq"]])
 
 
+@pytest.mark.usefixtures("numbers_in_double")
 @pytest.mark.parametrize("name", TWINS)
 def test_a_learning_rate_may_be_a_tensor_that_is_changed_in_place(name):
     rate = torch.tensor(0.02, dtype=torch.float64)
@@ -133,7 +135,7 @@ def test_a_learning_rate_may_be_a_tensor_that_is_changed_in_place(name):
     assert_close(mine, theirs)
 
 
-@pytest.mark.parametrize("name", [n for n in OURS if n != "SGD"])
+@pytest.mark.parametrize("name", having("betas"))
 @pytest.mark.parametrize(
     "betas",
     [
@@ -179,7 +181,7 @@ def test_a_step_without_any_gradient_changes_nothing(name):
     before = values(params)
     opt.step()
     assert_same(params, before)
-    assert not opt.state
+    assert_same_state(opt, ours(name, weights()))
     walk(opt)
     after = values(params)
     opt.zero_grad()
@@ -272,6 +274,7 @@ def test_states_put_in_by_somebody_else_are_used_and_kept(name):
     assert all(torch.equal(opt.state[p]["theirs"], torch.ones(2)) for p in params)
 
 
+@pytest.mark.usefixtures("numbers_in_double")
 @pytest.mark.parametrize("name", TWINS)
 def test_a_group_added_in_mid_run_starts_its_own_count(name):
     results = []

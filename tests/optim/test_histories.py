@@ -9,7 +9,7 @@ import torch
 from torch.nn import Parameter
 
 import thalweg.optim as optim
-from tests.optim.runs import OURS, TWINS, assert_close, numbers, reloaded
+from tests.optim.runs import CHANGED, OURS, TWINS, assert_close, numbers, reloaded
 
 SHAPES = [(4, 3), (5,), (), (2, 3, 2, 2), (0, 3), (1, 4), (3, 1), (2, 2, 3)]
 
@@ -75,9 +75,8 @@ class Life:
                 {"lr": self.chance.choice([0.0, 0.003, 0.05])},
                 {"weight_decay": self.chance.choice([0.0, 0.1])},
                 {"maximize": self.chance.random() < 0.5},
-                {"momentum": self.chance.choice([0.0, 0.5]), "nesterov": False}
-                if self.name == "SGD"
-                else {"betas": self.chance.choice([(0.8, 0.9), (0.0, 0.99)])},
+                CHANGED[self.name],
+                OURS[self.name],
             ]
         )
         for opt in (self.ours, self.theirs):
@@ -136,6 +135,7 @@ EVENTS = [
 ]
 
 
+@pytest.mark.usefixtures("numbers_in_double")
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("name", TWINS)
 def test_a_life_goes_as_under_torch(name, seed):

@@ -91,6 +91,7 @@ def test_a_gradient_may_lie_otherwise_than_its_parameter(name, layout, shape):
     )
 
 
+@pytest.mark.usefixtures("numbers_in_double")
 @pytest.mark.parametrize(("layout", "shape"), LAYOUTS, ids=label)
 @pytest.mark.parametrize("name", TWINS)
 def test_the_numbers_are_torchs_in_any_layout(name, layout, shape):

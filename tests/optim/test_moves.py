@@ -8,6 +8,8 @@ from torch.nn import Parameter
 
 from tests.optim.runs import (
     OURS,
+    all_arrays,
+    arrays_of,
     assert_close,
     assert_same,
     give_gradients,
@@ -133,12 +135,10 @@ def test_a_state_written_from_outside_counts(name, shapes):
     opt, other = ours(name, params), ours(name, plain)
     for one in (opt, other):
         walk(one, 2)
-    for state, key in held(opt):
-        if key != "step":
-            state[key].mul_(2.0)
-    for state, key in held(other):
-        if key != "step":
-            state[key] = state[key] * 2.0
+    for state, key in all_arrays(opt):
+        state[key].mul_(2.0)
+    for state, key in all_arrays(other):
+        state[key] = state[key] * 2.0
     for one in (opt, other):
         walk(one, 3, start=2)
     assert_same(params, plain)
@@ -275,11 +275,11 @@ def test_freed_memory_is_an_error_and_not_a_crash(name, shapes, whose):
     opt = ours(name, params)
     walk(opt, 2)
     give_gradients(params, 2)
-    key = "momentum_buffer" if name == "SGD" else "exp_avg"
+    array = next(iter(arrays_of(opt, params[0]).values()))
     tensor = {
         "parameter": params[0].data,
         "gradient": params[0].grad,
-        "state": opt.state[params[0]][key],
+        "state": array,
     }[whose]
     size = free(tensor)
     before = values(params[1:])

@@ -2,61 +2,25 @@
 
 import pytest
 import torch
-from torch.nn import Embedding, Parameter
+from torch.nn import Parameter
 
 import thalweg.optim as optim
 from tests.optim.runs import (
     OURS,
     TWINS,
+    arrays_of,
     assert_close,
     assert_same,
     give_gradients,
     numbers,
     ours,
     torchs,
-    values,
     walk,
     weights,
 )
 from thalweg.chain import chain
 from thalweg.rules import SGD
 from thalweg.stages import Centralize, ClipNorm
-
-WITHOUT_SPARSE = [name for name in OURS if name != "SGD"]
-
-
-def sparse(shape, rows, seed, coalesced=True):
-    """A gradient that names some rows, the last of them twice unless coalesced."""
-    rows = rows if coalesced else [*rows, rows[-1]]
-    some = numbers((len(rows), *shape[1:]), seed)
-    made = torch.sparse_coo_tensor([rows], some, shape, check_invariants=True)
-    return made.coalesce() if coalesced else made
-
-
-@pytest.mark.parametrize("name", WITHOUT_SPARSE)
-def test_a_sparse_gradient_is_refused_in_torchs_words(name):
-    params = weights([(4, 3), (4,)])
-    opt = ours(name, params)
-    before = values(params)
-    give_gradients(params, 0)
-    params[0].grad = sparse((4, 3), [0, 2], 1)
-    with pytest.raises(RuntimeError, match="does not support sparse gradients"):
-        opt.step()
-    assert_same(params, before)
-
-
-@pytest.mark.parametrize("name", WITHOUT_SPARSE)
-def test_a_refused_gradient_leaves_the_run_as_it_was(name):
-    params, plain = weights([(4, 3), (4,)]), weights([(4, 3), (4,)])
-    opt = ours(name, params)
-    walk(opt, 2)
-    give_gradients(params, 2)
-    params[1].grad = params[1].grad.to_sparse()
-    with pytest.raises(RuntimeError, match="sparse"):
-        opt.step()
-    walk(opt, 3, start=2)
-    walk(ours(name, plain), 5)
-    assert_same(params, plain)
 
 
 def test_a_refused_first_step_is_still_the_first():
@@ -73,54 +37,6 @@ def test_a_refused_first_step_is_still_the_first():
     walk(opt, 3)
     walk(torch.optim.SGD(theirs, **settings), 3)
     assert_close(mine, theirs)
-
-
-SGDS = [
-    {"momentum": 0.0},
-    {"momentum": 0.9},
-    {"momentum": 0.9, "nesterov": True},
-    {"momentum": 0.9, "maximize": True, "dampening": 0.2},
-]
-
-
-@pytest.mark.parametrize("coalesced", [True, False], ids=["coalesced", "uncoalesced"])
-@pytest.mark.parametrize("settings", SGDS, ids=str)
-def test_sgd_takes_sparse_gradients_as_torch_does(settings, coalesced):
-    mine, theirs = weights([(5, 3)]), weights([(5, 3)])
-    for params, module in ((mine, optim), (theirs, torch.optim)):
-        opt = module.SGD(params, lr=0.1, **settings)
-        for t, rows in enumerate(([0, 2], [2, 4], [1], [0, 1, 2, 3, 4])):
-            params[0].grad = sparse((5, 3), rows, 10 + t, coalesced)
-            opt.step()
-            assert params[0].grad.is_sparse
-    assert_close(mine, theirs)
-
-
-def test_sgd_takes_sparse_and_dense_gradients_in_turn():
-    mixed, plain = weights([(5, 3), (2,)]), weights([(5, 3), (2,)])
-    opt, other = (optim.SGD(p, lr=0.1, momentum=0.9) for p in (mixed, plain))
-    for t in range(6):
-        give_gradients(mixed, t)
-        grad = sparse((5, 3), [0, 3], 10 + t)
-        mixed[0].grad = grad if t % 2 else grad.to_dense()
-        give_gradients(plain, t)
-        plain[0].grad = grad.to_dense()
-        opt.step()
-        other.step()
-    assert_same(mixed, plain)
-
-
-def test_an_embedding_with_sparse_gradients_learns_as_under_torch():
-    results = []
-    for module in (optim, torch.optim):
-        table = Embedding(6, 3, sparse=True, _weight=numbers((6, 3), 1))
-        opt = module.SGD(table.parameters(), lr=0.1, momentum=0.9)
-        for t in range(4):
-            opt.zero_grad()
-            table(torch.tensor([t, t + 1, t])).square().sum().backward()
-            opt.step()
-        results.append(table.weight)
-    assert_close(results[:1], results[1:])
 
 
 class Tagged(torch.Tensor):
@@ -180,9 +96,7 @@ def test_states_of_a_subclass_are_of_that_subclass(name):
     opt = ours(name, [p])
     p.grad = Wrapped(numbers((4, 3), 1))
     opt.step()
-    arrays = [value for key, value in opt.state[p].items() if key != "step"]
-    assert arrays
-    assert {type(value) for value in arrays} == {Wrapped}
+    assert {type(value) for value in arrays_of(opt, p).values()} == {Wrapped}
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -194,8 +108,7 @@ def test_a_parameter_on_another_device_is_counted_and_keeps_its_device(name):
         opt.step()
     if name != "SGD":
         assert opt.state[p]["step"] == 2.0
-    arrays = [value for key, value in opt.state[p].items() if key != "step"]
-    assert {value.device.type for value in arrays} == {"meta"}
+    assert {value.device.type for value in arrays_of(opt, p).values()} == {"meta"}
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -211,6 +124,7 @@ def test_parameters_on_two_devices_go_together(name):
     assert_same(params, plain)
 
 
+@pytest.mark.usefixtures("numbers_in_double")
 @pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128], ids=str)
 @pytest.mark.parametrize("name", TWINS)
 def test_complex_parameters_move_as_in_torch(name, dtype):
@@ -291,6 +205,7 @@ def test_plain_gradients_after_negated_ones_are_read_plain(name):
 SPECIAL = [0.0, -0.0, 1e-300, 1e300, float("inf"), float("-inf"), float("nan"), 5e-324, 1.0]
 
 
+@pytest.mark.usefixtures("numbers_in_double")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("name", TWINS)
 def test_not_a_number_and_infinity_spread_as_in_torch(name, dtype):

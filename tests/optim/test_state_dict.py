@@ -9,6 +9,7 @@ from tests.optim.runs import (
     OURS,
     SHAPES,
     TWINS,
+    assert_same,
     give_gradients,
     numbers,
     ours,
@@ -81,20 +82,34 @@ def test_the_step_has_torchs_type_where_the_default_type_is_float64(name, fused)
     assert described(one) == described(other)
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_there_is_no_state_before_the_first_step(name):
-    opt = ours(name, weights())
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("name", TWINS)
+def test_states_before_the_first_step_are_torchs(name, dtype):
+    """None, but for Adagrad: its sums are there from the start."""
+    one, other = ours(name, weights(dtype=dtype)), torchs(name, weights(dtype=dtype))
+    assert described(one) == described(other)
+    assert bool(one.state) is (name == "Adagrad")
+    for mine, theirs in zip(one.state.values(), other.state.values(), strict=True):
+        assert_same(mine.values(), theirs.values())
+
+
+def test_ranger_has_no_state_before_the_first_step():
+    opt = ours("Ranger", weights())
     assert not opt.state
     assert opt.state_dict()["state"] == {}
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_a_parameter_without_a_gradient_has_no_state(name):
+def test_a_parameter_without_a_gradient_gets_no_state(name):
     params = weights()
     opt = ours(name, params)
+    before = {p: list(held) for p, held in opt.state.items()}
     give_gradients(params[:2], 0)
     opt.step()
-    assert set(opt.state) == set(params[:2])
+    assert {p: list(opt.state[p]) for p in opt.state if p not in set(params[:2])} == {
+        p: keys for p, keys in before.items() if p not in set(params[:2])
+    }
+    assert all(opt.state[p] for p in params[:2])
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -45,7 +45,7 @@ class Lion(Rule):
 MyLion = optimizer(Lion)
 Mine = optimizer(chain("Mine", Centralize, DecoupledDecay, Adam, Lookahead, lr=3e-3))
 FLAGS = ["maximize", "foreach", "capturable", "differentiable", "fused"]
-FLAGS += ["state_dtype", "decay_filter"]
+FLAGS += ["state_dtype", "decay_filter", "average"]
 
 
 def names(cls) -> list[str]:

@@ -213,8 +213,9 @@ class Tensor:
         )
 
     def __pow__(self, exponent: float) -> "Tensor":
-        if not isinstance(exponent, int | float):
+        if not _is_number(exponent):
             raise TypeError(f"power: the exponent must be a number, got {exponent!r}")
+        exponent = exponent if isinstance(exponent, int) else float(exponent)
 
         def pull(g: np.ndarray) -> np.ndarray:
             if exponent == 0:  # 0 x^-1 is no number at x = 0
@@ -237,6 +238,29 @@ class Tensor:
 
     def __rtruediv__(self, other: Any) -> "Tensor":
         return _operand(other, self) / self
+
+    def __iadd__(self, other: Any) -> "Tensor":
+        return self._written(np.add, other)
+
+    def __isub__(self, other: Any) -> "Tensor":
+        return self._written(np.subtract, other)
+
+    def __imul__(self, other: Any) -> "Tensor":
+        return self._written(np.multiply, other)
+
+    def __itruediv__(self, other: Any) -> "Tensor":
+        return self._written(np.divide, other)
+
+    def _written(self, function: np.ufunc, other: Any) -> Any:
+        """`leaf -= rate * leaf.grad` writes into the leaf; any other `a -= b` is `a = a - b`."""
+        if not self.requires_grad or self._parents != ():
+            return NotImplemented
+        if _recording.get():
+            raise RuntimeError(
+                "a tensor that wants a gradient can be changed in place only under no_grad()"
+            )
+        function(self.data, _operand(other, self).data, out=self.data)
+        return self
 
     def __matmul__(self, other: Any) -> "Tensor":
         """The matrix product over the last two axes; the axes before them broadcast."""
@@ -349,9 +373,13 @@ def _is_untyped(data: Any) -> bool:
     return isinstance(data, int | float | list | tuple) and not isinstance(data, np.generic)
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating)
+
+
 def _operand(value: Any, other: Tensor) -> Tensor:
-    """The second operand; a Python number takes the type of the first one."""
-    if isinstance(value, int | float) and not isinstance(value, np.generic):
+    """The second operand; a number takes the type of the first one."""
+    if _is_number(value):
         return Tensor(value, dtype=other.dtype if other.dtype in _FLOATS else None)
     return as_tensor(value)
 

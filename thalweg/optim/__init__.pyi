@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
+from thalweg.averaging import Average
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.fused import FusedOptimizer, optimizer
 from thalweg.optim.slow_weights import SlowWeights
@@ -48,6 +49,7 @@ class SGD(FusedOptimizer):
         fused: bool | None = None,
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
     ) -> None: ...
 
 class Adadelta(FusedOptimizer):
@@ -66,6 +68,7 @@ class Adadelta(FusedOptimizer):
         fused: bool | None = None,
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
     ) -> None: ...
 
 class Adagrad(FusedOptimizer):
@@ -85,6 +88,7 @@ class Adagrad(FusedOptimizer):
         fused: bool | None = None,
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
     ) -> None: ...
 
 class Adam(FusedOptimizer):
@@ -105,6 +109,7 @@ class Adam(FusedOptimizer):
         fused: bool | None = None,
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
     ) -> None: ...
 
 class AdamW(FusedOptimizer):
@@ -124,6 +129,7 @@ class AdamW(FusedOptimizer):
         fused: bool | None = None,
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
     ) -> None: ...
 
 class Adamax(FusedOptimizer):
@@ -142,6 +148,7 @@ class Adamax(FusedOptimizer):
         fused: bool | None = None,
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
     ) -> None: ...
 
 class ASGD(FusedOptimizer):
@@ -161,6 +168,7 @@ class ASGD(FusedOptimizer):
         fused: bool | None = None,
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
     ) -> None: ...
 
 class NAdam(FusedOptimizer):
@@ -181,6 +189,7 @@ class NAdam(FusedOptimizer):
         fused: bool | None = None,
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
     ) -> None: ...
 
 class RAdam(FusedOptimizer):
@@ -200,6 +209,7 @@ class RAdam(FusedOptimizer):
         fused: bool | None = None,
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
     ) -> None: ...
 
 class RMSprop(FusedOptimizer):
@@ -220,6 +230,7 @@ class RMSprop(FusedOptimizer):
         fused: bool | None = None,
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
     ) -> None: ...
 
 class Rprop(FusedOptimizer):
@@ -237,6 +248,7 @@ class Rprop(FusedOptimizer):
         fused: bool | None = None,
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
     ) -> None: ...
 
 class SparseAdam(FusedOptimizer):
@@ -254,6 +266,7 @@ class SparseAdam(FusedOptimizer):
         fused: bool | None = None,
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
     ) -> None: ...
 
 class Ranger(SlowWeights, FusedOptimizer):
@@ -279,6 +292,7 @@ class Ranger(SlowWeights, FusedOptimizer):
         fused: bool | None = None,
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
         N_sma_threshhold: float | Tensor = ...,
     ) -> None: ...
 

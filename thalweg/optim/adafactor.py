@@ -1,75 +1,200 @@
-"""Adafactor: its rule, and the class that runs it on vectors, on matrices and on what is odd."""
+"""Adafactor: vectors by the fused pass, matrices by their rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from thalweg.chain import chain
-from thalweg.elementwise import lerp, maximum, sqrt
 from thalweg.optim.base import BaseOptimizer
-from thalweg.optim.factored import Factored, is_row_by_row, step_as_written
+from thalweg.optim.checks import check_ranges, refuse
+from thalweg.optim.factored import Factored, Views
+from thalweg.optim.inner_rules import AdafactorStep
 from thalweg.optim.layout import Layout, Seen, look
-from thalweg.optim.lots import Lot
+from thalweg.optim.lots import Lot, lots
 from thalweg.optim.states import number_type
-from thalweg.rule import Rule, measure, setting, state, switch
-from thalweg.settings import Setting
 from thalweg.stages import Maximize
 
 __all__ = ["Adafactor"]
 
 
-class AdafactorStep(Rule):
-    """One step of Adafactor: of a vector, or of a matrix whose factors are known.
+STEP = chain("Adafactor", Maximize, AdafactorStep)
 
-    Of a matrix, `r` is the root of a row's factor, divided by the mean of all rows', and `c` the
-    roots of the columns' factors.
+# what torch's own tests look for in an error
+WORDS = {
+    "d": "Clipping threshold d should be >= 1",
+    "beta2_decay": "beta2_decay should be <= 0",
+    "eps[0]": "epsilon1 should be >= 0",
+    "eps[1]": "epsilon2 should be >= 0",
+}
+
+
+class Adafactor(BaseOptimizer):
+    """Adafactor: Adam's scaling in hardly any memory.
+
+    Of a matrix it keeps the mean square of each row and of each column instead of each
+    element, and its step is in proportion to the weights. For models whose moments
+    would not fit, and for fine-tuning what was trained with it.
+
+        row   <- row + w (mean of g^2 along the row - row),          w = t^beta2_decay
+        col   <- col + w (mean of g^2 along the column - col)
+        v      = row col / max(mean of row, eps1)                    of a matrix
+        v     <- v + w (g^2 - v)                                     of a vector
+        u      = g / max(sqrt(v), eps1)
+        alpha  = max(eps2, RMS(p)) min(lr, 1 / sqrt(t))
+        p     <- p - lr weight_decay p - alpha u / max(1, RMS(u) / d)
+
+    Paper: Shazeer and Stern 2018, arXiv:1804.04235, Algorithms 4 and 5.
+    Differs: as torch, eps1 is a lower bound where the paper adds it to g^2, lr stands for the
+    paper's 0.01, and the decay is not in the paper. Not as torch, eps1=None is the precision of
+    each parameter's own type (torch: of the first one's in the group, for all of them), an eps1
+    whose square is too small for its type still counts, and empty parameters are allowed.
     """
 
-    lr: float = setting(1e-2, low=0)
-    beta2_decay: float = setting(-0.8, high=0)
-    eps: tuple[float, float] = setting((0.0, 1e-3), low=0)
-    d: float = setting(1.0, low=1)
-    weight_decay: float = setting(0.0, low=0)
-    factored: bool = False
-    r: float = 1.0
+    # what the last step found, for the next one; not part of a copy
+    _vectors: Layout | None = None
+    _matrices: Factored | None = None
 
-    v = state("variance", when="whole")
-    c = state("c", when="factored")
+    def __init__(
+        self,
+        params: Any,
+        lr: float | Tensor = 1e-2,
+        beta2_decay: float = -0.8,
+        eps: tuple[float | None, float] = (None, 1e-3),
+        d: float = 1.0,
+        weight_decay: float = 0.0,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+    ) -> None:
+        settings = {
+            "lr": lr,
+            "beta2_decay": beta2_decay,
+            "eps": eps,
+            "d": d,
+            "weight_decay": weight_decay,
+            "foreach": foreach,
+            "maximize": maximize,
+        }
+        self._check(settings)
+        super().__init__(params, settings)
 
-    @switch
-    def whole(h):
-        return not h.factored
+    def _check(self, settings: dict[str, Any]) -> None:
+        eps = settings["eps"]
+        if isinstance(eps, tuple | list) and len(eps) == 2 and eps[0] is None:
+            settings = {**settings, "eps": (0.0, eps[1])}
+        check_ranges("Adafactor", STEP.settings, settings, WORDS)
 
-    @measure("tensor", "mean")
-    def p_square(p):
-        return p * p
+    def _complete(self, group: dict[str, Any]) -> None:
+        group.setdefault("foreach", None)
+        group.setdefault("maximize", False)
 
-    @measure("tensor", "mean")
-    def u_square(g, v, c, r, w, eps1, factored):
-        u = g / maximum(r * c if factored else sqrt(lerp(v, g * g, w)), eps1)
-        return u * u
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._vectors = self._matrices = None
+        for held in self.state.values():
+            if "step" in held and not isinstance(held["step"], Tensor):  # as old checkpoints have
+                held["step"] = torch.tensor(float(held["step"]), dtype=number_type(fused=False))
 
-    @staticmethod
-    def scalars(h, t):
-        eps1, eps2 = h.eps
-        return dict(
-            w=t**h.beta2_decay,
-            rho=min(h.lr, 1 / sqrt(t)),
-            keep=1 - h.lr * h.weight_decay,
-            eps1=eps1,
-            eps2=eps2,
+    @torch.no_grad()
+    def _update(self) -> None:
+        parts = self._lots()
+        rounds = look(parts).rounds()
+        for seen in rounds:
+            self._step(parts, seen)
+        if len(rounds) > 1:
+            self._vectors = self._matrices = None
+
+    def _lots(self) -> list[Lot]:
+        """The groups, cut by the types of their parameters where eps1 depends on them."""
+        found = []
+        for lot in lots("Adafactor", self.param_groups):
+            eps1, eps2 = lot.group["eps"]
+            if eps1 is not None:
+                found.append(lot)
+                continue
+            for dtype in dict.fromkeys(p.dtype for p in lot.params):
+                params = [p for p in lot.params if p.dtype == dtype]
+                group = {**lot.group, "eps": (_precision(dtype), eps2)}
+                found.append(Lot(group, params, lot.spared))
+        return found
+
+    def _step(self, parts: Sequence[Lot], seen: Seen) -> None:
+        """Step parameters of which none comes twice."""
+        vectors, matrices = _by_axes(seen)
+        views = [STEP.views(lot.group, lot.spared) for lot in parts]
+        factored = [STEP.views({**lot.group, "factored": True}, lot.spared) for lot in parts]
+        layout, found = self._vectors, self._matrices
+        if layout is None or not layout.fits(vectors, views, self.state):
+            layout = None
+        if found is None or not found.fits(matrices, factored, self.state):
+            found = None
+        if layout is None or found is None:
+            refuse("Adafactor", seen.params, seen.grads)
+            self._make_states(seen)
+        if found is None:
+            found = Factored(STEP, matrices, factored, self.state)
+        if layout is None:
+            layout = Layout(STEP, vectors, parts, views, self.state, {}, differentiable=False)
+        _launch(layout, views)
+        found.step(factored, torch.get_num_threads())
+        self._vectors, self._matrices = layout if layout.reusable else None, found
+
+    def _make_states(self, seen: Seen) -> None:
+        """Make the states of matrices; those of vectors only get their place in the order."""
+        for p in seen.params:
+            held = self.state[p]
+            if p.dim() < 2:
+                continue
+            if "step" not in held:
+                held["step"] = torch.zeros((), dtype=number_type(fused=False))
+            for key, axis in (("row_var", -1), ("col_var", -2)):
+                shape = list(p.shape)
+                shape[axis] = 1
+                if key not in held:
+                    held[key] = p.new_zeros(shape)
+                if list(held[key].shape) != shape:
+                    raise RuntimeError(
+                        f"Adafactor: the state {key!r} of a parameter of shape {tuple(p.shape)} "
+                        f"must have the shape {tuple(shape)}, got {tuple(held[key].shape)}"
+                    )
+
+
+def _precision(dtype: torch.dtype) -> float:
+    """What eps1=None stands for."""
+    return torch.finfo(dtype).eps if dtype.is_floating_point else 0.0
+
+
+def _by_axes(seen: Seen) -> tuple[Seen, Seen]:
+    """The parameters of up to one axis, and those of more."""
+    is_matrix = np.array([p.dim() > 1 for p in seen.params], bool)
+    lot_of = np.array(seen.lots(), np.int64)
+    parts = []
+    for chosen in (np.flatnonzero(~is_matrix), np.flatnonzero(is_matrix)):
+        sizes = np.bincount(lot_of[chosen], minlength=len(seen.sizes)).tolist()
+        params, grads = ([of[i] for i in chosen.tolist()] for of in (seen.params, seen.grads))
+        parts.append(Seen(params, grads, sizes))
+    return parts[0], parts[1]
+
+
+def _launch(layout: Layout, views: Sequence[Views]) -> None:
+    """Step the vectors."""
+    try:
+        cells, odd_cells = layout.work.step(
+            views,
+            layout.pointers,
+            layout.read_cells(),
+            layout.first,
+            layout.odd,
+            torch.get_num_threads(),
         )
-
-    @staticmethod
-    def update(p, g, v, c, r, w, rho, keep, eps1, eps2, d, factored, p_square, u_square):
-        if factored:
-            u = g / maximum(r * c, eps1)
-        else:
-            v = lerp(v, g * g, w)
-            u = g / maximum(sqrt(v), eps1)
-        size, clip = sqrt(p_square), sqrt(u_square) / d
-        return p, v, c
+    except BaseException:
+        layout.new.undo()
+        raise
+    for one, values in zip(layout.odd, odd_cells, strict=True):
+        one.keep_cells(values)
+    layout.finish(cells)

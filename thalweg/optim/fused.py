@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from operator import is_
 from typing import Any, ClassVar
 
@@ -16,11 +16,13 @@ from thalweg.optim import (
     team,  # noqa: F401  (kernels on torch's threads)
     tensors,  # noqa: F401  (the reference engine on torch's tensors)
 )
+from thalweg.optim.averages import AveragedWeights, averaging, check_average, plain
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.layout import Layout, Seen, look
 from thalweg.optim.lots import Lot, check_filter, decide, lots
 from thalweg.optim.slow_weights import SlowWeights
 from thalweg.optim.states import STATE_TYPES, NewStates, number_type
+from thalweg.optim.swapping import check_home
 from thalweg.optim.traced import are_fake, is_watched, operator, remember
 from thalweg.rule import Declared
 from thalweg.source import unknown
@@ -36,10 +38,10 @@ FLAGS: dict[str, Any] = {
     "fused": None,
 }
 # what torch's do not have
-EXTRAS: dict[str, Any] = {"state_dtype": "param", "decay_filter": None}
+EXTRAS: dict[str, Any] = {"state_dtype": "param", "decay_filter": None, "average": None}
 
 
-class FusedOptimizer(BaseOptimizer):
+class FusedOptimizer(AveragedWeights, BaseOptimizer):
     """What the classes made by `optimizer` share: one fused pass per step, torch's protocols.
 
     On the CPU every dense parameter of float32, float64, bfloat16 or float16, real or complex,
@@ -48,6 +50,7 @@ class FusedOptimizer(BaseOptimizer):
     `state_dtype="float32"` keeps the states of narrow parameters in single precision.
     `decay_filter` says which parameters decay: "no_bias_norm" (weights of two or more axes, and
     no biases) or a predicate of (name, parameter), which takes `model.named_parameters()`.
+    `average=EMA(0.999)` or `SWA(...)` keeps an average of the weights, in the same pass.
     """
 
     chain: ClassVar[Chain]
@@ -57,6 +60,9 @@ class FusedOptimizer(BaseOptimizer):
     def __init__(self, params: Any, **settings: Any) -> None:
         if not hasattr(self, "chain"):
             raise TypeError("FusedOptimizer is what optimizer(rule) builds upon; call that instead")
+        check_average(self.chain.name, settings["average"])
+        settings |= plain(settings["average"])
+        self.chain = averaging(type(self).chain, settings)  # type: ignore[misc]
         self._check_flags(settings)
         self._check(settings)
         super().__init__(params, settings)
@@ -101,6 +107,10 @@ class FusedOptimizer(BaseOptimizer):
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group; settings it does not name are those the optimizer was made with."""
+        if isinstance(param_group, dict) and "average" in param_group:
+            check_average(self.chain.name, param_group["average"])
+            param_group = {**param_group, **plain(param_group["average"])}
+            self._check_same_average([*self.param_groups, param_group])
         super().add_param_group(param_group)
         group = self.param_groups[-1]
         try:
@@ -114,6 +124,14 @@ class FusedOptimizer(BaseOptimizer):
         except BaseException:
             self.param_groups.pop()
             raise
+
+    def _check_same_average(self, groups: Sequence[Mapping[str, Any]]) -> None:
+        kinds = {group["average"] for group in groups} | {self.defaults["average"]}
+        if len(kinds) > 1:
+            raise ValueError(
+                f"{self.chain.name}: all groups must keep the same kind of average, "
+                f"got {', '.join(sorted(map(repr, kinds)))}"
+            )
 
     def _start(self) -> None:
         """Make the states of every parameter, as torch's class does when it is made."""
@@ -174,11 +192,7 @@ class FusedOptimizer(BaseOptimizer):
         states: MutableMapping[Tensor, dict[str, Any]],
         differentiable: bool = False,
     ) -> None:
-        if getattr(self, "_on_slow_weights", False):
-            raise RuntimeError(
-                f"{self.chain.name}: step() was called inside `with slow_weights()`; "
-                "leave the block first, so that the fast weights are back"
-            )
+        check_home(self)
         views = [self.chain.views(lot.group, lot.spared, differentiable) for lot in parts]
         if self._layout is not None and self._layout.fits(seen, views, states):
             self._launch(self._layout, views)
@@ -251,12 +265,12 @@ class FusedOptimizer(BaseOptimizer):
         sizes: list[int],
         params: list[Tensor],
         grads: list[Tensor],
-        tensors: Sequence[Tensor],
+        held: Sequence[Tensor],
     ) -> None:
         """One step on given tensors: the optimizer's own, or those a graph has in their place."""
         parts = lots(self.chain.name, self.param_groups)
         seen = Seen(params, grads, sizes)
-        given = iter(tensors)
+        given = iter(held)
         states: dict[Tensor, dict[str, Any]] = {}
         are_own = all(map(is_, params, own))
         for p, mine, lot in zip(params, own, seen.lots(), strict=True):
@@ -289,13 +303,16 @@ class FusedOptimizer(BaseOptimizer):
         for alias, name in self.chain.aliases.items():
             if alias in group:
                 group[name] = group.pop(alias)
-        for name, value in {**self.chain.defaults, **FLAGS, **EXTRAS}.items():
+        own = {name: value for name, value in self.defaults.items() if name.startswith("average")}
+        for name, value in {**self.chain.defaults, **FLAGS, **EXTRAS, **own}.items():
             group.setdefault(name, value)
         group.update(self.chain.fixed)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._layout, self._fresh = None, {}
+        for group in self.param_groups:  # a file knows what it averaged, and so do copies
+            self.chain = averaging(type(self).chain, group)  # type: ignore[misc]
         for held in self.state.values():
             for key in self.chain.cells.keys() & held.keys():
                 is_tensor = isinstance(held[key], Tensor)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from thalweg.optim.swapping import swapped
 from thalweg.stages import Lookahead
 
 __all__ = ["SlowWeights"]
@@ -16,8 +17,6 @@ __all__ = ["SlowWeights"]
 
 class SlowWeights:
     """What optimizers with a Lookahead stage have besides: `sync` and `slow_weights`."""
-
-    _on_slow_weights = False
 
     def sync(self) -> None:
         """Let the slow weights take a step towards the fast ones now, and start again from there.
@@ -41,21 +40,8 @@ class SlowWeights:
 
         The fast weights come back at its end, whatever happens in it; `step` inside it raises.
         """
-        if self._on_slow_weights:
+        with swapped(self, "slow_weights()", [(p, slow) for p, slow, _ in _pairs(self)]):
             yield
-            return
-        kept = [(p, p.detach().clone(), slow) for p, slow, _ in _pairs(self)]
-        self._on_slow_weights = True
-        try:
-            with torch.no_grad():
-                for p, _, slow in kept:
-                    p.copy_(slow)
-            yield
-        finally:
-            with torch.no_grad():
-                for p, fast, _ in kept:
-                    p.copy_(fast)
-            self._on_slow_weights = False
 
 
 def _pairs(opt: Any) -> Iterator[tuple[Tensor, Tensor, float]]:

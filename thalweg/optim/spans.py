@@ -7,7 +7,7 @@ factor per column.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from thalweg.fuse.cpu import Sweep, Table
 from thalweg.fuse.plan import Pass
 
-__all__ = ["SpanPass", "Spans", "counted", "vectors"]
+__all__ = ["Shapes", "SpanPass", "Spans", "counted", "own", "portions", "vectors"]
+
+Shapes = tuple[tuple[int, int], ...]
 
 # A span is at most so long: the engine cuts none in two, and what it adds up per column stays in
 # the processor's nearest cache.
@@ -34,7 +36,7 @@ class Spans:
     can add to an array of its own without regard to the others.
     """
 
-    def __init__(self, shapes: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, shapes: Shapes) -> None:
         rows, columns = np.array(shapes, np.int64).reshape(-1, 2).T
         strips = -(-columns // WIDEST)
         matrix = np.repeat(np.arange(len(rows)), strips)  # of each strip
@@ -55,13 +57,20 @@ class Spans:
 
 
 class SpanPass:
-    """One pass for one choice of formats, over tensors known by their addresses."""
+    """One pass for one choice of formats, over tensors known by their addresses.
+
+    Streams and numbers go by the names that the rule gives them; `result` is the measure that the
+    pass is made for, if it is made for one.
+    """
 
     def __init__(
         self, work: Pass, formats: Mapping[str, str], computation: str, title: str
     ) -> None:
         self._work, self._computation, self._title = work, computation, re.sub(r"\W+", "_", title)
-        self._formats = [formats[_own(name)] for name in work.streams]
+        self._streams, self.numbers = [own(n) for n in work.streams], [own(n) for n in work.numbers]
+        self._formats = [formats[name] for name in self._streams]
+        self.result = own(work.result.name) if work.result else ""
+        self.reduction = work.result.kind if work.result else ""
         self._sweeps: dict[int, Sweep] = {}
 
     def run(
@@ -71,14 +80,11 @@ class SpanPass:
         numbers: Mapping[str, Any],
         limit: int,
     ) -> NDArray[np.float64]:
-        """Run it on up to `limit` threads; returns what a reduction adds up to per tensor.
-
-        Streams and numbers go by the names that the rule gives them.
-        """
-        streams = [addresses[_own(name)] for name in self._work.streams]
-        values = np.empty((len(table.columns), len(self._work.numbers)))
-        for i, name in enumerate(self._work.numbers):
-            values[:, i] = numbers[_own(name)]
+        """Run it on up to `limit` threads; returns what a reduction adds up to per tensor."""
+        streams = [addresses[name] for name in self._streams]
+        values = np.empty((len(table.columns), len(self.numbers)))
+        for i, name in enumerate(self.numbers):
+            values[:, i] = numbers[name]
         if id(table) not in self._sweeps:  # a sweep keeps its table, so the id stays the table's
             self._sweeps[id(table)] = Sweep(
                 self._work, self._formats, self._computation, self._title, table
@@ -97,6 +103,18 @@ def counted(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts)
 
 
-def _own(name: str) -> str:
+def portions(sizes: NDArray[np.int64], limit: int) -> list[slice]:
+    """Cut a list into neighbours of up to `limit` in all; what is larger stays alone."""
+    found: list[slice] = []
+    start = total = 0
+    for i, size in enumerate(sizes.tolist()):
+        if start < i and total + size > limit:
+            found.append(slice(start, i))
+            start, total = i, 0
+        total += size
+    return [*found, slice(start, len(sizes))] if len(sizes) else found
+
+
+def own(name: str) -> str:
     """A name as its rule has it."""
     return name.rpartition("__")[2]

@@ -1,5 +1,6 @@
 """What stands around a rule, in the same pass: one stage per file."""
 
+from thalweg.stages.average import EqualAverage, ExponentialAverage
 from thalweg.stages.centralize import Centralize
 from thalweg.stages.clip import ClipNorm, ClipValue
 from thalweg.stages.decay import Decay, DecoupledDecay
@@ -12,6 +13,8 @@ __all__ = [
     "ClipValue",
     "Decay",
     "DecoupledDecay",
+    "EqualAverage",
+    "ExponentialAverage",
     "Lookahead",
     "Maximize",
 ]

@@ -11,6 +11,8 @@ from thalweg.mytorch.data.dataset import TensorDataset
 
 __all__ = ["csv"]
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 
 def csv(path: str | os.PathLike[str], target: str, *, delimiter: str = ",") -> TensorDataset:
     """Features (N, columns) of float32 and a target (N,), from a file whose first line names the
@@ -26,7 +28,7 @@ def csv(path: str | os.PathLike[str], target: str, *, delimiter: str = ",") -> T
     rows = [_numbers(path, number, names, cells) for number, cells in lines]
     if not rows:
         raise ValueError(f"csv: {path} has a header, but no rows below it")
-    table = np.array(rows)
+    table = np.array(rows, np.float64)
     at = names.index(target)
     wanted = table[:, at]
     is_whole = bool(np.all(wanted == np.rint(wanted)) and np.all(np.abs(wanted) < 2**53))
@@ -41,7 +43,7 @@ def _lines(path: str | os.PathLike[str], delimiter: str) -> Iterator[tuple[int, 
     try:
         # utf-8-sig: spreadsheets begin their files with a mark that is no part of the first name
         with open(path, encoding="utf-8-sig", newline="") as file:
-            found = reader(file, delimiter=delimiter)
+            found = reader(file, delimiter=delimiter, skipinitialspace=True)
             for cells in found:
                 if cells:
                     yield found.line_num, cells
@@ -52,7 +54,7 @@ def _lines(path: str | os.PathLike[str], delimiter: str) -> Iterator[tuple[int, 
 def _check_header(path: str | os.PathLike[str], names: list[str], target: str) -> None:
     if not names:
         raise ValueError(f"csv: {path} is empty: its first line must name the columns")
-    if all(_is_number(name) for name in names):
+    if all(_number(name) is not None for name in names):
         raise ValueError(
             f"csv: {path}: the first line must name the columns, got numbers: {', '.join(names)}"
         )
@@ -69,26 +71,27 @@ def _check_header(path: str | os.PathLike[str], names: list[str], target: str) -
 
 def _numbers(
     path: str | os.PathLike[str], line: int, names: list[str], cells: list[str]
-) -> list[float]:
+) -> list[float | None]:
     if len(cells) != len(names):
         raise ValueError(
             f"csv: {path}, line {line}: there must be {len(names)} values, as in the header, "
             f"got {len(cells)}"
         )
-    values = []
-    for name, cell in zip(names, cells, strict=True):
-        where = f"csv: {path}, line {line}, column {name!r}"
-        if not cell.strip():
-            raise ValueError(f"{where}: a value is missing; every cell must be a number")
-        if not _is_number(cell):
-            raise ValueError(f"{where}: every cell must be a number, got {cell!r}")
-        values.append(float(cell))
+    values = [_number(cell) for cell in cells]
+    if None in values:
+        at = values.index(None)
+        fault = f"got {cells[at]!r}" if cells[at].strip() else "but this one is missing"
+        raise ValueError(
+            f"csv: {path}, line {line}, column {names[at]!r}: every value must be a number that "
+            f"float32 can hold, {fault}"
+        )
     return values
 
 
-def _is_number(cell: str) -> bool:
-    """Finite: NaN is how a missing value is often written."""
+def _number(cell: str) -> float | None:
+    """None for a text, and for NaN, which is how a missing value is often written."""
     try:
-        return bool(np.isfinite(float(cell)))
+        number = float(cell.replace("_", "?"))  # Python, but no table, writes 1_000
     except ValueError:
-        return False
+        return None
+    return number if abs(number) <= _LARGEST else None

@@ -27,7 +27,10 @@ __all__ = [
 
 
 class ReLU(Module):
-    """`max(x, 0)`: the usual choice between layers."""
+    """`max(x, 0)`: the usual choice between layers.
+
+    Differs: no inplace, here and elsewhere.
+    """
 
     def forward(self, x: Tensor | ArrayLike) -> Tensor:
         return relu(x)
@@ -95,7 +98,7 @@ def relu(input: Tensor | ArrayLike) -> Tensor:
     x = as_tensor(input)
     check_floats("relu", input=x)
     y = np.maximum(x.data, 0)
-    return record("relu", y, (x, lambda g: np.where(y <= 0, 0, g)))
+    return record("relu", y, (x, lambda g: g * (y > 0)))
 
 
 def leaky_relu(input: Tensor | ArrayLike, negative_slope: float = 0.01) -> Tensor:

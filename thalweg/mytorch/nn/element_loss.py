@@ -69,21 +69,11 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:
     """See BCEWithLogitsLoss."""
     x, y = _same_shape("binary_cross_entropy_with_logits", input, target, reduction)
-    ones = x.dtype.type(1)
-    each = ones if weight is None else np.asarray(weight, x.dtype)
-    positive = ones if pos_weight is None else np.asarray(pos_weight, x.dtype)
+    each, positive = _factor("weight", weight, x), _factor("pos_weight", pos_weight, x)
     on_yes = 1 + (positive - 1) * y.data
     small = np.exp(-np.abs(x.data))
     no = np.log1p(small) + np.maximum(-x.data, 0)  # log(1 + e^-x) = -log(sigmoid(x))
-    try:
-        losses = each * ((1 - y.data) * x.data + on_yes * no)
-    except ValueError:
-        losses = None
-    if losses is None or losses.shape != x.shape:
-        raise ValueError(
-            "binary_cross_entropy_with_logits: weight and pos_weight must broadcast to the input's "
-            f"shape {x.shape}, got {np.shape(each)} and {np.shape(positive)}"
-        )
+    losses = each * ((1 - y.data) * x.data + on_yes * no)
     scale = _scale(losses, reduction)
 
     def slope_of_x() -> np.ndarray:
@@ -112,6 +102,19 @@ def mse_loss(
         (x, lambda g: g * scale * difference),
         (y, lambda g: g * -scale * difference),
     )
+
+
+def _factor(name: str, values: ArrayLike | None, x: Tensor) -> np.ndarray:
+    """What each element's loss, or a part of it, is multiplied by: 1 unless given."""
+    if values is None:
+        return np.ones((), x.dtype)
+    try:
+        return np.broadcast_to(np.asarray(values, x.dtype), x.shape)
+    except ValueError:
+        raise ValueError(
+            f"binary_cross_entropy_with_logits: {name} must broadcast to the input's shape "
+            f"{x.shape}, got {np.shape(values)}"
+        ) from None
 
 
 def _same_shape(where: str, input: Any, target: Any, reduction: str) -> tuple[Tensor, Tensor]:

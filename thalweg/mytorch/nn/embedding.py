@@ -16,6 +16,8 @@ class Embedding(Module):
 
     (...) of integers becomes (..., embedding_dim). `weight` starts normally distributed. The row
     `padding_idx` starts at zero and gets no gradient.
+
+    Differs: no max_norm, no scale_grad_by_freq, no sparse gradients.
     """
 
     def __init__(

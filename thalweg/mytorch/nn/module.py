@@ -1,7 +1,7 @@
 """What a layer is: parameters, layers within it, and a forward pass."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike, DTypeLike
 from thalweg.mytorch.tensor import Tensor
 
 __all__ = ["Module", "Parameter"]
+
+_Self = TypeVar("_Self", bound="Module")
 
 
 class Parameter(Tensor):
@@ -49,18 +51,19 @@ class Module:
     """A layer, or a network of layers: subclass it, assign layers and parameters, write `forward`.
 
     Every attribute that is a Parameter or a Module belongs to it, under the attribute's name; the
-    names of deeper ones are joined with dots, as in torch. Arrays that belong to the state and are
-    not trained are named by `register_buffer`.
+    names of deeper ones are joined with dots, as in torch. Layers in a list are not found: put them
+    into a Sequential. Arrays that belong to the state and are not trained are named by
+    `register_buffer`.
     """
 
     training: bool = True
     _buffers: tuple[str, ...] = ()
 
-    def forward(self, *inputs: Any) -> Any:
+    def forward(self, *inputs: Any, **options: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no forward(self, x)")
 
-    def __call__(self, *inputs: Any) -> Any:
-        return self.forward(*inputs)
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        return self.forward(*inputs, **options)
 
     def register_buffer(self, name: str, values: ArrayLike | None) -> None:
         """Keep an array under this name, in the state but out of the gradients' reach."""
@@ -157,13 +160,13 @@ class Module:
                 raise TypeError(f"{title}: {name} must be {array.dtype}, got {value.dtype}")
         return values
 
-    def train(self, mode: bool = True) -> "Module":
+    def train(self: _Self, mode: bool = True) -> _Self:
         """Behave as in training: Dropout drops, BatchNorm uses the batch's own statistics."""
         for module in self.modules():
             module.training = mode
         return self
 
-    def eval(self) -> "Module":
+    def eval(self: _Self) -> _Self:
         """Behave as in use, after training."""
         return self.train(False)
 
@@ -172,7 +175,7 @@ class Module:
         for parameter in self.parameters():
             parameter.zero_grad()
 
-    def to(self, dtype: DTypeLike) -> "Module":
+    def to(self: _Self, dtype: DTypeLike) -> _Self:
         """Turn all floats within into float32 or float64; build the optimizer after this."""
         wanted = np.dtype(dtype)
         if wanted not in (np.float32, np.float64):
@@ -186,10 +189,10 @@ class Module:
                     setattr(module, name, values.astype(wanted))
         return self
 
-    def float(self) -> "Module":
+    def float(self: _Self) -> _Self:
         return self.to(np.float32)
 
-    def double(self) -> "Module":
+    def double(self: _Self) -> _Self:
         return self.to(np.float64)
 
     def describe(self) -> str:

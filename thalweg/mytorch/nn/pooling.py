@@ -34,6 +34,8 @@ class MaxPool2d(_Pool):
 
     x is (N, C, H, W); stride is kernel_size unless given. Padding is below every value. Of equal
     values the first one gets the gradient.
+
+    Differs: no ceil_mode, no return_indices.
     """
 
     def __init__(
@@ -53,6 +55,8 @@ class AvgPool2d(_Pool):
     """The mean of each window: x is (N, C, H, W); stride is kernel_size unless given.
 
     Padding counts as zeros, or not at all without `count_include_pad`.
+
+    Differs: no ceil_mode, no divisor_override.
     """
 
     def __init__(
@@ -97,7 +101,7 @@ def max_pool2d(
         free = np.ones_like(y, bool)  # outputs whose maximum has not been met yet
         for outputs, inputs in taps:
             found = (x.data[inputs] == y[outputs]) & free[outputs]
-            gx[inputs] += np.where(found, g[outputs], 0)
+            gx[inputs] += g[outputs] * found
             free[outputs] &= ~found
         return gx
 

@@ -1,0 +1,14 @@
+"""What the tests here need around them."""
+
+import pytest
+import torch
+
+
+@pytest.fixture
+def numbers_in_double():
+    """torch keeps the numbers of a parameter (step, eta, mu_product) in the default type, and in
+    float32 they are what a comparison in float64 would see."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)

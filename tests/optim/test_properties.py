@@ -1,0 +1,176 @@
+"""Whatever the shapes, strides, types, groups and settings: fused = oracle = torch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+import thalweg.optim as optim
+from tests.optim.parity import default_dtype
+from tests.optim.runs import numbers
+from thalweg.chain import Chain
+from thalweg.optimizers import OPTIMIZERS
+from thalweg.settings import Setting
+
+# A step is a few dozen roundings of 2^-53 or 2^-24. Two or three digits more go where numbers
+# drawn at random nearly cancel, such as weight decay and a gradient; a wrong line shows in the
+# first. bfloat16 has no digit to lose: where two numbers that differ in the last bit of float32
+# lie across the middle between two neighbours, each step may end on either of them.
+RELATIVE = {
+    torch.float64: 1e-11,
+    torch.complex128: 1e-11,
+    torch.float32: 1e-4,
+    torch.complex64: 1e-4,
+    torch.bfloat16: 2.0**-5,
+}
+LAYOUTS = ("contiguous", "transposed", "channels_last", "gaps")
+
+# torch's takes sparse gradients only
+WITH_A_TWIN = [name for name in OPTIMIZERS if hasattr(torch.optim, name) and name != "SparseAdam"]
+# torch rounds to bfloat16 after every operation; test_parity.py says how far that is from ours
+COMPARED = [dtype for dtype in RELATIVE if dtype != torch.bfloat16]
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A parameter: how it and its gradients lie in memory, and at which steps it has one."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    layout: str
+    layout_of_grad: str
+    has_grad: list[bool]
+
+    def parameter(self, seed: int) -> Tensor:
+        return laid_out(numbers(self.shape, seed, self.dtype), self.layout)
+
+    def gradient(self, seed: int, t: int) -> Tensor | None:
+        if not self.has_grad[t]:
+            return None
+        if self.layout_of_grad == "expanded":  # one number, as of a sum
+            return numbers((), seed, self.dtype).expand(self.shape)
+        return laid_out(numbers(self.shape, seed, self.dtype), self.layout_of_grad)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An optimizer, groups of settings and parameters, and a seed for the numbers in them."""
+
+    name: str
+    groups: list[tuple[dict[str, Any], list[Weight]]]
+    steps: int
+    seed: int
+
+    def run(self, made: type[torch.optim.Optimizer], **flags: Any) -> list[list[Tensor]]:
+        """Each parameter and its states after all steps."""
+        weights = [weight for _, of_group in self.groups for weight in of_group]
+        params = [weight.parameter(self.seed + i) for i, weight in enumerate(weights)]
+        left = iter(params)
+        groups = [{**given, "params": [next(left) for _ in of]} for given, of in self.groups]
+        opt = made(groups, **flags)
+        for t in range(self.steps):
+            for i, (p, weight) in enumerate(zip(params, weights, strict=True)):
+                p.grad = weight.gradient(self.seed + 100 * (t + 1) + i, t)
+            opt.step()
+        return [[p, *_tensors(opt.state.get(p, {}))] for p in params]
+
+
+def _tensors(state: dict[str, Any]) -> list[Tensor]:
+    """What is kept of one parameter, by key; a Python int as a tensor."""
+    return [torch.as_tensor(state[key]) for key in sorted(state)]
+
+
+def laid_out(values: Tensor, layout: str) -> Tensor:
+    """The same values, otherwise in memory where their axes allow it."""
+    if layout == "transposed" and values.dim() > 1:
+        return values.transpose(0, -1).contiguous().transpose(0, -1)
+    if layout == "channels_last" and values.dim() == 4:
+        return values.contiguous(memory_format=torch.channels_last)
+    if layout == "gaps" and values.dim() > 0:
+        return torch.stack([values, values], dim=-1).flatten(-2)[..., ::2]
+    return values
+
+
+def number(one: Setting) -> st.SearchStrategy[Any]:
+    """The default, or a number in the range; where that is open, up to 1 or twice the default."""
+    low = next((bound for bound in (one.low, one.above) if bound is not None), 0)
+    high = next((bound for bound in (one.high, one.below) if bound is not None), None)
+    high = max(1, 2 * one.default) if high is None else high
+    if isinstance(one.default, int):
+        return st.integers(math.ceil(low), math.ceil(high))
+    thousandths = st.integers(0 if one.above is None else 1, 1000 if one.below is None else 999)
+    return st.just(one.default) | thousandths.map(lambda n: low + (high - low) * n / 1000)
+
+
+def value(one: Setting) -> st.SearchStrategy[Any]:
+    """What a setting accepts."""
+    if one.choices:
+        return st.sampled_from(one.choices)
+    if isinstance(one.default, bool):
+        return st.booleans()
+    if isinstance(one.default, tuple):
+        return st.tuples(*(number(one.element(i)) for i in range(len(one.default))))
+    return number(one)
+
+
+@st.composite
+def given_to(draw: st.DrawFn, chain: Chain) -> dict[str, Any]:
+    """Settings of a group: some of those in the constructor's signature."""
+    shown = {name: chain.settings[name] for name in [*chain.positional, *chain.keyword_only]}
+    found = draw(st.fixed_dictionaries({}, optional={n: value(s) for n, s in shown.items()}))
+    try:
+        chain.check({**chain.defaults, **found})
+    except ValueError:  # each in its range, but not together
+        assume(False)
+    return found
+
+
+@st.composite
+def problems(draw: st.DrawFn, names: list[str], dtypes: list[torch.dtype]) -> Problem:
+    name = draw(st.sampled_from(names))
+    steps = draw(st.integers(1, 5))
+    weights = st.builds(
+        Weight,
+        shape=st.lists(st.integers(0, 5), max_size=4).map(tuple),
+        dtype=st.sampled_from(dtypes),
+        layout=st.sampled_from(LAYOUTS),
+        layout_of_grad=st.sampled_from([*LAYOUTS, "expanded"]),
+        has_grad=st.lists(st.booleans(), min_size=steps, max_size=steps),
+    )
+    group = st.tuples(given_to(OPTIMIZERS[name]), st.lists(weights, max_size=3))
+    groups = draw(st.lists(group, min_size=1, max_size=3))
+    return Problem(name, groups, steps, draw(st.integers(0, 2**31)))
+
+
+def assert_alike(ours: list[list[Tensor]], theirs: list[list[Tensor]]) -> None:
+    """Equal to the digits that a type can promise, of each number or of the largest beside it."""
+    for mine, other in zip(ours, theirs, strict=True):
+        relative = RELATIVE[mine[0].dtype]
+        for a, b in zip(mine, other, strict=True):
+            assert a.dtype == b.dtype
+            floor = relative * float(b.abs().nan_to_num().max()) if b.numel() else 0.0
+            torch.testing.assert_close(
+                a, b, rtol=relative, atol=floor, equal_nan=True, check_stride=False
+            )
+
+
+@settings(max_examples=60, deadline=None)
+@given(problems(list(OPTIMIZERS), list(RELATIVE)))
+def test_the_fused_pass_is_the_oracle(problem):
+    made = getattr(optim, problem.name)
+    assert_alike(problem.run(made), problem.run(made, differentiable=True))
+
+
+@settings(max_examples=60, deadline=None)
+@given(problems(WITH_A_TWIN, COMPARED))
+def test_the_fused_pass_is_torch(problem):
+    with default_dtype(torch.float64):  # or torch keeps eta, mu and mu_product in float32
+        ours = problem.run(getattr(optim, problem.name))
+        theirs = problem.run(getattr(torch.optim, problem.name), foreach=False)
+    assert_alike(ours, theirs)

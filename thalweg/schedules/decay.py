@@ -1,0 +1,85 @@
+"""Decay by a constant factor, at every step or at some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from thalweg.schedules.ranges import AMOUNT, COUNT, STEPS, argument
+from thalweg.schedules.schedule import Schedule
+
+__all__ = ["Decay", "exponential", "multistep", "step_decay"]
+
+
+class Decay(Schedule):
+    """gamma to the number of decays so far: what the curves of this file share."""
+
+    gamma: float
+
+    def decays(self, t: Any) -> Any:
+        """How many decays there have been at step t."""
+        raise NotImplementedError
+
+    def factor(self, t: Any) -> Any:
+        return self.gamma ** self.decays(t)
+
+    def ratio(self, t: float) -> float:
+        # from the counts: after some thousand decays the factors themselves are 0 / 0
+        return self.gamma ** (self.decays(t) - self.decays(t - 1))
+
+
+@dataclass(frozen=True)
+class exponential(Decay):
+    """Decay at every step.
+
+    s(t) = gamma^t
+    """
+
+    gamma: float = argument(AMOUNT)
+
+    def decays(self, t: Any) -> Any:
+        return t
+
+
+@dataclass(frozen=True)
+class step_decay(Decay):
+    """Decay once in `every` steps: the staircase of early image classifiers.
+
+    s(t) = gamma^floor(t / every)
+    """
+
+    every: int = argument(COUNT)
+    gamma: float = argument(AMOUNT, 0.1)
+
+    def decays(self, t: Any) -> Any:
+        return t // self.every
+
+
+@dataclass(frozen=True)
+class multistep(Decay):
+    """Decay at each milestone; twice at one that is named twice.
+
+    s(t) = gamma^(number of milestones <= t)
+    """
+
+    milestones: Iterable[int]
+    gamma: float = argument(AMOUNT, 0.1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        try:
+            milestones = tuple(self.milestones)
+        except TypeError:
+            raise TypeError(
+                f"multistep: milestones must be several numbers, got {self.milestones!r}"
+            ) from None
+        for i, milestone in enumerate(milestones):
+            STEPS.check(f"multistep: milestones[{i}]", milestone)
+        object.__setattr__(self, "milestones", tuple(sorted(milestones)))
+
+    def decays(self, t: Any) -> Any:
+        count = np.searchsorted(np.array([*self.milestones], dtype=float), t, side="right")
+        return int(count) if isinstance(t, float) else count
