@@ -15,8 +15,8 @@ from pathlib import Path
 
 import thalweg.optim
 from thalweg.averaging import Average
+from thalweg.groups import NO_BIAS_NORM
 from thalweg.optim import FusedOptimizer
-from thalweg.optim.lots import NO_BIAS_NORM
 from thalweg.optim.slow_weights import SlowWeights
 from thalweg.optim.states import STATE_TYPES
 from thalweg.optimizers import OPTIMIZERS

@@ -1,19 +1,21 @@
 """What `average=` takes: how the weights are averaged inside a step.
 
-    opt = AdamW(model.parameters(), average=EMA(0.999))
-    opt = SGD(model.parameters(), lr=0.1, average=SWA(start=8000, every=100))
+opt = AdamW(model.parameters(), average=EMA(0.999))
+opt = SGD(model.parameters(), lr=0.1, average=SWA(start=8000, every=100))
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from thalweg.chain import Chain
 from thalweg.rule import Stage
 from thalweg.stages import EqualAverage, ExponentialAverage
 
-__all__ = ["EMA", "SWA", "Average"]
+__all__ = ["EMA", "SWA", "Average", "averaging", "check_average", "plain"]
 
 
 @dataclass(frozen=True)
@@ -60,3 +62,40 @@ class SWA(Average):
 
     start: int = EqualAverage.declaration.settings["start"].default
     every: int = EqualAverage.declaration.settings["every"].default
+
+
+_KINDS: dict[str, type[Average]] = {kind.kind: kind for kind in (EMA, SWA)}
+
+
+def check_average(title: str, value: Any) -> None:
+    """Raise for an `average=` that is none."""
+    if not (value is None or isinstance(value, Average) or value in _KINDS):
+        raise TypeError(
+            f"{title}: average must be None, EMA(...) or SWA(...) from thalweg.averaging, "
+            f"got {value!r}"
+        )
+
+
+def plain(average: Average | None) -> dict[str, Any]:
+    """An average as the keys of a parameter group: a state_dict holds no objects of ours."""
+    if average is None:
+        return {}
+    names = _names(type(average))
+    settings = {names[name]: value for name, value in average.settings.items()}
+    return {"average": average.kind, **settings}
+
+
+@functools.cache
+def _averaging(chain: Chain, kind: str) -> Chain:
+    return chain.followed_by(_KINDS[kind].stage, _names(_KINDS[kind]))
+
+
+def averaging(chain: Chain, group: Mapping[str, Any]) -> Chain:
+    """The chain that steps a group like this one: with an average behind it, if it wants one."""
+    kind = group.get("average")
+    return _averaging(chain, kind) if kind else chain
+
+
+def _names(kind: type[Average]) -> dict[str, str]:
+    """The keys of a group that hold the settings of an average."""
+    return {name: f"average_{name}" for name in kind.stage.declaration.settings}

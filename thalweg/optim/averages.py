@@ -1,9 +1,8 @@
-"""`average=`: an optimizer that keeps an average of its weights, in the same pass."""
+"""Evaluating on the averaged weights that `average=` keeps."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,48 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
-from thalweg.averaging import EMA, SWA, Average
 from thalweg.chain import Chain
 from thalweg.optim.swapping import swapped
 from thalweg.stages import EqualAverage, ExponentialAverage
 
-__all__ = ["AveragedWeights", "averaging", "check_average", "plain"]
-
-_KINDS: dict[str, type[Average]] = {kind.kind: kind for kind in (EMA, SWA)}
-
-
-def check_average(title: str, value: Any) -> None:
-    """Raise for an `average=` that is none."""
-    if not (value is None or isinstance(value, Average) or value in _KINDS):
-        raise TypeError(
-            f"{title}: average must be None, EMA(...) or SWA(...) from thalweg.averaging, "
-            f"got {value!r}"
-        )
-
-
-def plain(average: Average | None) -> dict[str, Any]:
-    """An average as the keys of a parameter group: a state_dict holds no objects of ours."""
-    if average is None:
-        return {}
-    names = _names(type(average))
-    settings = {names[name]: value for name, value in average.settings.items()}
-    return {"average": average.kind, **settings}
-
-
-@functools.cache
-def _averaging(chain: Chain, kind: str) -> Chain:
-    return chain.followed_by(_KINDS[kind].stage, _names(_KINDS[kind]))
-
-
-def averaging(chain: Chain, group: Mapping[str, Any]) -> Chain:
-    """The chain that steps a group like this one: with an average behind it, if it wants one."""
-    kind = group.get("average")
-    return _averaging(chain, kind) if kind else chain
-
-
-def _names(kind: type[Average]) -> dict[str, str]:
-    """The keys of a group that hold the settings of an average."""
-    return {name: f"average_{name}" for name in kind.stage.declaration.settings}
+__all__ = ["AveragedWeights"]
 
 
 class AveragedWeights:

@@ -8,7 +8,8 @@ from typing import Any, overload
 
 import torch
 
-from thalweg.optim.loading import by_name, restore_types
+from thalweg.groups import by_name
+from thalweg.optim.loading import restore_types
 
 __all__ = ["BaseOptimizer"]
 

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from operator import is_
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from thalweg.averaging import averaging, check_average, plain
 from thalweg.chain import Chain, Slot, chain
+from thalweg.constructor import constructor
+from thalweg.groups import Lot, check_filter, decide, lots
 from thalweg.optim import (
     team,  # noqa: F401  (kernels on torch's threads)
     tensors,  # noqa: F401  (the reference engine on torch's tensors)
 )
-from thalweg.optim.averages import AveragedWeights, averaging, check_average, plain
+from thalweg.optim.averages import AveragedWeights
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.layout import Layout, Seen, look
-from thalweg.optim.lots import Lot, check_filter, decide, lots
 from thalweg.optim.slow_weights import SlowWeights
 from thalweg.optim.states import STATE_TYPES, NewStates, number_type
 from thalweg.optim.swapping import check_home
 from thalweg.optim.traced import are_fake, is_watched, operator, remember
 from thalweg.rule import Declared
-from thalweg.source import unknown
 from thalweg.stages import Lookahead, Maximize
 
 __all__ = ["FusedOptimizer", "optimizer"]
@@ -339,46 +339,13 @@ def optimizer(rule: type[Declared] | Chain, flags: str = "") -> type[FusedOptimi
         made = made.preceded_by(Maximize)
     module = sys._getframe(1).f_globals.get("__name__", "__main__")
     has_slow_weights = any(issubclass(part.declared, Lookahead) for part in made.parts)
+    by_position = flags.replace(",", " ").split()
     bases = (SlowWeights, FusedOptimizer) if has_slow_weights else (FusedOptimizer,)
     body = {
         "chain": made,
         "__doc__": made.doc,
         "__module__": module,
         "__qualname__": made.name,
-        "__init__": _constructor(made, flags.replace(",", " ").split()),
+        "__init__": constructor(made, {**FLAGS, **EXTRAS}, by_position, FusedOptimizer.__init__),
     }
     return type(made.name, bases, body)
-
-
-def _constructor(made: Chain, by_position: list[str]) -> Callable[..., None]:
-    """An `__init__` with the chain's signature, for `help`, editors and error messages."""
-    kinds = inspect.Parameter
-    parameters = [
-        kinds("self", kinds.POSITIONAL_OR_KEYWORD),
-        kinds("params", kinds.POSITIONAL_OR_KEYWORD),
-    ]
-    shown = {n: made.settings[n].default for n in [*made.positional, *made.keyword_only]}
-    defaults = {**shown, **FLAGS, **EXTRAS}
-    positional = [*made.positional, *by_position]
-    rest = [name for name in defaults if name not in positional]
-    parameters += [kinds(n, kinds.POSITIONAL_OR_KEYWORD, default=defaults[n]) for n in positional]
-    parameters += [kinds(n, kinds.KEYWORD_ONLY, default=defaults[n]) for n in rest]
-    signature = inspect.Signature(parameters)
-
-    def __init__(self: FusedOptimizer, *args: Any, **kwargs: Any) -> None:
-        for alias, name in made.aliases.items():
-            if alias in kwargs and name in kwargs:
-                raise TypeError(f"{made.name}: {name} and {alias} are the same; give one of them")
-            if alias in kwargs:
-                kwargs[name] = kwargs.pop(alias)
-        for name in kwargs:
-            if name not in signature.parameters:
-                raise TypeError(f"{made.name}: {unknown(name, list(signature.parameters)[2:])}")
-        bound = signature.bind(self, *args, **kwargs)
-        bound.apply_defaults()
-        given = dict(bound.arguments)
-        del given["self"]
-        FusedOptimizer.__init__(self, **given, **made.fixed)
-
-    __init__.__signature__ = signature  # type: ignore[attr-defined]
-    return __init__

@@ -21,7 +21,7 @@ from torch import Tensor
 from thalweg.chain import Chain, Slot
 from thalweg.fuse import cpu
 from thalweg.fuse.work import Kind, Work
-from thalweg.optim.lots import Lot
+from thalweg.groups import Lot
 from thalweg.optim.odd import OddTensor
 from thalweg.optim.reach import address, check_sound, dense, format_of, is_reachable, laid_out_like
 from thalweg.optim.rows import BorrowedRows
