@@ -15,9 +15,9 @@ from pathlib import Path
 
 import thalweg.optim
 from thalweg.averaging import Average
+from thalweg.copies import SlowWeights
 from thalweg.groups import NO_BIAS_NORM
 from thalweg.optim import FusedOptimizer
-from thalweg.optim.slow_weights import SlowWeights
 from thalweg.optim.states import STATE_TYPES
 from thalweg.optimizers import OPTIMIZERS
 

@@ -8,9 +8,9 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
 from thalweg.averaging import Average
+from thalweg.copies import SlowWeights
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.fused import FusedOptimizer, optimizer
-from thalweg.optim.slow_weights import SlowWeights
 
 __all__ = [
     "ASGD",

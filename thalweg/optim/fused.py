@@ -13,17 +13,15 @@ from torch import Tensor
 from thalweg.averaging import averaging, check_average, plain
 from thalweg.chain import Chain, Slot, chain
 from thalweg.constructor import constructor
+from thalweg.copies import AveragedWeights, SlowWeights, check_home
 from thalweg.groups import Lot, check_filter, decide, lots
 from thalweg.optim import (
     team,  # noqa: F401  (kernels on torch's threads)
     tensors,  # noqa: F401  (the reference engine on torch's tensors)
 )
-from thalweg.optim.averages import AveragedWeights
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.layout import Layout, Seen, look
-from thalweg.optim.slow_weights import SlowWeights
 from thalweg.optim.states import STATE_TYPES, NewStates, number_type
-from thalweg.optim.swapping import check_home
 from thalweg.optim.traced import are_fake, is_watched, operator, remember
 from thalweg.rule import Declared
 from thalweg.stages import Lookahead, Maximize
@@ -140,6 +138,16 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
             views = self.chain.views(group)
             for p in group["params"]:
                 new.make(self.state[p], p, self.chain.live_slots(views), views, group)
+
+    def _kept(self, p: Tensor) -> Tensor:
+        return p.detach().clone()
+
+    @torch.no_grad()
+    def _put(self, target: Tensor, value: Tensor) -> None:
+        target.copy_(value)
+
+    def _wide(self, value: Tensor) -> Tensor:
+        return value.detach().to(torch.promote_types(value.dtype, torch.float32))
 
     def share_memory(self) -> None:
         """Move the states that exist into shared memory, for training in several processes."""

@@ -1,0 +1,191 @@
+"""The copies of the weights that an optimizer keeps: Lookahead's slow ones, and averages.
+
+What both borders share; how a parameter is read and written is the border's own (`Border`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from thalweg.chain import Chain
+from thalweg.stages import EqualAverage, ExponentialAverage, Lookahead
+
+__all__ = ["AveragedWeights", "Border", "SlowWeights", "check_home"]
+
+
+class Border:
+    """What an optimizer must be for its copies to be used."""
+
+    chain: Chain
+    param_groups: list[dict[str, Any]]
+    state: Mapping[Any, Mapping[str, Any]]
+    _swapped: str = ""
+
+    def _kept(self, p: Any) -> Any:
+        """A copy of a parameter's value."""
+        raise NotImplementedError
+
+    def _put(self, target: Any, value: Any) -> None:
+        """Write a value into a parameter or a state, in its own type."""
+        raise NotImplementedError
+
+    def _wide(self, value: Any) -> Any:
+        """The value of a parameter or a state, in a type to compute with."""
+        raise NotImplementedError
+
+
+class SlowWeights(Border):
+    """What optimizers with a Lookahead stage have besides: `sync` and `slow_weights`."""
+
+    def sync(self) -> None:
+        """Let the slow weights take a step towards the fast ones now, and start again from there.
+
+        The step is the one of every k-th `step`; the count of steps does not change. Parameters
+        that have not been stepped yet have no slow weights, and stay as they are.
+        """
+        for p, slow, alpha in _slow(self):
+            fast, moved = Lookahead.update(self._wide(p), self._wide(slow), alpha, True)
+            self._put(p, fast)
+            self._put(slow, moved)
+
+    @contextmanager
+    def slow_weights(self) -> Iterator[None]:
+        """Put the slow weights into the parameters for the length of a `with` block.
+
+            with opt.slow_weights():
+                evaluate(model)
+
+        The fast weights come back at its end, whatever happens in it; `step` inside it raises.
+        """
+        with _swapped(self, "slow_weights()", [(p, slow) for p, slow, _ in _slow(self)]):
+            yield
+
+
+class AveragedWeights(Border):
+    """What an optimizer with an average has besides: `averaged_weights` and `load_averaged`."""
+
+    @contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """Put the averages into the parameters for the length of a `with` block.
+
+            with opt.averaged_weights():
+                evaluate(model)
+
+        The weights come back at its end, whatever happens in it; `step` inside it raises. A
+        parameter with no average yet keeps its own value. Batch norms keep the statistics of the
+        weights they were trained with: torch's `update_bn` inside the block makes new ones.
+        """
+        pairs = [(p, average) for p, average in _averages(self) if average is not None]
+        with _swapped(self, "averaged_weights()", pairs):
+            yield
+
+    def load_averaged(self, model: Any) -> None:
+        """Copy the averages into a model: the optimizer's own, or another of the same parameters.
+
+        Another model is matched by the parameters' names if the optimizer was made from
+        `named_parameters()`, else by their order. A parameter with no average yet is copied as it
+        is; buffers are left alone.
+        """
+        pairs = _averages(self)
+        targets = _targets(self, model, [p for p, _ in pairs])
+        for (p, _), target in zip(pairs, targets, strict=True):
+            if target.shape != p.shape:
+                raise ValueError(
+                    f"{self.chain.name}.load_averaged: the model's parameters must have the shapes "
+                    f"of the optimizer's, got {tuple(target.shape)} for {tuple(p.shape)}"
+                )
+        for (p, average), target in zip(pairs, targets, strict=True):
+            self._put(target, self._wide(p if average is None else average))
+
+
+def check_home(opt: Border) -> None:
+    """Raise if the parameters hold other values than their own."""
+    if opt._swapped:
+        raise RuntimeError(
+            f"{opt.chain.name}: step() was called inside `with {opt._swapped}`; "
+            "leave the block first, so that the weights are back"
+        )
+
+
+@contextmanager
+def _swapped(opt: Border, block: str, pairs: Iterable[tuple[Any, Any]]) -> Iterator[None]:
+    """Give each parameter its other value; its own comes back, whatever happens meanwhile.
+
+    `block` is what the user wrote behind `with`; the same block inside itself changes nothing.
+    """
+    if opt._swapped == block:
+        yield
+        return
+    if opt._swapped:
+        raise RuntimeError(
+            f"{opt.chain.name}: {block} was called inside `with {opt._swapped}`; "
+            "leave that block first"
+        )
+    kept = [(p, opt._kept(p), other) for p, other in pairs]
+    opt._swapped = block
+    try:
+        for p, _, other in kept:
+            opt._put(p, other)
+        yield
+    finally:
+        for p, own, _ in kept:
+            opt._put(p, own)
+        opt._swapped = ""
+
+
+def _slow(opt: Border) -> Iterator[tuple[Any, Any, float]]:
+    """Every parameter that has slow weights, with them and its alpha."""
+    slots = [slot for slot in opt.chain.slots if issubclass(slot.part.declared, Lookahead)]
+    for group in opt.param_groups:
+        views = opt.chain.views(group)
+        for slot in slots:
+            alpha = views[opt.chain.parts.index(slot.part)].alpha
+            for p in group["params"]:
+                if slot.key in opt.state.get(p, {}):
+                    yield p, opt.state[p][slot.key], alpha
+
+
+def _averages(opt: Border) -> list[tuple[Any, Any]]:
+    """Every parameter with its average; None where there is none yet."""
+    kinds = (ExponentialAverage, EqualAverage)
+    slots = [slot for slot in opt.chain.slots if issubclass(slot.part.declared, kinds)]
+    if not slots:
+        raise RuntimeError(
+            f"{opt.chain.name} keeps no average; make it with average=EMA(...) or average=SWA(...)"
+        )
+    part = slots[-1].part
+    counters = part.declared.declaration.scalar_states.items()
+    counts = [part.key(name, counter.key) for name, counter in counters]
+    found = []
+    for p in (p for group in opt.param_groups for p in group["params"]):
+        held = opt.state.get(p, {})
+        has_begun = all(float(held.get(key, 0)) > 0 for key in counts)
+        found.append((p, held.get(slots[-1].key) if has_begun else None))
+    return found
+
+
+def _targets(opt: Border, model: Any, params: Sequence[Any]) -> list[Any]:
+    """The model's parameter for each of the optimizer's."""
+    named = dict(model.named_parameters())
+    theirs = list(named.values())
+    if {id(p) for p in params} <= {id(p) for p in theirs}:
+        return list(params)
+    title = f"{opt.chain.name}.load_averaged"
+    names = [name for group in opt.param_groups for name in group.get("param_names", ())]
+    if len(names) == len(params):
+        missing = [name for name in names if name not in named]
+        if missing:
+            raise ValueError(
+                f"{title}: the model must have the optimizer's parameters; "
+                f"it lacks {', '.join(map(repr, missing))}"
+            )
+        return [named[name] for name in names]
+    if len(theirs) != len(params):
+        raise ValueError(
+            f"{title}: the model must have the optimizer's {len(params)} parameters, got "
+            f"{len(theirs)}; made from named_parameters(), the optimizer would find its own "
+            "among them"
+        )
+    return theirs
