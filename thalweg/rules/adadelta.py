@@ -11,10 +11,10 @@ class Adadelta(Rule):
     the ratio has the unit of the parameter, so lr is 1 and needs no tuning. Slow to
     start, since the first steps are of the size of eps.
 
-        v <- rho v + (1 - rho) g^2
-        d  = g sqrt(u + eps) / sqrt(v + eps)
-        u <- rho u + (1 - rho) d^2
-        p <- p - lr d
+        v     <- rho v + (1 - rho) g^2
+        d      = g sqrt(moved + eps) / sqrt(v + eps)
+        moved <- rho moved + (1 - rho) d^2
+        p     <- p - lr d
 
     Paper: Zeiler 2012, arXiv:1212.5701, Algorithm 1.
     Differs: as torch, the step is scaled by lr (the paper has none).
@@ -26,12 +26,12 @@ class Adadelta(Rule):
     counts_steps = True
 
     v = state("square_avg")
-    u = state("acc_delta")
+    moved = state("acc_delta")
 
     @staticmethod
-    def update(p, g, v, u, lr, rho, eps):
+    def update(p, g, v, moved, lr, rho, eps):
         v = rho * v + (1 - rho) * g * g
-        d = sqrt(u + eps) / sqrt(v + eps) * g
-        u = rho * u + (1 - rho) * d * d
+        d = sqrt(moved + eps) / sqrt(v + eps) * g
+        moved = rho * moved + (1 - rho) * d * d
         p = p - lr * d
-        return p, v, u
+        return p, v, moved

@@ -10,12 +10,12 @@ class Adagrad(Rule):
     Coordinates that rarely get a gradient keep large steps, so it suits sparse
     features and embeddings. The sum only grows: on long runs its steps die out.
 
-        s <- s + g^2
-        p <- p - lr_t g / (sqrt(s) + eps),      lr_t = lr / (1 + (t - 1) lr_decay)
+        total <- total + g^2
+        p     <- p - lr_t g / (sqrt(total) + eps),      lr_t = lr / (1 + (t - 1) lr_decay)
 
     Paper: Duchi, Hazan and Singer 2011, "Adaptive Subgradient Methods for Online Learning
     and Stochastic Optimization", JMLR 12.
-    Differs: as torch, s starts at initial_accumulator_value when the optimizer is made, and
+    Differs: as torch, total starts at initial_accumulator_value when the optimizer is made, and
     lr_decay is not in the paper. A sparse gradient moves the rows it holds, also in a chain
     with weight decay, where torch raises: there the missing rows are zeros.
     """
@@ -27,7 +27,7 @@ class Adagrad(Rule):
     starts_at_construction = True
     takes_sparse = True
 
-    s = state("sum", start=lambda h: h.initial_accumulator_value)
+    total = state("sum", start=lambda h: h.initial_accumulator_value)
 
     @staticmethod
     def rests(h):
@@ -38,7 +38,7 @@ class Adagrad(Rule):
         return dict(step=h.lr / (1 + (t - 1) * h.lr_decay))
 
     @staticmethod
-    def update(p, g, s, step, eps):
-        s = s + g * g
-        p = p - step * g / (sqrt(s) + eps)
-        return p, s
+    def update(p, g, total, step, eps):
+        total = total + g * g
+        p = p - step * g / (sqrt(total) + eps)
+        return p, total

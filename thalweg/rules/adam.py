@@ -40,9 +40,9 @@ class Adam(Rule):
     def update(p, g, m, v, vmax, b1, b2, step, c, eps, amsgrad):
         m = lerp(m, g, 1 - b1)
         v = b2 * v + (1 - b2) * g * g
-        u = v
+        second = v
         if amsgrad:
             vmax = maximum(vmax, v)
-            u = vmax
-        p = p - step * m / (sqrt(u) / c + eps)
+            second = vmax
+        p = p - step * m / (sqrt(second) / c + eps)
         return p, m, v, vmax

@@ -11,9 +11,9 @@ class Adamax(Rule):
     no step is longer than lr, and a rare large gradient is felt at once. Used for
     embeddings and other gradients that come in bursts.
 
-        m <- b1 m + (1 - b1) g
-        u <- max(b2 u, |g| + eps)
-        p <- p - lr / (1 - b1^t) m / u
+        m    <- b1 m + (1 - b1) g
+        peak <- max(b2 peak, |g| + eps)
+        p    <- p - lr / (1 - b1^t) m / peak
 
     Paper: Kingma and Ba 2015, arXiv:1412.6980, Algorithm 2.
     Differs: as torch, eps is added to |g| (the paper has none).
@@ -24,7 +24,7 @@ class Adamax(Rule):
     eps: float = setting(1e-8, low=0)
 
     m = state("exp_avg")
-    u = state("exp_inf")
+    peak = state("exp_inf")
 
     @staticmethod
     def scalars(h, t):
@@ -32,8 +32,8 @@ class Adamax(Rule):
         return dict(b1=b1, b2=b2, step=h.lr / (1 - b1**t))
 
     @staticmethod
-    def update(p, g, m, u, b1, b2, step, eps):
+    def update(p, g, m, peak, b1, b2, step, eps):
         m = lerp(m, g, 1 - b1)
-        u = maximum(b2 * u, abs(g) + eps)
-        p = p - step * m / u
-        return p, m, u
+        peak = maximum(b2 * peak, abs(g) + eps)
+        p = p - step * m / peak
+        return p, m, peak

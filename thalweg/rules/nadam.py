@@ -40,15 +40,15 @@ class NAdam(Rule):
         return dict(
             b1=b1,
             b2=b2,
-            c=1 - b2**t,
+            c2=1 - b2**t,
             of_g=h.lr * (1 - mu) / (1 - mu_product),
             of_m=h.lr * following / (1 - mu_product * following),
             mu_product=mu_product,
         )
 
     @staticmethod
-    def update(p, g, m, v, b1, b2, c, of_g, of_m, eps):
+    def update(p, g, m, v, b1, b2, c2, of_g, of_m, eps):
         m = lerp(m, g, 1 - b1)
         v = b2 * v + (1 - b2) * g * g
-        p = p - (of_g * g + of_m * m) / (sqrt(v / c) + eps)
+        p = p - (of_g * g + of_m * m) / (sqrt(v / c2) + eps)
         return p, m, v

@@ -12,8 +12,8 @@ class RMSprop(Rule):
     size; `momentum` sums the steps up.
 
         v <- alpha v + (1 - alpha) g^2
-        a <- alpha a + (1 - alpha) g                   with centered
-        d  = g / (sqrt(v - a^2) + eps)                 a = 0 without centered
+        m <- alpha m + (1 - alpha) g                   with centered
+        d  = g / (sqrt(v - m^2) + eps)                 m = 0 without centered
         b <- momentum b + d;  d = b                    with momentum
         p <- p - lr d
 
@@ -35,18 +35,18 @@ class RMSprop(Rule):
 
     v = state("square_avg")
     b = state("momentum_buffer", when="heavy")
-    a = state("grad_avg", when="centered")
+    m = state("grad_avg", when="centered")
 
     @staticmethod
-    def update(p, g, v, b, a, lr, alpha, eps, momentum, heavy, centered):
+    def update(p, g, v, b, m, lr, alpha, eps, momentum, heavy, centered):
         v = alpha * v + (1 - alpha) * g * g
-        u = v
+        spread = v
         if centered:
-            a = lerp(a, g, 1 - alpha)
-            u = v - a * a
-        d = g / (sqrt(u) + eps)
+            m = lerp(m, g, 1 - alpha)
+            spread = v - m * m
+        d = g / (sqrt(spread) + eps)
         if heavy:
             b = momentum * b + d
             d = b
         p = p - lr * d
-        return p, v, b, a
+        return p, v, b, m

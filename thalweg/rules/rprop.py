@@ -11,11 +11,11 @@ class Rprop(Rule):
     its sign and shrinks when it turns. For full batches: noise turns signs at random
     and makes all steps shrink.
 
-        e  = etas[1] if g g' > 0,  etas[0] if g g' < 0,  1 otherwise
-        s <- min(max(e s, step_sizes[0]), step_sizes[1]),      it starts as lr
-        g <- 0 if g g' < 0
-        p <- p - s sign(g)
-        g' <- g                                                the state `prev`
+        size <- size etas[1] if g prev > 0,  size etas[0] if g prev < 0;  it starts as lr
+        size <- min(max(size, step_sizes[0]), step_sizes[1])
+        g    <- 0 if g prev < 0
+        p    <- p - size sign(g)
+        prev <- g
 
     Paper: Riedmiller and Braun 1993, "A direct adaptive method for faster backpropagation
     learning: the RPROP algorithm".
@@ -29,17 +29,17 @@ class Rprop(Rule):
     counts_steps = True
 
     prev = state("prev")
-    s = state("step_size", start=lambda h: h.lr)
+    size = state("step_size", start=lambda h: h.lr)
 
     @staticmethod
     def scalars(h):
         return dict(down=h.etas[0], up=h.etas[1], least=h.step_sizes[0], most=h.step_sizes[1])
 
     @staticmethod
-    def update(p, g, prev, s, down, up, least, most):
-        e = where(g * prev > 0, up, where(g * prev < 0, down, 1.0))
-        s = minimum(maximum(e * s, least), most)
+    def update(p, g, prev, size, down, up, least, most):
+        factor = where(g * prev > 0, up, where(g * prev < 0, down, 1.0))
+        size = minimum(maximum(factor * size, least), most)
         g = where(g * prev < 0, 0.0, g)
-        p = p - where(g > 0, s, where(g < 0, -s, 0.0))
+        p = p - where(g > 0, size, where(g < 0, -size, 0.0))
         prev = g
-        return p, prev, s
+        return p, prev, size
