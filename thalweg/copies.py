@@ -5,9 +5,9 @@ What both borders share; how a parameter is read and written is the border's own
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from thalweg.chain import Chain
 from thalweg.stages import EqualAverage, ExponentialAverage, Lookahead
@@ -18,9 +18,9 @@ __all__ = ["AveragedWeights", "Border", "SlowWeights", "check_home"]
 class Border:
     """What an optimizer must be for its copies to be used."""
 
-    chain: Chain
-    param_groups: list[dict[str, Any]]
-    state: Mapping[Any, Mapping[str, Any]]
+    chain: ClassVar[Chain]
+    param_groups: Any
+    state: Any
     _swapped: str = ""
 
     def _kept(self, p: Any) -> Any:

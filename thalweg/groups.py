@@ -5,6 +5,7 @@ A parameter is whatever has a `shape`; a group is a mapping with `params` and se
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,13 +85,18 @@ def _is_decided(value: Any) -> bool:
 
 
 def by_name(
-    title: str, loaded: dict[str, Any], groups: Sequence[Group], strict: bool
+    title: str,
+    loaded: dict[str, Any],
+    groups: Sequence[Group],
+    held: Mapping[Any, Any],
+    strict: bool,
 ) -> dict[str, Any]:
     """A loaded state_dict in the order of the live groups, if both sides have names.
 
     torch goes by position and gives a reordered parameter another one's momentum
     (pytorch#1489). Each live group takes the settings of the saved group with the same names, or
-    else of the one in its place. With `strict`, the names on both sides must be the same.
+    else of the one in its place. With `strict`, the names on both sides must be the same; without
+    it, a parameter that the file lacks keeps the state it has in `held`.
     """
     saved = loaded["param_groups"]
     if not (_are_named(groups) and _are_named(saved)):
@@ -113,11 +119,12 @@ def by_name(
         if isinstance(twin.get("decay_filter"), list | tuple):  # one truth value per parameter
             twin["decay_filter"] = _reordered_filter(names, place, group)
         taken.append(twin)
-        for number, name in enumerate(names, first):
-            if name in place:
-                owner, at = place[name]
-                if owner["params"][at] in loaded["state"]:
-                    state[number] = loaded["state"][owner["params"][at]]
+        for number, name, p in zip(itertools.count(first), names, group["params"], strict=False):
+            owner, at = place.get(name, (None, 0))
+            if owner is None and p in held:
+                state[number] = held[p]
+            elif owner is not None and owner["params"][at] in loaded["state"]:
+                state[number] = loaded["state"][owner["params"][at]]
     numbered = {number for group in saved for number in group["params"]}
     state |= {key: held for key, held in loaded["state"].items() if key not in numbered}
     return {**loaded, "state": state, "param_groups": taken}

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tests.cases import CASES
-from tests.fuse.border import Border
+from tests.fuse.border import Border, Guarded
 from thalweg.chain import chain
-from thalweg.fuse import threads
+from thalweg.fuse import cpu, threads
 from thalweg.fuse.cpu import BLOCK
 from thalweg.rule import Rule, measure, setting
 
@@ -110,3 +110,67 @@ def test_the_gradient_is_never_written(made):
         border = Border(made, ({}, [rng.standard_normal((4, 3))]), oracle=oracle)
         border.step([grad])
         np.testing.assert_array_equal(border.tensors[0].held["g"].values, grad)
+
+
+SMALL_BLOCK = 1 << 14  # what little work is cut into
+
+
+@pytest.fixture(params=[SMALL_BLOCK, BLOCK], ids=["small", "large"])
+def block(request, monkeypatch):
+    """The elements of one chunk, whatever there is to do and however many cores there are."""
+    monkeypatch.setattr(cpu, "BLOCK", request.param)
+    monkeypatch.setattr(cpu, "_SMALLEST", request.param)
+    assert cpu.Table([(request.param + 1,)], by_rows=False).chunks[:, 2].tolist() == [
+        request.param,
+        1,
+    ]
+    return request.param
+
+
+@pytest.fixture(params=[1, 3], ids=["one thread", "three threads"])
+def count(request, monkeypatch):
+    """The threads of a launch, however little there is to do."""
+    monkeypatch.setattr(threads, "ELEMENTS_PER_THREAD", 1)
+    monkeypatch.setattr(threads, "ELEMENTS_PER_TEAM_THREAD", 1)
+    return request.param
+
+
+def under_way(one, shapes, **settings):
+    """An optimizer before its sixth step, when RAdam rectifies and Lookahead syncs: parameters
+    between 1 and 2, states between 1/2 and 3/5, every element unlike its neighbours."""
+    drawn = np.random.default_rng(4).uniform(1, 2, 2 * max(map(np.prod, shapes)) + 64)
+
+    def values(shape, first):
+        size = int(np.prod(shape))
+        return drawn[first : first + size].reshape(shape)
+
+    border = Border(one.chain, (one.settings, [values(shape, 0) for shape in shapes]), **settings)
+    views = one.chain.views(border.groups[0])
+    for tensor in border.tensors:
+        started = one.chain.first_cells(views)
+        tensor.cells = started | {key: 5.0 for key in started.keys() & {"step"}}
+        for i, slot in enumerate(one.chain.live_slots(views)):
+            tensor.held[slot.qualified] = Guarded(
+                0.4 + values(tensor.shape, i + 1) / 10, tensor.forms["states"]
+            )
+    sign = -1 if one.settings.get("maximize") else 1  # downhill either way, or Rprop stands still
+    return border, [sign * values(shape, shape[0] + 9) for shape in shapes]
+
+
+@pytest.mark.parametrize("one", CASES, ids=str)
+def test_every_kernel_writes_what_the_oracle_writes(one, block, count):
+    sizes = [(0,), (1,), (block - 1,), (block,), (block + 1,)]
+    shapes = [*sizes, (block // 8 + 1, 2, 2, 2)]  # of rows, and more than one chunk of them
+    fused, grads = under_way(one, shapes, threads=count)
+    oracle, _ = under_way(one, shapes, oracle=True)
+    before = [{name: array.copy() for name, array in held.items()} for held in oracle.states]
+    fused.step(grads)
+    oracle.step(grads)
+    assert fused.is_intact
+    for start, ours, theirs in zip(before, fused.states, oracle.states, strict=True):
+        assert (ours["p"] != start["p"]).all()
+        for name in ours:
+            is_written = theirs[name] != start[name]
+            np.testing.assert_array_equal(ours[name] != start[name], is_written, err_msg=name)
+            # one step in double, of numbers around one
+            np.testing.assert_allclose(ours[name], theirs[name], 1e-13, 1e-14, err_msg=name)

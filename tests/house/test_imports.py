@@ -33,6 +33,13 @@ BRINGS_IN_NO = {
     "thalweg.fuse.reference": {"torch", "numba", "matplotlib"},
     "thalweg.fuse.storage": {"torch", "numba", "matplotlib"},
     "thalweg.fuse.cpu": {"torch", "matplotlib"},
+    "thalweg.averaging": {"torch", "numba", "matplotlib"},
+    "thalweg.copies": {"torch", "numba", "matplotlib"},
+    "thalweg.groups": {"torch", "numba", "matplotlib"},
+    "thalweg.schedules": {"torch", "numba", "matplotlib"},
+    "thalweg.mytorch": {"torch", "numba", "matplotlib", "sklearn"},
+    "thalweg.mytorch.optim": {"torch", "numba", "matplotlib", "sklearn"},
+    "thalweg.mytorch.checkpoint": {"torch", "numba", "matplotlib", "sklearn"},
     "thalweg.lab.cli": {"torch", "matplotlib"},
 }
 

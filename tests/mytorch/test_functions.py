@@ -14,6 +14,7 @@ from tests.mytorch.agreement import (
     needs_torch,
 )
 from thalweg.mytorch import Tensor
+from thalweg.mytorch.nn import conv
 from thalweg.mytorch.nn import functional as F
 
 IMAGE = apart(2, 4, 6, 5)
@@ -136,8 +137,14 @@ def windows(draw, pool: bool):
 
 @needs_torch
 @settings(max_examples=60, deadline=None)
-@given(windows(pool=False), st.integers(1, 3), st.integers(1, 3), st.sampled_from([1, 2, 3]))
-def test_a_convolution_of_any_shape_is_torchs(window, images, channels, groups):
+@given(
+    windows(pool=False),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.sampled_from([1, 400, conv.TILE]),
+)
+def test_a_convolution_of_any_shape_is_torchs(window, images, channels, groups, tile):
     from torch.nn import functional as theirs
 
     size, kernel, options = window
@@ -147,11 +154,13 @@ def test_a_convolution_of_any_shape_is_torchs(window, images, channels, groups):
         apart(2 * groups, channels, *kernel),
         apart(2 * groups),
     ]
-    assert_torch_agrees(
-        lambda x, w, b: F.conv2d(x, w, b, **options),
-        lambda x, w, b: theirs.conv2d(x, w, b, **options),
-        *arrays,
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conv, "TILE", tile)
+        assert_torch_agrees(
+            lambda x, w, b: F.conv2d(x, w, b, **options),
+            lambda x, w, b: theirs.conv2d(x, w, b, **options),
+            *arrays,
+        )
 
 
 @needs_torch

@@ -360,6 +360,11 @@ F32 = np.float32
             "cross_entropy: labels must lie in 0 to 2, got 3 at index 1",
         ),
         (
+            lambda: nn.CrossEntropyLoss()(np.ones((2, 3, 2)), [[0, 1], [0, 4]]),
+            IndexError,
+            r"labels must lie in 0 to 2, got 4 at index \(1, 1\)",
+        ),
+        (
             lambda: nn.NLLLoss()(np.ones((2, 3)), [-1, 0]),
             IndexError,
             "nll_loss: labels must lie in 0 to 2, got -1 at index 0",

@@ -171,10 +171,11 @@ def test_a_result_used_in_several_places_hears_from_all_of_them():
 
 
 def test_gradients_belong_to_one_leaf_each_and_are_contiguous():
-    a, b, c = (Tensor(apart(3, 3, seed=i), requires_grad=True) for i in range(3))
+    leaves = [Tensor(apart(3, 3, seed=i), requires_grad=True) for i in range(5)]
+    a, b, c, d, e = leaves
     seed = np.ones((3, 3))
-    (a + b + c.T).backward(seed)
-    grads = [a.grad, b.grad, c.grad, seed]
+    (a + b + c.T + d.reshape(9).reshape(3, 3) + (e * 2).T).backward(seed)
+    grads = [*(leaf.grad for leaf in leaves), seed]
     for i, one in enumerate(grads):
         assert one.flags.c_contiguous
         assert one.flags.writeable

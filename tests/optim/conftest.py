@@ -12,3 +12,12 @@ def numbers_in_double():
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(before)
+
+
+@pytest.fixture
+def one_thread():
+    """torch wakes all of its threads to add three sparse rows, and they spin."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -20,7 +20,18 @@ from torch import Tensor
 
 import thalweg.optim as optim
 
-__all__ = ["CLASSES", "KINDS", "Apart", "Kind", "Parity", "Subject", "measure", "subject"]
+__all__ = [
+    "CLASSES",
+    "KINDS",
+    "PATHS",
+    "Apart",
+    "Kind",
+    "Parity",
+    "Subject",
+    "default_dtype",
+    "measure",
+    "subject",
+]
 
 # every optimizer class that torch has
 CLASSES = sorted(
@@ -174,7 +185,11 @@ class Parity:
 
 
 def measure(of: Subject, kind: Kind, steps: int) -> dict[str, Parity]:
-    """Compare ours with torch's plain loop in every configuration, by its description."""
+    """Compare ours with torch's plain loop in every configuration, by its description.
+
+    Where a step is many iterations, there are fewer of them.
+    """
+    steps = 2 if of.needs_closure else steps
     found, paths = {}, {}
     for description, settings in of.configs.items():
         plain = {name: value for name, value in settings.items() if name not in PATHS}
@@ -321,6 +336,10 @@ class _Run:
             for p in self.params:
                 p.requires_grad_(of.needs_closure)
             self.opt = made(self.params, **{n: self._as_number(v) for n, v in settings.items()})
+        for group in self.opt.param_groups if self.drawn_as != kind.dtype else ():
+            if isinstance(group.get("eps"), tuple) and group["eps"][0] is None:
+                # Adafactor's, which depends on the type of the parameters
+                group["eps"] = (torch.finfo(self.drawn_as).eps, *group["eps"][1:])
 
     def _draw(self, shape: Sequence[int], seed: int, scale: float = 1.0) -> Tensor:
         """Normal numbers times a scale, the same in every type up to its rounding."""

@@ -67,6 +67,7 @@ def continued(first, then, dtype, steps=5):
     return moved
 
 
+@pytest.mark.usefixtures("numbers_in_double")
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize(("name", "settings"), VARIANTS)
 @pytest.mark.parametrize("way", ["ours to torch", "torch to ours"])
@@ -125,8 +126,9 @@ DTYPES_OF_PARAMETERS = [torch.float32, torch.bfloat16, torch.float16, torch.comp
 
 
 @pytest.mark.parametrize("dtype", DTYPES_OF_PARAMETERS, ids=str)
-@pytest.mark.parametrize("at", [1, 3, 5, 6])
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize(
+    ("name", "at"), [(name, 4) for name in OURS] + [("Ranger", at) for at in (1, 3, 5, 6)]
+)
 def test_stopped_and_resumed_is_never_stopped_bit_for_bit(name, at, dtype):
     """Ranger's k is 4: at 3 and 5 the slow weights are in the middle of a round."""
     want = weights(dtype=dtype)
@@ -174,6 +176,57 @@ def test_a_step_kept_as_a_number_is_read(name):
     walk(opt, 4, start=4)
     walk(whole, 4, start=4)
     assert_close(params, want)
+
+
+NUMBERS = {"ASGD": ("eta", "mu"), "NAdam": ("mu_product",)}
+
+
+@pytest.mark.usefixtures("numbers_in_double")
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_kept_as_python_numbers_are_read(name):
+    """As torch wrote them, too, until 1.13."""
+    theirs = weights()
+    walk(whole := torchs(name, theirs), 5)
+    mine = [Parameter(p.detach().clone()) for p in theirs]
+    saved = copy.deepcopy(whole.state_dict())
+    for held in saved["state"].values():
+        held.update({key: float(held[key]) for key in NUMBERS[name]})
+    opt = ours(name, mine)
+    opt.load_state_dict(saved)
+    walk(opt, 4, start=5)
+    walk(whole, 4, start=5)
+    assert_close(mine, theirs)
+    for held, other in zip(opt.state.values(), whole.state.values(), strict=True):
+        assert {k: (v.shape, v.dtype) for k, v in held.items()} == {
+            k: (v.shape, v.dtype) for k, v in other.items()
+        }
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, torch.float16, torch.complex128], ids=str)
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_keep_the_type_they_were_saved_in(name, dtype):
+    """torch casts them to the parameter's: to bf16, of which a product of 1000 factors is soon
+    wrong, and to float64, which a run that was never stopped does not have."""
+    opt = ours(name, weights(dtype=dtype))
+    walk(opt, 3)
+    fresh = ours(name, weights(dtype=dtype))
+    fresh.load_state_dict(reloaded(opt.state_dict()))
+    assert_same_state(fresh, opt)
+    kinds = {held[key].dtype for held in fresh.state.values() for key in ("step", *NUMBERS[name])}
+    assert kinds == {torch.float32}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_that_torch_has_rounded_to_a_narrow_type_go_on_in_a_wide_one(name):
+    theirs = weights(dtype=torch.bfloat16)
+    walk(source := torchs(name, theirs), 3)
+    source.load_state_dict(copy.deepcopy(source.state_dict()))
+    key = NUMBERS[name][0]
+    assert {held[key].dtype for held in source.state.values()} == {torch.bfloat16}
+    opt = ours(name, [Parameter(p.detach().clone()) for p in theirs])
+    opt.load_state_dict(reloaded(source.state_dict()))
+    walk(opt, 2, start=3)
+    assert {held[key].dtype for held in opt.state.values()} == {torch.float32}
 
 
 @pytest.mark.parametrize("name", [n for n in OURS if n != "SGD"])

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from tests.optim.runs import OURS, assert_same, give_gradients, ours, walk, weights
+from tests.optim.runs import EVERY, assert_same, give_gradients, ours, tensors, walk, weights
 
 
-@pytest.fixture(params=OURS)
+@pytest.fixture(params=EVERY)
 def name(request):
     return request.param
 
@@ -71,7 +71,7 @@ def test_gradients_stay_off_outside_the_closure(name):
         opt.step()
         assert not torch.is_grad_enabled()
     assert all(p.is_leaf and p.requires_grad and p.grad_fn is None for p in params)
-    held = [t for state in opt.state.values() for t in state.values()]
+    held = [t for state in opt.state.values() for t in tensors(state)]
     assert not any(t.requires_grad for t in held)
 
 

@@ -8,7 +8,16 @@ import torch
 from torch.nn import Linear
 
 import thalweg.optim as optim
-from tests.optim.runs import OURS, assert_same, assert_same_state, ours, values, walk, weights
+from tests.optim.runs import (
+    EVERY,
+    assert_same,
+    assert_same_state,
+    ours,
+    tensors,
+    values,
+    walk,
+    weights,
+)
 from thalweg.chain import chain
 from thalweg.rules import Adam
 from thalweg.stages import Centralize, Lookahead
@@ -25,7 +34,7 @@ def by_pickle(opt):
 
 
 @pytest.mark.parametrize("way", [copy.deepcopy, by_pickle])
-@pytest.mark.parametrize("name", [*OURS, "Mine"])
+@pytest.mark.parametrize("name", [*EVERY, "Mine"])
 def test_a_copy_goes_on_as_the_original(name, way):
     opt = make(name, weights())
     walk(opt, 3)
@@ -38,7 +47,7 @@ def test_a_copy_goes_on_as_the_original(name, way):
 
 
 @pytest.mark.parametrize("way", [copy.deepcopy, by_pickle])
-@pytest.mark.parametrize("name", [*OURS, "Mine"])
+@pytest.mark.parametrize("name", [*EVERY, "Mine"])
 def test_a_copy_touches_nothing_of_the_original(name, way):
     params = weights()
     opt = make(name, params)
@@ -47,12 +56,12 @@ def test_a_copy_touches_nothing_of_the_original(name, way):
     twin = way(opt)
     walk(twin, 2, start=3)
     assert_same(params, before)
-    held = [t for state in opt.state.values() for t in state.values()]
-    copied = {t.data_ptr() for state in twin.state.values() for t in state.values() if t.numel()}
+    held = [t for state in opt.state.values() for t in tensors(state)]
+    copied = {t.data_ptr() for state in twin.state.values() for t in tensors(state) if t.numel()}
     assert copied.isdisjoint({t.data_ptr() for t in held})
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_copy_made_before_the_first_step_works(name):
     opt, plain = ours(name, weights()), ours(name, weights())
     twin = copy.deepcopy(opt)
@@ -62,7 +71,7 @@ def test_a_copy_made_before_the_first_step_works(name):
     assert_same_state(opt, ours(name, weights()))
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", EVERY)
 def test_model_and_optimizer_copied_together_stay_together(name):
     model = Linear(3, 2)
     opt = ours(name, model.parameters())
@@ -73,14 +82,14 @@ def test_model_and_optimizer_copied_together_stay_together(name):
     assert_same(other_model.parameters(), model.parameters())
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_copy_keeps_the_flags(name):
     opt = ours(name, weights(), fused=True)
     assert copy.deepcopy(opt)._step_supports_amp_scaling is True
     assert copy.deepcopy(ours(name, weights()))._step_supports_amp_scaling is False
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_saved_optimizer_is_read_back_whole(name, tmp_path):
     opt = ours(name, weights())
     walk(opt, 2)

@@ -136,7 +136,7 @@ EVENTS = [
 
 
 @pytest.mark.usefixtures("numbers_in_double")
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("name", TWINS)
 def test_a_life_goes_as_under_torch(name, seed):
     life = Life(name, seed)

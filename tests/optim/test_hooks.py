@@ -12,10 +12,10 @@ from torch.optim.optimizer import (
 from torch.profiler import ProfilerActivity, profile
 
 import thalweg.optim as optim
-from tests.optim.runs import OURS, assert_same, give_gradients, having, ours, values, walk, weights
+from tests.optim.runs import EVERY, assert_same, give_gradients, having, ours, values, walk, weights
 
 
-@pytest.fixture(params=OURS)
+@pytest.fixture(params=EVERY)
 def name(request):
     return request.param
 
@@ -140,7 +140,7 @@ def test_hooks_run_once_for_a_users_subclass(name, subclass, order):
     # a class of this test's own, on which no optimizer was made before
     base = optim.optimizer(getattr(optim, name).chain)
     derived = subclass(base)
-    settings = OURS[name]
+    settings = EVERY[name]
     makers = [derived, base] if order == "subclass first" else [base, derived]
     made = {cls: cls(weights(), **settings) for cls in makers}
     assert counted(made[derived]) == 1

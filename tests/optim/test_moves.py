@@ -29,9 +29,15 @@ def name(request):
     return request.param
 
 
-@pytest.fixture(params=[FEW, MANY], ids=["few", "many"])
-def shapes(request):
-    return request.param
+# of many it makes no difference what a class computes: one state, several, numbers, slow weights
+PAIRS = [(name, FEW) for name in OURS]
+PAIRS += [(name, MANY) for name in ("SGD", "Adam", "NAdam", "Ranger")]
+
+
+def few_and_many(without=()):
+    pairs = [(name, shapes) for name, shapes in PAIRS if name not in without]
+    ids = [f"{name}-{'few' if shapes is FEW else 'many'}" for name, shapes in pairs]
+    return pytest.mark.parametrize(("name", "shapes"), pairs, ids=ids)
 
 
 def held(opt) -> list[tuple[dict, str]]:
@@ -106,6 +112,7 @@ MOVES = [
 ]
 
 
+@few_and_many()
 @pytest.mark.parametrize("move", MOVES)
 def test_the_next_step_uses_the_memory_that_is_there(name, shapes, move):
     params, plain = weights(shapes), weights(shapes)
@@ -119,6 +126,7 @@ def test_the_next_step_uses_the_memory_that_is_there(name, shapes, move):
     assert all(torch.isfinite(state[key]).all() for state, key in held(opt))
 
 
+@few_and_many()
 def test_the_last_parameter_alone_may_move(name, shapes):
     """A check that looks at some of many tensors would pass the test above."""
     params, plain = weights(shapes), weights(shapes)
@@ -130,6 +138,7 @@ def test_the_last_parameter_alone_may_move(name, shapes):
     assert_same(params, plain)
 
 
+@few_and_many()
 def test_a_state_written_from_outside_counts(name, shapes):
     params, plain = weights(shapes), weights(shapes)
     opt, other = ours(name, params), ours(name, plain)
@@ -144,7 +153,7 @@ def test_a_state_written_from_outside_counts(name, shapes):
     assert_same(params, plain)
 
 
-@pytest.mark.parametrize("name", [n for n in OURS if n != "SGD"])
+@few_and_many(without=["SGD"])
 @pytest.mark.parametrize("way", ["in place", "replaced", "as a double"])
 def test_a_step_count_written_from_outside_counts(name, shapes, way):
     params, plain = weights(shapes), weights(shapes)
@@ -184,6 +193,7 @@ def test_a_square_state_turned_in_place_is_read_turned(name):
     assert_close(params, plain)
 
 
+@few_and_many()
 def test_a_forgotten_state_starts_anew(name, shapes):
     params, alone = weights(shapes), weights(shapes[:1])
     opt = ours(name, params)
@@ -196,6 +206,7 @@ def test_a_forgotten_state_starts_anew(name, shapes):
     assert_same(params[:1], alone)
 
 
+@few_and_many()
 @pytest.mark.parametrize("to", [torch.float64, torch.bfloat16, torch.float16], ids=str)
 def test_a_model_may_change_its_type_in_mid_run(name, shapes, to):
     """Its states keep theirs, and every array is read in its own type."""
@@ -229,6 +240,7 @@ def test_a_type_changed_back_and_forth_loses_no_step(name):
     assert_close(params, plain)
 
 
+@few_and_many()
 def test_gradients_are_not_kept_alive(name, shapes):
     params = weights(shapes)
     opt = ours(name, params)
@@ -268,6 +280,7 @@ def free(tensor) -> int:
 WHOSE = ["parameter", "gradient", "state"]
 
 
+@few_and_many()
 @pytest.mark.parametrize("whose", WHOSE)
 def test_freed_memory_is_an_error_and_not_a_crash(name, shapes, whose):
     """FSDP frees storages this way; torch's own kernels would read address 0."""

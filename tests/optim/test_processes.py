@@ -39,32 +39,64 @@ def run(code, **environment):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_child_can_step(tmp_path):
-    """After the parent has used its threads, which the child does not have."""
+    """Before any step, and after the parent has used its threads, which the child does not have."""
     done = run(
         """
         import signal, warnings
-        p, opt = made()
-        opt.step()
         warnings.simplefilter("ignore", DeprecationWarning)  # fork beside threads, from 3.12 on
-        child = os.fork()
-        if child == 0:
-            signal.alarm(60)  # a child that hangs is a child that fails
-            torch.set_num_threads(1)  # torch's own threads are gone as well
-            copy = p.detach().clone()
-            torch.get_num_threads = lambda: 2
+        p, opt = made()
+        for before in (0, 1):
+            child = os.fork()
+            if child == 0:
+                signal.alarm(60)  # a child that hangs is a child that fails
+                torch.set_num_threads(1)  # torch's own threads are gone as well
+                copy = p.detach().clone()
+                torch.get_num_threads = lambda: 2
+                opt.step()
+                fine = not torch.equal(copy, p)
+                torch.save(p.detach(), os.environ["RESULT"])
+                os._exit(0 if fine else 1)
+            _, status = os.waitpid(child, 0)
+            assert status == 0, (before, status)
+            stepped = torch.load(os.environ["RESULT"])
+            assert right(stepped, before + 1), f"the child stepped wrong: {before}"
+            assert right(p, before), "the child wrote into the parent"
             opt.step()
-            fine = not torch.equal(copy, p)
-            torch.save(p.detach(), os.environ["RESULT"])
-            os._exit(0 if fine else 1)
-        _, status = os.waitpid(child, 0)
-        assert status == 0, status
-        assert right(torch.load(os.environ["RESULT"]), 2), "the child stepped wrong"
-        assert right(p, 1), "the child wrote into the parent"
-        opt.step()
-        assert right(p, 2), "the parent cannot go on"
+            assert right(p, before + 1), f"the parent cannot go on: {before}"
         print("fine")
         """,
         RESULT=str(tmp_path / "child.pt"),
+    )
+    assert (done.returncode, done.stdout) == (0, "fine\n"), done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_children_train_what_is_in_shared_memory():
+    """Hogwild: three processes, one after the other, on the parent's parameters and states."""
+    done = run(
+        """
+        import warnings
+        warnings.simplefilter("ignore", DeprecationWarning)  # fork beside threads, from 3.12 on
+        p = torch.nn.Parameter(torch.linspace(-1, 1, 1000))
+        q = torch.nn.Parameter(p.detach().clone())
+        for each in (p, q):
+            each.grad = torch.linspace(1, 2, 1000)
+        p.share_memory_()
+        opt, plain = optim.Adagrad([p], lr=0.1), torch.optim.Adagrad([q], lr=0.1)
+        opt.share_memory()
+        assert all(state.is_shared() for state in opt.state[p].values())
+        for _ in range(3):
+            child = os.fork()
+            if child == 0:
+                opt.step()
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+            plain.step()
+        assert float(opt.state[p]["step"]) == 3.0
+        assert torch.allclose(opt.state[p]["sum"], plain.state[q]["sum"])
+        assert torch.allclose(p, q), "the parent does not see what its children did"
+        print("fine")
+        """
     )
     assert (done.returncode, done.stdout) == (0, "fine\n"), done.stderr
 

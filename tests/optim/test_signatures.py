@@ -8,7 +8,7 @@ import torch
 from torch.nn import Parameter
 
 import thalweg.optim as optim
-from tests.optim.runs import OURS, TWINS, ours, weights
+from tests.optim.runs import EVERY, OURS, TWINS, ours, weights
 
 POSITIONAL, KEYWORD = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
 
@@ -23,19 +23,19 @@ def one_group(cls) -> dict:
     return {key: value for key, value in group.items() if key != "params"}
 
 
-@pytest.mark.parametrize("name", TWINS)
+@pytest.mark.parametrize("name", [*TWINS, "SparseAdam"])
 def test_positional_arguments_are_torchs_in_order_and_with_its_defaults(name):
     have = arguments(getattr(optim, name), POSITIONAL)
     assert have == arguments(getattr(torch.optim, name), POSITIONAL)
 
 
-@pytest.mark.parametrize("name", TWINS)
+@pytest.mark.parametrize("name", [*TWINS, "SparseAdam"])
 def test_keyword_arguments_are_torchs_and_perhaps_more(name):
     have = arguments(getattr(optim, name), KEYWORD)
     assert set(arguments(getattr(torch.optim, name), KEYWORD)) <= set(have)
 
 
-@pytest.mark.parametrize("name", TWINS)
+@pytest.mark.parametrize("name", [*TWINS, "SparseAdam"])
 def test_a_group_holds_what_torchs_holds_and_perhaps_more(name):
     want = one_group(getattr(torch.optim, name))
     have = one_group(getattr(optim, name))
@@ -71,7 +71,7 @@ def test_ranger_takes_the_reference_spelling_in_a_group():
     assert group["n_sma_threshold"] == 4.5
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", EVERY)
 def test_every_class_takes_the_flags_that_frameworks_pass(name):
     flags = {"foreach": True, "maximize": True, "capturable": True, "differentiable": True}
     (group,) = ours(name, weights(), **flags).param_groups
@@ -79,7 +79,7 @@ def test_every_class_takes_the_flags_that_frameworks_pass(name):
     assert ours(name, weights(), fused=True).param_groups[0]["fused"] is True
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_class_is_a_torch_optimizer_and_no_torch_class_below_that(name):
     cls = getattr(optim, name)
     assert issubclass(cls, torch.optim.Optimizer)
@@ -88,7 +88,7 @@ def test_a_class_is_a_torch_optimizer_and_no_torch_class_below_that(name):
     assert not any(issubclass(cls, other) for other in theirs if isinstance(other, type))
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_class_has_nothing_that_frameworks_trip_over(name):
     opt = ours(name, weights())
     assert not callable(opt)  # fastai tells classes from instances by this
@@ -99,13 +99,13 @@ def test_a_class_has_nothing_that_frameworks_trip_over(name):
     assert list(inspect.signature(opt.step).parameters) == ["closure"]
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_class_says_where_it_lives(name):
     cls = getattr(optim, name)
     assert (cls.__name__, cls.__qualname__, cls.__module__) == (name, name, "thalweg.optim")
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", EVERY)
 def test_help_shows_the_signature_and_the_paper(name):
     page = pydoc.plain(pydoc.render_doc(getattr(optim, name)))
     assert f"class {name}(" in page

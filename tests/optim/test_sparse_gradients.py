@@ -22,8 +22,11 @@ from thalweg.chain import chain
 from thalweg.rules import Adagrad
 from thalweg.stages import DecoupledDecay
 
-# torch's Adagrad warns of a sparse tensor that it makes itself
-pytestmark = pytest.mark.filterwarnings("ignore:Sparse invariant checks")
+pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
+    # torch's Adagrad warns of a sparse tensor that it makes itself
+    pytest.mark.filterwarnings("ignore:Sparse invariant checks"),
+]
 
 TAKING = [
     ("SGD", {"lr": 0.1}),

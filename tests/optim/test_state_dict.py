@@ -1,15 +1,19 @@
 """What lies in `state` and in a state_dict: torch's keys, shapes, types, and when they appear."""
 
+import copy
+
 import pytest
 import torch
 from torch.nn import Parameter
 
 import thalweg.optim as optim
 from tests.optim.runs import (
+    EVERY,
     OURS,
     SHAPES,
     TWINS,
     assert_same,
+    assert_same_state,
     give_gradients,
     numbers,
     ours,
@@ -46,7 +50,12 @@ VARIANTS = [
     ("Adam", {"amsgrad": False}),
     ("AdamW", {"amsgrad": True}),
     ("AdamW", {"capturable": True, "foreach": True}),
+    ("Adagrad", {"initial_accumulator_value": 0, "lr_decay": 0}),
+    ("NAdam", {"decoupled_weight_decay": True}),
     ("RAdam", {"decoupled_weight_decay": True}),
+    ("RMSprop", {"momentum": 0, "centered": False}),
+    ("RMSprop", {"momentum": 0, "centered": True}),
+    ("RMSprop", {"momentum": 0.5, "centered": False}),
 ]
 
 
@@ -69,16 +78,15 @@ def test_rangers_states_have_the_reference_names():
         )
 
 
-@pytest.mark.parametrize("fused", [None, True])
-@pytest.mark.parametrize("name", ["Adam", "AdamW"])
-def test_the_step_has_torchs_type_where_the_default_type_is_float64(name, fused):
-    one, other = (make(name, weights(dtype=torch.float64), fused=fused) for make in (ours, torchs))
-    torch.set_default_dtype(torch.float64)
-    try:
-        walk(one)
-        walk(other)
-    finally:
-        torch.set_default_dtype(torch.float32)
+@pytest.mark.usefixtures("numbers_in_double")
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [(name, {}) for name in TWINS] + [(n, {"fused": True}) for n in ("Adam", "AdamW", "Adagrad")],
+)
+def test_numbers_have_torchs_type_where_the_default_type_is_float64(name, settings):
+    one, other = (make(name, weights(dtype=torch.float64), **settings) for make in (ours, torchs))
+    walk(one)
+    walk(other)
     assert described(one) == described(other)
 
 
@@ -245,6 +253,45 @@ def test_torchs_distributed_checkpoint_reads_and_restores_an_optimizer(name):
     for p, q in zip(model.parameters(), other.parameters(), strict=True):
         for key, held in opt.state[p].items():
             assert torch.equal(fresh.state[q][key], held)
+
+
+@pytest.mark.parametrize("flat", [False, True], ids=["nested", "flat"])
+@pytest.mark.parametrize("name", EVERY)
+def test_torchs_distributed_checkpoint_makes_every_state_and_moves_nothing(name, flat):
+    """It steps an optimizer without states with zero gradients and lr = 0, to see them."""
+    dcp = pytest.importorskip("torch.distributed.checkpoint.state_dict")
+    options = dcp.StateDictOptions(flatten_optimizer_state_dict=flat)
+    model = torch.nn.Linear(3, 2)
+    before = [p.detach().clone() for p in model.parameters()]
+    opt = ours(name, model.parameters(), **({"k": 1} if name == "Ranger" else {}))
+    fresh = dcp.get_optimizer_state_dict(model, opt, options=options)
+    assert_same(model.parameters(), before)
+    assert all(p.grad is None for p in model.parameters())
+    if not flat:
+        full = ours(name, [torch.nn.Parameter(p.clone()) for p in before])
+        walk(full, 9)
+        made = {path: list(state) for path, state in fresh["state"].items()}
+        wanted = [list(state) for state in full.state.values()]
+        assert made == dict(zip(["weight", "bias"], wanted, strict=True))
+    again = ours(name, model.parameters())
+    dcp.set_optimizer_state_dict(model, again, fresh, options=options)
+    assert_same_state(again, opt)
+    assert_same(model.parameters(), before)
+
+
+def test_a_decay_filter_goes_through_torchs_distributed_checkpoint():
+    dcp = pytest.importorskip("torch.distributed.checkpoint.state_dict")
+    model = torch.nn.Linear(3, 2)
+    decays = {"weight_decay": 0.3, "decay_filter": lambda name, p: name == "weight"}
+    opt = optim.AdamW(model.named_parameters(), **decays)
+    walk(opt, 2)
+    opt.zero_grad()  # of a model with gradients torch reads no states
+    other = copy.deepcopy(model)
+    fresh = optim.AdamW(other.named_parameters(), **decays)
+    dcp.set_optimizer_state_dict(other, fresh, reloaded(dcp.get_optimizer_state_dict(model, opt)))
+    walk(opt, 2, start=2)
+    walk(fresh, 2, start=2)
+    assert_same(other.parameters(), model.parameters())
 
 
 def test_sgd_without_momentum_keeps_nothing():

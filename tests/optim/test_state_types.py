@@ -224,3 +224,14 @@ def test_the_numbers_beside_the_states_stay_as_torch_has_them(name):
         for opt in (narrow, plain)
     ]
     assert kinds[0] == kinds[1] == dict.fromkeys(keys, torch.float32)
+
+
+@pytest.mark.usefixtures("numbers_in_double")
+@pytest.mark.parametrize("name", ["ASGD", "NAdam"])
+def test_the_numbers_of_a_parameter_without_axes_are_no_states(name):
+    """They have its shape, and are as wide after a file as before."""
+    opt = ours(name, weights([()]), state_dtype="float32")
+    walk(opt, 2)
+    fresh = ours(name, weights([()]), state_dtype="float32")
+    fresh.load_state_dict(reloaded(opt.state_dict()))
+    assert_same_state(fresh, opt)

@@ -7,7 +7,17 @@ import torch
 from torch.nn import Linear, Parameter
 
 import thalweg.optim as optim
-from tests.optim.runs import OURS, assert_close, assert_same, numbers, ours, values
+from tests.optim.runs import (
+    EVERY,
+    OURS,
+    assert_close,
+    assert_same,
+    numbers,
+    ours,
+    values,
+    walk,
+    weights,
+)
 from thalweg.chain import chain
 from thalweg.rules import SGD
 from thalweg.stages import ClipNorm
@@ -100,6 +110,20 @@ def test_optimizers_stepped_in_two_threads_are_as_one_after_the_other(shape, thr
         *(lambda o=o, p=p, g=g: train(o, p, g) for o, p, g in zip(opts, params, grads, strict=True))
     )
     assert_same(params, serial)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_two_optimizers_of_one_class_in_two_threads_do_not_meet(name, threads):
+    """They share kernels, and nothing that a step writes."""
+    threads(2)
+    pairs = [weights(dtype=torch.float32) for _ in range(2)]
+    serial = [weights(dtype=torch.float32) for _ in range(2)]
+    for which, params in enumerate(serial):
+        walk(ours(name, params), 30, start=100 * which)
+    opts = [ours(name, params) for params in pairs]
+    together(*(lambda o=o, i=i: walk(o, 30, start=100 * i) for i, o in enumerate(opts)))
+    for have, want in zip(pairs, serial, strict=True):
+        assert_same(have, want)
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -3,10 +3,10 @@
 import pytest
 from torch.nn import Parameter
 
-from tests.optim.runs import OURS, give_gradients, numbers, ours, walk, weights
+from tests.optim.runs import EVERY, give_gradients, numbers, ours, walk, weights
 
 
-@pytest.fixture(params=OURS)
+@pytest.fixture(params=EVERY)
 def name(request):
     return request.param
 

@@ -10,6 +10,7 @@ import typer
 from thalweg import __version__
 from thalweg.lab.contestants import DEFAULT_NAMES, Budget, enter
 from thalweg.lab.errors import UserError
+from thalweg.lab.network import BACKENDS
 
 __all__ = ["app", "run"]
 
@@ -65,6 +66,10 @@ _Optimizers = typer.Argument(
 _Lr = typer.Option(
     metavar="NAME=VALUE", help="Learning rate of one optimizer, not to be chosen; repeatable."
 )
+_Backend = typer.Option(
+    metavar="|".join(BACKENDS),
+    help="What the network is written in: thalweg's own mytorch, on NumPy, or torch.",
+)
 _Name = typer.Option(
     metavar="NAME",
     help="Write to runs/NAME and replace what an earlier run wrote there. "
@@ -82,6 +87,7 @@ def compare(
     seeds: Annotated[int, _count("Trainings of each optimizer.")] = Budget().seeds,
     epochs: Annotated[int, _count("Passes over the training images.")] = Budget().epochs,
     batch_size: Annotated[int, _count("Images in a batch.")] = Budget().batch_size,
+    backend: Annotated[str, _Backend] = "mytorch",
     name: Annotated[str | None, _Name] = None,
     out: Annotated[Path | None, _Out] = None,
 ) -> None:
@@ -98,4 +104,4 @@ def compare(
 
     from thalweg.lab.compare import compare
 
-    raise typer.Exit(compare(contestants, Budget(seeds, epochs, batch_size), name, out))
+    raise typer.Exit(compare(contestants, Budget(seeds, epochs, batch_size), backend, name, out))

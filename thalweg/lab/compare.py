@@ -24,17 +24,21 @@ _INTERRUPTED = 130
 
 
 def compare(
-    contestants: list[Contestant], budget: Budget, name: str | None, out: Path | None
+    contestants: list[Contestant],
+    budget: Budget,
+    backend: str,
+    name: str | None,
+    out: Path | None,
 ) -> int:
     """Compare the contestants, leave the results in a folder, and give the exit code."""
     console = Console(highlight=False)
     begun = time.monotonic()
     with catch_interrupt() as interrupted:
-        backend = load_backend("torch")
-        backend.use_threads(THREADS)
+        framework = load_backend(backend)
+        framework.use_threads(THREADS)
         folder = open_folder("compare", name, out)
-        contest = Contest(contestants, budget, backend, load_tasks())
-        console.print(Text(_announce(contest)))
+        contest = Contest(contestants, budget, framework, load_tasks())
+        console.print(Text(_announce(contest, backend)))
         complete = _play(contest, console, interrupted)
         seconds = time.monotonic() - begun
         if not contest.finished:
@@ -43,19 +47,20 @@ def compare(
             console.print("Interrupted before anything was finished; nothing is written.")
             return _INTERRUPTED
         try:  # first, for after Ctrl-C whatever shows our output may be gone too
-            written = _write(folder, contest, complete, seconds)
+            written = _write(folder, contest, backend, complete, seconds)
         finally:
             print_report(console, contest)
         _conclude(console, contest, complete, seconds, written)
     return 0 if complete else _INTERRUPTED
 
 
-def _announce(contest: Contest) -> str:
+def _announce(contest: Contest, backend: str) -> str:
     final, budget = contest.final_task, contest.budget
+    epochs = f"{budget.epochs} epoch{'s' * (budget.epochs != 1)}"
     return (
         f"Handwritten digits: {len(final.labels)} images to train on, {len(final.held_labels)} "
-        f"to test; a {'-'.join(map(str, SIZES))} network, {budget.epochs} epochs in batches "
-        f"of {budget.batch_size}."
+        f"to test; a {'-'.join(map(str, SIZES))} network in {backend}, {epochs} in batches of "
+        f"{budget.batch_size}."
     )
 
 
@@ -69,10 +74,12 @@ def _play(contest: Contest, console: Console, interrupted: Callable[[], bool]) -
     return True
 
 
-def _write(folder: Path, contest: Contest, complete: bool, seconds: float) -> list[Path]:
+def _write(
+    folder: Path, contest: Contest, backend: str, complete: bool, seconds: float
+) -> list[Path]:
     results, curves = folder / RESULTS, folder / CURVES
     try:
-        write_results(results, contest, complete, seconds)
+        write_results(results, contest, backend, complete, seconds)
         if not any(entry.runs for entry in contest.entries):
             curves.unlink(missing_ok=True)  # an earlier run's
             return [results]

@@ -15,6 +15,8 @@ DEFAULT_NAMES = ("SGD", "Adam", "AdamW", "RAdam", "Ranger")
 # Where an optimizer's own default would be a poor showing.
 _OVERRIDES: Mapping[str, Mapping[str, Any]] = {"SGD": {"momentum": 0.9}}
 
+_LEFT_OUT = {"SparseAdam": "it is for the sparse gradients of embeddings, and there are none here"}
+
 
 class Budget(NamedTuple):
     """How much every optimizer gets."""
@@ -48,6 +50,7 @@ def _known() -> dict[str, dict[str, Any]]:
     return {
         name: {key: setting.default for key, setting in chain.settings.items()}
         for name, chain in OPTIMIZERS.items()
+        if name not in _LEFT_OUT
     }
 
 
@@ -55,6 +58,9 @@ def _find(typed: str) -> str:
     by_lower = {name.lower(): name for name in _known()}
     if typed.lower() in by_lower:
         return by_lower[typed.lower()]
+    for name, reason in _LEFT_OUT.items():
+        if typed.lower() == name.lower():
+            raise UserError(f"{name} cannot take part: {reason}")
     close = difflib.get_close_matches(typed.lower(), by_lower, n=1)
     hint = f" (did you mean {by_lower[close[0]]}?)" if close else ""
     raise UserError(

@@ -11,13 +11,22 @@ import numpy as np
 from thalweg.lab.digits import CLASSES, PIXELS
 from thalweg.lab.errors import UserError
 
-__all__ = ["SIZES", "Backend", "Classifier", "Layer", "Optimizer", "initial_layers", "load_backend"]
+__all__ = [
+    "BACKENDS",
+    "SIZES",
+    "Backend",
+    "Classifier",
+    "Layer",
+    "Optimizer",
+    "initial_layers",
+    "load_backend",
+]
 
 SIZES = (PIXELS, 128, 64, CLASSES)
 
 Layer = tuple[np.ndarray, np.ndarray]
 
-_BACKENDS = {"torch": "thalweg.optim.classifier"}
+BACKENDS = {"mytorch": "thalweg.mytorch.classifier", "torch": "thalweg.optim.classifier"}
 
 
 class Optimizer(Protocol):
@@ -51,10 +60,12 @@ class Backend(Protocol):
 
 
 def load_backend(name: str) -> Backend:
-    """Import the module that brings the framework called name."""
-    if find_spec(name) is None:
-        raise UserError(f"this command needs {name}: pip install 'thalweg[{name}]'")
-    return cast(Backend, import_module(_BACKENDS[name]))
+    """Import the module that brings the framework called name; mytorch is always there."""
+    if name not in BACKENDS:
+        raise UserError(f"--backend must be {' or '.join(BACKENDS)}, got {name!r}")
+    if name == "torch" and find_spec("torch") is None:
+        raise UserError("--backend torch needs torch: pip install 'thalweg[torch]'")
+    return cast(Backend, import_module(BACKENDS[name]))
 
 
 def initial_layers(seed: int) -> list[Layer]:

@@ -13,7 +13,7 @@ from thalweg.lab.contest import Contest, Entry
 from thalweg.lab.summary import rank
 from thalweg.lab.training import EVALUATE_EVERY, TARGET, Curve
 
-__all__ = ["draw_curves"]
+__all__ = ["draw_curves", "plot_schedule"]
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart; black and yellow left out.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
@@ -45,6 +45,16 @@ def draw_curves(path: Path, contest: Contest) -> None:
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
     figure.savefig(path, dpi=150)
     plt.close(figure)
+
+
+def plot_schedule(values: np.ndarray, label: str, axes: Axes | None = None) -> Axes:
+    """Plot one value for each step, into the axes given or into a new figure; return the axes."""
+    if axes is None:
+        _, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
+        _label(axes, "")
+    axes.plot(np.arange(len(values)), values, label=label, linewidth=1.7)
+    axes.legend(frameon=False)
+    return axes
 
 
 def _title(entries: Sequence[Entry]) -> str:

@@ -27,7 +27,10 @@ RESULTS = "results.json"
 CURVES = "curves.png"
 
 _RUNS = Path("runs")
-_PACKAGES = ("numpy", "numba", "scikit-learn", "torch")
+_PACKAGES = {
+    "mytorch": ("numpy", "numba", "scikit-learn"),
+    "torch": ("numpy", "numba", "scikit-learn", "torch"),
+}
 
 
 def open_folder(command: str, name: str | None, out: Path | None) -> Path:
@@ -73,13 +76,16 @@ def save(path: Path, write: Callable[[Path], object]) -> None:
         partial.unlink(missing_ok=True)
 
 
-def write_results(path: Path, contest: Contest, complete: bool, seconds: float) -> None:
+def write_results(
+    path: Path, contest: Contest, backend: str, complete: bool, seconds: float
+) -> None:
     """Write everything known about a contest; null stands for what is not finite or not there."""
     results = {
         "complete": complete,
+        "backend": backend,
         "finished_at": datetime.now().astimezone().isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),
-        "versions": _versions(),
+        "versions": _versions(backend),
         "machine": {"platform": platform.platform(), "cpus": os.cpu_count(), "threads": THREADS},
         "settings": _settings(contest),
         "optimizers": {entry.name: _describe(entry) for entry in contest.entries},
@@ -88,8 +94,8 @@ def write_results(path: Path, contest: Contest, complete: bool, seconds: float) 
     save(path, lambda partial: partial.write_text(_join_numbers(text) + "\n"))
 
 
-def _versions() -> dict[str, str]:
-    packages = {package: version(package) for package in _PACKAGES}
+def _versions(backend: str) -> dict[str, str]:
+    packages = {package: version(package) for package in _PACKAGES[backend]}
     return {"thalweg": __version__, "python": platform.python_version(), **packages}
 
 

@@ -1,11 +1,14 @@
 """A small network library on NumPy alone, in torch's manner.
 
-from thalweg.mytorch import Tensor, data, nn
+A training loop reads as it does there:
 
-model = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
-for images, labels in data.DataLoader(data.digits(), batch_size=64, shuffle=True):
-    loss = nn.CrossEntropyLoss()(model(images), labels)
-    loss.backward()
+    from thalweg.mytorch import data, nn
+
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+    loss_of = nn.CrossEntropyLoss()
+    for images, labels in data.DataLoader(data.digits(), batch_size=64, shuffle=True):
+        model.zero_grad()
+        loss_of(model(images), labels).backward()
 """
 
 from thalweg.mytorch import data, nn

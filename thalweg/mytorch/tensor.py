@@ -133,12 +133,12 @@ class Tensor:
             return
         gradients = {self: seed}
         for result in self._history():
-            gradient = gradients.pop(result)
+            arrived = gradients.pop(result)
             parents, result._parents = result._parents, None
             for parent, pullback in parents or ():
-                part = pullback(gradient)
+                part = pullback(arrived)
                 if parent._parents == ():
-                    parent._accumulate(part, is_its_own=part is not gradient and part.base is None)
+                    parent._accumulate(part, is_its_own=part is not arrived and part.base is None)
                 elif parent in gradients:
                     gradients[parent] = gradients[parent] + part
                 else:

@@ -126,8 +126,10 @@ class Adafactor(BaseOptimizer):
     def _step(self, parts: Sequence[Lot], seen: Seen) -> None:
         """Step parameters of which none comes twice."""
         vectors, matrices = _by_axes(seen)
-        views = [STEP.views(lot.group, lot.spared) for lot in parts]
-        factored = [STEP.views({**lot.group, "factored": True}, lot.spared) for lot in parts]
+        views, factored = (
+            [STEP.views({**lot.group, "factored": one, "r": 1.0}, lot.spared) for lot in parts]
+            for one in (False, True)
+        )
         layout, found = self._vectors, self._matrices
         if layout is None or not layout.fits(vectors, views, self.state):
             layout = None

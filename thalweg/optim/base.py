@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, overload
 
 import torch
@@ -28,6 +28,15 @@ class BaseOptimizer(torch.optim.Optimizer):
     def _complete(self, group: dict[str, Any]) -> None:
         """Fill in what a group loaded from a file lacks."""
         raise NotImplementedError
+
+    def _with_own(self, loaded: dict[str, Any]) -> dict[str, Any]:
+        """A loaded state_dict with what torch's classes do not have, where it lacks it."""
+        return loaded
+
+    @property
+    def _numbers(self) -> Collection[str]:
+        """The keys of a parameter's state that hold single numbers, whatever its type."""
+        return ("step",)
 
     def _update(self) -> None:
         """Move every parameter that has a gradient by one step."""
@@ -94,12 +103,13 @@ class BaseOptimizer(torch.optim.Optimizer):
         """Load a state_dict of ours or of torch's class of the same name.
 
         Where both sides have the parameters' names, states go by name, whatever the order; with
-        `strict`, a name missing on either side is an error. A state in a wider type than its
-        parameter keeps it; torch would narrow it.
+        `strict`, a name missing on either side is an error, without it what fits is loaded and the
+        rest stays. A state in a wider type than its parameter keeps it; torch would narrow it.
         """
 
         def remember(_: Any, given: dict[str, Any]) -> dict[str, Any]:  # after the user's own hooks
-            self._loading = by_name(type(self).__name__, given, self.param_groups, strict)
+            named = by_name(type(self).__name__, given, self.param_groups, self.state, strict)
+            self._loading = self._with_own(named)
             return self._loading
 
         handle = self.register_load_state_dict_pre_hook(remember)
@@ -114,4 +124,4 @@ class BaseOptimizer(torch.optim.Optimizer):
         for group in self.param_groups:
             self._complete(group)
         if self._loading is not None:
-            restore_types(self.param_groups, self.state, self._loading)
+            restore_types(self.param_groups, self.state, self._loading, self._numbers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 from operator import is_
 from typing import Any, ClassVar
 
@@ -53,6 +53,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
 
     chain: ClassVar[Chain]
     _layout: Layout | None = None
+    _predicate: Callable[[str, Tensor], bool] | None = None
     _fresh: dict[Tensor, set[str]]  # parts whose states a tracing made: their first step is ahead
 
     def __init__(self, params: Any, **settings: Any) -> None:
@@ -64,6 +65,9 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         self._check_flags(settings)
         self._check(settings)
         super().__init__(params, settings)
+        if callable(settings["decay_filter"]):  # a function in the defaults could not be pickled
+            self._predicate = settings["decay_filter"]
+            self.defaults["decay_filter"] = None
         self._fresh = {}
         if self.chain.starts_at_construction:
             self._start()
@@ -109,6 +113,8 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
             check_average(self.chain.name, param_group["average"])
             param_group = {**param_group, **plain(param_group["average"])}
             self._check_same_average([*self.param_groups, param_group])
+        if isinstance(param_group, dict) and "decay_filter" not in param_group:
+            param_group = {**param_group, **self._filter_of_others()}
         super().add_param_group(param_group)
         group = self.param_groups[-1]
         try:
@@ -122,6 +128,17 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         except BaseException:
             self.param_groups.pop()
             raise
+
+    def _filter_of_others(self) -> dict[str, Any]:
+        """The predicate that the optimizer was made with, for a group that brings none."""
+        if self._predicate is not None:
+            return {"decay_filter": self._predicate}
+        if any(isinstance(group["decay_filter"], list) for group in self.param_groups):
+            raise ValueError(
+                f"{self.chain.name}: a new group needs its own decay_filter; the predicate that "
+                "the optimizer was made with is lost in copies and files"
+            )
+        return {}
 
     def _check_same_average(self, groups: Sequence[Mapping[str, Any]]) -> None:
         kinds = {group["average"] for group in groups} | {self.defaults["average"]}
@@ -307,12 +324,22 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
             one.keep_cells(values)
         layout.finish(cells)
 
+    def _with_own(self, loaded: dict[str, Any]) -> dict[str, Any]:
+        groups = list(loaded["param_groups"])
+        for i, (saved, mine) in enumerate(zip(groups, self.param_groups, strict=False)):
+            own = {k: v for k, v in mine.items() if k in EXTRAS or k.startswith("average")}
+            groups[i] = {**own, **saved}
+        return {**loaded, "param_groups": groups}
+
+    @property
+    def _numbers(self) -> Collection[str]:
+        return self.chain.cells
+
     def _complete(self, group: dict[str, Any]) -> None:
         for alias, name in self.chain.aliases.items():
             if alias in group:
                 group[name] = group.pop(alias)
-        own = {name: value for name, value in self.defaults.items() if name.startswith("average")}
-        for name, value in {**self.chain.defaults, **FLAGS, **EXTRAS, **own}.items():
+        for name, value in {**self.chain.defaults, **FLAGS, **EXTRAS}.items():
             group.setdefault(name, value)
         group.update(self.chain.fixed)
 

@@ -6,7 +6,7 @@
 from thalweg.elementwise import lerp, maximum, minimum, sqrt
 from thalweg.rule import Rule, measure, setting, state, switch
 
-__all__ = ["AdafactorStep", "Average", "Length", "Squares", "Total"]
+__all__ = ["AdafactorStep", "Average", "Descend", "Length", "Momentum", "Squares", "Total"]
 
 
 class AdafactorStep(Rule):
@@ -105,3 +105,31 @@ class Average(Rule):
         p = lerp(p, g / n, w)
         s = p
         return p, s
+
+
+class Momentum(Rule):
+    """m <- m + w (g - m), and into u the direction: m, or with Nesterov m + ahead (g - m)."""
+
+    w: float = 0.05
+    ahead: float = 0.05
+    nesterov: bool = True
+    m = state("m")
+    u = state("u")
+
+    @staticmethod
+    def update(p, g, m, u, w, ahead, nesterov):
+        m = lerp(m, g, w)
+        u = lerp(m, g, ahead) if nesterov else m
+        return p, m, u
+
+
+class Descend(Rule):
+    """p <- keep p - step g"""
+
+    keep: float = 1.0
+    step: float = 1.0
+
+    @staticmethod
+    def update(p, g, keep, step):
+        p = keep * p - step * g
+        return p

@@ -17,6 +17,7 @@ from thalweg.fuse import cpu, threads
 from thalweg.fuse.cpu_cache import compiled
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.line_search import Number, Point, strong_wolfe
+from thalweg.optim.reach import PLAIN
 from thalweg.settings import Setting
 
 __all__ = ["LBFGS"]
@@ -120,13 +121,14 @@ class LBFGS(BaseOptimizer):
         """Add a group to the one problem that is solved; the history starts anew."""
         if self.param_groups and isinstance(param_group, dict):
             of_all = {name: self.param_groups[0][name] for name in OF_ALL}
+            param_group = {**of_all, **param_group}
+            self._check({**self.defaults, **param_group})
             for name, value in of_all.items():
-                if param_group.get(name, value) != value:
+                if param_group[name] != value:
                     raise ValueError(
                         f"LBFGS: {name} must be the same in all groups, for they are one "
                         f"problem; got {param_group[name]!r} beside {value!r}"
                     )
-            param_group = {**of_all, **param_group}
         super().add_param_group(param_group)
         for held in self.state.values():
             _restart(held)
@@ -210,7 +212,7 @@ class LBFGS(BaseOptimizer):
             # The last step is taken in. Until there is another, none has been made since.
             state.update(d=d, t=0.0, prev_flat_grad=g, prev_loss=f)
             start = Point(0.0, f, g, g.dot(d))
-            t: Any = problem.rate  # as in the line search: what torch has in a tensor is in one
+            t: Number = problem.rate
             if start.slope > -h["tolerance_change"]:
                 state["n_iter"] += 1
                 return
@@ -238,7 +240,7 @@ class LBFGS(BaseOptimizer):
     ) -> Tensor:
         """-H g, in each group in proportion to its lr."""
         d = _forget(state, g) if is_first else self._newton(state, g)
-        if problem.scale(d) and g.dot(d) > 0:
+        if problem.scale(d) and g.dot(d) > -self.param_groups[0]["tolerance_change"]:
             d = _forget(state, g)
             problem.scale(d)
         return d
@@ -246,33 +248,31 @@ class LBFGS(BaseOptimizer):
     def _newton(self, state: dict[str, Any], g: Tensor) -> Tensor:
         """-H g, after the last step has been taken into the history."""
         m = int(self.param_groups[0]["history_size"])
-        s, y = state["d"] * state["t"], g - state["prev_flat_grad"]
-        ss, ys = [*state["old_stps"], s], [*state["old_dirs"], y]
-        # of every s and every y, the new ones last, with g and with the new y
-        with_s, with_y = _inner([*ss, *ys], g, y).view(2, len(ss), 2)
+        d, t = state["d"], state["t"]
+        s, y = d if t == 1 else d * t, g - state["prev_flat_grad"]
         gram = self._gram
-        if gram is None or not gram.is_of(ss[:-1], ys[:-1]):
-            gram = _Gram.of(ss[:-1], ys[:-1])
-        curvature = with_s[-1, 1]
-        if curvature > LEAST_CURVATURE:
-            gram = gram.grown(s, y, with_s[:, 1], with_y[:, 1]).last(m)
+        if gram is None or not gram.is_of(state["old_stps"], state["old_dirs"]):
+            gram = _Gram.of(state["old_stps"], state["old_dirs"])
+        if y.dot(s) > LEAST_CURVATURE:
+            gram = gram.newest(m - 1)
+            with_s, with_y = _inner([*gram.s, s, *gram.y, y], g, y).view(2, -1, 2)
+            gram = gram.grown(s, y, with_s[:, 1], with_y[:, 1])
+            ys, yy = with_s[-1, 1], with_y[-1, 1]
             state.update(
                 old_stps=list(gram.s),
                 old_dirs=list(gram.y),
-                ro=[*state["ro"], (1 / curvature).to(g)][-m:],
-                H_diag=(curvature / with_y[-1, 1]).to(g),
+                ro=[*state["ro"], (1 / ys).to(g)][-m:],
+                H_diag=(ys / yy).to(g),
             )
-            with_s, with_y = with_s[-m:], with_y[-m:]
         else:
-            with_s, with_y = with_s[:-1], with_y[:-1]
+            with_s, with_y = _inner([*gram.s, *gram.y], g, g).view(2, -1, 2)
         self._gram = gram
         gamma = float(state["H_diag"])
         alpha, c = gram.two_loops(with_s[:, 0], with_y[:, 0], gamma)
-        unused = [None] * (m - len(alpha))
-        state["al"] = [*alpha.to(g).unbind(), *unused]
+        state["al"] = [*alpha.to(g).unbind(), *[None] * (m - len(alpha))]
         # in the order of the two loops, with their partial sums
-        coefficients = torch.cat((alpha.new_tensor([-gamma]), -gamma * alpha.flip(0), c))
-        return _combined(coefficients, [g, *reversed(gram.y), *gram.s])
+        coefficients = torch.cat((-gamma * alpha.flip(0), c))
+        return _combined(-gamma, g, coefficients, [*reversed(gram.y), *gram.s])
 
 
 class _Problem:
@@ -303,7 +303,8 @@ class _Problem:
         self.evaluations += 1
         if self.loss is None:
             raise TypeError("LBFGS: the closure must return the loss, got None")
-        return self._sign * float(self.loss), self.gradient()
+        loss = self.loss.detach() if isinstance(self.loss, Tensor) else self.loss
+        return self._sign * float(loss), self.gradient()
 
     def gradient(self) -> Tensor:
         """A copy of all gradients, one behind the other; zeros where there is none."""
@@ -390,9 +391,11 @@ class _Gram:
         yy[:, -1] = yy[-1, :] = with_y
         return _Gram([*self.s, s], [*self.y, y], sy, yy)
 
-    def last(self, m: int) -> _Gram:
-        """The m newest pairs alone."""
-        return _Gram(self.s[-m:], self.y[-m:], self._sy[-m:, -m:], self._yy[-m:, -m:])
+    def newest(self, count: int) -> _Gram:
+        """Only the last so many pairs."""
+        first = max(len(self.s) - count, 0)
+        sy, yy = self._sy[first:, first:], self._yy[first:, first:]
+        return _Gram(self.s[first:], self.y[first:], sy, yy)
 
     def two_loops(self, sg: Tensor, yg: Tensor, gamma: float) -> tuple[Tensor, Tensor]:
         """Algorithm 7.4 on coefficients, from S'g and Y'g: two triangular solves.
@@ -489,13 +492,13 @@ def _size(p: Tensor) -> int:
     return 2 * p.numel() if p.is_complex() else p.numel()
 
 
-def _flat(grad: Tensor | None, p: Tensor) -> Tensor:
+def _flat(grad: Any, p: Tensor) -> Tensor:
     """A gradient as a row of real numbers, in the order of its indices however it is laid out."""
     if grad is None:
         grad = torch.zeros(p.shape, dtype=p.dtype, device=p.device)
     if grad.layout != torch.strided:
         grad = grad.to_dense()
-    if hasattr(grad, "full_tensor"):  # a DTensor: the history is kept whole on every rank
+    if _is_sharded(grad):  # the history is kept whole on every rank
         grad = grad.full_tensor()
     if grad.is_complex():
         grad = torch.view_as_real(grad.resolve_conj().resolve_neg())
@@ -505,12 +508,17 @@ def _flat(grad: Tensor | None, p: Tensor) -> Tensor:
 def _shaped(piece: Tensor, p: Any) -> Tensor:
     """A part of a direction in the shape of its parameter, and sharded as it is."""
     piece = piece.view(p.shape)
-    if not hasattr(p, "full_tensor"):
+    if not _is_sharded(p):
         return piece
     from torch.distributed.tensor import DTensor, Replicate
 
     whole = DTensor.from_local(piece, p.device_mesh, [Replicate()] * p.device_mesh.ndim)
     return whole.redistribute(placements=p.placements)
+
+
+def _is_sharded(tensor: Tensor) -> bool:
+    """Whether it is a DTensor."""
+    return type(tensor) not in PLAIN and hasattr(tensor, "full_tensor")
 
 
 def _largest(vector: Tensor) -> Tensor:
@@ -566,11 +574,11 @@ def kernel(arguments):
 """
 
 # The tiles go backwards: where the pass before ended, the rows are still in the cache.
-_COMBINED = """# Made by thalweg: the sum of all rows, each times its coefficient.
+_COMBINED = """# Made by thalweg: k u, and every row times its coefficient, added up.
 from thalweg.fuse.cpu_memory import claim, double, integer, load, store
 
-streams = ("a", "b", "c", "d", "out")
-load_a, load_b, load_c, load_d, load_out = [
+streams = ("a", "b", "c", "d", "u", "out")
+load_a, load_b, load_c, load_d, load_u, load_out = [
     load({format!r}, "float64", name, streams) for name in streams
 ]
 store_out = store({format!r}, "float64", "out", streams)
@@ -579,7 +587,8 @@ store_out = store({format!r}, "float64", "out", streams)
 def kernel(arguments):
     rows, count = integer(arguments, 0), integer(arguments, 1)
     length, tile, counter = integer(arguments, 2), integer(arguments, 3), integer(arguments, 4)
-    coefficients, out = integer(arguments, 5), integer(arguments, 6)
+    u, out, coefficients = integer(arguments, 5), integer(arguments, 6), integer(arguments, 7)
+    k = double(coefficients, count)
     while True:
         first = ((length - 1) // tile - claim(counter)) * tile
         if first < 0:
@@ -592,7 +601,7 @@ def kernel(arguments):
             kc, kd = double(coefficients, row + 2), double(coefficients, row + 3)
             if row == 0:
                 for i in range(first, last):
-                    sum = ka * load_a(a, i) + kb * load_b(b, i)
+                    sum = k * load_u(u, i) + ka * load_a(a, i) + kb * load_b(b, i)
                     store_out(out, i, sum + kc * load_c(c, i) + kd * load_d(d, i))
             else:
                 for i in range(first, last):
@@ -602,7 +611,9 @@ def kernel(arguments):
 
 
 def _inner(rows: Sequence[Tensor], u: Tensor, v: Tensor) -> Tensor:
-    """The inner products of every row with u and with v: a double for each."""
+    """The inner products of every row with u and with v, as doubles."""
+    if not rows:
+        return torch.zeros(0, 2, dtype=torch.float64)
     if not _is_reachable(u):
         wide_u, wide_v = u.double(), v.double()
         found = [torch.stack((row @ wide_u, row @ wide_v)) for row in map(Tensor.double, rows)]
@@ -613,17 +624,20 @@ def _inner(rows: Sequence[Tensor], u: Tensor, v: Tensor) -> Tensor:
     return torch.from_numpy(sums.sum(axis=0)[: len(rows)])
 
 
-def _combined(coefficients: Tensor, rows: Sequence[Tensor]) -> Tensor:
-    """The sum of the rows, each times its coefficient, in the type of the rows."""
-    if not _is_reachable(rows[0]):
-        out = torch.zeros_like(rows[0])
+def _combined(k: float, u: Tensor, coefficients: Tensor, rows: Sequence[Tensor]) -> Tensor:
+    """k u, and every row times its coefficient, added up."""
+    if not rows:
+        return u * k
+    if not _is_reachable(u):
+        out = u * k
         for coefficient, row in zip(coefficients.tolist(), rows, strict=True):
             out.add_(row, alpha=coefficient)
         return out
-    out, abreast = torch.empty_like(rows[0]), _padded(rows)
-    factors = np.zeros(len(abreast))
-    factors[: len(rows)] = coefficients
-    _launch(_COMBINED, "combination", abreast, factors.ctypes.data, out.data_ptr())
+    out, abreast = torch.empty_like(u), _padded(rows)
+    factors = np.zeros(len(abreast) + 1)
+    factors[: len(rows)], factors[-1] = coefficients, k
+    operands = u.data_ptr(), out.data_ptr(), factors.ctypes.data
+    _launch(_COMBINED, "combination", abreast, *operands)
     return out
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
 __all__ = ["Point", "strong_wolfe"]
 
-# A number of the search is a Python float or a tensor without axes. What is computed from slopes
-# stays in the type of the gradient, as in torch: in float32 its rounding decides near a minimum,
-# and where torch stops looking, so must this.
-Number = float | Tensor
+# A float, or a tensor without axes: what is computed from slopes stays in the gradient's type, as
+# in torch. Near a minimum its rounding decides, and where torch stops, this must stop too.
+Number = Any
 
 C1 = 1e-4  # the part of the first slope that the loss must have fallen by
 C2 = 0.9  # the part of the first slope's size that the slope may still have
@@ -91,7 +90,7 @@ def _zoom(
     low, high = _by_loss(ends)
     was_too_near = False
     for _ in range(limit):
-        left, right = sorted((ends[0].t, ends[1].t), key=float)
+        left, right = min(ends[0].t, ends[1].t), max(ends[0].t, ends[1].t)
         if left == right or (right - left) * longest < tolerance:
             break
         t = _cubic_minimum(ends[0], ends[1], left, right)

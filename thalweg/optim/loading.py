@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import torch
@@ -17,19 +17,24 @@ def restore_types(
     groups: Sequence[Group],
     states: Mapping[Tensor, MutableMapping[str, Any]],
     loaded: Mapping[str, Any],
+    numbers: Collection[str],
 ) -> None:
     """Take states again that torch rounded to their parameter's type (pytorch#43706).
 
-    A state stays as wide as it was saved; under `state_dtype="float32"` it has that type.
+    A state stays as wide as it was saved; under `state_dtype="float32"` it has that type. A single
+    number, one of the keys in `numbers`, is float32 or float64, whatever its parameter is.
     """
-    numbers = [i for group in loaded["param_groups"] for i in group["params"]]
+    ids = [i for group in loaded["param_groups"] for i in group["params"]]
     owners = [(p, group) for group in groups for p in group["params"]]
-    for number, (p, group) in zip(numbers, owners, strict=True):
+    for number, (p, group) in zip(ids, owners, strict=True):
         for key, value in loaded["state"].get(number, {}).items():
             have = states[p].get(key)
             if not (isinstance(have, Tensor) and isinstance(value, Tensor)):
                 continue
-            if group.get("state_dtype") == "float32" and have.dim() == p.dim() and key != "step":
+            if key in numbers:
+                dtype = torch.float64 if value.dtype == torch.float64 else torch.float32
+                states[p][key] = value.to(device=have.device, dtype=dtype)
+            elif group.get("state_dtype") == "float32":
                 dtype = torch.complex64 if have.is_complex() else torch.float32
                 states[p][key] = value.to(device=have.device, dtype=dtype)
             elif _is_wider(value, have):

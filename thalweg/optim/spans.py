@@ -46,6 +46,7 @@ class Spans:
         self.matrix, self.column, self.width = matrix[strip], column[strip], width[strip]
         self.row = counted(rows[matrix])
         self.table = vectors(self.width)
+        assert len(self.table.chunks) == len(strip), "the engine has cut a span in two"
         task = np.searchsorted(self.table.tasks, np.arange(len(strip)), side="right")
         keys = np.stack([strip, task, self.row // DEEPEST])
         is_first = np.append(True, np.any(keys[:, 1:] != keys[:, :-1], axis=0))[: len(strip)]

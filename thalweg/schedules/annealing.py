@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.elementwise import minimum
 from thalweg.schedules.falls import cosine_fall
+from thalweg.schedules.pointwise import minimum
 from thalweg.schedules.ranges import COUNT, FRACTION, LENGTH, STEPS, argument
 from thalweg.schedules.schedule import Schedule
 
@@ -27,7 +27,7 @@ class cosine(Schedule):
     Paper: Loshchilov and Hutter 2017, arXiv:1608.03983, equation 5, without its restarts.
     """
 
-    steps: int = argument(STEPS)
+    steps: float = argument(STEPS)
     floor: float = argument(FRACTION, 0.0)
 
     @property
@@ -43,7 +43,9 @@ class cosine(Schedule):
 class cosine_wave(Schedule):
     """A cosine between 1 and 0 that never ends: down in `half` steps, up again in as many.
 
-    s(t) = (1 + cos(pi t / half)) / 2
+    What torch's CosineAnnealingLR follows; the half of it that one mostly wants is `cosine`.
+
+        s(t) = (1 + cos(pi t / half)) / 2
     """
 
     half: float = argument(LENGTH)

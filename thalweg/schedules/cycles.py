@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from thalweg.elementwise import minimum, where
 from thalweg.schedules.falls import FALLS
+from thalweg.schedules.pointwise import floor, minimum, where
 from thalweg.schedules.ranges import COUNT, FRACTION, LENGTH, SHAPE, argument
 from thalweg.schedules.schedule import Schedule
 
@@ -22,7 +21,6 @@ def triangle(t: Any, total: float, rise: float) -> tuple[Any, Any]:
 
     A cycle takes `total` steps, of which the part `rise` goes up.
     """
-    floor = math.floor if isinstance(t, float | int) else np.floor
     cycle = floor(1 + t / total)
     x = 1.0 + t / total - cycle
     return cycle, where(x <= rise, x / rise, (1 - x) / (1 - rise))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from thalweg.schedules.ranges import AMOUNT, COUNT, STEPS, argument
+from thalweg.schedules.ranges import AMOUNT, COUNT, WHOLE, argument
 from thalweg.schedules.schedule import Schedule
 
 __all__ = ["Decay", "exponential", "multistep", "step_decay"]
@@ -33,9 +34,11 @@ class Decay(Schedule):
 
 @dataclass(frozen=True)
 class exponential(Decay):
-    """Decay at every step.
+    """Decay at every step: no end to plan for, and the same part taken off each time.
 
-    s(t) = gamma^t
+    `0.5 ** (1 / n)` halves the value every n steps.
+
+        s(t) = gamma^t
     """
 
     gamma: float = argument(AMOUNT)
@@ -46,9 +49,11 @@ class exponential(Decay):
 
 @dataclass(frozen=True)
 class step_decay(Decay):
-    """Decay once in `every` steps: the staircase of early image classifiers.
+    """Decay once in `every` steps: a staircase.
 
-    s(t) = gamma^floor(t / every)
+    What early image classifiers were trained with; it shows plainly what each value can do.
+
+        s(t) = gamma^floor(t / every)
     """
 
     every: int = argument(COUNT)
@@ -62,10 +67,12 @@ class step_decay(Decay):
 class multistep(Decay):
     """Decay at each milestone; twice at one that is named twice.
 
-    s(t) = gamma^(number of milestones <= t)
+    For a training whose plateaus are known beforehand.
+
+        s(t) = gamma^(number of milestones <= t)
     """
 
-    milestones: Iterable[int]
+    milestones: Sequence[int]
     gamma: float = argument(AMOUNT, 0.1)
 
     def __post_init__(self) -> None:
@@ -77,9 +84,10 @@ class multistep(Decay):
                 f"multistep: milestones must be several numbers, got {self.milestones!r}"
             ) from None
         for i, milestone in enumerate(milestones):
-            STEPS.check(f"multistep: milestones[{i}]", milestone)
+            WHOLE.check(f"multistep: milestones[{i}]", milestone)
         object.__setattr__(self, "milestones", tuple(sorted(milestones)))
 
     def decays(self, t: Any) -> Any:
-        count = np.searchsorted(np.array([*self.milestones], dtype=float), t, side="right")
-        return int(count) if isinstance(t, float) else count
+        if isinstance(t, np.ndarray):
+            return np.searchsorted(np.array(self.milestones, dtype=float), t, side="right")
+        return bisect_right(self.milestones, t)

@@ -6,19 +6,15 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from thalweg.elementwise import sqrt
+from thalweg.schedules.pointwise import cos, sqrt
 
 __all__ = ["FALLS", "cosine_fall", "linear_fall", "sqrt_fall"]
 
 
 def cosine_fall(t: Any, steps: float) -> Any:
     """Half a cosine: level at both ends. Beyond `steps` it rises again, as a cosine does."""
-    # On a number by libm, whose cos(pi) is -1 exactly: at its lowest point the curve is then
-    # exactly 0, which a schedule that follows the current value needs to know. NumPy's vector
-    # cosine promises one unit in the last place.
-    cos = math.cos if isinstance(t, float) else np.cos
+    # At its lowest point the value for a float is exactly 0, which a schedule that follows the
+    # current value has to know.
     return (1 + cos(math.pi * t / steps)) / 2
 
 

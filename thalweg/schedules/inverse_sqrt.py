@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from thalweg.elementwise import sqrt
+from thalweg.schedules.pointwise import sqrt
 from thalweg.schedules.ranges import LENGTH, argument
 from thalweg.schedules.schedule import Schedule
 

@@ -23,6 +23,8 @@ class PerGroup:
     What is done to it, `>>`, `*` or `lasting`, is done to each.
     """
 
+    __array_ufunc__ = None  # as that of a schedule
+
     def __init__(self, *schedules: Schedule) -> None:
         for i, schedule in enumerate(schedules):
             if not isinstance(schedule, Schedule):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from thalweg.elementwise import minimum
 from thalweg.schedules.falls import linear_fall
+from thalweg.schedules.pointwise import minimum
 from thalweg.schedules.ranges import AMOUNT, FRACTION, STEPS, argument
 from thalweg.schedules.schedule import Schedule
 
@@ -22,7 +22,7 @@ class polynomial(Schedule):
         s(t) = floor + (1 - floor) (1 - min(t, steps) / steps)^power
     """
 
-    steps: int = argument(STEPS)
+    steps: float = argument(STEPS)
     power: float = argument(AMOUNT, 1.0)
     floor: float = argument(FRACTION, 0.0)
 

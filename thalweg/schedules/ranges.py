@@ -12,17 +12,21 @@ __all__ = [
     "AMOUNT",
     "COUNT",
     "FRACTION",
+    "LAST_EPOCH",
     "LENGTH",
     "POSITIVE_FRACTION",
     "SHAPE",
     "STEPS",
+    "WHOLE",
     "argument",
     "check",
     "check_fields",
 ]
 
-STEPS = Setting(1, low=0)
+STEPS = Setting(1.0, low=0, below=math.inf)  # a part of a training need not be whole
+WHOLE = Setting(1, low=0)
 COUNT = Setting(1, low=1)
+LAST_EPOCH = Setting(-1, low=-1)
 LENGTH = Setting(1.0, above=0, below=math.inf)
 AMOUNT = Setting(1.0, low=0, below=math.inf)
 FRACTION = Setting(1.0, low=0, high=1)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.elementwise import maximum, minimum, where
-from thalweg.schedules.ranges import AMOUNT, STEPS, argument, check, check_fields
+from thalweg.schedules.pointwise import maximum, minimum, where
+from thalweg.schedules.ranges import AMOUNT, STEPS, WHOLE, argument, check, check_fields
 
 __all__ = ["Schedule", "constant", "lasting", "product", "sequence"]
 
@@ -28,6 +28,8 @@ class Schedule:
     to ask for another step.
     """
 
+    __array_ufunc__ = None  # `np.float64(0.5) * schedule` is for the schedule to work out
+
     def __post_init__(self) -> None:
         check_fields(self)
 
@@ -41,11 +43,19 @@ class Schedule:
         raise NotImplementedError
 
     def ratio(self, t: float) -> float:
-        """`factor(t) / factor(t - 1)`: what moves a value along that somebody may have edited."""
-        return self.factor(t) / self.factor(t - 1)
+        """`factor(t) / factor(t - 1)`: what moves a value along that somebody may have edited.
+
+        1 where both are the same, 0 too; infinite where the schedule rises from 0.
+        """
+        before, now = self.factor(t - 1), self.factor(t)
+        if now == before:
+            return 1.0
+        return now / before if before else math.inf
 
     def __call__(self, t: Any) -> Any:
         """The factor at step t, or at each step of an array."""
+        if isinstance(t, int | float) and t >= 0:  # as a training asks for it, without NumPy
+            return float(self.factor(float(t)))
         try:
             steps = np.asarray(t, dtype=np.float64)
         except (TypeError, ValueError):
@@ -62,7 +72,7 @@ class Schedule:
 
     def preview(self, steps: int, lr: float = 1.0) -> NDArray[np.float64]:
         """The values of the first `steps` steps."""
-        check("preview", steps=(STEPS, steps))
+        check("preview", steps=(WHOLE, steps))
         return self.lr_at(np.arange(steps), lr)
 
     def plot(self, steps: int | None = None, lr: float = 1.0, axes: Any = None) -> Any:
@@ -78,7 +88,7 @@ class Schedule:
 
         return plot_schedule(self.preview(steps, lr), repr(self), axes)
 
-    def lasting(self, steps: int) -> Schedule:
+    def lasting(self, steps: float) -> Schedule:
         """The same schedule with an end after `steps` steps, so that another can follow."""
         return lasting(self, steps)
 
@@ -98,7 +108,7 @@ class constant(Schedule):
     """The same factor at every step, for `steps` steps or for ever."""
 
     value: float = argument(AMOUNT, 1.0)
-    steps: int | None = argument(STEPS, None)
+    steps: float | None = argument(STEPS, None)
 
     @property
     def duration(self) -> float:
@@ -113,7 +123,7 @@ class lasting(Schedule):
     """A schedule with an end: `whole` for `steps` steps, and the value reached from then on."""
 
     whole: Schedule
-    steps: int = argument(STEPS)
+    steps: float = argument(STEPS)
 
     @property
     def duration(self) -> float:

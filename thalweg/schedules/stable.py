@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from thalweg.elementwise import minimum
 from thalweg.schedules.annealing import cosine
 from thalweg.schedules.falls import FALLS
+from thalweg.schedules.pointwise import minimum
 from thalweg.schedules.ramp import warmup
 from thalweg.schedules.ranges import FRACTION, STEPS, argument, check
 from thalweg.schedules.schedule import Schedule, constant
@@ -22,10 +22,12 @@ _SHAPE = Setting("sqrt", choices=tuple(FALLS))
 class cooldown(Schedule):
     """From 1 to `floor` in `steps` steps, in one of the shapes "cos", "linear" and "sqrt".
 
-    s(t) = floor + (1 - floor) fall(min(t, steps)),     fall = 1 - sqrt(t / steps) for "sqrt"
+    The end of a training at a constant rate: most of what a decay gains, in a fraction of it.
+
+        s(t) = floor + (1 - floor) fall(min(t, steps)),     fall = 1 - sqrt(t / steps) for "sqrt"
     """
 
-    steps: int = argument(STEPS)
+    steps: float = argument(STEPS)
     floor: float = argument(FRACTION, 0.0)
     shape: str = argument(_SHAPE, "sqrt")
 
@@ -40,7 +42,7 @@ class cooldown(Schedule):
 
 
 def warmup_stable_decay(
-    warm: int, stable: int, decay: int, floor: float = 0.0, shape: str = "sqrt"
+    warm: float, stable: float, decay: float, floor: float = 0.0, shape: str = "sqrt"
 ) -> Schedule:
     """Warm-up, a long stretch at the full rate, and a short decay: WSD, or the trapezoid.
 

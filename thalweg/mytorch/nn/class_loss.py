@@ -153,7 +153,7 @@ class _Labels:
         self.shape, self.classes, self.reduction = labels.shape, x.shape[1], reduction
         self.kept = (labels != ignore_index).ravel()
         labels = np.where(self.kept, labels.ravel(), 0)
-        check_labels(where, "labels", labels, self.classes)
+        check_labels(where, "labels", labels.reshape(self.shape), self.classes)
         self.class_weights = _class_weights(where, weight, self.classes, x.dtype)
         self.counts = np.where(self.kept, self.class_weights[labels], x.dtype.type(0))
         self.places = np.arange(labels.size), labels

@@ -221,7 +221,7 @@ class _Convolution:
         channels, height, width, _ = self.x.shape
         top, bottom = self.window.inputs(0, tile.rows.start, tile.rows.stop)
         left, right = self.window.inputs(1, 0, self.out_columns)
-        seen = self.x[:, max(top, 0) : bottom, :, tile.images]
+        seen = self.x[:, max(top, 0) : max(bottom, 0), :, tile.images]
         padded = top < 0 or bottom > height or left < 0 or right > width
         if not padded:
             in_runs = seen.strides[-1] == seen.itemsize or seen.shape[-1] == 1

@@ -6,10 +6,13 @@
     opt.zero_grad()
     loss_of(model).backward()
     opt.step()
+
+`optimizer(rule)` makes such a class out of any rule or chain; `Scheduler` runs a schedule on one.
 """
 
 from thalweg.mytorch.optim.classic import SGD, AdaGrad, Adam
 from thalweg.mytorch.optim.optimizer import Optimizer, optimizer
+from thalweg.mytorch.optim.scheduler import Scheduler
 from thalweg.optimizers import OPTIMIZERS
 
 __all__ = [
@@ -27,6 +30,7 @@ __all__ = [
     "RMSprop",
     "Ranger",
     "Rprop",
+    "Scheduler",
     "optimizer",
 ]
 

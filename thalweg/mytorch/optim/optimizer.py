@@ -149,7 +149,9 @@ class Optimizer(AveragedWeights):
         `strict`, a name missing on either side is an error.
         """
         title = f"{self.chain.name}.load_state_dict"
-        loaded = by_name(self.chain.name, dict(state_dict), self.param_groups, strict)
+        loaded = by_name(
+            self.chain.name, dict(state_dict), self.param_groups, self.state, strict
+        )
         have = [len(group["params"]) for group in self.param_groups]
         given = [len(group["params"]) for group in loaded["param_groups"]]
         if have != given:
@@ -222,6 +224,8 @@ def optimizer(rule: type[Declared] | Chain) -> type[Optimizer]:
 
         MyOpt = optimizer(chain("MyOpt", Centralize, RAdam, Lookahead))
         opt = MyOpt(model, lr=3e-4)
+
+    The constructor takes the chain's settings, `maximize`, `decay_filter` and `average`.
     """
     if not isinstance(rule, Chain | type):
         raise TypeError(f"optimizer takes a rule or a chain, got {rule!r}")

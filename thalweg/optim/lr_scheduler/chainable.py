@@ -2,65 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import math
+from collections.abc import Callable
 from typing import Any
 
 from thalweg.optim.lr_scheduler.scheduler import Scheduler
-from thalweg.optim.lr_scheduler.slots import Number
 from thalweg.schedules import Schedule
 
-__all__ = ["Chainable"]
+__all__ = ["Chainable", "curve"]
+
+
+@functools.lru_cache(maxsize=256)
+def curve(kind: Callable[..., Schedule], *arguments: Any) -> Schedule:
+    """A curve, made and checked once: the arguments may change at any step, but seldom do."""
+    return kind(*arguments)
 
 
 class Chainable(Scheduler):
-    """A curve c, run in two forms of which torch's schedulers have both.
+    """A curve c, run in the two forms that torch's schedulers have.
 
-    A step moves the current value, so that it may be edited, and several schedulers may share it:
+    A step moves the current value, which may have been edited, or be another scheduler's too:
 
         value <- floor + (value - floor) c(t) / c(t - 1)
-        value <- value + (base - floor) c(t)              where c(t - 1) = 0
+        value <- value + (base - floor) c(t)                where c rises from 0
 
-    `step(epoch)` ignores the current value:
+    `step(epoch)` does not look at the current value:
 
         value <- floor + (base - floor) c(epoch)
     """
 
-    # torch's class takes a step to 0 for a fresh start, even if it is not the first
+    # torch's class takes every step to 0 for a start, not only the first of all
     _starts_at_zero = False
 
     @property
     def _curve(self) -> Schedule:
-        """The curve, out of the attributes: they may have been edited, or loaded."""
+        """The curve, out of the attributes, which may have been edited or loaded."""
         raise NotImplementedError
 
     @property
     def _floor(self) -> float:
         return 0.0
 
-    def _first(self) -> float:
-        """The factor that the very first step applies."""
+    @property
+    def _end(self) -> float:
+        """The last step that moves the value."""
+        return math.inf
+
+    @property
+    def _start(self) -> float:
+        """The factor at the start."""
         return self._curve.factor(0.0)
 
-    def get_lr(self) -> list[Number]:
+    def get_lr(self) -> list[Any]:
         """The next values, from those in the groups now."""
         self._warn_outside_of_step()
         t = self.last_epoch
         if self._is_initial and t > 0:
             return self._resumed()
         if self._is_initial or (t == 0 and self._starts_at_zero):
-            return [self._scaled(value, self._first()) for value in self._copies()]
-        return self._moved(t)
+            return self._scaled(self._start)
+        ratio = 1.0 if t > self._end else self._curve.ratio(float(t))
+        if ratio == math.inf:
+            rise = self._curve.factor(float(t))
+            floor = self._floor
+            pairs = zip(self._values(), self.base_lrs, strict=True)
+            return [value + (base - floor) * rise for value, base in pairs]
+        return self._scaled(ratio)
 
-    def _resumed(self) -> list[Number]:
-        return [
-            self._caught_up(value, i) if pending else value
-            for i, (value, pending) in enumerate(zip(self._copies(), self._pending, strict=True))
-        ]
+    def _scaled(self, ratio: float) -> list[Any]:
+        if ratio == 1:  # not merely close to what it was
+            return self._copies()
+        floor = self._floor
+        return [floor + (value - floor) * ratio for value in self._values()]
 
-    def _moved(self, t: float) -> list[Number]:
-        curve = self._curve
-        before, now = curve.factor(t - 1.0), curve.factor(t + 0.0)
-        if before == 0 and now != 0:
-            rise: Sequence[Any] = [(base - self._floor) * now for base in self.base_lrs]
-            return [value + up for value, up in zip(self._values(), rise, strict=True)]
-        ratio = 1.0 if 
+    def _caught_up(self, value: Any, i: int) -> Any:
+        t = self.last_epoch if self.last_epoch <= self._end else math.floor(self._end)
+        floor, begin, now = self._floor, self._curve.factor(0.0), self._curve.factor(float(t))
+        value = floor + (value - floor) * self._start
+        if begin == 0:
+            return value + (self.base_lrs[i] - floor) * now
+        return floor + (value - floor) * (now / begin)
+
+    def _get_closed_form_lr(self) -> list[Any]:
+        floor, now = self._floor, self._curve.factor(float(self.last_epoch))
+        return [floor + (base - floor) * now for base in self.base_lrs]

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
-from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING, LRScheduler
 
-from thalweg.optim.lr_scheduler.slots import Number, Slot, check_param, copied
+from thalweg.schedules.ranges import LAST_EPOCH, check
+from thalweg.schedules.slot import Slot, check_param, copied
 
-__all__ = ["Scheduler", "check_optimizer", "per_group_values"]
+__all__ = ["Scheduler", "check_optimizer", "check_saved", "for_added_group", "per_group_values"]
 
 # What the rebuilding of a scheduler has left in the groups, by parameter: a second scheduler
 # that is rebuilt on the same optimizer knows by it that nobody else has set the value since.
@@ -37,40 +36,33 @@ class Scheduler(LRScheduler):
 
     param: str = "lr"
     # Attributes that torch's class of the same name does not save, so that states interchange.
-    _unsaved: tuple[str, ...] = ("optimizer", "_pending")
-    _pending: Sequence[bool] = ()  # while it is made: which groups have yet to catch up
+    _unsaved: tuple[str, ...] = ("optimizer",)
+    _pending: Collection[int] = ()  # while it is made: the groups that have yet to catch up
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1, param: str = "lr") -> None:
-        self._attach(optimizer, param)
-        self._check_last_epoch(last_epoch)
+        self._attach(optimizer, last_epoch, param)
         groups = optimizer.param_groups
-        self._pending = [self._is_pending(i) for i in range(len(groups))]
+        self._pending = [i for i in range(len(groups)) if self._is_pending(i)]
         for group in groups:
             group.setdefault(self._initial_key, copied(self._slot.read(group)))
         self.base_lrs = [copied(group[self._initial_key]) for group in groups]
         self.last_epoch = last_epoch
         _watch(optimizer)
         self._initial_step()
-        if last_epoch != -1 and any(self._pending):
+        if last_epoch != -1 and self._pending:
             left = _left_by_rebuilding.setdefault(optimizer, {})
             left[param] = [float(self._slot.read(group)) for group in groups]
         del self._pending
 
-    def _attach(self, optimizer: Optimizer, param: str) -> None:
-        """Check what is scheduled, before anything is changed."""
-        check_optimizer(type(self).__name__, optimizer)
-        check_param(type(self).__name__, optimizer, param)
+    def _attach(self, optimizer: Optimizer, last_epoch: int, param: str) -> None:
+        """Check what is scheduled and from where, before anything is changed."""
+        owner = type(self).__name__
+        check_optimizer(owner, optimizer)
+        check_param(owner, optimizer.param_groups, param)
+        check(owner, last_epoch=(LAST_EPOCH, last_epoch))
         self.optimizer = optimizer
-        if param != "lr":  # kept out of the state otherwise, which torch's class must be able to load
+        if param != "lr":  # else not an attribute, and so not in the state: torch's has none
             self.param = param
-
-    def _check_last_epoch(self, last_epoch: int) -> None:
-        if isinstance(last_epoch, bool) or not isinstance(last_epoch, int):
-            raise TypeError(
-                f"{type(self).__name__}: last_epoch must be an integer, got {last_epoch!r}"
-            )
-        if last_epoch < -1:
-            raise ValueError(f"{type(self).__name__}: last_epoch must be >= -1, got {last_epoch!r}")
 
     def _is_pending(self, i: int) -> bool:
         group = self.optimizer.param_groups[i]
@@ -78,7 +70,7 @@ class Scheduler(LRScheduler):
             return True
         value = float(self._slot.read(group))
         left = _left_by_rebuilding.get(self.optimizer, {}).get(self.param, [])
-        return value == float(group[self._initial_key]) or left[i : i + 1] == [value]
+        return value == float(group[self._initial_key]) 
 
     @property
     def _slot(self) -> Slot:
@@ -94,6 +86,13 @@ class Scheduler(LRScheduler):
 
     def _copies(self) -> list[Any]:
         return [copied(value) for value in self._values()]
+
+    def _resumed(self) -> list[Any]:
+        """The values at `last_epoch` of a scheduler that is being made there."""
+        return [
+            self._caught_up(value, i) if i in self._pending else value
+            for i, value in enumerate(self._copies())
+        ]
 
     def _initial_step(self) -> None:
         self._step_count = 0
@@ -117,31 +116,30 @@ class Scheduler(LRScheduler):
 
     def _update_lr(self, epoch: int | None = None) -> None:
         self._adopt()
-        with self._called_within_step():
+        self._get_lr_called_within_step = True
+        try:
             if epoch is None:
                 self.last_epoch += 1
                 values = self.get_lr()
             else:
                 self.last_epoch = epoch
                 values = self._get_closed_form_lr()
+        finally:
+            self._get_lr_called_within_step = False
         self._write(values)
 
-    def _write(self, values: Sequence[Number]) -> None:
+    def _fast_forward(self, steps: int) -> None:
+        """Go on from step 0 by many steps at once, when nobody edits the value between."""
+        self._update_lr(steps)
+
+    def _write(self, values: Sequence[Any]) -> None:
         for group, value in zip(self.optimizer.param_groups, values, strict=True):
             self._slot.write(group, value)
         self._last_lr = self._copies()
 
-    def _get_closed_form_lr(self) -> list[Number]:
+    def _get_closed_form_lr(self) -> list[Any]:
         """The values at `last_epoch`; where they have no form of their own, as a step has them."""
         return self.get_lr()
-
-    @contextmanager
-    def _called_within_step(self) -> Iterator[None]:
-        self._get_lr_called_within_step = True
-        try:
-            yield
-        finally:
-            self._get_lr_called_within_step = False
 
     def _warn_outside_of_step(self) -> None:
         if not self._get_lr_called_within_step:
@@ -181,12 +179,22 @@ class Scheduler(LRScheduler):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up a state of this class or of torch's class of the same name."""
-        saved = state_dict.get("param", "lr")
-        if saved != self.param:
-            raise ValueError(
-                f"{type(self).__name__}: param must be {self.param!r} in the state, got {saved!r}"
-            )
+        check_saved(self, state_dict)
         vars(self).update(state_dict)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        _watch(self.optimizer)  # a copy of an optimizer is without what was put on its step
+
+
+def check_saved(scheduler: Any, state_dict: dict[str, Any]) -> None:
+    """Raise for a state that is of another hyper-parameter."""
+    saved = state_dict.get("param", "lr")
+    if saved != scheduler.param:
+        raise ValueError(
+            f"{type(scheduler).__name__}: param must be {scheduler.param!r} in the state, "
+            f"got {saved!r}"
+        )
 
 
 def check_optimizer(owner: str, optimizer: Any) -> None:
@@ -211,6 +219,18 @@ def per_group_values(
     for i, each in enumerate(value):
         check(f"{owner}: {name}[{i}]", each)
     return [copied(each) for each in value]
+
+
+def for_added_group(owner: str, group: dict[str, Any], name: str, values: Sequence[Any]) -> Any:
+    """What a scheduler keeps for each group, for one added later: its own, or what all have."""
+    if name in group:
+        return group[name]
+    if any(float(each) != float(values[0]) for each in values):
+        raise ValueError(
+            f"{owner}: {name} must have a value for the parameter group that was added, since the "
+            f"others differ, got {list(values)!r}; put it into the group as {name!r}"
+        )
+    return copied(values[0])
 
 
 def _watch(optimizer: Optimizer) -> None:

@@ -1,20 +1,18 @@
-"""A hyper-parameter's place in a parameter group: its name, and its element if it has several."""
+"""A hyper-parameter's place in a parameter group: its name, and its element if it has several.
+
+A framework's tensor is known by having `fill_`: it is filled in place, since somebody may hold it.
+"""
 
 from __future__ import annotations
 
 import functools
 import numbers
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-from torch import Tensor
-from torch.optim import Optimizer
-
-__all__ = ["Number", "Slot", "check_param", "copied"]
-
-Number = float | Tensor
+__all__ = ["Slot", "check_param", "copied"]
 
 
 @dataclass(frozen=True)
@@ -40,15 +38,15 @@ class Slot:
             return _is_number(value)
         return _is_row(value) and self.index < len(value)
 
-    def read(self, group: dict[str, Any]) -> Number:
+    def read(self, group: dict[str, Any]) -> Any:
         """The value itself: a tensor is not copied."""
         return group[self.key] if self.index is None else group[self.key][self.index]
 
-    def write(self, group: dict[str, Any], value: Number) -> None:
+    def write(self, group: dict[str, Any], value: Any) -> None:
         """Set the value; a tensor is filled in place, since a captured step reads it there."""
         held = self.read(group)
-        if isinstance(held, Tensor):
-            held.fill_(value.squeeze() if isinstance(value, Tensor) else value)
+        if _is_tensor(held):
+            held.fill_(value.squeeze() if _is_tensor(value) else value)
         elif self.index is None:
             group[self.key] = value
         else:
@@ -58,23 +56,27 @@ class Slot:
 
 def copied(value: Any) -> Any:
     """The value, apart from the group it came from: a tensor there is changed in place."""
-    return value.clone() if isinstance(value, Tensor) else value
+    return value.clone() if _is_tensor(value) else value
 
 
-def _is_number(value: Any) -> bool:
-    if isinstance(value, Tensor):
-        return value.numel() == 1 and value.dtype != torch.bool
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
-
-
-def check_param(owner: str, optimizer: Optimizer, param: Any) -> None:
+def check_param(owner: str, param_groups: Sequence[dict[str, Any]], param: Any) -> None:
     """Raise for a name that no group has, or not each, and say which there are."""
     if not isinstance(param, str):
         raise TypeError(f"{owner}: param must be the name of a setting, got {param!r}")
-    for group in optimizer.param_groups:
+    for group in param_groups:
         if not Slot.parse(param).is_in(group):
             available = ", ".join(map(repr, _available(group)))
             raise ValueError(f"{owner}: param must be one of {available}, got {param!r}")
+
+
+def _is_tensor(value: Any) -> bool:
+    return hasattr(value, "fill_")
+
+
+def _is_number(value: Any) -> bool:
+    if _is_tensor(value):
+        return value.numel() == 1 and not str(value.dtype).endswith("bool")
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def _is_row(value: Any) -> bool:

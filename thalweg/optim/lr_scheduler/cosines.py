@@ -1,0 +1,120 @@
+"""Cosine annealing: in one stretch, and with warm restarts."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from torch.optim import Optimizer
+
+from thalweg.optim.lr_scheduler.chainable import Chainable, curve
+from thalweg.optim.lr_scheduler.scheduler import Scheduler
+from thalweg.schedules import Schedule, cosine_wave
+from thalweg.schedules.annealing import restart
+from thalweg.schedules.falls import cosine_fall
+from thalweg.schedules.ranges import AMOUNT, LENGTH, check
+
+__all__ = ["CosineAnnealingLR", "CosineAnnealingWarmRestarts"]
+
+
+class CosineAnnealingLR(Chainable):
+    """Half a cosine from the base value to eta_min in T_max steps, and up again after them.
+
+    The usual decay when the number of steps is known. Past T_max it rises, as in torch; for one
+    that stays down take `ScheduleLR(optimizer, cosine(T_max))`.
+
+        lr(t) = eta_min + (base - eta_min) (1 + cos(pi t / T_max)) / 2
+
+    Paper: Loshchilov and Hutter 2017, arXiv:1608.03983, equation 5.
+    Differs: a new group joins, and rebuilding with last_epoch=N catches up (see `Scheduler`).
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        T_max: int,
+        eta_min: float = 0.0,
+        last_epoch: int = -1,
+        *,
+        param: str = "lr",
+    ) -> None:
+        check("CosineAnnealingLR", T_max=(LENGTH, T_max), eta_min=(AMOUNT, eta_min))
+        self.T_max = T_max
+        self.eta_min = eta_min
+        super().__init__(optimizer, last_epoch, param)
+
+    @property
+    def _curve(self) -> Schedule:
+        return curve(cosine_wave, self.T_max)
+
+    @property
+    def _floor(self) -> float:
+        return self.eta_min
+
+
+class CosineAnnealingWarmRestarts(Scheduler):
+    """Half a cosine from the base value to eta_min, again and again; each T_mult times as long.
+
+    Every restart gives the network a push out of the valley it was settling in. `step(epoch)` is
+    no deprecated form here: with a fraction, `step(epoch + i / batches)`, it moves within epochs.
+
+        lr = eta_min + (base - eta_min) (1 + cos(pi T_cur / T_i)) / 2
+
+    Paper: Loshchilov and Hutter 2017, arXiv:1608.03983.
+    Differs: a step given as `epoch` that is a restart is taken for one, where torch's logarithm
+    sometimes puts it at the end of the cycle before; a new group joins, and rebuilding with
+    last_epoch=N finds the right cycle, also with T_mult > 1.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        T_0: int,
+        T_mult: int = 1,
+        eta_min: float = 0.0,
+        last_epoch: int = -1,
+        *,
+        param: str = "lr",
+    ) -> None:
+        for name, value in (("T_0", T_0), ("T_mult", T_mult)):
+            if not isinstance(value, int) or value < 1:  # a ValueError for either, as torch
+                raise ValueError(
+                    f"CosineAnnealingWarmRestarts: {name} must be an integer >= 1, got {value!r}"
+                )
+        if not isinstance(eta_min, float | int) or not 0 <= eta_min < math.inf:
+            raise ValueError(
+                f"CosineAnnealingWarmRestarts: eta_min must be a number >= 0, got {eta_min!r}"
+            )
+        self.T_0 = T_0
+        self.T_i = T_0
+        self.T_mult = T_mult
+        self.eta_min = eta_min
+        self.T_cur: float = last_epoch
+        super().__init__(optimizer, last_epoch, param)
+
+    def get_lr(self) -> list[Any]:
+        """The values at `T_cur` of a cycle of length `T_i`."""
+        self._warn_outside_of_step()
+        fall = cosine_fall(float(self.T_cur), self.T_i)
+        return [self.eta_min + (base - self.eta_min) * fall for base in self.base_lrs]
+
+    def step(self, epoch: float | None = None) -> None:
+        """Go on by one step, or to `epoch`, which may be a fraction."""
+        if epoch is None and self.last_epoch < 0:
+            epoch = 0
+        elif epoch is None and self._is_initial:  # being rebuilt
+            epoch = self.last_epoch + 1
+        if epoch is None:
+            epoch = self.last_epoch + 1
+            self.T_cur += 1
+            if self.T_cur >= self.T_i:
+                self.T_cur %= self.T_i
+                self.T_i *= self.T_mult
+        elif not epoch >= 0:
+            raise ValueError(f"CosineAnnealingWarmRestarts: epoch must be >= 0, got {epoch!r}")
+        else:
+            self.T_cur, self.T_i = restart(epoch, self.T_0, self.T_mult)
+        self._update_lr(math.floor(epoch))
+
+    def _fast_forward(self, steps: int) -> None:
+        self.step(steps)

@@ -1,0 +1,233 @@
+"""Muon: momentum and the step by the fused pass, the orthogonal direction by torch's products."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from thalweg.chain import Chain, chain
+from thalweg.fuse.cpu import Table
+from thalweg.fuse.plan import plan_for
+from thalweg.fuse.storage import computation
+from thalweg.optim.base import BaseOptimizer
+from thalweg.optim.checks import check_ranges, refuse
+from thalweg.optim.inner_rules import Descend, Momentum
+from thalweg.optim.layout import look
+from thalweg.optim.lots import lots
+from thalweg.optim.reach import address, format_of, is_reachable, laid_out_like
+from thalweg.optim.spans import SpanPass, vectors
+from thalweg.settings import Setting
+
+__all__ = ["Muon"]
+
+MOMENTUM = chain("Muon", Momentum)
+DESCEND = chain("Muon", Descend)
+
+DEFAULTS: dict[str, Any] = {
+    "lr": 1e-3,
+    "weight_decay": 0.1,
+    "momentum": 0.95,
+    "nesterov": True,
+    "ns_coefficients": (3.4445, -4.775, 2.0315),
+    "eps": 1e-7,
+    "ns_steps": 5,
+    "adjust_lr_fn": None,
+}
+
+RANGES = {
+    "lr": Setting(DEFAULTS["lr"], low=0),
+    "weight_decay": Setting(DEFAULTS["weight_decay"], low=0),
+    "momentum": Setting(DEFAULTS["momentum"], low=0),
+    "eps": Setting(DEFAULTS["eps"]),
+}
+
+ITERATION = {
+    "ns_coefficients": Setting(DEFAULTS["ns_coefficients"]),
+    "ns_steps": Setting(DEFAULTS["ns_steps"], below=100),
+}
+
+# what torch says of the same mistakes
+WORDS = {"ns_steps": "Number of steps must be less than 100 for computational efficiency"}
+
+
+class Muon(BaseOptimizer):
+    """Muon: momentum, orthogonalized.
+
+    The step of a weight matrix has all its singular values near one, so that rare
+    directions are learned as fast as common ones. For the hidden matrices of a
+    network; embeddings, heads and vectors go to AdamW.
+
+        m  <- m + (1 - momentum) (g - m)
+        u   = m + (1 - momentum) (g - m)        with nesterov, else m
+        x   = u / |u|, then ns_steps times
+        x  <- a x + (b x x' + c (x x')^2) x     a, b, c = ns_coefficients
+        p  <- p - lr weight_decay p - lr s x    s = sqrt(max(1, rows / columns)), or
+                                                0.2 sqrt(max(rows, columns)) to match AdamW
+
+    Paper: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/; decay and s to match
+    AdamW: Liu et al. 2025, arXiv:2502.16982.
+    Differs: as torch, the momentum is an average where Jordan has a sum. Not as torch, bfloat16
+    parameters without nesterov keep their momentum; torch normalizes it in place.
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float | Tensor = 1e-3,
+        weight_decay: float = 0.1,
+        momentum: float = 0.95,
+        nesterov: bool = True,
+        ns_coefficients: tuple[float, float, float] = (3.4445, -4.775, 2.0315),
+        eps: float = 1e-7,
+        ns_steps: int = 5,
+        adjust_lr_fn: str | None = None,
+    ) -> None:
+        settings = {
+            "lr": lr,
+            "weight_decay": weight_decay,
+            "momentum": momentum,
+            "nesterov": nesterov,
+            "ns_coefficients": ns_coefficients,
+            "eps": eps,
+            "ns_steps": ns_steps,
+            "adjust_lr_fn": adjust_lr_fn,
+        }
+        self._check(settings)
+        super().__init__(params, settings)
+
+    def _check(self, settings: dict[str, Any]) -> None:
+        check_ranges("Muon", RANGES, settings, {})
+        _check_iteration(settings)
+        adjust = settings["adjust_lr_fn"]
+        if adjust not in (None, "original", "match_rms_adamw"):
+            raise ValueError(
+                f"Muon: adjust_lr_fn must be None, 'original' or 'match_rms_adamw', got "
+                f"{adjust!r} (Adjust learning rate function {adjust} is not supported)"
+            )
+
+    def _complete(self, group: dict[str, Any]) -> None:
+        for name, value in DEFAULTS.items():
+            group.setdefault(name, value)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group of matrices; settings it does not name are those of the optimizer."""
+        super().add_param_group(param_group)
+        for p in self.param_groups[-1]["params"]:
+            if p.dim() != 2:
+                self.param_groups.pop()
+                raise ValueError(
+                    f"Muon only supports 2D parameters, got one of shape {tuple(p.shape)}; "
+                    "give the others to another optimizer, such as AdamW"
+                )
+
+    @torch.no_grad()
+    def _update(self) -> None:
+        parts = lots("Muon", self.param_groups)
+        seen = look(parts)
+        refuse("Muon", seen.params, seen.grads)
+        for group in self.param_groups:  # it may have changed
+            _check_iteration(group)
+        for p, g, lot in zip(seen.params, seen.grads, seen.lots(), strict=True):
+            held, settings = self.state[p], parts[lot].group
+            if held.get("momentum_buffer") is None:
+                held["momentum_buffer"] = torch.zeros_like(p, memory_format=torch.preserve_format)
+            if p.numel():
+                decay = 0.0 if parts[lot].spared else float(settings["weight_decay"])
+                _step(p, g, held, settings, decay)
+
+
+def _check_iteration(settings: Mapping[str, Any]) -> None:
+    """What torch asks at every step, not when the optimizer is made."""
+    coefficients = settings["ns_coefficients"]
+    if isinstance(coefficients, tuple | list) and len(coefficients) != 3:
+        raise ValueError(
+            f"Muon: ns_coefficients must be 3 numbers, got {coefficients!r} "
+            "(Coefficients must be a tuple of exactly 3 values)"
+        )
+    check_ranges("Muon", ITERATION, settings, WORDS)
+
+
+def _step(
+    p: Tensor, g: Tensor, held: dict[str, Any], group: Mapping[str, Any], decay: float
+) -> None:
+    """Move one matrix."""
+    lr, m = float(group["lr"]), held["momentum_buffer"]
+    is_flat = all(is_reachable(DESCEND, p, other, (), {}, {}) for other in (g, m))
+    if is_flat:
+        g, m = laid_out_like(p, g), laid_out_like(p, m)
+        held["momentum_buffer"] = m
+    u = _direction(p, g, m, float(group["momentum"]), bool(group["nesterov"]), is_flat)
+    x = _orthogonalized(u, group["ns_coefficients"], int(group["ns_steps"]), float(group["eps"]))
+    keep, step = 1 - lr * decay, lr * _adjustment(group["adjust_lr_fn"], *p.shape)
+    if is_flat:
+        _run(DESCEND, p, {"p": p, "g": laid_out_like(p, x)}, {"keep": keep, "step": step})
+        torch.autograd.graph.increment_version([p])
+    else:
+        p.mul_(keep).add_(x, alpha=-step)
+
+
+def _direction(p: Tensor, g: Tensor, m: Tensor, mu: float, nesterov: bool, is_flat: bool) -> Tensor:
+    """Move the momentum on; returns the direction in bfloat16, in memory of its own."""
+    if not is_flat:
+        g = g.to(m.dtype)
+        m.lerp_(g, 1 - mu)
+        return (g.lerp(m, mu) if nesterov else m).to(torch.bfloat16, copy=True)
+    # torch takes mu from one in the computation type, and the last bits of the direction decide
+    # on which side of a bfloat16 it falls
+    is_double = computation(format_of(DESCEND, p)) == "float64"
+    ahead = 1 - (mu if is_double else float(np.float32(mu)))
+    u = torch.empty_like(p, dtype=torch.bfloat16, memory_format=torch.preserve_format)
+    numbers = {"w": 1 - mu, "ahead": ahead}
+    _run(MOMENTUM, p, {"g": g, "m": m, "u": u}, numbers, nesterov=nesterov)
+    return u
+
+
+def _orthogonalized(u: Tensor, coefficients: Sequence[float], steps: int, eps: float) -> Tensor:
+    """The matrix u with its singular values moved towards one; u itself is overwritten."""
+    a, b, c = map(float, coefficients)
+    x = u.T if u.size(0) > u.size(1) else u  # the smaller of the two Gram matrices
+    x.div_(x.norm().clamp(min=eps))
+    for _ in range(steps):
+        gram = x @ x.T
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.T if u.size(0) > u.size(1) else x
+
+
+def _adjustment(function: str | None, rows: int, columns: int) -> float:
+    """What the rate is multiplied by, for steps of the same size whatever the shape."""
+    if function == "match_rms_adamw":
+        return 0.2 * math.sqrt(max(rows, columns))
+    return math.sqrt(max(1.0, rows / columns))
+
+
+def _run(
+    chain_: Chain,
+    p: Tensor,
+    streams: Mapping[str, Tensor],
+    numbers: Mapping[str, float],
+    **switches: bool,
+) -> None:
+    """Run the one pass of a rule over tensors that lie alike."""
+    formats = tuple((name, format_of(chain_, t)) for name, t in streams.items())
+    work = _pass(chain_, formats, computation(format_of(chain_, p)), **switches)
+    at = {name: np.array([address(t)], np.int64) for name, t in streams.items()}
+    work.run(_table(p.numel()), at, numbers, torch.get_num_threads())
+
+
+@functools.cache
+def _pass(
+    chain_: Chain, formats: tuple[tuple[str, str], ...], computed: str, **switches: bool
+) -> SpanPass:
+    static = chain_.static(chain_.views(switches), 1, ())
+    return SpanPass(plan_for(chain_, static).main, dict(formats), computed, "Muon")
+
+
+@functools.cache
+def _table(size: int) -> Table:
+    return vectors(np.array([size]))
