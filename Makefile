@@ -19,7 +19,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt \
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
-demo: $(VENV)/run.stamp ## train a network with five optimizers and compare them
+demo: $(VENV)/lab.stamp ## train a network with five optimizers and compare them
 	$(BIN)/thalweg compare $(ARGS)
 
 test: $(VENV)/dev.stamp ## run every test, slow ones too
@@ -34,7 +34,7 @@ format: $(VENV)/dev.stamp ## put the source in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/run.stamp ## time one step of each optimizer against torch's
+bench: $(VENV)/torch.stamp ## time one step of each optimizer against torch's
 	$(BIN)/python benchmarks/step_time.py $(ARGS)
 
 stubs: $(VENV)/dev.stamp ## write the .pyi files of the generated classes anew
@@ -44,8 +44,9 @@ clean: ## remove .venv, builds and caches; runs/ stays
 	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Two installations in one .venv: what the commands need, and on top of it what the tests and
-# the checks need. A stamp says which of them is there; it is as old as the files that decide it.
+# Three installations in one .venv, each on top of the one before: what the command line needs,
+# torch, and what the tests and the checks need. A stamp says which of them is there; it is as old
+# as the files that decide it.
 DECIDES := pyproject.toml constraints.txt Makefile
 
 # pip first: the one that comes with Python may be too old for dependency groups.
@@ -55,13 +56,18 @@ $(VENV)/pip.stamp: constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip
 	@touch $@
 
-$(VENV)/run.stamp: $(VENV)/pip.stamp $(DECIDES)
-	@echo "installing what thalweg runs with (torch is the large part)"
-	$(INSTALL) --editable '.[torch,lab]'
+$(VENV)/lab.stamp: $(VENV)/pip.stamp $(DECIDES)
+	@echo "installing what the command line needs"
+	$(INSTALL) --editable '.[lab]'
 	@touch $@
 
-# Not built on run.stamp: one pip call settles all versions at once, and it covers that stamp.
+# Not built on the stamp before: one pip call settles all versions at once, and it covers that one.
+$(VENV)/torch.stamp: $(VENV)/pip.stamp $(DECIDES)
+	@echo "installing torch and what the command line needs (torch is the large part)"
+	$(INSTALL) --editable '.[torch,lab]'
+	@touch $(VENV)/lab.stamp $@
+
 $(VENV)/dev.stamp: $(VENV)/pip.stamp $(DECIDES)
 	@echo "installing what thalweg is tested with (torch is the large part)"
 	$(INSTALL) --editable '.[all]' --group dev
-	@touch $(VENV)/run.stamp $@
+	@touch $(VENV)/lab.stamp $(VENV)/torch.stamp $@

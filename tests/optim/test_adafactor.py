@@ -22,8 +22,8 @@ from tests.optim.runs import (
     walk,
     weights,
 )
-from thalweg.optim import blocks, factored, spans
 from thalweg.optim.adafactor import Adafactor
+from thalweg.optim.matrices import blocks, factored, spans
 
 Torchs = torch.optim.Adafactor
 
@@ -264,19 +264,35 @@ def test_settings_belong_to_groups_and_may_change():
     assert_close(params_of(opts[0]), params_of(opts[1]))
 
 
-def test_parameters_may_move_and_states_may_be_replaced():
+@pytest.mark.parametrize("what", ["parameters", "states", "dtype"])
+def test_parameters_may_move_and_states_may_be_replaced(what):
     params, twins = weights(SHAPES), weights(SHAPES)
     one, other = Adafactor(params, lr=0.1), Torchs(twins, lr=0.1)
     walk(one, 2)
     walk(other, 2)
+    left_behind = [p.data for p in params]
     for p in params:
-        p.data = p.data.clone()
-        for key, held in one.state[p].items():
-            one.state[p][key] = held.clone()
+        if what == "parameters":
+            p.data = p.data.clone()
+        elif what == "states":
+            one.state[p].update({key: held.clone() for key, held in one.state[p].items()})
+    if what == "dtype":
+        for p in [*params, *twins]:
+            p.grad, p.data = None, p.data.float()
+        for opt in (one, other):
+            opt.load_state_dict(opt.state_dict())  # which brings the states to the new type
+    before = values(left_behind)
     walk(one, 2, start=2)
     walk(other, 2, start=2)
-    assert_close(params, twins)
-    assert_close(states_of(one), states_of(other))
+    if what != "states":
+        assert_same(left_behind, before)
+    if what == "dtype":
+        twins = [p.double() for p in twins]
+        for p, q in zip(params, twins, strict=True):
+            torch.testing.assert_close(p.double(), q, rtol=1e-5, atol=1e-6)
+    else:
+        assert_close(params, twins)
+        assert_close(states_of(one), states_of(other))
 
 
 @pytest.mark.filterwarnings("ignore:.*duplicate parameters")

@@ -194,8 +194,8 @@ def test_the_state_is_torchs_key_by_key(settings, steps):
         mine = have.state[key]
         if isinstance(value, list):
             assert len(mine) == len(value), key
-            known = [(a, b) for a, b in zip(mine, value, strict=True) if b is not None]
-            assert_agree([a for a, _ in known], [b for _, b in known], rtol=1e-9)
+            if key != "al":  # which torch writes to before it reads
+                assert_agree(mine, value, rtol=1e-9)
         elif isinstance(value, torch.Tensor):
             assert_agree([torch.as_tensor(mine, dtype=value.dtype)], [value], rtol=1e-9)
         else:
@@ -565,7 +565,7 @@ def test_a_history_of_other_parameters_is_refused_before_anything_moves():
     params = some(shapes=[(5,)])
     run = Course(LBFGS, params, several, **WOLFE)
     run.opt.load_state_dict(start.opt.state_dict())
-    with pytest.raises(RuntimeError, match=r"history in the state is of 12 numbers .* have 5"):
+    with pytest.raises(RuntimeError, match="history is of 12 numbers and the parameters have 5"):
         run.walk(1)
     assert_same(params, some(shapes=[(5,)]))
 
@@ -832,14 +832,17 @@ def test_the_kernels_are_the_plain_formulas(dtype, size, threads):
     u, v = numbers((size,), 10, dtype), numbers((size,), 11, dtype)
     torch.set_num_threads(threads)
     products = lbfgs._inner(rows, u, v)
-    coefficients = torch.tensor([1.0, -2.0, 0.5, 3.0, -1.5, 0.25], dtype=torch.float64)
+    coefficients = np.array([1.0, -2.0, 0.5, 3.0, -1.5, 0.25])
     combined = lbfgs._combined(-0.75, u, coefficients, rows)
     wide = torch.stack(rows).double()
-    assert products.dtype == torch.float64
+    assert products.dtype == np.float64
     torch.testing.assert_close(
-        products, wide @ torch.stack((u, v)).double().T, rtol=1e-10, atol=1e-10 * size**0.5
+        torch.from_numpy(products),
+        wide @ torch.stack((u, v)).double().T,
+        rtol=1e-10,
+        atol=1e-10 * size**0.5,
     )
-    want = coefficients @ wide - 0.75 * u.double()
+    want = torch.from_numpy(coefficients) @ wide - 0.75 * u.double()
     assert combined.dtype == dtype
     # rounded once per four rows, to a number of up to about 15
     torch.testing.assert_close(combined.double(), want, rtol=0, atol=32 * torch.finfo(dtype).eps)

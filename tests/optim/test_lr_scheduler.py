@@ -136,6 +136,37 @@ def test_it_goes_to_a_given_step_as_torchs_does(name, arguments):
         assert mine.last_epoch == theirs.last_epoch
 
 
+CHAINABLE = (
+    "Step",
+    "MultiStep",
+    "Constant",
+    "Linear",
+    "Exponential",
+    "Polynomial",
+    "CosineAnnealing",
+)
+
+
+@pytest.mark.filterwarnings("ignore:The epoch parameter")
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        (name, arguments)
+        for name, arguments in CASES
+        if name.removesuffix("LR") in CHAINABLE
+        and arguments.get("gamma") != 0
+        and arguments.get("total_iters") != 0
+    ],
+    ids=label,
+)
+def test_set_back_to_before_its_start_it_begins_as_torchs_does(name, arguments):
+    mine, theirs = pair(name, arguments)
+    for epoch in (-1, None, None, None):
+        mine.step(epoch)
+        theirs.step(epoch)
+        assert_same(mine, theirs)
+
+
 def test_warm_restarts_take_a_fraction_of_an_epoch():
     for t_mult in (1, 2):
         mine, theirs = pair("CosineAnnealingWarmRestarts", dict(T_0=3, T_mult=t_mult))
@@ -154,7 +185,11 @@ def test_its_state_has_torchs_keys(name, arguments):
     def keys(state):
         return set(state), [keys(member) for member in state.get("_schedulers", ())]
 
+    def places(state):
+        return state.get("last_epoch"), [places(member) for member in state.get("_schedulers", ())]
+
     assert keys(mine.state_dict()) == keys(theirs.state_dict())
+    assert places(mine.state_dict()) == places(theirs.state_dict())
 
 
 def saved(scheduler):

@@ -111,6 +111,16 @@ COMPOSED = {
         [4, 9],
         **at,
     ),
+    "sequence with a member left out": lambda opt, **at: OURS.SequentialLR(
+        opt,
+        [
+            OURS.LinearLR(opt),
+            OURS.MultiplicativeLR(opt, lambda t: 0.5),
+            OURS.MultiplicativeLR(opt, lambda t: 0.9),
+        ],
+        [4, 4],
+        **at,
+    ),
     "sequence of a chain": lambda opt, **at: OURS.SequentialLR(
         opt,
         [
@@ -194,6 +204,20 @@ def test_a_rate_edited_before_saving_is_kept_when_rebuilt_with_the_optimizers_st
     assert rates(opt) == [0.07, 0.07]
     have.step()
     assert rates(opt) == pytest.approx([0.063, 0.063])
+
+
+def test_one_cycle_is_rebuilt_with_the_limits_that_the_groups_have():
+    def made(module, **at):
+        opt = optimizer()
+        scheduler = module.OneCycleLR(opt, 0.5, total_steps=30)
+        opt.step()
+        for _ in range(NOW):
+            scheduler.step()
+        again = module.OneCycleLR(opt, 0.9, total_steps=30, last_epoch=LAST)
+        again.step()
+        return seen(again)
+
+    assert made(OURS) == pytest.approx(made(TORCHS), **NEAR)
 
 
 def test_torch_starts_over_at_the_base_rate():

@@ -94,8 +94,7 @@ class Sweep:
     ) -> None:
         self.table = table
         self._reduces = work.result is not None
-        text = kernel_text(work, formats, computation, title)
-        self._kernel = compiled(text, title, 1)
+        self._kernel = _kernel(work, tuple(formats), computation, title)
         tables = (table.columns, table.chunks, table.tasks)
         self._tables = [_address(array) for array in tables]
 
@@ -121,6 +120,19 @@ class Sweep:
         if not self._reduces:
             return sums
         return np.bincount(table.chunks[:, 0], sums, len(pointers)).astype(np.float64)
+
+
+# by the identity of the pass, which is kept beside its kernel: comparing passes would cost more
+_kernels: dict[tuple[int, tuple[str, ...], str, str], Any] = {}
+
+
+def _kernel(work: Pass, formats: tuple[str, ...], computation: str, title: str) -> Any:
+    """The kernel of a pass: its text, and the search for what was made of it, once per process."""
+    key = id(work), formats, computation, title
+    if key not in _kernels:
+        text = kernel_text(work, formats, computation, title)
+        _kernels[key] = work, compiled(text, title, 1)
+    return _kernels[key][1]
 
 
 def read_cells(addresses: NDArray[np.int64], wide: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -61,7 +61,9 @@ def _find(typed: str) -> str:
     for name, reason in _LEFT_OUT.items():
         if typed.lower() == name.lower():
             raise UserError(f"{name} cannot take part: {reason}")
-    close = difflib.get_close_matches(typed.lower(), by_lower, n=1)
+    close = difflib.get_close_matches(typed.lower(), by_lower)
+    # difflib finds adma closer to adamax than to adam
+    close.sort(key=lambda name: abs(len(name) - len(typed)))
     hint = f" (did you mean {by_lower[close[0]]}?)" if close else ""
     raise UserError(
         f"no optimizer is called {typed!r}{hint}; there are {', '.join(by_lower.values())}"

@@ -11,20 +11,24 @@ from typing import Any
 import torch.optim as _torch_optim
 from torch.optim import Optimizer
 
+from thalweg.optim.adafactor import Adafactor
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.fused import FusedOptimizer, optimizer
+from thalweg.optim.muon import Muon
 from thalweg.optimizers import OPTIMIZERS
 
 __all__ = [
     "ASGD",
     "SGD",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
     "Adamax",
     "BaseOptimizer",
     "FusedOptimizer",
+    "Muon",
     "NAdam",
     "Optimizer",
     "RAdam",

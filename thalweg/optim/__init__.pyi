@@ -9,19 +9,23 @@ from torch.optim.optimizer import ParamsT
 
 from thalweg.averaging import Average
 from thalweg.copies import SlowWeights
+from thalweg.optim.adafactor import Adafactor
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.fused import FusedOptimizer, optimizer
+from thalweg.optim.muon import Muon
 
 __all__ = [
     "ASGD",
     "SGD",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
     "Adamax",
     "BaseOptimizer",
     "FusedOptimizer",
+    "Muon",
     "NAdam",
     "Optimizer",
     "RAdam",

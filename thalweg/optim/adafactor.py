@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from thalweg.chain import chain
+from thalweg.groups import Lot, lots
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.checks import check_ranges, refuse
-from thalweg.optim.factored import Factored, Views
-from thalweg.optim.inner_rules import AdafactorStep
 from thalweg.optim.layout import Layout, Seen, look
-from thalweg.optim.lots import Lot, lots
+from thalweg.optim.matrices.factored import Factored
+from thalweg.optim.matrices.inner_rules import AdafactorStep
 from thalweg.optim.states import number_type
 from thalweg.stages import Maximize
 
@@ -142,7 +142,7 @@ class Adafactor(BaseOptimizer):
             found = Factored(STEP, matrices, factored, self.state)
         if layout is None:
             layout = Layout(STEP, vectors, parts, views, self.state, {}, differentiable=False)
-        _launch(layout, views)
+        layout.step(views)
         found.step(factored, torch.get_num_threads())
         self._vectors, self._matrices = layout if layout.reusable else None, found
 
@@ -181,22 +181,3 @@ def _by_axes(seen: Seen) -> tuple[Seen, Seen]:
         params, grads = ([of[i] for i in chosen.tolist()] for of in (seen.params, seen.grads))
         parts.append(Seen(params, grads, sizes))
     return parts[0], parts[1]
-
-
-def _launch(layout: Layout, views: Sequence[Views]) -> None:
-    """Step the vectors."""
-    try:
-        cells, odd_cells = layout.work.step(
-            views,
-            layout.pointers,
-            layout.read_cells(),
-            layout.first,
-            layout.odd,
-            torch.get_num_threads(),
-        )
-    except BaseException:
-        layout.new.undo()
-        raise
-    for one, values in zip(layout.odd, odd_cells, strict=True):
-        one.keep_cells(values)
-    layout.finish(cells)

@@ -42,9 +42,10 @@ class BaseOptimizer(torch.optim.Optimizer):
         """Move every parameter that has a gradient by one step."""
         raise NotImplementedError
 
+    @torch._disable_dynamo
     def _trace(self) -> None:
         """The same under torch.compile: a break of the graph, unless a class knows better."""
-        torch._disable_dynamo(self._update)()
+        self._update()
 
     def _renamed(self, settings: dict[str, Any]) -> dict[str, Any]:
         """Settings under their own names where another was used."""

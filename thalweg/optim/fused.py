@@ -220,7 +220,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         check_home(self)
         views = [self.chain.views(lot.group, lot.spared, differentiable) for lot in parts]
         if self._layout is not None and self._layout.fits(seen, views, states):
-            self._launch(self._layout, views)
+            self._layout.step(views)
             return
         if are_fake(seen.params) and self._is_traceable:
             self._trace()
@@ -228,7 +228,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         rounds = seen.rounds()
         for each in rounds:
             layout = Layout(self.chain, each, parts, views, states, self._fresh, differentiable)
-            self._launch(layout, views)
+            layout.step(views)
             for p in each.params:
                 self._fresh.pop(p, None)
         self._layout = layout if layout.reusable and len(rounds) == 1 else None
@@ -306,23 +306,6 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
                 self._fresh[p] = self._fresh.pop(mine, set())
         with torch.no_grad():
             self._step(parts, seen, self.state if are_own else states)
-
-    def _launch(self, layout: Layout, views: list[Any]) -> None:
-        try:
-            cells, odd_cells = layout.work.step(
-                views,
-                layout.pointers,
-                layout.read_cells(),
-                layout.first,
-                layout.odd,
-                torch.get_num_threads(),
-            )
-        except BaseException:
-            layout.new.undo()
-            raise
-        for one, values in zip(layout.odd, odd_cells, strict=True):
-            one.keep_cells(values)
-        layout.finish(cells)
 
     def _with_own(self, loaded: dict[str, Any]) -> dict[str, Any]:
         groups = list(loaded["param_groups"])

@@ -244,11 +244,25 @@ class Layout:
         except KeyError:
             return False
 
-    def read_cells(self) -> NDArray[np.float64]:
-        """The numbers kept per parameter, such as the step, as they are in memory now."""
-        return cpu.read_cells(self.cells, self.wide)
+    def step(self, views: Sequence[Sequence[Any]]) -> None:
+        """Run one step; if it fails, the states made for it are taken back."""
+        try:
+            cells, odd_cells = self.work.step(
+                views,
+                self.pointers,
+                cpu.read_cells(self.cells, self.wide),
+                self.first,
+                self.odd,
+                torch.get_num_threads(),
+            )
+        except BaseException:
+            self.new.undo()
+            raise
+        for one, values in zip(self.odd, odd_cells, strict=True):
+            one.keep_cells(values)
+        self._finish(cells)
 
-    def finish(self, values: NDArray[np.float64]) -> None:
+    def _finish(self, values: NDArray[np.float64]) -> None:
         """Store the numbers of the next step, and let go of this step's gradients."""
         cpu.write_cells(self.cells, self.wide, values)
         self.first[:] = False

@@ -6,21 +6,28 @@ of their own: many inner products at once, and one combination of many vectors.
 
 from __future__ import annotations
 
+import functools
+import operator
+from array import array
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from thalweg.fuse import cpu, threads
 from thalweg.fuse.cpu_cache import compiled
+from thalweg.fuse.storage import FORMATS
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.line_search import Number, Point, strong_wolfe
 from thalweg.optim.reach import PLAIN
 from thalweg.settings import Setting
 
 __all__ = ["LBFGS"]
+
+Array = NDArray[np.float64]
 
 SETTINGS = {
     "lr": Setting(1.0, low=0),
@@ -187,7 +194,8 @@ class LBFGS(BaseOptimizer):
             state = self.state[p]
             _begin(state, g)
             if state.get("d") is None:
-                state.update(d=torch.zeros_like(g), t=0.0, prev_flat_grad=g, prev_loss=0.0)
+                state.update(d=torch.zeros_like(g), t=0.0, H_diag=g.new_tensor(1.0))
+                state.update(prev_flat_grad=g, prev_loss=0.0)
 
     @torch._disable_dynamo
     def _minimize(self, problem: _Problem) -> Any:
@@ -252,26 +260,25 @@ class LBFGS(BaseOptimizer):
         s, y = d if t == 1 else d * t, g - state["prev_flat_grad"]
         gram = self._gram
         if gram is None or not gram.is_of(state["old_stps"], state["old_dirs"]):
-            gram = _Gram.of(state["old_stps"], state["old_dirs"])
+            gram = self._gram = _Gram(state["old_stps"], state["old_dirs"])
         if y.dot(s) > LEAST_CURVATURE:
-            gram = gram.newest(m - 1)
-            with_s, with_y = _inner([*gram.s, s, *gram.y, y], g, y).view(2, -1, 2)
-            gram = gram.grown(s, y, with_s[:, 1], with_y[:, 1])
+            gram.shrink(m - 1)
+            with_s, with_y = _inner([*gram.s, s, *gram.y, y], g, y).reshape(2, -1, 2)
+            gram.grow(s, y, with_s[:, 1], with_y[:, 1])
             ys, yy = with_s[-1, 1], with_y[-1, 1]
             state.update(
                 old_stps=list(gram.s),
                 old_dirs=list(gram.y),
-                ro=[*state["ro"], (1 / ys).to(g)][-m:],
-                H_diag=(ys / yy).to(g),
+                ro=[*state["ro"], g.new_tensor(float(1 / ys))][-m:],
+                H_diag=g.new_tensor(float(ys / yy)),
             )
         else:
-            with_s, with_y = _inner([*gram.s, *gram.y], g, g).view(2, -1, 2)
-        self._gram = gram
+            with_s, with_y = _inner([*gram.s, *gram.y], g, g).reshape(2, -1, 2)
         gamma = float(state["H_diag"])
         alpha, c = gram.two_loops(with_s[:, 0], with_y[:, 0], gamma)
-        state["al"] = [*alpha.to(g).unbind(), *[None] * (m - len(alpha))]
+        state.setdefault("al", [None] * m)  # where torch writes its own alpha
         # in the order of the two loops, with their partial sums
-        coefficients = torch.cat((-gamma * alpha.flip(0), c))
+        coefficients = np.concatenate((-gamma * alpha[::-1], c))
         return _combined(-gamma, g, coefficients, [*reversed(gram.y), *gram.s])
 
 
@@ -360,82 +367,90 @@ class _Gram:
     `sy[i, j]` is s_i.y_j for i <= j and has no meaning below; `yy[i, j]` is y_i.y_j.
     """
 
-    def __init__(self, s: list[Tensor], y: list[Tensor], sy: Tensor, yy: Tensor) -> None:
-        self.s, self.y, self._sy, self._yy = s, y, sy, yy
-        self._versions = [v._version for v in (*s, *y)]
-
-    @staticmethod
-    def of(s: Sequence[Tensor], y: Sequence[Tensor]) -> _Gram:
-        """The pairs of a history that was loaded or replaced."""
-        empty = torch.zeros(0, 0, dtype=torch.float64)
-        gram = _Gram([], [], empty, empty)
+    def __init__(self, s: Sequence[Tensor], y: Sequence[Tensor]) -> None:
+        self.s: list[Tensor] = []
+        self.y: list[Tensor] = []
+        self._versions: list[int] = []
+        self._sy = self._yy = np.zeros((0, 0))
         for i in range(len(y)):
-            with_s, with_y = _inner([*s[: i + 1], *y[: i + 1]], y[i], y[i]).view(2, i + 1, 2)
-            gram = gram.grown(s[i], y[i], with_s[:, 1], with_y[:, 1])
-        return gram
+            with_s, with_y = _inner([*s[: i + 1], *y[: i + 1]], y[i], y[i]).reshape(2, i + 1, 2)
+            self.grow(s[i], y[i], with_s[:, 1], with_y[:, 1])
 
     def is_of(self, s: Sequence[Tensor], y: Sequence[Tensor]) -> bool:
         """Whether these are the pairs, and nobody has written to them since."""
-        now, own = [*s, *y], [*self.s, *self.y]
-        return (
-            len(now) == len(own)
-            and all(a is b for a, b in zip(now, own, strict=True))
-            and [v._version for v in now] == self._versions
-        )
+        return _same(self.s, s) and _same(self.y, y) and self._versions == self._seen()
 
-    def grown(self, s: Tensor, y: Tensor, with_s: Tensor, with_y: Tensor) -> _Gram:
-        """With one more pair, given the products of its y with every s and y, its own last."""
-        pad = torch.nn.functional.pad
-        sy, yy = pad(self._sy, (0, 1, 0, 1)), pad(self._yy, (0, 1, 0, 1))
-        sy[:, -1] = with_s
-        yy[:, -1] = yy[-1, :] = with_y
-        return _Gram([*self.s, s], [*self.y, y], sy, yy)
+    def _seen(self) -> list[int]:
+        return [vector._version for vector in (*self.s, *self.y)]
 
-    def newest(self, count: int) -> _Gram:
-        """Only the last so many pairs."""
+    def grow(self, s: Tensor, y: Tensor, with_s: Array, with_y: Array) -> None:
+        """Take one more pair, given the products of its y with every s and y, its own last."""
+        self.s.append(s)
+        self.y.append(y)
+        self._versions = self._seen()
+        last = len(self.s) - 1
+        sy, yy = np.zeros((2, last + 1, last + 1))
+        sy[:last, :last], yy[:last, :last] = self._sy, self._yy
+        sy[:, last] = with_s
+        yy[:, last] = yy[last, :] = with_y
+        self._sy, self._yy = sy, yy
+
+    def shrink(self, count: int) -> None:
+        """Forget the oldest pairs, if there are more than so many."""
         first = max(len(self.s) - count, 0)
-        sy, yy = self._sy[first:, first:], self._yy[first:, first:]
-        return _Gram(self.s[first:], self.y[first:], sy, yy)
+        self.s, self.y = self.s[first:], self.y[first:]
+        self._versions = self._seen()
+        self._sy, self._yy = self._sy[first:, first:], self._yy[first:, first:]
 
-    def two_loops(self, sg: Tensor, yg: Tensor, gamma: float) -> tuple[Tensor, Tensor]:
-        """Algorithm 7.4 on coefficients, from S'g and Y'g: two triangular solves.
+    def two_loops(self, sg: Array, yg: Array, gamma: float) -> tuple[Array, Array]:
+        """Algorithm 7.4 on coefficients, from S'g and Y'g: two triangular systems.
 
-        The first loop leaves q = -g - Y alpha, the second r = gamma q + S c, which is -H g. Row i
-        of the first system is alpha_i = s_i.q / s_i.y_i when q lacks the pairs up to i, of the
-        second c_i = alpha_i - y_i.r / s_i.y_i when r has those before i.
+        The first loop leaves q = -g - Y alpha, the second r = gamma q + S c, which is -H g. Line i
+        of the first system says alpha_i = s_i.q / s_i.y_i, where q has the pairs after i taken
+        off; of the second c_i = alpha_i - y_i.r / s_i.y_i, where r has those before i put on.
         """
-        solve = torch.linalg.solve_triangular
-        alpha = solve(self._sy, -sg[:, None], upper=True)
-        yq = -yg[:, None] - self._yy @ alpha
-        curvature = self._sy.diagonal()[:, None]
-        c = solve(self._sy.T, curvature * alpha - gamma * yq, upper=False)
-        return alpha[:, 0], c[:, 0]
+        alpha = _solved(self._sy, -sg, upper=True)
+        yq = -yg - self._yy @ alpha
+        c = _solved(self._sy.T, self._sy.diagonal() * alpha - gamma * yq, upper=False)
+        return alpha, c
+
+
+def _same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
+    return len(one) == len(other) and all(map(operator.is_, one, other))
+
+
+def _solved(matrix: Array, right: Array, upper: bool) -> Array:
+    """The solution of a triangular system; what lies in the other triangle is not read."""
+    column = torch.from_numpy(right)[:, None]
+    found = torch.linalg.solve_triangular(torch.from_numpy(matrix), column, upper=upper)
+    return found[:, 0].numpy()
 
 
 def _begin(state: dict[str, Any], g: Tensor) -> None:
     """Make the counts, or bring a history to the type and the device that the gradient has now."""
     for key in ("func_evals", "n_iter"):
         state.setdefault(key, 0)
+    if state.get("d") is None:
+        return
     for key in ("d", "prev_flat_grad"):
-        if state.get(key) is not None:
-            state[key] = _brought_to(state[key], g)
+        state[key] = _brought_to(state[key], g)
     for key in ("old_dirs", "old_stps"):
-        if state.get(key):
-            state[key] = [_brought_to(vector, g) for vector in state[key]]
+        state[key] = [_brought_to(vector, g) for vector in state.get(key) or ()]
+    state["ro"] = state.get("ro") or []
 
 
 def _brought_to(vector: Tensor, g: Tensor) -> Tensor:
     if vector.numel() != g.numel():
         raise RuntimeError(
-            f"LBFGS: the history in the state is of {vector.numel()} numbers and the parameters "
-            f"have {g.numel()}; it belongs to others"
+            f"LBFGS: the history is of {vector.numel()} numbers and the parameters have "
+            f"{g.numel()}; state.clear() starts it anew"
         )
     return vector.to(g).contiguous()
 
 
 def _forget(state: dict[str, Any], g: Tensor) -> Tensor:
     """Drop the pairs; returns the steepest descent, which is all that is left to know."""
-    state.update(old_dirs=[], old_stps=[], ro=[], H_diag=torch.ones_like(g[0]))
+    state.update(old_dirs=[], old_stps=[], ro=[], H_diag=g.new_tensor(1.0))
     return -g
 
 
@@ -531,6 +546,7 @@ def _largest(vector: Tensor) -> Tensor:
 # products are the matrices of triangular systems, and these magnify rounding errors.
 
 _TILE = 1 << 16  # elements that a thread takes at once, of all rows in turn
+_FORMATS = {getattr(torch, name): name for name in FORMATS}
 _ABREAST = 4  # rows that are read together, so that what they meet is read once for all of them
 
 _INNER = """# Made by thalweg: the inner products of every row with u and with v.
@@ -610,21 +626,21 @@ def kernel(arguments):
 """
 
 
-def _inner(rows: Sequence[Tensor], u: Tensor, v: Tensor) -> Tensor:
+def _inner(rows: Sequence[Tensor], u: Tensor, v: Tensor) -> Array:
     """The inner products of every row with u and with v, as doubles."""
     if not rows:
-        return torch.zeros(0, 2, dtype=torch.float64)
+        return np.zeros((0, 2))
     if not _is_reachable(u):
         wide_u, wide_v = u.double(), v.double()
         found = [torch.stack((row @ wide_u, row @ wide_v)) for row in map(Tensor.double, rows)]
-        return torch.stack(found).cpu()
-    abreast = _padded(rows)
-    sums = np.empty((-(-u.numel() // _TILE), len(abreast), 2))
-    _launch(_INNER, "inner_products", abreast, u.data_ptr(), v.data_ptr(), sums.ctypes.data)
-    return torch.from_numpy(sums.sum(axis=0)[: len(rows)])
+        return torch.stack(found).cpu().numpy()
+    tiles, abreast = -(-u.numel() // _TILE), _padded(rows)
+    sums = torch.empty((tiles, len(abreast), 2), dtype=torch.float64)
+    _launch("inner_products", abreast, u.data_ptr(), v.data_ptr(), sums.data_ptr())
+    return sums.sum(0)[: len(rows)].numpy()
 
 
-def _combined(k: float, u: Tensor, coefficients: Tensor, rows: Sequence[Tensor]) -> Tensor:
+def _combined(k: float, u: Tensor, coefficients: Array, rows: Sequence[Tensor]) -> Tensor:
     """k u, and every row times its coefficient, added up."""
     if not rows:
         return u * k
@@ -634,30 +650,37 @@ def _combined(k: float, u: Tensor, coefficients: Tensor, rows: Sequence[Tensor])
             out.add_(row, alpha=coefficient)
         return out
     out, abreast = torch.empty_like(u), _padded(rows)
-    factors = np.zeros(len(abreast) + 1)
-    factors[: len(rows)], factors[-1] = coefficients, k
-    operands = u.data_ptr(), out.data_ptr(), factors.ctypes.data
-    _launch(_COMBINED, "combination", abreast, *operands)
+    factors = torch.zeros(len(abreast) + 1, dtype=torch.float64)
+    factors[: len(rows)], factors[-1] = torch.from_numpy(coefficients), k
+    _launch("combination", abreast, u.data_ptr(), out.data_ptr(), factors.data_ptr())
     return out
 
 
 def _is_reachable(vector: Tensor) -> bool:
     """Whether a kernel may run over a vector of a history, and so over all of them."""
-    name = str(vector.dtype).removeprefix("torch.")
-    return type(vector) is Tensor and vector.device.type == "cpu" and name in cpu.formats()
+    is_plain = type(vector) is Tensor and vector.device.type == "cpu"
+    return is_plain and _FORMATS.get(vector.dtype) in cpu.formats()
 
 
 def _padded(rows: Sequence[Tensor]) -> list[Tensor]:
     return [*rows, *[rows[0]] * (-len(rows) % _ABREAST)]
 
 
-def _launch(text: str, title: str, rows: Sequence[Tensor], *operands: int) -> None:
+def _launch(title: str, rows: Sequence[Tensor], *operands: int) -> None:
     length = rows[0].numel()
-    format = str(rows[0].dtype).removeprefix("torch.")
-    kernel = compiled(text.format(format=format), title, 1)
-    addresses = np.array([row.data_ptr() for row in rows], np.int64)
-    counter = np.zeros(1, np.int64)
-    arguments = np.array(
-        [addresses.ctypes.data, len(rows), length, _TILE, counter.ctypes.data, *operands], np.int64
-    )
-    threads.run(kernel, arguments.ctypes.data, length * len(rows), torch.get_num_threads())
+    addresses, counter = array("q", [row.data_ptr() for row in rows]), array("q", [0])
+    table = _address(addresses), len(rows), length, _TILE, _address(counter), *operands
+    arguments = array("q", table)
+    kernel = _kernel(title, _FORMATS[rows[0].dtype])
+    threads.run(kernel, _address(arguments), length * len(rows), torch.get_num_threads())
+
+
+@functools.cache
+def _kernel(title: str, format: str) -> Any:
+    text = {"inner_products": _INNER, "combination": _COMBINED}[title]
+    return compiled(text.format(format=format), title, 1)
+
+
+def _address(numbers: array[int]) -> int:
+    """Where they lie; they must outlive the use of the address."""
+    return numbers.buffer_info()[0]

@@ -15,13 +15,13 @@ from thalweg.chain import Chain, chain
 from thalweg.fuse.cpu import Table
 from thalweg.fuse.plan import plan_for
 from thalweg.fuse.storage import computation
+from thalweg.groups import lots
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.checks import check_ranges, refuse
-from thalweg.optim.inner_rules import Descend, Momentum
 from thalweg.optim.layout import look
-from thalweg.optim.lots import lots
+from thalweg.optim.matrices.inner_rules import Descend, Momentum
+from thalweg.optim.matrices.spans import SpanPass, vectors
 from thalweg.optim.reach import address, format_of, is_reachable, laid_out_like
-from thalweg.optim.spans import SpanPass, vectors
 from thalweg.settings import Setting
 
 __all__ = ["Muon"]

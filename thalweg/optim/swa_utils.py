@@ -94,13 +94,17 @@ class _Formula:
         take = self.take(num_averaged)
         ends: tuple[list[Tensor], list[Tensor]] = [], []
         for avg, p in zip(averaged, current, strict=True):
-            if take < 1 and avg.dtype in _LERPED and (avg.dtype, avg.device) == (p.dtype, p.device):
+            if take < 1 and avg.dtype in _LERPED and _are_alike(avg, p):
                 ends[0].append(avg)
                 ends[1].append(p)
             else:
                 avg.copy_(self.one(avg, p.to(avg.device), num_averaged))
         if ends[0]:
             torch._foreach_lerp_(*ends, take)
+
+
+def _are_alike(one: Tensor, other: Tensor) -> bool:
+    return one.dtype == other.dtype and one.device == other.device
 
 
 def _snapped(x: Tensor) -> Tensor:
@@ -189,10 +193,11 @@ class AveragedModel(torchs.AveragedModel):
         self.multi_avg_fn = multi_avg_fn
         self.use_buffers = use_buffers
 
+    @torch.no_grad()
     def update_parameters(self, model: Module) -> None:
         """Take the model's weights into the average."""
-        pairs = list(_pairs("parameter", self.module.named_parameters(), model.named_parameters()))
-        buffers = list(_pairs("buffer", self.module.named_buffers(), model.named_buffers()))
+        pairs = _pairs("parameter", self.module, model)
+        buffers = _pairs("buffer", self.module, model)
         if self.use_buffers:
             pairs += buffers
         if self.n_averaged == 0:
@@ -222,17 +227,20 @@ class AveragedModel(torchs.AveragedModel):
             multi_avg_fn(*lists, self.n_averaged.to(device))
 
 
-def _pairs(
-    what: str, averaged: Iterable[tuple[str, Tensor]], current: Iterable[tuple[str, Tensor]]
-) -> Iterator[tuple[Tensor, Tensor]]:
+def _pairs(what: str, averaged: Module, current: Module) -> list[tuple[Tensor, Tensor]]:
     """The tensors of both models in order: names may differ, as those of a wrapped model do."""
-    for own, other in itertools.zip_longest(averaged, current):
-        if own is None or other is None or own[1].shape != other[1].shape:
-            raise ValueError(
-                "AveragedModel.update_parameters: the model must be like the averaged one, got "
-                f"{_described(what, other)} where it has {_described(what, own)}"
-            )
-        yield own[1].detach(), other[1].detach()
+    own, others = (list(getattr(m, f"named_{what}s")()) for m in (averaged, current))
+    if [t.shape for _, t in own] != [t.shape for _, t in others]:
+        one, other = next(
+            (one, other)
+            for one, other in itertools.zip_longest(own, others)
+            if one is None or other is None or one[1].shape != other[1].shape
+        )
+        raise ValueError(
+            "AveragedModel.update_parameters: the model must be like the averaged one, got "
+            f"{_described(what, other)} where it has {_described(what, one)}"
+        )
+    return [(t, u) for (_, t), (_, u) in zip(own, others, strict=True)]
 
 
 def _described(what: str, found: tuple[str, Tensor] | None) -> str:
@@ -246,6 +254,8 @@ def _copy(pairs: Iterable[tuple[Tensor, Tensor]]) -> None:
 
 def _beside(averaged: Tensor, current: Tensor) -> Tensor:
     """The model's tensor where the average is, and in its type if that is another float."""
+    if _are_alike(averaged, current):
+        return current
     is_float = averaged.is_floating_point() and current.is_floating_point()
     return current.to(averaged.device, averaged.dtype if is_float else current.dtype)
 

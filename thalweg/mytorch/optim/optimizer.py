@@ -149,9 +149,7 @@ class Optimizer(AveragedWeights):
         `strict`, a name missing on either side is an error.
         """
         title = f"{self.chain.name}.load_state_dict"
-        loaded = by_name(
-            self.chain.name, dict(state_dict), self.param_groups, self.state, strict
-        )
+        loaded = by_name(self.chain.name, dict(state_dict), self.param_groups, self.state, strict)
         have = [len(group["params"]) for group in self.param_groups]
         given = [len(group["params"]) for group in loaded["param_groups"]]
         if have != given:

@@ -77,8 +77,7 @@ class Scheduler:
         """Go on from where another one stood."""
         if state_dict["param"] != self.param:
             raise ValueError(
-                f"Scheduler: param must be {self.param!r} in the state, "
-                f"got {state_dict['param']!r}"
+                f"Scheduler: param must be {self.param!r} in the state, got {state_dict['param']!r}"
             )
         if len(state_dict["base_values"]) != len(self.base_values):
             raise ValueError(

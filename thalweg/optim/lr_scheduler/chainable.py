@@ -71,8 +71,6 @@ class Chainable(Scheduler):
         return self._scaled(ratio)
 
     def _scaled(self, ratio: float) -> list[Any]:
-        if ratio == 1:  # not merely close to what it was
-            return self._copies()
         floor = self._floor
         return [floor + (value - floor) * ratio for value in self._values()]
 

@@ -70,7 +70,7 @@ class Scheduler(LRScheduler):
             return True
         value = float(self._slot.read(group))
         left = _left_by_rebuilding.get(self.optimizer, {}).get(self.param, [])
-        return value == float(group[self._initial_key]) 
+        return value == float(group[self._initial_key]) or left[i : i + 1] == [value]
 
     @property
     def _slot(self) -> Slot:

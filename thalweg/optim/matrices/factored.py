@@ -17,11 +17,11 @@ from thalweg.chain import Chain
 from thalweg.elementwise import lerp
 from thalweg.fuse import cpu, reference
 from thalweg.fuse.plan import plan_for
-from thalweg.optim.blocks import Block, Doubles, Formats, Passes, Places, Scratch
 from thalweg.optim.layout import Seen
+from thalweg.optim.matrices.blocks import Block, Doubles, Formats, Passes, Places, Scratch
+from thalweg.optim.matrices.spans import Spans, own, portions
 from thalweg.optim.reach import PLAIN, address, format_of
 from thalweg.optim.snapshot import Addresses, Described
-from thalweg.optim.spans import Spans, own, portions
 
 __all__ = ["Factored", "Views"]
 

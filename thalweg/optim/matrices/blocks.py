@@ -20,8 +20,8 @@ from thalweg.chain import chain
 from thalweg.fuse import reference
 from thalweg.fuse.plan import Pass, Plan, plan_for
 from thalweg.fuse.storage import FORMATS, computation
-from thalweg.optim.inner_rules import Average, Length, Squares, Total
-from thalweg.optim.spans import Shapes, SpanPass, Spans, counted, portions, vectors
+from thalweg.optim.matrices.inner_rules import Average, Length, Squares, Total
+from thalweg.optim.matrices.spans import Shapes, SpanPass, Spans, counted, portions, vectors
 from thalweg.rule import Rule
 
 __all__ = ["Block", "Formats", "Passes", "Places", "Scratch"]
@@ -224,8 +224,8 @@ class Block:
         spans, passes = slab.spans, self.passes
         squares = passes.length.run(spans.table, streams, {}, limit)
         row = self._row(slab)
-        own = np.bincount(row - row[0], squares)
-        sums[row[0] : row[0] + len(own)] += own
+        of_rows = np.bincount(row - row[0], squares)
+        sums[row[0] : row[0] + len(of_rows)] = of_rows  # every row is whole in one slab
         bins = scratch.bins(int(spans.bin_width.sum()), passes.wide)
         bins[:] = 0
         starts = np.cumsum(spans.bin_width) - spans.bin_width

@@ -1,1 +1,0 @@
-from thalweg.groups import Lot, lots  # noqa: F401

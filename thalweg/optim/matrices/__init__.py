@@ -1,0 +1,1 @@
+"""Matrices through the engine: row by row, or as one vector each, for optimizers beyond a rule."""
