@@ -34,7 +34,7 @@ FILES = {
 
 def needs_no_list(module: str) -> bool:
     """Packages that are there for their modules, and files whose one class their package lists."""
-    return module in {"thalweg", "thalweg.fuse"} or module.startswith(
+    return module in {"thalweg", "thalweg.fuse", "thalweg.optim.matrices"} or module.startswith(
         ("thalweg.rules.", "thalweg.stages.")
     )
 

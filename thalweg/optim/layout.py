@@ -244,7 +244,7 @@ class Layout:
         except KeyError:
             return False
 
-    def step(self, views: Sequence[Sequence[Any]]) -> None:
+    def step(self, views: Sequence[list[Any]]) -> None:
         """Run one step; if it fails, the states made for it are taken back."""
         try:
             cells, odd_cells = self.work.step(
