@@ -52,8 +52,9 @@ def _imports() -> str:
     """Where the names come from that are written by hand, which the stub need not repeat."""
     written = {kind.__module__: [kind.__name__] for kind in (Average, SlowWeights)}
     for name in thalweg.optim.__all__:
-        module = getattr(thalweg.optim, name).__module__
-        if module.startswith("thalweg.optim."):
+        found = getattr(thalweg.optim, name)
+        module = thalweg.optim.__name__ if inspect.ismodule(found) else found.__module__
+        if inspect.ismodule(found) or module.startswith("thalweg.optim."):
             written.setdefault(module, []).append(name)
     return "\n".join(f"from {m} import {', '.join(sorted(written[m]))}" for m in sorted(written))
 

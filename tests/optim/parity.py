@@ -286,19 +286,21 @@ class _Numbers:
     @classmethod
     def of(cls, tensors: Sequence[Tensor]) -> _Numbers:
         parts = [torch.view_as_real(t) if t.is_complex() else t for t in tensors]
-        flat = [torch.empty(0, dtype=torch.float64), *(part.flatten().double() for part in parts)]
-        counts = torch.tensor([part.numel() for part in parts], dtype=torch.int64)
-        formats = [torch.finfo(part.dtype) for part in parts]
-        digits = torch.tensor([2 - math.frexp(f.eps)[1] for f in formats], dtype=torch.int64)
-        least = torch.tensor([math.frexp(f.tiny)[1] for f in formats], dtype=torch.int64)
-        return cls(torch.cat(flat), *(x.repeat_interleave(counts) for x in (digits, least)))
+        columns: list[list[Tensor]] = [[torch.empty(0, dtype=torch.float64)] for _ in range(3)]
+        for part in parts:
+            facts, flat = torch.finfo(part.dtype), part.flatten().double()
+            digits = torch.full_like(flat, 2 - math.frexp(facts.eps)[1])
+            least = torch.full_like(flat, math.frexp(facts.tiny)[1])
+            for column, values in zip(columns, (flat, digits, least), strict=True):
+                column.append(values)
+        return cls(*map(torch.cat, columns))
 
     def ulp(self, *operands: _Numbers) -> Tensor:
         """The distance between neighbours of their types, at the largest of the operands."""
         sizes = [one.values.abs() for one in operands if one.values.shape == self.values.shape]
         largest = torch.stack([self.values.abs(), *sizes]).amax(0).nan_to_num()
-        exponents = torch.maximum(torch.frexp(largest).exponent, self.least)
-        return torch.ldexp(torch.ones_like(largest), exponents - self.digits)
+        exponents = torch.maximum(torch.frexp(largest).exponent.double(), self.least)
+        return torch.exp2(exponents - self.digits)
 
     def distances(self, other: _Numbers) -> Tensor:
         """How far each is from another; NaN is no distance from NaN, and infinitely far else."""

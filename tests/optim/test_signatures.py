@@ -2,6 +2,8 @@
 
 import inspect
 import pydoc
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -137,10 +139,26 @@ def test_every_name_of_torch_optim_is_here(name):
     assert have is getattr(torch.optim, name) or name in optim.__all__
 
 
-def test_a_submodule_of_torch_optim_imports_as_from_there():
-    from thalweg.optim import lr_scheduler
+def test_submodules_import_as_those_of_torch_optim():
+    from thalweg.optim import lr_scheduler, swa_utils
+    from thalweg.optim.lr_scheduler import CosineAnnealingLR
+    from thalweg.optim.swa_utils import AveragedModel
 
-    assert lr_scheduler is torch.optim.lr_scheduler
+    assert lr_scheduler.CosineAnnealingLR is CosineAnnealingLR
+    assert swa_utils.AveragedModel is AveragedModel
+    for mine in (lr_scheduler, swa_utils):
+        theirs = getattr(torch.optim, mine.__name__.rpartition(".")[2])
+        assert set(theirs.__all__) <= set(mine.__all__)
+
+
+def test_submodules_are_ours_however_they_are_reached():
+    code = (
+        "import torch, torch.optim.lr_scheduler\n"
+        "import thalweg.optim as optim\n"
+        "print(optim.lr_scheduler.__name__, optim.swa_utils.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["thalweg.optim.lr_scheduler", "thalweg.optim.swa_utils"]
 
 
 def test_a_name_that_nobody_has_is_an_import_error():

@@ -1,4 +1,4 @@
-"""Scikit-learn's 1,797 handwritten digits, split once and for all."""
+"""The handwritten digits that every optimizer learns, split once and for all."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,6 @@ __all__ = ["CLASSES", "PIXELS", "Task", "load_tasks"]
 PIXELS = 64
 CLASSES = 10
 
-_TEST_SHARE = 1 / 3
 _VALIDATION_SHARE = 1 / 4
 _SPLIT_SEED = 0
 
@@ -29,20 +28,23 @@ def load_tasks() -> tuple[Task, Task]:
     The first holds out a part of the final task's training images, so nothing
     that is chosen on it has seen a test image.
     """
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    images = (digits.data / digits.data.max()).astype(np.float32)
-    labels = digits.target.astype(np.int64)
-    final = _hold_out(images, labels, _TEST_SHARE)
-    return _hold_out(final.images, final.labels, _VALIDATION_SHARE), final
-
-
-def _hold_out(images: np.ndarray, labels: np.ndarray, share: float) -> Task:
     from sklearn.model_selection import train_test_split
 
+    final = Task(*_read(train=True), *_read(train=False))
     parts = train_test_split(
-        images, labels, test_size=share, stratify=labels, random_state=_SPLIT_SEED
+        final.images,
+        final.labels,
+        test_size=_VALIDATION_SHARE,
+        stratify=final.labels,
+        random_state=_SPLIT_SEED,
     )
-    train_images, held_images, train_labels, held_labels = parts
-    return Task(train_images, train_labels, held_images, held_labels)
+    images, held_images, labels, held_labels = parts
+    return Task(images, labels, held_images, held_labels), final
+
+
+def _read(train: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Give a part of the digits, with each image's pixels in a row."""
+    from thalweg.mytorch.data import digits
+
+    images, labels = digits(train).arrays
+    return images.reshape(-1, PIXELS), labels

@@ -2,8 +2,8 @@
 
     import thalweg.optim as optim
 
-`optimizer(rule)` makes such a class out of any rule or chain. What this module does not define
-yet is torch's own, so that the import above can replace `import torch.optim as optim`.
+`optimizer(rule)` makes such a class out of any rule or chain. What this module does not define is
+torch's own, so that the import above can replace `import torch.optim as optim`.
 """
 
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import torch.optim as _torch_optim
 from torch.optim import Optimizer
 
+from thalweg.optim import lr_scheduler, swa_utils
 from thalweg.optim.adafactor import Adafactor
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.fused import FusedOptimizer, optimizer
@@ -36,7 +37,9 @@ __all__ = [
     "Ranger",
     "Rprop",
     "SparseAdam",
+    "lr_scheduler",
     "optimizer",
+    "swa_utils",
 ]
 
 # beside the settings, what torch's constructors take by position
@@ -56,7 +59,7 @@ SparseAdam = optimizer(OPTIMIZERS["SparseAdam"], "maximize")
 
 
 def __getattr__(name: str) -> Any:
-    """Names of torch.optim that are not ours yet, such as `lr_scheduler` and `LBFGS`."""
+    """Names of torch.optim that are not ours, such as those of later versions."""
     if name.startswith("__") or not hasattr(_torch_optim, name):
         raise AttributeError(f"neither thalweg.optim nor torch.optim has {name!r}")
     return getattr(_torch_optim, name)

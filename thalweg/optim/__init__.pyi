@@ -9,6 +9,7 @@ from torch.optim.optimizer import ParamsT
 
 from thalweg.averaging import Average
 from thalweg.copies import SlowWeights
+from thalweg.optim import lr_scheduler, swa_utils
 from thalweg.optim.adafactor import Adafactor
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.fused import FusedOptimizer, optimizer
@@ -33,7 +34,9 @@ __all__ = [
     "Ranger",
     "Rprop",
     "SparseAdam",
+    "lr_scheduler",
     "optimizer",
+    "swa_utils",
 ]
 
 class SGD(FusedOptimizer):
