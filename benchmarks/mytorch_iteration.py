@@ -1,4 +1,7 @@
-"""How long a whole training iteration takes in mytorch, on NumPy alone, and in torch."""
+"""How long a whole training iteration takes in mytorch, on NumPy alone, and in torch.
+
+Forward, backward and a step of AdamW, each library with its own. Once per number of threads.
+"""
 
 import math
 import sys
@@ -15,9 +18,10 @@ from report import Report, Target, make_table
 from rich.console import Console
 
 from thalweg import mytorch
+from thalweg.mytorch import optim
 
 WARM_UP = 10
-RATE = 0.05
+RATE = 1e-3
 CLASSES = 10
 # Threads that have nothing to do wait for more by turning on the spot, those of torch and those of
 # NumPy's OpenBLAS alike: each would keep a processor from the other in the other's turn.
@@ -46,43 +50,25 @@ def lenet(nn: Any) -> Any:
 NETWORKS: dict[str, Callable[[Any], Any]] = {"MLP": mlp, "LeNet": lenet}
 
 
-class Ours:
-    """A network in mytorch and one batch; every call is one iteration of plain SGD."""
+class Training:
+    """A network and one batch, of either library; every call is one iteration."""
 
-    def __init__(self, network: mytorch.nn.Module, images: np.ndarray, labels: np.ndarray) -> None:
-        self.network, self.images, self.labels = network, images, labels
-        self.loss_of = mytorch.nn.CrossEntropyLoss()
+    def __init__(
+        self, network: Any, optimizer: Any, loss_of: Any, images: Any, labels: Any
+    ) -> None:
+        self.network, self.optimizer, self.loss_of = network, optimizer, loss_of
+        self.images, self.labels = images, labels
         self.loss = math.nan
 
     def __call__(self) -> None:
-        self.network.zero_grad()
+        self.optimizer.zero_grad()
         loss = self.loss_of(self.network(self.images), self.labels)
         loss.backward()
-        for p in self.network.parameters():
-            p.data -= RATE * p.grad
+        self.optimizer.step()
         self.loss = loss.item()
 
 
-class Torchs:
-    """The same in torch."""
-
-    def __init__(self, network: torch.nn.Module, images: np.ndarray, labels: np.ndarray) -> None:
-        self.network = network
-        self.images, self.labels = torch.from_numpy(images), torch.from_numpy(labels)
-        self.loss_of = torch.nn.CrossEntropyLoss()
-        self.loss = math.nan
-
-    def __call__(self) -> None:
-        self.network.zero_grad()
-        loss = self.loss_of(self.network(self.images), self.labels)
-        loss.backward()
-        with torch.no_grad():
-            for p in self.network.parameters():
-                p -= RATE * p.grad
-        self.loss = loss.item()
-
-
-def make_trainings(name: str, batch: int) -> dict[str, Callable[[], None]]:
+def make_trainings(name: str, batch: int) -> dict[str, Training]:
     """The same network from the same weights on the same images, twice."""
     random = np.random.default_rng(0)
     images = random.random((batch, 1, 28, 28), np.float32)
@@ -90,10 +76,25 @@ def make_trainings(name: str, batch: int) -> dict[str, Callable[[], None]]:
     mytorch.manual_seed(0)
     ours, torchs = NETWORKS[name](mytorch.nn), NETWORKS[name](torch.nn)
     torchs.load_state_dict({k: torch.from_numpy(v) for k, v in ours.state_dict().items()})
-    return {"ours": Ours(ours, images, labels), "torch": Torchs(torchs, images, labels)}
+    return {
+        "ours": Training(
+            ours,
+            optim.AdamW(ours, lr=RATE),
+            mytorch.nn.CrossEntropyLoss(),
+            images,
+            labels,
+        ),
+        "torch": Training(
+            torchs,
+            torch.optim.AdamW(torchs.parameters(), lr=RATE),
+            torch.nn.CrossEntropyLoss(),
+            torch.from_numpy(images),
+            torch.from_numpy(labels),
+        ),
+    }
 
 
-def check_losses(name: str, trainings: Mapping[str, Any]) -> None:
+def check_losses(name: str, trainings: Mapping[str, Training]) -> None:
     """End the program unless both learned the same: else the times compare nothing."""
     ours, torchs = (training.loss for training in trainings.values())
     if not math.isclose(ours, torchs, rel_tol=0.05, abs_tol=0.01):
@@ -121,7 +122,8 @@ def main() -> None:
             f"--{flag}", metavar="N", type=positive, default=default, help=f"default: {default}"
         )
     asked = parser.parse_args()
-    restart_with({**REUSE_MEMORY, **SLEEP, "OPENBLAS_NUM_THREADS": str(asked.threads)})
+    counts = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), str(asked.threads))
+    restart_with({**REUSE_MEMORY, **SLEEP, **counts})
     report = Report(asked)
     torch.set_num_threads(asked.threads)
     measured: dict[str, Times] = {}
@@ -131,7 +133,7 @@ def main() -> None:
             measured[name] = alternate(trainings, rounds=asked.rounds, warm_up=WARM_UP)
         check_losses(name, trainings)
     report.console.print(
-        f"\nforward, backward, plain SGD: 28 x 28 images, batches of {asked.batch}, "
+        f"\nforward, backward, AdamW: 28 x 28 images, batches of {asked.batch}, "
         f"{asked.threads} threads; medians of {asked.rounds} rounds\n"
     )
     found = print_times(report.console, measured)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 COMMAND = (sys.executable, "-m", "thalweg.lab")
 
@@ -50,9 +51,15 @@ def run_thalweg(*arguments: str, cwd: Path, folder: Path | None = None) -> Outco
     return Outcome(done.returncode, done.stdout, done.stderr, folder or cwd)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """As the command does: on a busy machine, two threads on so little wait for each other."""
+    with threadpool_limits(1):
+        yield
+
+
 @pytest.fixture(scope="session")
 def small(tmp_path_factory) -> Outcome:
     """A whole comparison on a tiny budget."""
-    pytest.importorskip("torch")
     place = tmp_path_factory.mktemp("small")
     return run_thalweg(*SMALL, "--name", "small", cwd=place, folder=place / "runs" / "small")

@@ -35,6 +35,8 @@ def refusal(arguments, monkeypatch, capsys) -> str:
         (["--lr", "adm=1"], "no optimizer is called 'adm' (did you mean Adam?)"),
         (["sgd", "--lr", "adam=1"], "--lr adam=1: Adam is not in this comparison of SGD"),
         (["--lr", "adam=1", "--lr", "Adam=2"], "Adam already has the learning rate 1"),
+        (["SparseAdam"], "SparseAdam cannot take part: it is for the sparse gradients"),
+        (["--backend", "numpy"], "--backend must be mytorch or torch, got 'numpy'"),
         (["--seeds", "0"], "--seeds"),
         (["--epochs", "many"], "--epochs"),
         (["--batch-size", "-3"], "--batch-size"),
@@ -69,7 +71,7 @@ def test_a_folder_in_the_place_of_a_file_is_found_before_any_training(
     assert f"cannot write {tmp_path}/curves.png: a folder is in the way" in said
 
 
-@pytest.mark.parametrize("package", ["typer", "sklearn"])
+@pytest.mark.parametrize("package", ["typer", "sklearn", "threadpoolctl"])
 def test_without_the_lab_extra_it_says_what_to_install(package):
     code = f"import sys; sys.modules[{package!r}] = None; import thalweg.lab; thalweg.lab.main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -77,15 +79,15 @@ def test_without_the_lab_extra_it_says_what_to_install(package):
     assert (done.returncode, done.stderr) == (2, sentence)
 
 
-def test_without_torch_it_says_what_to_install(tmp_path):
+def test_without_torch_its_backend_says_what_to_install(tmp_path):
     code = (
-        "import sys; sys.modules['torch'] = None; sys.argv[1:] = ['compare', 'sgd']; "
-        "import thalweg.lab; thalweg.lab.main()"
+        "import sys; sys.modules['torch'] = None; import thalweg.lab; "
+        "sys.argv[1:] = ['compare', '--backend', 'torch']; thalweg.lab.main()"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
     )
-    sentence = "thalweg: this command needs torch: pip install 'thalweg[torch]'\n"
+    sentence = "thalweg: --backend torch needs torch: pip install 'thalweg[torch]'\n"
     assert (done.returncode, done.stderr) == (2, sentence)
     assert not list(tmp_path.iterdir())
 
@@ -94,5 +96,6 @@ def test_help_fits_80_columns_and_names_every_option(tmp_path):
     outcome = run_thalweg("compare", "--help", cwd=tmp_path)
     assert (outcome.code, outcome.stderr) == (0, "")
     assert max(map(len, outcome.stdout.splitlines())) <= 80
-    for option in ("--lr", "--seeds", "--epochs", "--batch-size", "--name", "--out"):
+    for option in ("--lr", "--seeds", "--epochs", "--batch-size", "--backend", "--name", "--out"):
         assert option in outcome.stdout
+    assert "mytorch|torch" in outcome.stdout

@@ -3,11 +3,7 @@
 import signal
 import subprocess
 
-import pytest
-
 from tests.lab.conftest import COMMAND, Outcome, environment
-
-pytest.importorskip("torch")
 
 
 def interrupt(place, *arguments: str, after: str) -> Outcome:

@@ -191,11 +191,12 @@ def measure(of: Subject, kind: Kind, steps: int) -> dict[str, Parity]:
     """
     steps = 2 if of.needs_closure else steps
     found, paths = {}, {}
-    for description, settings in of.configs.items():
-        plain = {name: value for name, value in settings.items() if name not in PATHS}
-        if repr(plain) not in paths:
-            paths[repr(plain)] = _path(of, plain, kind, steps)
-        found[description] = _compare(of, settings, kind, paths[repr(plain)])
+    with _one_thread():
+        for description, settings in of.configs.items():
+            plain = {name: value for name, value in settings.items() if name not in PATHS}
+            if repr(plain) not in paths:
+                paths[repr(plain)] = _path(of, plain, kind, steps)
+            found[description] = _compare(of, settings, kind, paths[repr(plain)])
     return found
 
 
@@ -345,10 +346,7 @@ class _Run:
 
     def _draw(self, shape: Sequence[int], seed: int, scale: float = 1.0) -> Tensor:
         """Normal numbers times a scale, the same in every type up to its rounding."""
-        wide = torch.complex128 if self.drawn_as.is_complex else torch.float64
-        generator = torch.Generator().manual_seed(seed)
-        drawn = scale * torch.randn(shape, generator=generator, dtype=wide)
-        return drawn.to(self.drawn_as).to(self.kind.dtype)
+        return _drawn(tuple(shape), seed, self.drawn_as, scale).to(self.kind.dtype, copy=True)
 
     def _as_number(self, value: Any) -> Any:
         """A setting; a tensor as `torch.tensor(value)` would make it in this program."""
@@ -366,19 +364,20 @@ class _Run:
             mine.detach().copy_(theirs)
         if not start.states:  # none are made before the first step
             return
-        held = self._widened(start.states) if self.drawn_as != self.kind.dtype else start.states
+        states = {i: self._copied(state) for i, state in start.states.items()}
         with default_dtype(self.kind.default):
-            mine = self.opt.state_dict()
-            self.opt.load_state_dict({**mine, "state": copy.deepcopy(held)})
+            self.opt.load_state_dict({**self.opt.state_dict(), "state": states})
 
-    def _widened(self, held: Any, key: Any = None) -> Any:
-        """A state in this run's types; a step count keeps its own, as in torch."""
+    def _copied(self, held: Any, key: Any = None) -> Any:
+        """A copy of a state, in this run's types; a step count keeps its own, as in torch."""
         if isinstance(held, dict):
-            return {key: self._widened(value, key) for key, value in held.items()}
+            return {key: self._copied(value, key) for key, value in held.items()}
         if isinstance(held, list):
-            return [self._widened(value) for value in held]
-        if not isinstance(held, Tensor) or key == "step":
+            return [self._copied(value) for value in held]
+        if not isinstance(held, Tensor):
             return held
+        if key == "step" or self.drawn_as == self.kind.dtype:
+            return held.clone()
         return held.to(self.kind.dtype if held.is_complex() else torch.float64)
 
     def step(self, t: int) -> None:
@@ -426,6 +425,13 @@ class _Run:
         return {"p": _Numbers.of([p.detach() for p in self.params]), "states": _Numbers.of(states)}
 
 
+@cache
+def _drawn(shape: tuple[int, ...], seed: int, dtype: torch.dtype, scale: float) -> Tensor:
+    wide = torch.complex128 if dtype.is_complex else torch.float64
+    generator = torch.Generator().manual_seed(seed)
+    return (scale * torch.randn(shape, generator=generator, dtype=wide)).to(dtype)
+
+
 def _leaves(held: Any) -> Iterator[Tensor]:
     """The tensors in a state, in the order of its keys."""
     if isinstance(held, Tensor):
@@ -447,3 +453,14 @@ def default_dtype(dtype: torch.dtype) -> Iterator[None]:
         yield
     finally:
         torch.set_default_dtype(before)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Inside, torch computes on one thread: on tensors this small others are only waited for."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,6 +1,7 @@
 """L-BFGS goes where torch's goes, evaluation by evaluation, and to some places torch's does not."""
 
 import copy
+import importlib
 import inspect
 import itertools
 import pickle
@@ -13,6 +14,7 @@ from torch.nn import Linear, Parameter, Sequential, Tanh
 from tests.optim.runs import assert_same, numbers, reloaded, values
 from thalweg.optim import lbfgs
 from thalweg.optim.lbfgs import LBFGS
+from thalweg.optim.line_search import Point, strong_wolfe
 
 
 @pytest.fixture(autouse=True)
@@ -162,6 +164,89 @@ def test_float32_gets_as_far_as_torch_in_as_many_evaluations(problem):
     torch.testing.assert_close(have.losses[:12], want.losses[:12], rtol=1e-3, atol=0)
     assert abs(len(have.losses) - len(want.losses)) <= 0.15 * len(want.losses)
     assert min(have.losses) <= 1.5 * min(want.losses) + 1e-9
+
+
+class Line:
+    """A bumpy loss along one direction, which remembers where it was asked for."""
+
+    def __init__(self, draw, dtype):
+        self.sizes, self.phases = draw.normal(size=(2, 4))
+        self.waves = draw.exponential(3, 4)
+        self.bowl, self.tilt = draw.exponential(), draw.exponential(2) + 0.1
+        self.dtype, self.asked = dtype, []
+
+    def __call__(self, t):
+        t = float(t)
+        self.asked.append(t)
+        angles = self.waves * t + self.phases
+        f = 0.5 * self.bowl * t * t - self.tilt * t + self.sizes @ np.sin(angles)
+        slope = self.bowl * t - self.tilt + (self.sizes * self.waves) @ np.cos(angles)
+        return float(torch.tensor(f, dtype=self.dtype)), torch.tensor([slope], dtype=self.dtype)
+
+    def at(self, t):
+        f, g = self(t)
+        return Point(t, f, g, g[0])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("tolerance", [1e-9, 0.05])
+@pytest.mark.parametrize("limit", [0, 2, 25])
+def test_the_line_search_decides_as_torchs_does(limit, tolerance, dtype):
+    """Where every branch is taken: the same lengths, one after the other, to the last bit."""
+    search = importlib.import_module("torch.optim.lbfgs")._strong_wolfe
+    draw, d, most = np.random.default_rng(limit), torch.ones(1, dtype=dtype), []
+    for _ in range(120):
+        line = Line(draw, dtype)
+        start, first = line.at(0.0), float(draw.exponential(2)) + 1e-3
+        if start.slope >= 0:
+            continue
+        line.asked = []
+        want_f, _, want_t, count = search(
+            lambda _, t, __, line=line: line(t),
+            *(None, first, d, start.f, start.g, start.slope),
+            tolerance_change=tolerance,
+            max_ls=limit,
+        )
+        want, line.asked = line.asked, []
+        found = strong_wolfe(line.at, start, first, d[0], tolerance, limit)
+        assert line.asked == want
+        assert (float(found.t), found.f, len(line.asked)) == (float(want_t), want_f, count)
+        most.append(count)
+    assert max(most) >= min(limit, 6)
+
+
+def test_a_search_that_no_tolerance_ends_ends():
+    """torch divides by the length of a bracket that has become zero."""
+
+    def at(t):
+        return Point(t, 1.0 if t > 0 else 0.0, torch.ones(1), torch.tensor(1.0))
+
+    start = Point(0.0, 0.0, -torch.ones(1), torch.tensor(-1.0))
+    assert strong_wolfe(at, start, 1.0, torch.tensor(1.0), 0.0, 2000).t == 0.0
+
+
+@SEARCHES
+def test_a_small_first_gradient_is_not_blown_up(settings):
+    """The first step is |g|_1 long at most, and no longer than lr g."""
+    runs = [
+        Course(make, some(), lambda *p: 1e-4 * several(*p), **settings).walk(2)
+        for make in (LBFGS, torch.optim.LBFGS)
+    ]
+    assert_agree(runs[0].params, runs[1].params, rtol=1e-9)
+
+
+def test_a_step_that_was_not_made_is_no_pair():
+    """torch takes the direction it refused for the step between two gradients."""
+    weight = [1.0]
+    run = Course(LBFGS, some(), lambda *p: weight[0] * several(*p), **FIXED).walk(1)
+    pairs = len(run.state["old_dirs"])
+    run.opt.param_groups[0]["tolerance_change"] = 1e9  # no slope is steep enough
+    run.walk(1)
+    assert len(run.state["old_dirs"]) == pairs + 1
+    assert run.state["t"] == 0.0
+    weight[0] = 2.0  # another batch: the gradient is another one at the same place
+    run.walk(1)
+    assert len(run.state["old_dirs"]) == pairs + 1
 
 
 def test_a_network_learns_as_with_torch():

@@ -9,8 +9,8 @@ import thalweg.optim as optim
 from scripts.write_parity import main
 from tests.optim.parity import CLASSES, KINDS, Kind, Parity, measure, subject
 
-# RAdam rectifies from the sixth step on
-STEPS = 7
+# as many as RAdam takes until it rectifies
+STEPS = 6
 
 IN_DOUBLE, WITH_SINGLE_NUMBERS, SINGLE, COMPLEX, NARROW = KINDS
 

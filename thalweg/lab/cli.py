@@ -68,7 +68,7 @@ _Lr = typer.Option(
 )
 _Backend = typer.Option(
     metavar="|".join(BACKENDS),
-    help="What the network is written in: thalweg's own mytorch, on NumPy, or torch.",
+    help="What the network is written in: mytorch, thalweg's own on NumPy, or torch.",
 )
 _Name = typer.Option(
     metavar="NAME",

@@ -13,7 +13,7 @@ from thalweg.lab.contest import Contest, Entry
 from thalweg.lab.summary import rank
 from thalweg.lab.training import EVALUATE_EVERY, TARGET, Curve
 
-__all__ = ["draw_curves", "plot_schedule"]
+__all__ = ["draw_curves", "plot_losses", "plot_schedule"]
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart; black and yellow left out.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
@@ -55,6 +55,26 @@ def plot_schedule(values: np.ndarray, label: str, axes: Axes | None = None) -> A
     axes.plot(np.arange(len(values)), values, label=label, linewidth=1.7)
     axes.legend(frameon=False)
     return axes
+
+
+def plot_losses(path: Path, losses: Sequence[float], batches: int, title: str) -> None:
+    """Draw the loss of every batch, and its mean over each epoch of so many batches."""
+    plt.switch_backend("Agg")
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    epochs = np.arange(1, len(losses) + 1) / batches
+    axes.plot(epochs, losses, color=_COLOURS[0], linewidth=0.5, alpha=0.4, label="one batch")
+    means = np.reshape(losses[: len(losses) // batches * batches], (-1, batches)).mean(axis=1)
+    middles = np.arange(len(means)) + 0.5
+    axes.plot(middles, means, color=_COLOURS[1], marker=".", label="mean of an epoch")
+    axes.set_yscale("log")
+    _label(axes, title)
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+    axes.set_ylabel("training loss")
+    axes.legend(frameon=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
 
 
 def _title(entries: Sequence[Entry]) -> str:

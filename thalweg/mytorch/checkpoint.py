@@ -1,18 +1,23 @@
-"""A training in one file: weights, the optimizer's states, the schedule's place, the random numbers.
+"""A training in one file: weights, the states of optimizer, scheduler and loader, random numbers.
 
-The file is a `.safetensors` one: any library reads the weights from it, under their own names.
+The file is a `.safetensors` one: any library reads the weights from it, under their own names. The
+optimizer's arrays lie beside them, as `optimizer:number:key`; all else is JSON in the metadata.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import tempfile
+import secrets
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from thalweg.mytorch.data import DataLoader
 from thalweg.mytorch.nn import Module
 from thalweg.mytorch.optim import Optimizer
 from thalweg.mytorch.random import get_rng_state, set_rng_state
@@ -20,12 +25,14 @@ from thalweg.mytorch.random import get_rng_state, set_rng_state
 __all__ = ["load", "save"]
 
 _FORMAT = "thalweg.mytorch 1"
-# no attribute of a model has a colon in its name, so no weight is called like a state
-_STATE = "optimizer:{number}:{key}"
+_STATE = "optimizer:"
+
+_Path = str | os.PathLike[str]
+_Arrays = dict[str, np.ndarray]
 
 
 class Scheduler(Protocol):
-    """What a checkpoint keeps of a scheduler."""
+    """What a checkpoint keeps of a scheduler: a state that JSON can hold."""
 
     def state_dict(self) -> dict[str, Any]: ...
 
@@ -33,137 +40,209 @@ class Scheduler(Protocol):
 
 
 def save(
-    path: str | os.PathLike[str],
+    path: _Path,
     model: Module,
     optimizer: Optimizer | None = None,
     scheduler: Scheduler | None = None,
+    loader: DataLoader | None = None,
 ) -> None:
     """Write a training, or a model alone, into one file; an older one is replaced when it is whole.
 
-    A run that loads the file goes on as if it had never stopped, bit for bit: what it needs
-    besides is the `epoch` of its DataLoader.
+    A run that loads all it saved goes on as if it had never stopped, bit for bit. Of a loader the
+    seed and the epoch are kept, not the place within an epoch: save between two of them.
     """
-    tensors = dict(model.state_dict())
-    about = {"format": _FORMAT, "random": json.dumps(get_rng_state())}
+    _check_kinds("save", model, optimizer, loader)
+    tensors = {name: np.array(array, order="C") for name, array in model.state_dict().items()}
+    for name in tensors:
+        if name.startswith(_STATE):
+            raise ValueError(f"save: a weight's name must not begin with {_STATE!r}, got {name!r}")
+    about: dict[str, Any] = {"random": get_rng_state()}
     if optimizer is not None:
-        arrays, plain = _split(optimizer.state_dict())
+        arrays, numbers, groups = _split(optimizer.state_dict())
         tensors |= arrays
-        about["optimizer"] = json.dumps({"class": type(optimizer).__name__, **plain})
+        held = {"class": type(optimizer).__name__, "numbers": numbers, "param_groups": groups}
+        about["optimizer"] = held
     if scheduler is not None:
-        about["scheduler"] = json.dumps(
-            {"class": type(scheduler).__name__, "state": scheduler.state_dict()}
-        )
-    _write(Path(path), _safetensors().save(tensors, about))
+        about["scheduler"] = {
+            "class": type(scheduler).__name__,
+            "state": scheduler.state_dict(),
+        }
+    if loader is not None:
+        about["loader"] = {"seed": loader.seed, "epoch": loader.epoch}
+    metadata = {"format": _FORMAT, **{name: _json(name, held) for name, held in about.items()}}
+    metadata["crc32"] = _checksum(tensors, metadata)
+    _write(Path(path), _safetensors().save(tensors, metadata))
 
 
 def load(
-    path: str | os.PathLike[str],
+    path: _Path,
     model: Module,
     optimizer: Optimizer | None = None,
     scheduler: Scheduler | None = None,
+    loader: DataLoader | None = None,
 ) -> None:
-    """Take a training up again from a file of `save`; if anything does not fit, nothing changes."""
-    tensors, about = _read(Path(path))
-    if (optimizer or scheduler) and about.get("format") != _FORMAT:
-        raise ValueError(
-            f"load: {path} was not written by thalweg.mytorch.save; it has weights only"
-        )
-    weights = {name: array for name, array in tensors.items() if not name.startswith("optimizer:")}
-    before = [one.state_dict() if one else None for one in (model, optimizer, scheduler)]
-    try:
+    """Take up again what `save` wrote, or other weights; if anything does not fit, nothing changes.
+
+    The random numbers go on where they were if an optimizer is given: with a model alone nothing
+    else is touched.
+    """
+    _check_kinds("load", model, optimizer, loader)
+    path = Path(path)
+    tensors, metadata = _read(path)
+    parts = {"optimizer": optimizer, "scheduler": scheduler, "loader": loader}
+    about = {
+        name: _part(path, metadata, name, one) for name, one in parts.items() if one is not None
+    }
+    weights = {name: array for name, array in tensors.items() if not name.startswith(_STATE)}
+    with _all_or_nothing(model, optimizer, scheduler):
         model.load_state_dict(weights)
         if optimizer is not None:
-            optimizer.load_state_dict(_joined(_part(path, about, "optimizer", optimizer), tensors))
+            optimizer.load_state_dict(_joined(path, about["optimizer"], tensors))
         if scheduler is not None:
-            scheduler.load_state_dict(_part(path, about, "scheduler", scheduler)["state"])
+            scheduler.load_state_dict(about["scheduler"]["state"])
+        if optimizer is not None:
+            set_rng_state(_part(path, metadata, "random"))
+        if loader is not None:
+            loader.seed, loader.epoch = about["loader"]["seed"], about["loader"]["epoch"]
+
+
+@contextmanager
+def _all_or_nothing(*parts: Any) -> Iterator[None]:
+    """Undo what was loaded into any of them if something fails."""
+    before = [(one, one.state_dict()) for one in parts if one is not None]
+    try:
+        yield
     except BaseException:
-        for one, state in zip((model, optimizer, scheduler), before, strict=True):
-            if one is not None and state is not None:
-                one.load_state_dict(state)
+        for one, state in reversed(before):  # a scheduler writes into its optimizer
+            one.load_state_dict(state)
         raise
-    if "random" in about:
-        set_rng_state(json.loads(about["random"]))
 
 
-def _split(state_dict: dict[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """An optimizer's state as arrays by name, and the rest, which JSON can hold."""
-    arrays: dict[str, np.ndarray] = {}
-    numbers: dict[str, dict[str, float]] = {}
+def _check_kinds(title: str, model: Any, optimizer: Any, loader: Any) -> None:
+    kinds = {"model": (model, Module), "optimizer": (optimizer, Optimizer)}
+    kinds["loader"] = loader, DataLoader
+    for name, (one, kind) in kinds.items():
+        if not isinstance(one, kind) and (one is not None or name == "model"):
+            raise TypeError(
+                f"{title}: {name} must be a {kind.__name__} of thalweg.mytorch, "
+                f"got {type(one).__name__}"
+            )
+
+
+def _json(name: str, value: Any) -> str:
+    try:
+        return json.dumps(value, default=lambda number: number.item())
+    except (TypeError, ValueError, AttributeError):
+        raise TypeError(
+            f"save: the state of the {name} must be numbers, words, lists and dicts beside its "
+            f"arrays, got {value!r}"
+        ) from None
+
+
+def _split(
+    state_dict: Mapping[str, Any],
+) -> tuple[_Arrays, dict[int, dict[str, Any]], list[dict[str, Any]]]:
+    """An optimizer's state: arrays by the name they get in the file, numbers, and groups."""
+    arrays: _Arrays = {}
+    numbers: dict[int, dict[str, Any]] = {}
     for number, held in state_dict["state"].items():
-        numbers[str(number)] = {k: v for k, v in held.items() if not isinstance(v, np.ndarray)}
-        for key, value in held.items():
-            if isinstance(value, np.ndarray):
-                arrays[_STATE.format(number=number, key=key)] = value
-    return arrays, {"numbers": numbers, "param_groups": state_dict["param_groups"]}
+        numbers[number] = {k: v for k, v in held.items() if not isinstance(v, np.ndarray)}
+        for key in held.keys() - numbers[number].keys():
+            arrays[f"{_STATE}{number}:{key}"] = np.array(held[key], order="C")
+    return arrays, numbers, state_dict["param_groups"]
 
 
-def _joined(plain: dict[str, Any], tensors: dict[str, np.ndarray]) -> dict[str, Any]:
-    """The reverse of `_split`; JSON makes lists of tuples."""
-    state: dict[int, dict[str, Any]] = {
-        int(number): dict(held) for number, held in plain["numbers"].items()
-    }
+def _joined(path: Path, about: Mapping[str, Any], tensors: _Arrays) -> dict[str, Any]:
+    """The reverse of `_split`; JSON has made words of the numbers and lists of tuples."""
+    state = {int(number): dict(held) for number, held in about["numbers"].items()}
     for name, array in tensors.items():
-        if name.startswith("optimizer:"):
+        if name.startswith(_STATE):
             _, number, key = name.split(":", 2)
-            state[int(number)][key] = array
+            state.setdefault(int(number), {})[key] = array
+    lists = ("params", "param_names", "decay_filter")
     groups = [
-        {k: tuple(v) if _is_pair(k, v) else v for k, v in group.items()}
-        for group in plain["param_groups"]
+        {k: tuple(v) if isinstance(v, list) and k not in lists else v for k, v in group.items()}
+        for group in about["param_groups"]
     ]
     return {"state": state, "param_groups": groups}
 
 
-def _is_pair(key: str, value: Any) -> bool:
-    """Whether a list was a tuple of numbers, such as betas."""
-    lists = ("params", "param_names", "decay_filter")
-    return key not in lists and isinstance(value, list)
-
-
-def _part(path: Any, about: dict[str, str], name: str, one: Any) -> dict[str, Any]:
-    """What the file holds of an optimizer or a scheduler, if it is of the same class."""
-    if name not in about:
-        raise ValueError(f"load: {path} holds no {name}")
-    found: dict[str, Any] = json.loads(about[name])
-    if found["class"] != type(one).__name__:
+def _part(path: Path, metadata: Mapping[str, str], name: str, one: Any = None) -> Any:
+    """What the file holds of an optimizer, a scheduler or a loader, if it is of the same class."""
+    if name not in metadata:
+        raise ValueError(f"load: {path} holds no {name}; load the model alone")
+    found = json.loads(metadata[name])
+    if found.get("class", type(one).__name__) != type(one).__name__:
         raise ValueError(
-            f"load: {path} holds a {found['class']}, but the {name} is a {type(one).__name__}"
+            f"load: {path} holds the state of a {found['class']}, but the {name} is a "
+            f"{type(one).__name__}"
         )
     return found
 
 
-def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def _checksum(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> str:
+    """Of all a file holds; safetensors itself would not miss a bit."""
+    found = zlib.crc32(json.dumps({**metadata, "crc32": ""}, sort_keys=True).encode())
+    for name in sorted(tensors):
+        about = f"{name} {tensors[name].dtype} {tensors[name].shape}"
+        found = zlib.crc32(tensors[name].reshape(-1).data, zlib.crc32(about.encode(), found))
+    return f"{found:08x}"
+
+
+def _read(path: Path) -> tuple[_Arrays, dict[str, str]]:
+    """The arrays and the metadata of a file, if it is whole."""
+    _safetensors()
     from safetensors import SafetensorError, safe_open
 
-    _safetensors()
     if not path.is_file():
-        raise FileNotFoundError(f"load: there is no file {path}")
+        kind = "a folder" if path.is_dir() else "missing"
+        raise FileNotFoundError(f"load: there must be a file at {path}, but it is {kind}")
+    with path.open("rb"):  # what the system forbids is said by the system
+        pass
     try:
         with safe_open(path, framework="numpy") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return tensors, dict(file.metadata() or {})
+            metadata = dict(file.metadata() or {})
     except (SafetensorError, OSError, ValueError) as error:
         raise ValueError(f"load: {path} is not a whole safetensors file: {error}") from None
+    except (TypeError, AttributeError, KeyError) as error:
+        raise ValueError(f"load: {path} holds numbers that NumPy does not have: {error}") from None
+    if "crc32" in metadata and metadata["crc32"] != _checksum(tensors, metadata):
+        raise ValueError(f"load: {path} is damaged: it is not what was saved")
+    return tensors, metadata
 
 
 def _write(path: Path, content: bytes) -> None:
     """All or nothing: whoever is interrupted leaves the old file as it was."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
-        try:
+    path = Path(os.path.realpath(path))  # a link stays one
+    if path.is_dir():
+        raise IsADirectoryError(f"save: {path} must be the name of a file, but it is a folder")
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(unfinished, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            os.chmod(file.name, 0o666 & ~_umask())
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+        os.replace(unfinished, path)
+    except BaseException as error:
+        with suppress(OSError):
+            unfinished.unlink()
+        if isinstance(error, OSError):
+            raise OSError(
+                error.errno, f"save: {error.strerror}: nothing changed at {path}"
+            ) from None
+        raise
+    _settle(path.parent)
 
 
-def _umask() -> int:
-    """What new files are not allowed; a temporary file is private whatever it says."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _settle(folder: Path) -> None:
+    """Let the new name of a file outlast a loss of power, where the system knows how."""
+    with suppress(OSError):
+        found = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(found)
+        finally:
+            os.close(found)
 
 
 def _safetensors() -> Any:

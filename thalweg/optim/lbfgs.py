@@ -142,7 +142,6 @@ class LBFGS(BaseOptimizer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._gram = None
         if self._loading is not None:
             self._take_as_saved(self._loading)
 
@@ -332,20 +331,20 @@ class _Problem:
 
     def advance(self, t: Number, d: Tensor) -> None:
         """Move the parameters by t d from where they are."""
-        for p, piece in zip(self.params, d.split(self._sizes), strict=True):
-            real = torch.view_as_real(p) if p.is_complex() else p
-            real.add_(_shaped(piece, real), alpha=float(t))
+        self._place(self.params, t, d)
 
     def search(
         self, start: Point, t: Number, d: Tensor, longest: Tensor, tolerance: float, limit: int
     ) -> Point:
         """Move the parameters along d as far as the strong Wolfe conditions ask; say where to."""
         origin = [p.clone() for p in self.params]
+        placed: tuple[float, list[int]] = (0.0, [])
 
         def go(t: Number) -> None:
-            for p, was in zip(self.params, origin, strict=True):
-                p.copy_(was)
-            self.advance(t, d)
+            nonlocal placed
+            if placed != (float(t), [p._version for p in self.params]):
+                self._place(origin, t, d)
+                placed = float(t), [p._version for p in self.params]
 
         def at(t: Number) -> Point:
             go(t)
@@ -359,6 +358,16 @@ class _Problem:
             raise
         go(found.t)
         return found
+
+    def _place(self, origin: Sequence[Tensor], t: Number, d: Tensor) -> None:
+        """Put the parameters t d away from a place."""
+        for p, was, piece in zip(self.params, origin, d.split(self._sizes), strict=True):
+            if p.is_complex():
+                p, was = torch.view_as_real(p), torch.view_as_real(was)
+            if _is_sharded(p):
+                p.copy_(was).add_(_sharded_like(p, piece.view(p.shape)), alpha=float(t))
+            else:
+                torch.add(was, piece.view(p.shape), alpha=float(t), out=p)
 
 
 class _Gram:
@@ -520,15 +529,12 @@ def _flat(grad: Any, p: Tensor) -> Tensor:
     return grad.reshape(-1)
 
 
-def _shaped(piece: Tensor, p: Any) -> Tensor:
-    """A part of a direction in the shape of its parameter, and sharded as it is."""
-    piece = piece.view(p.shape)
-    if not _is_sharded(p):
-        return piece
+def _sharded_like(p: Any, whole: Tensor) -> Tensor:
+    """A tensor that every rank has, cut up as a parameter is."""
     from torch.distributed.tensor import DTensor, Replicate
 
-    whole = DTensor.from_local(piece, p.device_mesh, [Replicate()] * p.device_mesh.ndim)
-    return whole.redistribute(placements=p.placements)
+    everywhere = DTensor.from_local(whole, p.device_mesh, [Replicate()] * p.device_mesh.ndim)
+    return everywhere.redistribute(placements=p.placements)
 
 
 def _is_sharded(tensor: Tensor) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from thalweg.chain import chain
@@ -15,40 +17,65 @@ _LR_DECAY = Setting(0.0, low=0, below=1)
 _STEPS_PER_DECAY = 100
 
 
-class SGD(optimizer(OPTIMIZERS["SGD"])):  # type: ignore[misc]
-    __doc__ = f"""{OPTIMIZERS["SGD"].doc}
+def _keywords(of: type, **defaults: Any) -> Callable[[Any], Any]:
+    """Show the signature of a class, with further keywords, for an `__init__` that passes it on."""
+    shown = inspect.signature(of.__init__)  # type: ignore[misc]
+    more = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
+        for name, default in defaults.items()
+    ]
 
-    `lr_decay`, a keyword, takes its share off lr after every {_STEPS_PER_DECAY} steps:
+    def put(function: Any) -> Any:
+        function.__signature__ = shown.replace(parameters=[*shown.parameters.values(), *more])
+        return function
+
+    return put
+
+
+_SGD = optimizer(OPTIMIZERS["SGD"])
+
+
+class SGD(_SGD):  # type: ignore[misc, valid-type]
+    __doc__ = f"""{OPTIMIZERS["SGD"].doc}
+    Besides: `lr_decay`, a keyword, takes its share off the rate at every {_STEPS_PER_DECAY}th step,
 
         lr_t = lr (1 - lr_decay)^floor(t / {_STEPS_PER_DECAY})
     """
 
+    @_keywords(_SGD, lr_decay=0.0)
     def __init__(self, params: Any, *args: Any, lr_decay: float = 0.0, **settings: Any) -> None:
-        _LR_DECAY.check("SGD: lr_decay", lr_decay)
+        self._own = {"lr_decay": lr_decay, "steps": 0}
         super().__init__(params, *args, **settings)
-        self.defaults |= {"lr_decay": lr_decay, "steps": 0}
-        for group in self.param_groups:
-            group.setdefault("lr_decay", lr_decay)
-            group.setdefault("steps", 0)
 
-    def _now(self, group: dict[str, Any]) -> dict[str, Any]:
-        if not group.get("lr_decay"):
+    def _check(self, settings: Mapping[str, Any]) -> None:
+        super()._check(settings)
+        _LR_DECAY.check("SGD: lr_decay", settings["lr_decay"])
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        loss = super().step(closure)
+        for group in self.param_groups:
+            group["steps"] += bool(group["lr_decay"])
+        return loss
+
+    def _now(self, group: Mapping[str, Any]) -> Mapping[str, Any]:
+        if not group["lr_decay"]:
             return group
-        group["steps"] += 1
-        share = (1 - group["lr_decay"]) ** (group["steps"] // _STEPS_PER_DECAY)
-        return {**group, "lr": group["lr"] * share}
+        share = (1 - group["lr_decay"]) ** ((group["steps"] + 1) // _STEPS_PER_DECAY)
+        return {**group, "lr": float(group["lr"]) * share}
 
 
 AdaGrad = optimizer(chain("AdaGrad", OPTIMIZERS["Adagrad"], signature="lr, eps", eps=1e-8))
-AdaGrad.__doc__ = f"{OPTIMIZERS['Adagrad'].doc}\n\n    Here with eps = 1e-8."
+AdaGrad.__doc__ = f"{OPTIMIZERS['Adagrad'].doc}\n    Here with eps = 1e-8.\n    "
+
+_Adam = optimizer(OPTIMIZERS["Adam"])
 
 
-class Adam(optimizer(OPTIMIZERS["Adam"])):  # type: ignore[misc]
+class Adam(_Adam):  # type: ignore[misc, valid-type]
     __doc__ = f"""{OPTIMIZERS["Adam"].doc}
-
-    `beta1` and `beta2`, keywords, may be given in place of `betas`.
+    Besides: `beta1` and `beta2`, keywords, may be given in place of `betas`.
     """
 
+    @_keywords(_Adam, beta1=None, beta2=None)
     def __init__(
         self,
         params: Any,

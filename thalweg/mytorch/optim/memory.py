@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import ctypes
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,85 +14,165 @@ from thalweg.fuse.work import Kind, Work
 from thalweg.mytorch.nn import Parameter
 from thalweg.rule import starting
 
-__all__ = ["FORMATS", "Layout", "Row", "make_states"]
+__all__ = ["FORMATS", "Layout", "Turn", "first_state", "ready_gradient"]
 
-FORMATS = ("float32", "float64")
+# in the processor's own byte order: the engine reads what it finds
+FORMATS = {np.dtype(name): name for name in ("float32", "float64")}
 
 State = dict[str, Any]
 
 
-class Row:
-    """One parameter with all that a step of it touches."""
+class Turn(NamedTuple):
+    """A parameter to be stepped, the number of its lot, and its gradient as the engine wants it."""
 
-    def __init__(self, p: Parameter, lot: int, state: State, slots: Sequence[Slot]) -> None:
-        self.p, self.lot, self.state = p, lot, state
-        self.slots = {slot.qualified: slot.key for slot in slots}
-        self.grad = np.ascontiguousarray(p.grad)
-        self.new: set[str] = set()
+    p: Parameter
+    lot: int
+    grad: NDArray[Any]
 
-    def array(self, name: str) -> NDArray[Any] | None:
+
+def ready_gradient(title: str, p: Parameter) -> NDArray[Any]:
+    """A parameter's gradient in one piece of memory: itself, or a copy if it lies otherwise."""
+    grad: Any = p.grad
+    if isinstance(grad, np.ndarray) and grad.shape == p.data.shape:
+        if grad.dtype in FORMATS and grad.flags.carray:  # nearly always
+            return grad
+        native = grad.dtype.newbyteorder("=")
+        if native in FORMATS:
+            return np.require(grad, native, ["C", "A", "W"])
+    raise ValueError(
+        f"{title}: a gradient must be a float32 or float64 array of its parameter's shape "
+        f"{p.data.shape}, got {getattr(grad, 'dtype', type(grad).__name__)} "
+        f"of shape {np.shape(grad)}"
+    )
+
+
+def first_state(
+    chain: Chain, p: Parameter, held: Mapping[str, Any], slots: Sequence[Slot], views: Sequence[Any]
+) -> State:
+    """What a parameter's state lacks before the step that needs it."""
+    made: State = {}
+    if any(key not in held for key in chain.cells):
+        first = chain.first_cells(views)
+        made = {key: first[key] for key in chain.cells if key not in held}
+    for slot in slots:
+        if slot.key not in held:
+            start = starting(slot.state, views[chain.parts.index(slot.part)])
+            is_like = isinstance(start, str)
+            made[slot.key] = p.data.copy() if is_like else np.full_like(p.data, start)
+    return made
+
+
+class _Row:
+    """One parameter with all that a step of it touches; `made` is the part of its state that the
+    optimizer gets to see when the first step has succeeded."""
+
+    def __init__(self, title: str, turn: Turn, held: State, made: State, slots: Sequence[Slot]):
+        self.p, self.data, self.lot = turn.p, turn.p.data, turn.lot
+        self.form = turn.grad.dtype
+        self.held, self.made = held, made
+        self.full = held | made if made else held
+        self.arrays = {slot.qualified: (slot.key, self.full[slot.key]) for slot in slots}
+        self.new = {slot.part.prefix for slot in slots if slot.key in made}
+        for key, array in self.arrays.values():
+            _check_state(title, self.data.shape, key, array)
+
+    def fits(self, turn: Turn, held: State | None) -> bool:
+        """Whether another step of the same parameter finds the same arrays."""
+        if turn.p is not self.p or turn.lot != self.lot or turn.grad.dtype != self.form:
+            return False
+        if turn.p.data is not self.data or held is not self.held:
+            return False
+        return all([held.get(key) is array for key, array in self.arrays.values()])
+
+    def array(self, name: str, grad: NDArray[Any]) -> NDArray[Any] | None:
         """The array of a plan's name; None for a state that the settings leave out."""
         if name in ("p", "g"):
-            return self.p.data if name == "p" else self.grad
-        return self.state[self.slots[name]] if name in self.slots else None
-
-    def arrays(self, names: Sequence[str]) -> list[NDArray[Any] | None]:
-        return [self.array(name) for name in names]
-
-
-def make_states(chain: Chain, row: Row, slots: Sequence[Slot], views: Sequence[Any]) -> None:
-    """Fill in what a parameter's state lacks; `row.new` are the parts that got an array."""
-    if any(key not in row.state for key in chain.cells):
-        row.state.update(chain.first_cells(views) | row.state)
-    for slot in slots:
-        if slot.key not in row.state:
-            start = starting(slot.state, views[chain.parts.index(slot.part)])
-            data = row.p.data
-            row.state[slot.key] = (
-                data.copy() if isinstance(start, str) else np.full_like(data, start)
-            )
-            row.new.add(slot.part.prefix)
+            return self.data if name == "p" else grad
+        return self.arrays[name][1] if name in self.arrays else None
 
 
 class Layout:
-    """The engine's work for parameters of given shapes and types; kept while these stay."""
+    """One step after another of the same parameters, as long as their arrays stay the same."""
 
-    def __init__(self, chain: Chain, rows: Sequence[Row]) -> None:
-        self.chain = chain
-        self.key = self.key_of(chain, rows)
-        self.work = Work(chain, [kind for kind, _ in self.key], [lot for _, lot in self.key])
-
-    @staticmethod
-    def key_of(chain: Chain, rows: Sequence[Row]) -> list[tuple[Kind, int]]:
-        """What decides whether another step can use the same work."""
+    def __init__(
+        self,
+        chain: Chain,
+        turns: Sequence[Turn],
+        views: Sequence[Sequence[Any]],
+        live: Sequence[Sequence[Slot]],
+        states: Mapping[Parameter, State],
+    ) -> None:
+        self._cells, self._live = list(chain.cells), live
+        self._rows = []
+        for turn in turns:
+            slots, held = live[turn.lot], states.get(turn.p, {})
+            made = first_state(chain, turn.p, held, slots, views[turn.lot])
+            self._rows.append(_Row(chain.name, turn, held, made, slots))
         names = ["p", "g", *(slot.qualified for slot in chain.slots)]
-        return [(_kind(row, names), row.lot) for row in rows]
+        pairs = list(zip(self._rows, turns, strict=True))
+        arrays = [[row.array(name, turn.grad) for name in names] for row, turn in pairs]
+        kinds = [Kind(turn.p.shape, _formats(a)) for turn, a in zip(turns, arrays, strict=True)]
+        self._work = Work(chain, kinds, [turn.lot for turn in turns])
+        addresses = [list(map(_address, of_one)) for of_one in arrays]
+        self._pointers = np.array(addresses, np.int64).reshape(len(turns), len(names))
+        first = [[part.prefix in row.new for part in chain.parts] for row in self._rows]
+        self._first = np.array(first, np.bool_).reshape(len(turns), len(chain.parts))
 
-    def step(self, rows: Sequence[Row], views: Sequence[Any], threads: int) -> None:
-        """Run one step, and store the numbers of the next."""
-        arrays = [row.arrays(self.work.arrays) for row in rows]
-        pointers = [[_address(a) for a in of_one] for of_one in arrays]
-        keys, parts = list(self.chain.cells), self.chain.parts
-        cells = [[row.state[key] for key in keys] for row in rows]
-        first = [[part.prefix in row.new for part in parts] for row in rows]
-        following, _ = self.work.step(
+    def fits(
+        self,
+        turns: Sequence[Turn],
+        live: Sequence[Sequence[Slot]],
+        states: Mapping[Parameter, State],
+    ) -> bool:
+        """Whether the addresses still hold; if so, those of the new gradients are taken in."""
+        if len(turns) != len(self._rows) or live != self._live:
+            return False
+        for row, turn in zip(self._rows, turns, strict=True):
+            if not row.fits(turn, states.get(turn.p)):
+                return False
+        self._pointers[:, 1] = [_address(turn.grad) for turn in turns]
+        return True
+
+    def step(
+        self, views: Sequence[Any], states: MutableMapping[Parameter, State], threads: int
+    ) -> None:
+        """Run one step, store the numbers of the next, and hand over the states that are new."""
+        count = len(self._rows), len(self._cells)
+        cells = [[row.full[key] for key in self._cells] for row in self._rows]
+        following, _ = self._work.step(
             views,
-            np.array(pointers, np.int64).reshape(len(rows), len(self.work.arrays)),
-            np.array(cells, np.float64).reshape(len(rows), len(keys)),
-            np.array(first, np.bool_).reshape(len(rows), len(parts)),
+            self._pointers,
+            np.array(cells, np.float64).reshape(count),
+            self._first,
             [],
             threads,
         )
-        for row, values in zip(rows, following.tolist(), strict=True):
-            row.state.update(zip(keys, values, strict=True))
+        for row, values in zip(self._rows, following.tolist(), strict=True):
+            if row.made:
+                row.held.update(row.made)
+                row.full, row.made = row.held, {}
+            row.held.update(zip(self._cells, values, strict=True))
+            states[row.p] = row.held
+        self._first[:] = False
 
 
-def _kind(row: Row, names: Sequence[str]) -> Kind:
-    formats = tuple(None if a is None else a.dtype.name for a in row.arrays(names))
-    return Kind(row.p.data.shape, formats)
+def _formats(arrays: Sequence[NDArray[Any] | None]) -> tuple[str | None, ...]:
+    return tuple(None if array is None else FORMATS[array.dtype] for array in arrays)
+
+
+def _check_state(title: str, shape: tuple[int, ...], key: str, array: Any) -> None:
+    """Raise for a state that somebody has replaced by what the engine cannot take."""
+    is_array = isinstance(array, np.ndarray) and array.dtype in FORMATS
+    if not (is_array and array.shape == shape and array.flags.carray):
+        raise ValueError(
+            f"{title}: the state {key!r} must be a C-contiguous array of float32 or float64 and of "
+            f"its parameter's shape {shape}, got {getattr(array, 'dtype', type(array).__name__)} "
+            f"of shape {np.shape(array)}"
+        )
 
 
 def _address(array: NDArray[Any] | None) -> int:
+    """Where an array lies; asked through ctypes, NumPy itself takes four times as long."""
     if array is None or not array.size:
         return 0
-    return int(array.__array_interface__["data"][0])
+    return ctypes.addressof(ctypes.c_char.from_buffer(array.data))

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
 
-from thalweg.averaging import averaging, check_average, plain
+from thalweg.averaging import Average, averaging, check_average, plain
 from thalweg.chain import Chain, chain
 from thalweg.constructor import constructor
 from thalweg.copies import AveragedWeights, SlowWeights, check_home
 from thalweg.fuse import threads
 from thalweg.groups import by_name, check_filter, decide, lots
 from thalweg.mytorch.nn import Module, Parameter
-from thalweg.mytorch.optim.memory import FORMATS, Layout, Row, make_states
-from thalweg.mytorch.tensor import no_grad
+from thalweg.mytorch.optim.memory import FORMATS, Layout, Turn, first_state, ready_gradient
 from thalweg.rule import Declared
 from thalweg.stages import Lookahead, Maximize
 
 __all__ = ["Optimizer", "optimizer"]
 
+# what the constructor takes beside the chain's settings, kept in every group
 EXTRAS: dict[str, Any] = {"decay_filter": None, "average": None}
+
+# what a copy or a file does without: it is found again, or belongs to a `with` block
+_PASSING = ("chain", "_layout", "_predicate", "_swapped")
 
 
 class Optimizer(AveragedWeights):
@@ -32,28 +36,37 @@ class Optimizer(AveragedWeights):
     `params` is a Module, its parameters, pairs of a name and a parameter, or a list of groups, each
     a dict with "params" and settings of its own. States and counts are in `state`, by parameter,
     under torch's keys; `state_dict` has torch's form, with arrays for tensors.
+
+    `decay_filter` says which parameters decay: "no_bias_norm" (weights of two or more axes, and no
+    biases) or a predicate of (name, parameter). `average=EMA(0.999)` or `SWA(...)` keeps an average
+    of the weights, in the same pass.
     """
 
     chain: ClassVar[Chain]
+    _layout: Layout | None = None
+    _predicate: Callable[[str, Parameter], bool] | None = None
+    _own: Mapping[str, Any] = MappingProxyType({})  # what a subclass keeps in its groups besides
 
     def __init__(self, params: Any, **settings: Any) -> None:
         if not hasattr(self, "chain"):
             raise TypeError("Optimizer is what optimizer(rule) builds upon; call that instead")
         check_average(self.chain.name, settings["average"])
-        settings |= plain(settings["average"])
+        settings |= {**_plain(settings["average"]), **self._own}
         self.chain = averaging(type(self).chain, settings)  # type: ignore[misc]
         self._check(settings)
+        if callable(settings["decay_filter"]):  # a function in the defaults could not be saved
+            self._predicate = settings["decay_filter"]
+            settings = {**settings, "decay_filter": None}
         self.defaults = settings
         self.param_groups: list[dict[str, Any]] = []
         self.state: dict[Parameter, dict[str, Any]] = {}
-        self._layout: Layout | None = None
-        groups = _as_groups(self.chain.name, params)
-        for group in groups:
+        for group in _as_groups(self.chain.name, params):
             self.add_param_group(group)
         if self.chain.starts_at_construction:
             self._start()
 
     def _check(self, settings: Mapping[str, Any]) -> None:
+        """Raise ValueError or TypeError for the settings of a group that are not acceptable."""
         name = self.chain.name
         if settings.get("decay_filter") is not None and not self.chain.spares:
             raise TypeError(f"{name}: decay_filter needs a weight decay, and {name} has none")
@@ -63,24 +76,47 @@ class Optimizer(AveragedWeights):
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Add parameters, with settings of their own where the group names them."""
         name = self.chain.name
+        if not isinstance(group, Mapping):
+            raise TypeError(f"{name}: a group must be a dict, got {type(group).__name__}")
         if "params" not in group:
             raise ValueError(f"{name}: a group must have 'params', got {sorted(group)}")
-        made = {**self.defaults, **group}
-        check_average(name, made["average"])
-        if averaging(type(self).chain, made) is not self.chain:
-            raise ValueError(f"{name}: all groups must keep the same kind of average")
+        check_average(name, group.get("average"))
+        own = self._renamed({**group, **_plain(group.get("average"))})
+        if "decay_filter" not in own:
+            own["decay_filter"] = self._filter_of_others()
+        made = {**self.defaults, **own}
+        self._check_same_average([made])
         self._check(made)
         names, params = _unnamed(name, made["params"])
-        if len(set(map(id, params))) < len(params):
+        if len(set(params)) < len(params):
             raise ValueError(f"{name}: a parameter comes twice in a group")
-        taken = {id(p) for other in self.param_groups for p in other["params"]}
-        if any(id(p) in taken for p in params):
+        if not set(params).isdisjoint(self._params()):
             raise ValueError(f"{name}: a parameter is in more than one group")
         made["params"] = params
         if names:
             made["param_names"] = names
         decide(name, made)
+        lots(name, [made])  # raises for a decay filter of another length
         self.param_groups.append(made)
+
+    def _renamed(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Settings under their own names where another was used."""
+        return {self.chain.aliases.get(key, key): value for key, value in settings.items()}
+
+    def _filter_of_others(self) -> Any:
+        """What the optimizer was made with, for a group that brings no decay filter."""
+        is_lost = self._predicate is None and self.defaults["decay_filter"] is None
+        if is_lost and any(isinstance(group["decay_filter"], list) for group in self.param_groups):
+            raise ValueError(
+                f"{self.chain.name}: a new group needs its own decay_filter; the predicate that "
+                "the optimizer was made with is lost in copies and files"
+            )
+        return self._predicate or self.defaults["decay_filter"]
+
+    def _check_same_average(self, groups: Sequence[Mapping[str, Any]]) -> None:
+        kinds = {group["average"] for group in [*self.param_groups, *groups]}
+        if len(kinds | {self.defaults["average"]}) > 1:
+            raise ValueError(f"{self.chain.name}: all groups must keep the same kind of average")
 
     def _start(self) -> None:
         """Make the states of every parameter, for rules that have them from the beginning."""
@@ -88,17 +124,15 @@ class Optimizer(AveragedWeights):
             views = self.chain.views(group)
             slots = self.chain.live_slots(views)
             for p in group["params"]:
-                state = self.state.setdefault(p, {})
-                make_states(self.chain, Row(p, 0, state, slots), slots, views)
+                self.state[p] = first_state(self.chain, p, {}, slots, views)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients; with `set_to_none=False`, fill them with zeros."""
-        for group in self.param_groups:
-            for p in group["params"]:
-                if set_to_none:
-                    p.grad = None
-                elif p.grad is not None:
-                    p.grad.fill(0)
+        for p in self._params():
+            if set_to_none:
+                p.grad = None
+            elif p.grad is not None:
+                p.grad.fill(0)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Move every parameter that has a gradient by one step.
@@ -107,27 +141,21 @@ class Optimizer(AveragedWeights):
         """
         loss = None if closure is None else closure()
         check_home(self)
-        with no_grad():
-            self._step()
+        parts = lots(self.chain.name, self.param_groups)
+        turns = [
+            Turn(p, number, ready_gradient(self.chain.name, p))
+            for number, lot in enumerate(parts)
+            for p in lot.params
+            if p.grad is not None
+        ]
+        views = [self.chain.views(self._now(lot.group), lot.spared) for lot in parts]
+        live = [self.chain.live_slots(view) for view in views]
+        if self._layout is None or not self._layout.fits(turns, live, self.state):
+            self._layout = Layout(self.chain, turns, views, live, self.state)
+        self._layout.step(views, self.state, threads.available())
         return loss
 
-    def _step(self) -> None:
-        parts = lots(self.chain.name, self.param_groups)
-        views = [self.chain.views(self._now(lot.group), lot.spared) for lot in parts]
-        rows = []
-        for number, (lot, view) in enumerate(zip(parts, views, strict=True)):
-            slots = self.chain.live_slots(view)
-            for p in lot.params:
-                if p.grad is not None:
-                    _check_gradient(self.chain.name, p)
-                    row = Row(p, number, self.state.setdefault(p, {}), slots)
-                    make_states(self.chain, row, slots, view)
-                    rows.append(row)
-        if self._layout is None or self._layout.key != Layout.key_of(self.chain, rows):
-            self._layout = Layout(self.chain, rows)
-        self._layout.step(rows, views, threads.available())
-
-    def _now(self, group: dict[str, Any]) -> dict[str, Any]:
+    def _now(self, group: Mapping[str, Any]) -> Mapping[str, Any]:
         """A group's settings as this step takes them."""
         return group
 
@@ -139,61 +167,92 @@ class Optimizer(AveragedWeights):
             | {"params": [numbers[p] for p in group["params"]]}
             for group in self.param_groups
         ]
-        state = {numbers[p]: copy.deepcopy(held) for p, held in self.state.items() if held}
+        state = {
+            numbers[p]: copy.deepcopy(held)
+            for p, held in self.state.items()
+            if held and p in numbers
+        }
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> None:
-        """Take over states and settings; if something does not fit, nothing changes.
+        """Take over states and settings, of ours or of torch's class of the same name.
 
         Where both sides have the parameters' names, states go by name, whatever the order; with
-        `strict`, a name missing on either side is an error.
+        `strict`, a name missing on either side is an error. If something does not fit, nothing
+        changes.
         """
-        title = f"{self.chain.name}.load_state_dict"
-        loaded = by_name(self.chain.name, dict(state_dict), self.param_groups, self.state, strict)
+        name = self.chain.name
+        title = f"{name}.load_state_dict"
+        if not (isinstance(state_dict, Mapping) and {"state", "param_groups"} <= set(state_dict)):
+            raise ValueError(
+                f"{title}: the state must be what state_dict gave, a dict with 'state' and "
+                f"'param_groups', got {type(state_dict).__name__}"
+            )
+        loaded = by_name(name, dict(state_dict), self.param_groups, self.state, strict)
         have = [len(group["params"]) for group in self.param_groups]
         given = [len(group["params"]) for group in loaded["param_groups"]]
         if have != given:
             raise ValueError(
-                f"{title}: the groups must have {have} parameters, as the optimizer's; got {given}"
+                f"{title}: the groups must have {have} parameters, as the optimizer's, got {given}"
             )
-        owners = dict(
-            zip(
-                (i for group in loaded["param_groups"] for i in group["params"]),
-                self._params(),
-                strict=True,
-            )
-        )
-        state = {
+        groups = []
+        for mine, saved in zip(self.param_groups, loaded["param_groups"], strict=True):
+            group = {**mine, **self._renamed(copy.deepcopy(dict(saved))), "params": mine["params"]}
+            group |= {"param_names": mine["param_names"]} if "param_names" in mine else {}
+            groups.append(group)
+        other = copy.copy(self)  # to be checked before this one changes
+        other._take(title, groups, loaded)
+        vars(self).update(vars(other))
+
+    def _take(self, title: str, groups: list[dict[str, Any]], loaded: Mapping[str, Any]) -> None:
+        for group in groups:
+            check_average(self.chain.name, group["average"])
+        kept = {key: value for key, value in groups[0].items() if key.startswith("average")}
+        self.defaults = {**self.defaults, **kept}
+        self.param_groups = groups
+        self._check_same_average([])
+        self.chain = averaging(type(self).chain, groups[0])  # type: ignore[misc]
+        for group in groups:
+            self._check(group)
+        lots(self.chain.name, groups)
+        numbers = [i for group in loaded["param_groups"] for i in group["params"]]
+        owners = dict(zip(numbers, self._params(), strict=True))
+        self.state = {
             owners[i]: self._fitting(title, owners[i], held)
             for i, held in loaded["state"].items()
             if i in owners
         }
-        groups = []
-        for mine, saved in zip(self.param_groups, loaded["param_groups"], strict=True):
-            group = {**self.defaults, **copy.deepcopy(saved), "params": mine["params"]}
-            group.update({"param_names": mine["param_names"]} if "param_names" in mine else {})
-            groups.append(group)
-        chain_of = [averaging(type(self).chain, group) for group in groups] or [self.chain]
-        for group in groups:
-            chain_of[0].check(group)
-        self.chain = chain_of[0]  # type: ignore[misc]
-        self.param_groups, self.state, self._layout = groups, state, None
+        self._layout = None
 
     def _fitting(self, title: str, p: Parameter, held: Mapping[str, Any]) -> dict[str, Any]:
         """A parameter's loaded state: arrays of its shape, and numbers."""
         found: dict[str, Any] = {}
+        arrays = {slot.key for slot in self.chain.slots}
         for key, value in held.items():
             array = np.asarray(value)
-            if array.ndim == 0 and (p.data.ndim or key in self.chain.cells):
-                found[key] = float(array)
+            native = array.dtype.newbyteorder("=")
+            is_float = native in FORMATS
+            if value is None:  # as old versions of torch say that there is no buffer
                 continue
-            if array.shape != p.data.shape or array.dtype.name not in FORMATS:
+            if key in self.chain.cells:
+                if array.size != 1 or array.dtype.kind not in "iuf":
+                    raise ValueError(f"{title}: the state {key!r} must be a number, got {value!r}")
+                found[key] = float(array.reshape(()))
+            elif key in arrays and not (is_float and array.shape == p.shape):
                 raise ValueError(
-                    f"{title}: the state {key!r} must be a float array of its parameter's shape "
-                    f"{p.data.shape}, got {array.dtype} of shape {array.shape}"
+                    f"{title}: the state {key!r} must be an array of float32 or float64 and of its "
+                    f"parameter's shape {p.shape}, got {array.dtype} of shape {array.shape}"
                 )
-            found[key] = np.array(array, order="C")
+            else:
+                found[key] = np.array(array, native, order="C") if key in arrays else value
         return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key not in _PASSING}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.chain = averaging(type(self).chain, self.defaults)  # type: ignore[misc]
 
     def _params(self) -> list[Parameter]:
         return [p for group in self.param_groups for p in group["params"]]
@@ -242,13 +301,18 @@ def optimizer(rule: type[Declared] | Chain) -> type[Optimizer]:
     return type(made.name, bases, body)
 
 
+def _plain(average: Any) -> dict[str, Any]:
+    """An average as the keys of a group; one that is named already has its keys there."""
+    return plain(average) if isinstance(average, Average) else {}
+
+
 def _as_groups(title: str, params: Any) -> list[dict[str, Any]]:
     """What a user hands in, as groups."""
     if isinstance(params, Module):
-        return [{"params": list(params.named_parameters())}]
-    if isinstance(params, Parameter) or not isinstance(params, Iterable):
+        params = list(params.named_parameters())
+    if isinstance(params, Parameter | Mapping | Set) or not isinstance(params, Iterable):
         raise TypeError(
-            f"{title}: params must be a Module, its parameters or groups of them, "
+            f"{title}: params must be a Module, its parameters in order or groups of them, "
             f"got {type(params).__name__}"
         )
     found = list(params)
@@ -262,22 +326,22 @@ def _as_groups(title: str, params: Any) -> list[dict[str, Any]]:
 def _unnamed(title: str, params: Any) -> tuple[list[str], list[Parameter]]:
     """The names, where there are any, and the parameters of a group."""
     if isinstance(params, Module):
-        params = list(params.named_parameters())
-    given: Sequence[Any] = [params] if isinstance(params, Parameter) else list(params)
-    names = [one[0] for one in given if isinstance(one, tuple)]
-    if names and len(names) < len(given):
-        raise ValueError(f"{title}: either every parameter of a group has a name, or none")
-    found = [one[1] if isinstance(one, tuple) else one for one in given]
-    for p in found:
+        params = params.named_parameters()
+    if isinstance(params, Set) or not isinstance(params, Iterable | Parameter):
+        raise TypeError(
+            f"{title}: the params of a group must be a Module or parameters in order, "
+            f"got {type(params).__name__}"
+        )
+    given: list[Any] = [params] if isinstance(params, Parameter) else list(params)
+    pairs = [one if _is_named(one) else ("", one) for one in given]
+    for _, p in pairs:
         if not isinstance(p, Parameter):
             raise TypeError(f"{title}: a parameter must be a Parameter, got {type(p).__name__}")
-    return names, found
+    names = [one[0] for one in given if _is_named(one)]
+    if names and len(names) < len(given):
+        raise ValueError(f"{title}: either every parameter of a group has a name, or none")
+    return names, [p for _, p in pairs]
 
 
-def _check_gradient(title: str, p: Parameter) -> None:
-    grad = p.grad
-    if grad is None or grad.shape != p.data.shape or grad.dtype.name not in FORMATS:
-        raise ValueError(
-            f"{title}: a gradient must be a float array of its parameter's shape {p.data.shape}, "
-            f"got {getattr(grad, 'dtype', type(grad).__name__)} of shape {np.shape(grad)}"
-        )
+def _is_named(one: Any) -> bool:
+    return isinstance(one, tuple) and len(one) == 2 and isinstance(one[0], str)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from thalweg.mytorch.optim.optimizer import Optimizer
@@ -23,7 +23,8 @@ class Scheduler:
 
     `schedule` is one for all groups, or a list or `per_group(...)` with one for each; `param` is
     "lr", "weight_decay", "momentum", "betas[0]" or whatever else the groups hold. The base values
-    are those at the time it is made. Call `step` after the optimizer's.
+    are those at the time it is made; a group added later joins at the next step. Call `step` after
+    the optimizer's.
 
         value(t) = base schedule(t)
     """
@@ -38,26 +39,14 @@ class Scheduler:
             raise TypeError(f"Scheduler: optimizer must be an Optimizer, got {optimizer!r}")
         check_param("Scheduler", optimizer.param_groups, param)
         self.optimizer, self.param, self._slot = optimizer, param, Slot.parse(param)
-        count = len(optimizer.param_groups)
-        if isinstance(schedule, Schedule):
-            self.schedules = [schedule] * count
-        else:
-            several = schedule.schedules if isinstance(schedule, PerGroup) else schedule
-            self.schedules = list(several)
-        for i, each in enumerate(self.schedules):
-            if not isinstance(each, Schedule):
-                raise TypeError(f"Scheduler: schedule[{i}] must be a schedule, got {each!r}")
-        if len(self.schedules) != count:
-            raise ValueError(
-                f"Scheduler: schedule must have one for each of the {count} groups, "
-                f"got {len(self.schedules)}"
-            )
-        self.base_values = [float(self._slot.read(group)) for group in optimizer.param_groups]
+        self.schedules = _one_each(schedule, len(optimizer.param_groups))
+        self.base_values = self.get_last_lr()
         self.last_epoch = 0
         self._apply()
 
     def step(self) -> None:
         """Go on to the next step's value."""
+        self._adopt()
         self.last_epoch += 1
         self._apply()
 
@@ -73,22 +62,61 @@ class Scheduler:
             "param": self.param,
         }
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from where another one stood."""
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from where another one stood; if the state does not fit, nothing changes."""
+        missing = [key for key in self.state_dict() if key not in state_dict]
+        if missing:
+            raise ValueError(
+                f"Scheduler: the state must be what state_dict gave, it lacks {', '.join(missing)}"
+            )
         if state_dict["param"] != self.param:
             raise ValueError(
                 f"Scheduler: param must be {self.param!r} in the state, got {state_dict['param']!r}"
             )
+        self._adopt()
         if len(state_dict["base_values"]) != len(self.base_values):
             raise ValueError(
                 f"Scheduler: the state must have {len(self.base_values)} base values, one for each "
                 f"group, got {len(state_dict['base_values'])}"
             )
-        self.last_epoch = state_dict["last_epoch"]
-        self.base_values = list(state_dict["base_values"])
+        self.last_epoch = int(state_dict["last_epoch"])
+        self.base_values = list(map(float, state_dict["base_values"]))
         self._apply()
+
+    def _adopt(self) -> None:
+        """Take in the groups that the optimizer has been given since."""
+        late = self.optimizer.param_groups[len(self.base_values) :]
+        if late and any(each != self.schedules[0] for each in self.schedules):
+            raise ValueError(
+                f"Scheduler: the schedules differ, so that the {len(late)} groups added to the "
+                "optimizer have none; make another Scheduler"
+            )
+        check_param("Scheduler", late, self.param)
+        self.schedules = [*self.schedules, *self.schedules[:1] * len(late)]
+        self.base_values = [*self.base_values, *(float(self._slot.read(g)) for g in late)]
 
     def _apply(self) -> None:
         groups = zip(self.optimizer.param_groups, self.schedules, self.base_values, strict=True)
         for group, schedule, base in groups:
             self._slot.write(group, base * schedule(self.last_epoch))
+
+
+def _one_each(schedule: Any, count: int) -> list[Schedule]:
+    """A schedule for each group, out of what a user hands in."""
+    if isinstance(schedule, Schedule):
+        return [schedule] * count
+    several = schedule.schedules if isinstance(schedule, PerGroup) else schedule
+    if isinstance(several, str) or not isinstance(several, Iterable):
+        raise TypeError(
+            f"Scheduler: schedule must be one of thalweg.schedules, or one for each group, "
+            f"got {schedule!r}"
+        )
+    found = list(several)
+    for i, each in enumerate(found):
+        if not isinstance(each, Schedule):
+            raise TypeError(f"Scheduler: schedule[{i}] must be a schedule, got {each!r}")
+    if len(found) != count:
+        raise ValueError(
+            f"Scheduler: schedule must have one for each of the {count} groups, got {len(found)}"
+        )
+    return found

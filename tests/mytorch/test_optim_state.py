@@ -1,0 +1,419 @@
+"""What an optimizer keeps: saved and loaded, copied, averaged, and exchanged with torch."""
+
+import copy
+import math
+import pickle
+
+import numpy as np
+import pytest
+
+from tests.mytorch.agreement import needs_torch
+from tests.mytorch.steps import (
+    EVERY,
+    assert_same,
+    assert_same_state,
+    give_gradients,
+    make,
+    numbers,
+    params_of,
+    values,
+    walk,
+    weights,
+)
+from thalweg.averaging import EMA, SWA
+from thalweg.mytorch import nn, optim
+
+# beside the settings of a case: both kinds of average, a filter, and the document's decay of lr
+VARIANTS = {name: (name, {}) for name in EVERY} | {
+    "AdamW-EMA": ("AdamW", {"average": EMA(0.9)}),
+    "Ranger-SWA": ("Ranger", {"average": SWA(start=2, every=2)}),
+    "AdamW-filter": ("AdamW", {"decay_filter": "no_bias_norm"}),
+    "SGD-lr_decay": ("SGD", {"lr_decay": 0.5}),
+}
+
+
+def built(variant: str, params) -> optim.Optimizer:
+    name, settings = VARIANTS[variant]
+    return make(name, params, **settings)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("at", [0, 5])
+def test_a_loaded_state_goes_on_as_if_it_had_never_stopped(variant, at):
+    params = weights()
+    opt = built(variant, params)
+    walk(opt, at)
+    state = opt.state_dict()
+    resumed = [nn.Parameter(p.data) for p in params]
+    walk(opt, 5, start=at)
+    other = built(variant, resumed)
+    other.load_state_dict(state)
+    walk(other, 5, start=at)
+    assert_same(values(params), values(resumed))
+    assert_same_state(opt.state_dict(), other.state_dict())
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))], ids=["copy", "pickle"]
+)
+def test_a_copy_with_its_model_goes_its_own_way(variant, copied):
+    net = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4))
+    opt = built(variant, net)
+    walk(opt, 3)
+    before = values(net.parameters())
+    twin, other = copied((net, opt))
+    assert {id(p) for p in params_of(other)} == {id(p) for p in twin.parameters()}
+    walk(other, 3, start=3)
+    assert_same(values(net.parameters()), before)
+    walk(opt, 3, start=3)
+    assert_same(values(net.parameters()), values(twin.parameters()))
+    assert_same_state(opt.state_dict(), other.state_dict())
+
+
+def test_a_copy_can_be_given_more_parameters():
+    opt = copy.deepcopy(optim.AdamW(weights(), average=EMA(0.9)))
+    opt.add_param_group({"params": weights([(2,)])})
+    walk(opt)
+    assert opt.param_groups[1]["average_decay"] == 0.9
+
+
+def test_lr_decay_goes_on_from_its_count():
+    p, q = weights([(3,)])[0], weights([(3,)])[0]
+    opt, other = (optim.SGD([x], lr=0.1, lr_decay=0.5) for x in (p, q))
+    walk(opt, 150)
+    assert opt.state_dict()["param_groups"][0]["steps"] == 150
+    other.load_state_dict(opt.state_dict())
+    q.data = p.data
+    before = p.data.copy()
+    for _ in range(50):  # to step 200, where the second share goes
+        for one in (opt, other):
+            params_of(one)[0].grad = np.ones(3)
+            one.step()
+    assert_same([p.data], [q.data])
+    np.testing.assert_allclose(before - p.data, 49 * 0.05 + 0.025)
+
+
+def test_a_state_dict_is_apart_from_what_it_was_taken_of():
+    params = weights()
+    opt = optim.AdamW(params)
+    walk(opt, 2)
+    state = opt.state_dict()
+    kept = copy.deepcopy(state)
+    walk(opt, 2, start=2)
+    assert_same_state(state, kept)
+    other = optim.AdamW(weights())
+    other.load_state_dict(state)
+    walk(other, 2)
+    assert_same_state(state, kept)
+
+
+def test_a_loaded_state_brings_the_settings_of_the_groups():
+    p, q = weights([(2,), (3,)])
+    opt = optim.SGD([{"params": [p], "lr": 0.5}, {"params": [q]}], momentum=0.9)
+    other = optim.SGD([{"params": [p]}, {"params": [q]}], lr=7.0)
+    other.load_state_dict(opt.state_dict())
+    assert [group["lr"] for group in other.param_groups] == [0.5, 1e-3]
+    assert [group["momentum"] for group in other.param_groups] == [0.9, 0.9]
+
+
+# By name.
+
+
+def network() -> nn.Module:
+    return nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+
+
+def test_states_go_by_name_whatever_the_order():
+    net = network()
+    opt = optim.AdamW(net)
+    walk(opt, 2)
+    backwards = optim.AdamW(reversed(list(net.named_parameters())))
+    backwards.load_state_dict(opt.state_dict())
+    for p in net.parameters():
+        assert_same([backwards.state[p]["exp_avg"]], [opt.state[p]["exp_avg"]])
+
+
+def test_a_name_that_is_missing_is_an_error_unless_it_is_not_strict():
+    net = network()
+    opt, other = optim.AdamW(net[0].named_parameters()), optim.AdamW(network())
+    walk(opt, 2)
+    walk(other, 3)
+    before = other.state_dict()
+    with pytest.raises(RuntimeError, match=r"AdamW\.load_state_dict: .*missing in it: '0\.bias'"):
+        other.load_state_dict(opt.state_dict())
+    assert_same_state(before, other.state_dict())
+    other.load_state_dict(opt.state_dict(), strict=False)
+    assert {held["step"] for held in other.state.values()} == {3.0}
+    part = optim.AdamW([(f"0.{name}", p) for name, p in net[0].named_parameters()])
+    walk(part, 7)
+    other.load_state_dict(part.state_dict(), strict=False)
+    assert sorted(held["step"] for held in other.state.values()) == [3.0, 3.0, 7.0, 7.0]
+
+
+def test_a_filter_decided_by_a_predicate_is_saved_with_the_names():
+    net = network()
+    opt = optim.AdamW(net, decay_filter=lambda name, p: name == "1.weight")
+    backwards = optim.AdamW(reversed(list(net.named_parameters())))
+    backwards.load_state_dict(opt.state_dict())
+    assert opt.param_groups[0]["decay_filter"] == [False, False, True, False]
+    assert backwards.param_groups[0]["decay_filter"] == [False, True, False, False]
+    with pytest.raises(ValueError, match="a new group needs its own decay_filter"):
+        backwards.add_param_group({"params": weights()})
+
+
+# What does not fit.
+
+
+def emptied(state):
+    del state["param_groups"]
+
+
+def misshapen(state):
+    state["state"][1]["exp_avg"] = np.zeros((2, 2))
+
+
+def integer(state):
+    state["state"][1]["exp_avg_sq"] = np.zeros((4,), int)
+
+
+def numberless(state):
+    state["state"][1]["step"] = "seven"
+
+
+def several(state):
+    state["state"][1]["step"] = np.ones(3)
+
+
+def short(state):
+    state["param_groups"][0]["params"].pop()
+
+
+def grouped(state):
+    state["param_groups"] *= 2
+
+
+def out_of_range(state):
+    state["param_groups"][0]["lr"] = -1.0
+
+
+def averaged(state):
+    state["param_groups"][0]["average"] = "mean"
+
+
+def filtered(state):
+    state["param_groups"][0]["decay_filter"] = [True]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error", "sentence"),
+    [
+        (emptied, ValueError, "the state must be what state_dict gave"),
+        (
+            misshapen,
+            ValueError,
+            r"'exp_avg' must be .* shape \(4,\), got float64 of shape \(2, 2\)",
+        ),
+        (integer, ValueError, r"'exp_avg_sq' must be .*, got int64 of shape \(4,\)"),
+        (numberless, ValueError, "the state 'step' must be a number, got 'seven'"),
+        (several, ValueError, "the state 'step' must be a number, got array"),
+        (
+            short,
+            ValueError,
+            r"the groups must have \[5\] parameters, as the optimizer's, got \[4\]",
+        ),
+        (grouped, ValueError, r"must have \[5\] parameters, as the optimizer's, got \[5, 5\]"),
+        (out_of_range, ValueError, "AdamW: lr must be >= 0, got -1.0"),
+        (averaged, TypeError, "AdamW: average must be None, EMA"),
+        (filtered, ValueError, "AdamW: decay_filter must be"),
+    ],
+)
+def test_a_state_that_does_not_fit_changes_nothing(spoil, error, sentence):
+    opt, other = optim.AdamW(weights(), lr=0.5), optim.AdamW(weights())
+    walk(opt, 2)
+    walk(other, 1)
+    state, before = opt.state_dict(), other.state_dict()
+    spoil(state)
+    with pytest.raises(error, match=sentence):
+        other.load_state_dict(state)
+    assert_same_state(before, other.state_dict())
+    walk(other, 1, start=1)
+    want = optim.AdamW(weights())
+    walk(want, 2)
+    assert_same(values(params_of(other)), values(params_of(want)))
+
+
+def test_what_is_no_state_is_said_to_be_none():
+    with pytest.raises(ValueError, match="SGD.load_state_dict: the state must be .* got list"):
+        optim.SGD(weights()).load_state_dict([])
+
+
+# To torch and back.
+
+TWINS = [name for name in EVERY if name not in ("Ranger", "AdaGrad")]
+
+
+@pytest.fixture
+def _in_double():
+    import torch
+
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
+
+
+def to_arrays(state):
+    """What a user does to a state of torch's to be without torch."""
+    return {
+        "state": {
+            i: {k: v.numpy() if hasattr(v, "numpy") else v for k, v in held.items()}
+            for i, held in state["state"].items()
+        },
+        "param_groups": state["param_groups"],
+    }
+
+
+def to_tensors(state):
+    import torch
+
+    return {
+        "state": {
+            i: {k: torch.as_tensor(v) for k, v in held.items()}
+            for i, held in state["state"].items()
+        },
+        "param_groups": state["param_groups"],
+    }
+
+
+def walk_torchs(opt, steps, start=0):
+    import torch
+
+    params = [p for group in opt.param_groups for p in group["params"]]
+    for t in range(start, start + steps):
+        for i, p in enumerate(params):
+            p.grad = torch.from_numpy(numbers(p.shape, 1000 * (t + 1) + i))
+        opt.step()
+
+
+def torchs(name, arrays):
+    import torch
+
+    params = [torch.nn.Parameter(torch.from_numpy(np.array(a))) for a in arrays]
+    return params, getattr(torch.optim, name)(params, **EVERY[name])
+
+
+@needs_torch
+@pytest.mark.usefixtures("_in_double")
+@pytest.mark.parametrize("as_given", [to_arrays, dict], ids=["arrays", "tensors"])
+@pytest.mark.parametrize("name", TWINS)
+def test_a_run_of_torchs_goes_on_here(name, as_given):
+    theirs, other = torchs(name, values(weights()))
+    walk_torchs(other, 4)
+    ours = [nn.Parameter(p.detach().numpy()) for p in theirs]
+    opt = make(name, ours)
+    opt.load_state_dict(as_given(other.state_dict()))
+    walk(opt, 4, start=4)
+    walk_torchs(other, 4, start=4)
+    for p, q in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-11, atol=1e-12)
+
+
+@needs_torch
+@pytest.mark.usefixtures("_in_double")
+@pytest.mark.parametrize("name", TWINS)
+def test_a_run_from_here_goes_on_in_torch(name):
+    ours = weights()
+    opt = make(name, ours)
+    walk(opt, 4)
+    theirs, other = torchs(name, values(ours))
+    other.load_state_dict(to_tensors(opt.state_dict()))
+    walk(opt, 4, start=4)
+    walk_torchs(other, 4, start=4)
+    for p, q in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-11, atol=1e-12)
+
+
+def test_a_buffer_that_old_versions_of_torch_leave_as_none_is_none():
+    opt = optim.SGD(weights([(2,)]), momentum=0.9)
+    opt.load_state_dict({**opt.state_dict(), "state": {0: {"momentum_buffer": None}}})
+    assert opt.state_dict()["state"] == {}
+    walk(opt)
+    assert_same(opt.state_dict()["state"][0].values(), [params_of(opt)[0].grad])
+
+
+# Averages and slow weights.
+
+
+def test_an_exponential_average_is_lent_and_given_back():
+    params = weights()
+    opt, mean = optim.SGD(params, lr=0.1, average=EMA(0.75)), None
+    for t in range(5):
+        walk(opt, 1, start=t)
+        now = values(params)
+        pairs = zip(mean or now, now, strict=True)
+        mean = [m + 0.25 * (p - m) for m, p in pairs] if mean else now
+    before = values(params)
+    with opt.averaged_weights():
+        for p, want in zip(params, mean, strict=True):
+            np.testing.assert_allclose(p.data, want, rtol=1e-13)
+        with pytest.raises(RuntimeError, match=r"SGD: step\(\) was called inside"):
+            opt.step()
+    assert_same(values(params), before)
+    opt.step()
+
+
+def test_a_plain_mean_counts_every_so_many_steps():
+    params = weights()
+    opt, seen = optim.Adam(params, average=SWA(start=2, every=3)), []
+    for t in range(9):
+        walk(opt, 1, start=t)
+        if t + 1 in (2, 5, 8):
+            seen.append(values(params))
+    with opt.averaged_weights():
+        for p, *held in zip(params, *seen, strict=True):
+            np.testing.assert_allclose(p.data, np.mean(held, axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_averages_are_loaded_into_another_model(named):
+    net, other = network(), network()
+    opt = optim.AdamW(net if named else net.parameters(), lr=0.1, average=EMA(0.5))
+    walk(opt, 3)
+    opt.load_averaged(other)
+    with opt.averaged_weights():
+        assert_same(values(other.parameters()), values(net.parameters()))
+    with pytest.raises(ValueError, match=r"AdamW.load_averaged: the model"):
+        opt.load_averaged(nn.Linear(9, 9))
+    with pytest.raises(RuntimeError, match="SGD keeps no average"):
+        optim.SGD(net).load_averaged(other)
+
+
+def test_slow_weights_are_lent_and_synchronized():
+    params = weights([(2, 3)])
+    (p,) = params
+    opt = optim.Ranger(params, lr=0.1, k=3, alpha=0.25)
+    walk(opt, 5)
+    fast, slow = p.data.copy(), opt.state[p]["slow_buffer"].copy()
+    with opt.slow_weights():
+        assert_same([p.data], [slow])
+    assert_same([p.data], [fast])
+    opt.sync()
+    np.testing.assert_allclose(p.data, slow + 0.25 * (fast - slow), rtol=1e-14)
+    assert_same([p.data], [opt.state[p]["slow_buffer"]])
+    assert opt.state[p]["step"] == 5.0
+    walk(opt, 1, start=5)
+    assert math.isclose(opt.state[p]["step"], 6.0)
+
+
+def test_slow_weights_come_back_after_an_error_and_into_a_copy_as_they_are():
+    params = weights()
+    opt = optim.Ranger(params)
+    walk(opt, 7)
+    before = values(params)
+    with pytest.raises(ArithmeticError), opt.slow_weights():
+        _, other = copy.deepcopy((params, opt))
+        raise ArithmeticError
+    assert_same(values(params), before)
+    give_gradients(params_of(other), 0)
+    other.step()  # the copy is in no block
