@@ -68,5 +68,6 @@ def assert_same_state(one: Mapping[str, Any], other: Mapping[str, Any]) -> None:
     assert one["param_groups"] == other["param_groups"]
     assert one["state"].keys() == other["state"].keys()
     for number, held in one["state"].items():
-        assert held.keys() == other["state"][number].keys()
-        assert_same(held.values(), other["state"][number].values())
+        twin = other["state"][number]
+        assert held.keys() == twin.keys()
+        assert_same(held.values(), [twin[key] for key in held])

@@ -206,7 +206,8 @@ def _path(of: Subject, plain: Mapping[str, Any], kind: Kind, steps: int) -> list
     settings = {**plain, "foreach": False} if of.has_foreach else plain
     run = _Run(made, of, settings, kind)
     truth = _Run(made, of, settings, kind.widened(), kind.dtype)
-    touched = _Run(made, of, settings, kind.widened(), kind.dtype, torch.finfo(kind.dtype).eps)
+    touch = torch.finfo(kind.dtype).eps / 2  # between half a ULP and one
+    touched = _Run(made, of, settings, kind.widened(), kind.dtype, touch)
     path = []
     for t in range(steps):
         start, before = run.copy(), run.numbers()
@@ -218,7 +219,8 @@ def _path(of: Subject, plain: Mapping[str, Any], kind: Kind, steps: int) -> list
         unit = {}
         for what in after:
             ulp = after[what].ulp(before[what], exact[what])
-            unit[what] = _larger(ulp, exact[what].distances(touched.numbers()[what]))
+            # squares of a gradient move by up to two ULP with it: more is cancellation
+            unit[what] = _larger(ulp, exact[what].distances(touched.numbers()[what]) / 2)
         path.append(_Step(start, after, exact, unit))
     return path
 

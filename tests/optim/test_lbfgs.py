@@ -918,7 +918,7 @@ def test_the_kernels_are_the_plain_formulas(dtype, size, threads):
     torch.set_num_threads(threads)
     products = lbfgs._inner(rows, u, v)
     coefficients = np.array([1.0, -2.0, 0.5, 3.0, -1.5, 0.25])
-    combined = lbfgs._combined(-0.75, u, coefficients, rows)
+    combined = lbfgs._combined(-0.75, u, coefficients, rows, torch.full_like(u, torch.nan))
     wide = torch.stack(rows).double()
     assert products.dtype == np.float64
     torch.testing.assert_close(

@@ -63,10 +63,8 @@ def save(
         held = {"class": type(optimizer).__name__, "numbers": numbers, "param_groups": groups}
         about["optimizer"] = held
     if scheduler is not None:
-        about["scheduler"] = {
-            "class": type(scheduler).__name__,
-            "state": scheduler.state_dict(),
-        }
+        held = {"class": type(scheduler).__name__, "state": scheduler.state_dict()}
+        about["scheduler"] = held
     if loader is not None:
         about["loader"] = {"seed": loader.seed, "epoch": loader.epoch}
     metadata = {"format": _FORMAT, **{name: _json(name, held) for name, held in about.items()}}
@@ -97,7 +95,7 @@ def load(
     with _all_or_nothing(model, optimizer, scheduler):
         model.load_state_dict(weights)
         if optimizer is not None:
-            optimizer.load_state_dict(_joined(path, about["optimizer"], tensors))
+            optimizer.load_state_dict(_joined(about["optimizer"], tensors))
         if scheduler is not None:
             scheduler.load_state_dict(about["scheduler"]["state"])
         if optimizer is not None:
@@ -124,7 +122,7 @@ def _check_kinds(title: str, model: Any, optimizer: Any, loader: Any) -> None:
     for name, (one, kind) in kinds.items():
         if not isinstance(one, kind) and (one is not None or name == "model"):
             raise TypeError(
-                f"{title}: {name} must be a {kind.__name__} of thalweg.mytorch, "
+                f"{title}: {name} must be of the class {kind.__name__} of thalweg.mytorch, "
                 f"got {type(one).__name__}"
             )
 
@@ -152,7 +150,7 @@ def _split(
     return arrays, numbers, state_dict["param_groups"]
 
 
-def _joined(path: Path, about: Mapping[str, Any], tensors: _Arrays) -> dict[str, Any]:
+def _joined(about: Mapping[str, Any], tensors: _Arrays) -> dict[str, Any]:
     """The reverse of `_split`; JSON has made words of the numbers and lists of tuples."""
     state = {int(number): dict(held) for number, held in about["numbers"].items()}
     for name, array in tensors.items():
@@ -174,7 +172,7 @@ def _part(path: Path, metadata: Mapping[str, str], name: str, one: Any = None) -
     found = json.loads(metadata[name])
     if found.get("class", type(one).__name__) != type(one).__name__:
         raise ValueError(
-            f"load: {path} holds the state of a {found['class']}, but the {name} is a "
+            f"load: {path} holds the state of {found['class']}, but the {name} is of the class "
             f"{type(one).__name__}"
         )
     return found

@@ -13,10 +13,12 @@ from thalweg.optim import lr_scheduler, swa_utils
 from thalweg.optim.adafactor import Adafactor
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.fused import FusedOptimizer, optimizer
+from thalweg.optim.lbfgs import LBFGS
 from thalweg.optim.muon import Muon
 
 __all__ = [
     "ASGD",
+    "LBFGS",
     "SGD",
     "Adadelta",
     "Adafactor",
