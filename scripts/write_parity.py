@@ -53,9 +53,10 @@ torch's own other forms are held to.
 
 A number is a worst case over all elements and steps, in ULP (the distance between neighbours) of
 the type that the compared number is kept in, at the larger of what it was before the step and what
-it is after it. Where weight decay all but cancels a gradient, one unit is what the last bit of the
-gradient decides. Two numbers in a cell, `2 / 3`, are those of the parameters and of their states. A
-dash: torch's class refuses such parameters, or has nothing to compare.
+it is after it. Where weight decay all but cancels a gradient, and the gradient's last bit decides
+more than two ULP, the unit is half of what it decides. Two numbers in a cell, `2 / 3`, are those of
+the parameters and of their states. A dash: torch's class refuses such parameters, or there is
+nothing to compare.
 
 Half a ULP is rounding once, and no result can be nearer to the truth than that; two ways to write
 the same sum of three numbers may already be 1 ULP apart. In a float64 column the numbers kept per
@@ -241,7 +242,10 @@ def main(arguments: Sequence[str], path: Path = PAGE) -> int:
         return 0
     expected = structure(page(_unmeasured()))
     if not path.exists() or structure(path.read_text(encoding="utf-8")) != expected:
-        print(f"{path.name} does not list what would be measured: run {__file__}", file=sys.stderr)
+        print(
+            f"{path.name} does not list what would be measured: run scripts/write_parity.py",
+            file=sys.stderr,
+        )
         return 1
     return 0
 

@@ -40,7 +40,9 @@ class EMA(Average):
     """Exponential moving average: about the last 1 / (1 - decay) steps count.
 
     For evaluation during training and at its end, with any schedule. Decays of 0.999 to 0.9999
-    suit runs of tens of thousands of steps; shorter ones want less.
+    suit runs of tens of thousands of steps; shorter ones want less. Of narrow weights (bfloat16,
+    float16) the average needs `state_dtype="float32"`: in the weights' own type, small steps towards
+    them would be rounded away. It then follows the weights as they are before that rounding.
     """
 
     stage = ExponentialAverage
@@ -69,17 +71,20 @@ _KINDS: dict[str, type[Average]] = {kind.kind: kind for kind in (EMA, SWA)}
 
 def check_average(title: str, value: Any) -> None:
     """Raise for an `average=` that is none."""
-    if not (value is None or isinstance(value, Average) or value in _KINDS):
+    is_word = isinstance(value, str) and value in _KINDS  # as another optimizer's group has it
+    if not (value is None or isinstance(value, Average) or is_word):
         raise TypeError(
             f"{title}: average must be None, EMA(...) or SWA(...) from thalweg.averaging, "
             f"got {value!r}"
         )
 
 
-def plain(average: Average | None) -> dict[str, Any]:
+def plain(average: Average | str | None) -> dict[str, Any]:
     """An average as the keys of a parameter group: a state_dict holds no objects of ours."""
     if average is None:
         return {}
+    if isinstance(average, str):
+        average = _KINDS[average]()
     names = _names(type(average))
     settings = {names[name]: value for name, value in average.settings.items()}
     return {"average": average.kind, **settings}

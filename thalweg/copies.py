@@ -182,10 +182,15 @@ def _targets(opt: Border, model: Any, params: Sequence[Any]) -> list[Any]:
                 f"it lacks {', '.join(map(repr, missing))}"
             )
         return [named[name] for name in names]
+    hint = "made from named_parameters(), the optimizer would find its own among them"
     if len(theirs) != len(params):
         raise ValueError(
             f"{title}: the model must have the optimizer's {len(params)} parameters, got "
-            f"{len(theirs)}; made from named_parameters(), the optimizer would find its own "
-            "among them"
+            f"{len(theirs)}; {hint}"
+        )
+    if len(opt.param_groups) > 1:
+        raise ValueError(
+            f"{title}: the model must be the optimizer's own, since the order of "
+            f"{len(opt.param_groups)} groups need not be that of a model; {hint}"
         )
     return theirs

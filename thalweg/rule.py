@@ -246,6 +246,8 @@ class Rule(Declared):
 
     takes_sparse: ClassVar[bool] = False
     """Whether gradients may be sparse; a missing row is one of zeros, or `rests`."""
+    rows_only: ClassVar[bool] = False
+    """Whether rows that a sparse gradient lacks must rest, so that no stage may move them."""
     starts_at_construction: ClassVar[bool] = False
     """Whether torch makes this one's states with the optimizer and not at the first step."""
     counts_steps: ClassVar[bool] = False

@@ -154,8 +154,8 @@ def subject(name: str) -> Subject:
 class Apart:
     """The largest difference among parameters and among states, in units of each number's own.
 
-    A unit is the ULP of the larger operand: of a number before the step and after it. Where weight
-    decay all but cancels a gradient it is more: what one ULP of the gradient makes of the number.
+    A unit is the ULP of the larger operand: of a number before the step and after it. It is more
+    where weight decay all but cancels a gradient: half of what a ULP of the gradient decides there.
     """
 
     p: float = 0.0
@@ -206,7 +206,7 @@ def _path(of: Subject, plain: Mapping[str, Any], kind: Kind, steps: int) -> list
     settings = {**plain, "foreach": False} if of.has_foreach else plain
     run = _Run(made, of, settings, kind)
     truth = _Run(made, of, settings, kind.widened(), kind.dtype)
-    touch = torch.finfo(kind.dtype).eps / 2  # between half a ULP and one
+    touch = torch.finfo(kind.dtype).eps  # between one ULP and two
     touched = _Run(made, of, settings, kind.widened(), kind.dtype, touch)
     path = []
     for t in range(steps):
@@ -219,8 +219,8 @@ def _path(of: Subject, plain: Mapping[str, Any], kind: Kind, steps: int) -> list
         unit = {}
         for what in after:
             ulp = after[what].ulp(before[what], exact[what])
-            # squares of a gradient move by up to two ULP with it: more is cancellation
-            unit[what] = _larger(ulp, exact[what].distances(touched.numbers()[what]) / 2)
+            # the square of a gradient moves by up to four ULP with it: more is cancellation
+            unit[what] = _larger(ulp, exact[what].distances(touched.numbers()[what]) / 4)
         path.append(_Step(start, after, exact, unit))
     return path
 

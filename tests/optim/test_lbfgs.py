@@ -171,8 +171,8 @@ class Line:
 
     def __init__(self, draw, dtype):
         self.sizes, self.phases = draw.normal(size=(2, 4))
-        self.waves = draw.exponential(3, 4)
-        self.bowl, self.tilt = draw.exponential(), draw.exponential(2) + 0.1
+        self.waves = 10 ** draw.uniform(-2, 1, 4)
+        self.bowl, self.tilt = 10 ** draw.uniform(-4, 1), 10 ** draw.uniform(-2, 1)
         self.dtype, self.asked = dtype, []
 
     def __call__(self, t):
@@ -195,9 +195,9 @@ def test_the_line_search_decides_as_torchs_does(limit, tolerance, dtype):
     """Where every branch is taken: the same lengths, one after the other, to the last bit."""
     search = importlib.import_module("torch.optim.lbfgs")._strong_wolfe
     draw, d, most = np.random.default_rng(limit), torch.ones(1, dtype=dtype), []
-    for _ in range(120):
+    for _ in range(300):
         line = Line(draw, dtype)
-        start, first = line.at(0.0), float(draw.exponential(2)) + 1e-3
+        start, first = line.at(0.0), float(10 ** draw.uniform(-2, 1.5))
         if start.slope >= 0:
             continue
         line.asked = []
@@ -223,6 +223,18 @@ def test_a_search_that_no_tolerance_ends_ends():
 
     start = Point(0.0, 0.0, -torch.ones(1), torch.tensor(-1.0))
     assert strong_wolfe(at, start, 1.0, torch.tensor(1.0), 0.0, 2000).t == 0.0
+
+
+@SEARCHES
+def test_a_step_that_moves_next_to_nothing_is_the_last(settings):
+    runs = [
+        Course(make, some(), several, **{**settings, "tolerance_change": tolerance}).walk(1)
+        for tolerance in (1e-2, 1e9)
+        for make in (LBFGS, torch.optim.LBFGS)
+    ]
+    assert [len(run.losses) for run in runs[::2]] == [len(run.losses) for run in runs[1::2]]
+    one = Course(LBFGS, some(), lambda *p: 1e6 * several(*p), lr=1e-9, tolerance_change=1e-4)
+    assert len(one.walk(1).losses) == 2  # the loss fell by more than that, and no p by as much
 
 
 @SEARCHES
@@ -918,7 +930,7 @@ def test_the_kernels_are_the_plain_formulas(dtype, size, threads):
     torch.set_num_threads(threads)
     products = lbfgs._inner(rows, u, v)
     coefficients = np.array([1.0, -2.0, 0.5, 3.0, -1.5, 0.25])
-    combined = lbfgs._combined(-0.75, u, coefficients, rows, torch.full_like(u, torch.nan))
+    combined = lbfgs._combined(-0.75, u, coefficients, rows)
     wide = torch.stack(rows).double()
     assert products.dtype == np.float64
     torch.testing.assert_close(

@@ -23,7 +23,7 @@ from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.layout import Layout, Seen, look
 from thalweg.optim.states import STATE_TYPES, NewStates, number_type
 from thalweg.optim.traced import are_fake, is_watched, operator, remember
-from thalweg.rule import Declared
+from thalweg.rule import Declared, Rule
 from thalweg.stages import Lookahead, Maximize
 
 __all__ = ["FusedOptimizer", "optimizer"]
@@ -111,7 +111,10 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         """Add a group; settings it does not name are those the optimizer was made with."""
         if isinstance(param_group, dict) and "average" in param_group:
             check_average(self.chain.name, param_group["average"])
-            param_group = {**param_group, **plain(param_group["average"])}
+            made = plain(param_group["average"])
+            if isinstance(param_group["average"], str):  # another optimizer's group
+                made |= param_group
+            param_group = {**param_group, **made}
             self._check_same_average([*self.param_groups, param_group])
         if isinstance(param_group, dict) and "decay_filter" not in param_group:
             param_group = {**param_group, **self._filter_of_others()}
@@ -154,7 +157,9 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         for group in self.param_groups:
             views = self.chain.views(group)
             for p in group["params"]:
-                new.make(self.state[p], p, self.chain.live_slots(views), views, group)
+                slots = self.chain.live_slots(views)
+                of_rules = [slot for slot in slots if issubclass(slot.part.declared, Rule)]
+                new.make(self.state[p], p, of_rules, views, group)
 
     def _kept(self, p: Tensor) -> Tensor:
         return p.detach().clone()
@@ -311,6 +316,8 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         groups = list(loaded["param_groups"])
         for i, (saved, mine) in enumerate(zip(groups, self.param_groups, strict=False)):
             own = {k: v for k, v in mine.items() if k in EXTRAS or k.startswith("average")}
+            if saved.get("average") is None:  # what it does not average begins with the next step
+                saved = {k: v for k, v in saved.items() if k != "average"}
             groups[i] = {**own, **saved}
         return {**loaded, "param_groups": groups}
 
@@ -331,6 +338,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         self._layout, self._fresh = None, {}
         for group in self.param_groups:  # a file knows what it averaged, and so do copies
             self.chain = averaging(type(self).chain, group)  # type: ignore[misc]
+            self.defaults |= {k: v for k, v in group.items() if k.startswith("average")}
         for held in self.state.values():
             for key in self.chain.cells.keys() & held.keys():
                 is_tensor = isinstance(held[key], Tensor)

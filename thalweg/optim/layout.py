@@ -144,6 +144,11 @@ class Layout:
             self._rows.append(rows)
             self.copies = True
             return _Row(rows.p, rows.values, row.lot, dict(rows.states), row.home, row.created)
+        elif any(rule.rows_only for rule in self.chain.rules):
+            raise RuntimeError(
+                f"{self.chain.name}: a sparse gradient moves the rows that it has, and a stage of "
+                "this chain moves all of them; leave average= out, or give dense gradients"
+            )
         else:
             row.g = dense(self.chain, g)
         return row

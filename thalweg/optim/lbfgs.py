@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import operator
-import weakref
 from array import array
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -74,7 +73,6 @@ class LBFGS(BaseOptimizer):
     """
 
     _gram: _Gram | None = None
-    _room: _Room | None = None
 
     def __init__(
         self,
@@ -257,12 +255,8 @@ class LBFGS(BaseOptimizer):
     def _newton(self, state: dict[str, Any], g: Tensor) -> Tensor:
         """-H g, after the last step has been taken into the history."""
         m = int(self.param_groups[0]["history_size"])
-        room = self._room
-        if room is None or not room.fits(g):
-            room = self._room = _Room(g)
         d, t = state["d"], state["t"]
-        y = torch.sub(g, state["prev_flat_grad"], out=room.vector())
-        s = d if t == 1 else torch.mul(d, t, out=room.vector())
+        s, y = d if t == 1 else d * t, g - state["prev_flat_grad"]
         gram = self._gram
         if gram is None or not gram.is_of(state["old_stps"], state["old_dirs"]):
             gram = self._gram = _Gram(state["old_stps"], state["old_dirs"])
@@ -284,8 +278,7 @@ class LBFGS(BaseOptimizer):
         state.setdefault("al", [None] * m)  # where torch writes its own alpha
         # in the order of the two loops, with their partial sums
         coefficients = np.concatenate((-gamma * alpha[::-1], c))
-        rows = [*reversed(gram.y), *gram.s]
-        return _combined(-gamma, g, coefficients, rows, room.vector())
+        return _combined(-gamma, g, coefficients, [*reversed(gram.y), *gram.s])
 
 
 class _Problem:
@@ -375,41 +368,6 @@ class _Problem:
                 p.copy_(was).add_(_sharded_like(p, piece.view(p.shape)), alpha=float(t))
             else:
                 torch.add(was, piece.view(p.shape), alpha=float(t), out=p)
-
-
-class _Room:
-    """Memory for vectors like one, on the CPU in blocks that the system can back by large pages.
-
-    A pass over the history is a fifth faster there. What a vector had is used again when nobody
-    refers to it any more: other optimizers may, after a load.
-    """
-
-    _BLOCK = 8  # vectors
-    _LEAST = 1 << 20  # bytes of a vector; smaller ones are no trouble
-
-    def __init__(self, like: Tensor) -> None:
-        self._like = torch.empty(0, dtype=like.dtype, device=like.device)
-        self._length, self._bytes = like.numel(), like.numel() * like.element_size()
-        self._free: list[Array] = []
-        self._is_plain = not _is_reachable(like) or self._bytes < self._LEAST
-
-    def fits(self, g: Tensor) -> bool:
-        """Whether these are vectors like g."""
-        own = self._length, self._like.dtype, self._like.device
-        return own == (g.numel(), g.dtype, g.device)
-
-    def vector(self) -> Tensor:
-        """One more, holding anything."""
-        if self._is_plain:
-            return self._like.new_empty(self._length)
-        if not self._free:
-            # NumPy asks for large pages where it allocates much; torch does not
-            pitch = -(-self._bytes // 64) * 64
-            self._free.extend(np.empty((self._BLOCK, pitch), np.uint8))
-        place = self._free.pop()
-        lent = place[: self._bytes]  # torch refers to it for as long as it needs the memory
-        weakref.finalize(lent, self._free.append, place).atexit = False
-        return torch.from_numpy(lent).view(self._like.dtype)
 
 
 class _Gram:
@@ -688,16 +646,16 @@ def _inner(rows: Sequence[Tensor], u: Tensor, v: Tensor) -> Array:
     return sums.sum(0)[: len(rows)].numpy()
 
 
-def _combined(
-    k: float, u: Tensor, coefficients: Array, rows: Sequence[Tensor], out: Tensor
-) -> Tensor:
-    """Fill `out` with k u and every row times its coefficient, added up."""
-    if not (rows and _is_reachable(u)):
-        torch.mul(u, k, out=out)
+def _combined(k: float, u: Tensor, coefficients: Array, rows: Sequence[Tensor]) -> Tensor:
+    """k u, and every row times its coefficient, added up."""
+    if not rows:
+        return u * k
+    if not _is_reachable(u):
+        out = u * k
         for coefficient, row in zip(coefficients.tolist(), rows, strict=True):
             out.add_(row, alpha=coefficient)
         return out
-    abreast = _padded(rows)
+    out, abreast = torch.empty_like(u), _padded(rows)
     factors = torch.zeros(len(abreast) + 1, dtype=torch.float64)
     factors[: len(rows)], factors[-1] = torch.from_numpy(coefficients), k
     _launch("combination", abreast, u.data_ptr(), out.data_ptr(), factors.data_ptr())

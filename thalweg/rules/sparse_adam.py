@@ -26,6 +26,7 @@ class SparseAdam(Rule):
     eps: float = setting(1e-8, above=0)
     counts_in_int = True
     takes_sparse = True
+    rows_only = True
 
     m = state("exp_avg")
     v = state("exp_avg_sq")

@@ -18,7 +18,7 @@ from thalweg.fuse import threads
 from thalweg.groups import by_name, check_filter, decide, lots
 from thalweg.mytorch.nn import Module, Parameter
 from thalweg.mytorch.optim.memory import FORMATS, Layout, Turn, first_state, ready_gradient
-from thalweg.rule import Declared
+from thalweg.rule import Declared, Rule
 from thalweg.stages import Lookahead, Maximize
 
 __all__ = ["Optimizer", "optimizer"]
@@ -122,7 +122,7 @@ class Optimizer(AveragedWeights):
         """Make the states of every parameter, for rules that have them from the beginning."""
         for group in self.param_groups:
             views = self.chain.views(group)
-            slots = self.chain.live_slots(views)
+            slots = [s for s in self.chain.live_slots(views) if issubclass(s.part.declared, Rule)]
             for p in group["params"]:
                 self.state[p] = first_state(self.chain, p, {}, slots, views)
 
