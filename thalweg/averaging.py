@@ -40,9 +40,10 @@ class EMA(Average):
     """Exponential moving average: about the last 1 / (1 - decay) steps count.
 
     For evaluation during training and at its end, with any schedule. Decays of 0.999 to 0.9999
-    suit runs of tens of thousands of steps; shorter ones want less. Of narrow weights (bfloat16,
-    float16) the average needs `state_dtype="float32"`: in the weights' own type, small steps towards
-    them would be rounded away. It then follows the weights as they are before that rounding.
+    suit runs of tens of thousands of steps; shorter ones want less. Of narrow weights
+    (bfloat16, float16) the average needs `state_dtype="float32"`: in the weights' own type, small
+    steps towards them would be rounded away. It then follows the weights as they are before that
+    rounding.
     """
 
     stage = ExponentialAverage
