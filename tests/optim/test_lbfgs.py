@@ -195,7 +195,7 @@ def test_the_line_search_decides_as_torchs_does(limit, tolerance, dtype):
     """Where every branch is taken: the same lengths, one after the other, to the last bit."""
     search = importlib.import_module("torch.optim.lbfgs")._strong_wolfe
     draw, d, most = np.random.default_rng(limit), torch.ones(1, dtype=dtype), []
-    for _ in range(300):
+    for _ in range(1000):
         line = Line(draw, dtype)
         start, first = line.at(0.0), float(10 ** draw.uniform(-2, 1.5))
         if start.slope >= 0:
@@ -235,6 +235,21 @@ def test_a_step_that_moves_next_to_nothing_is_the_last(settings):
     assert [len(run.losses) for run in runs[::2]] == [len(run.losses) for run in runs[1::2]]
     one = Course(LBFGS, some(), lambda *p: 1e6 * several(*p), lr=1e-9, tolerance_change=1e-4)
     assert len(one.walk(1).losses) == 2  # the loss fell by more than that, and no p by as much
+
+
+@SEARCHES
+def test_a_closure_that_moves_the_parameters_itself_does_what_it_does_in_torch(settings):
+    def shaken(*params):
+        loss = several(*params)
+        with torch.no_grad():
+            for p in params:
+                p.data += 0.01  # the loss is of where they were
+        return loss
+
+    have, want = (
+        Course(make, some(), shaken, **settings).walk(2) for make in (LBFGS, torch.optim.LBFGS)
+    )
+    assert_agree(have.params, want.params, rtol=1e-9)
 
 
 @SEARCHES

@@ -19,15 +19,15 @@ from thalweg.chain import Chain
 from thalweg.optimizers import OPTIMIZERS
 from thalweg.settings import Setting
 
-# A step is a few dozen roundings of 2^-53 or 2^-24. Two or three digits more go where numbers
-# drawn at random nearly cancel, such as weight decay and a gradient; a wrong line shows in the
-# first. bfloat16 has no digit to lose: where two numbers that differ in the last bit of float32
-# lie across the middle between two neighbours, each step may end on either of them.
+# A step is a few dozen roundings of 2^-53 or 2^-24. Up to four digits go where numbers drawn at
+# random nearly cancel, such as weight decay and a gradient, and a step divides by what is left; a
+# wrong line shows in the first. bfloat16 has no digit to lose: where two numbers that differ in the
+# last bit of float32 lie across the middle between neighbours, each step may end on either of them.
 RELATIVE = {
-    torch.float64: 1e-12,
-    torch.complex128: 1e-12,
-    torch.float32: 2e-5,
-    torch.complex64: 2e-5,
+    torch.float64: 1e-11,
+    torch.complex128: 1e-11,
+    torch.float32: 1e-3,
+    torch.complex64: 1e-3,
     torch.bfloat16: 2.0**-6,
 }
 # what torch's classes read from the constructor's arguments, whatever a group says

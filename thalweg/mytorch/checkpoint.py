@@ -52,7 +52,7 @@ def save(
     seed and the epoch are kept, not the place within an epoch: save between two of them.
     """
     _check_kinds("save", model, optimizer, loader)
-    tensors = {name: np.array(array, order="C") for name, array in model.state_dict().items()}
+    tensors = model.state_dict()
     for name in tensors:
         if name.startswith(_STATE):
             raise ValueError(f"save: a weight's name must not begin with {_STATE!r}, got {name!r}")
@@ -146,6 +146,7 @@ def _split(
     for number, held in state_dict["state"].items():
         numbers[number] = {k: v for k, v in held.items() if not isinstance(v, np.ndarray)}
         for key in held.keys() - numbers[number].keys():
+            # safetensors writes memory as it lies, whatever the order of the axes
             arrays[f"{_STATE}{number}:{key}"] = np.array(held[key], order="C")
     return arrays, numbers, state_dict["param_groups"]
 

@@ -65,11 +65,11 @@ class LBFGS(BaseOptimizer):
     Numerical Optimization, Algorithms 7.4, 3.5 and 3.6; the product H g from inner products
     alone: Byrd, Nocedal and Schnabel 1994, Theorem 2.2; Chen, Wang and Zhou 2014.
     Differs: as torch, the threshold 1e-10 and the first t (the papers have neither), and NaN
-    in the loss or the gradient goes into the parameters. Unlike torch, several groups are one
-    problem, in which a group with a smaller lr takes a step shorter in proportion (if that
-    leads uphill, the pairs are forgotten); a new group starts the history anew; inner products
-    are summed in double precision; a closure that raises leaves the parameters where the last
-    finished iteration put them.
+    in the loss or the gradient goes into the parameters. Unlike torch, all groups are one
+    problem, in which a smaller lr makes a group's part of d shorter in proportion (if that leads
+    uphill, the pairs are forgotten); a group added later starts the history anew; inner products
+    are summed in double precision; a direction not followed is no s; and a closure that raises
+    leaves the parameters where the last whole iteration put them.
     """
 
     _gram: _Gram | None = None
@@ -338,25 +338,19 @@ class _Problem:
     ) -> Point:
         """Move the parameters along d as far as the strong Wolfe conditions ask; say where to."""
         origin = [p.clone() for p in self.params]
-        placed: tuple[float, list[int]] = (0.0, [])
-
-        def go(t: Number) -> None:
-            nonlocal placed
-            if placed != (float(t), [p._version for p in self.params]):
-                self._place(origin, t, d)
-                placed = float(t), [p._version for p in self.params]
 
         def at(t: Number) -> Point:
-            go(t)
+            self._place(origin, t, d)
             f, g = self.evaluate()
             return Point(t, f, g, g.dot(d))
 
         try:
             found = strong_wolfe(at, start, t, longest, tolerance, limit)
         except BaseException:
-            go(0.0)
+            for p, was in zip(self.params, origin, strict=True):
+                p.copy_(was)
             raise
-        go(found.t)
+        self._place(origin, found.t, d)  # again, since a closure may have moved them
         return found
 
     def _place(self, origin: Sequence[Tensor], t: Number, d: Tensor) -> None:
@@ -472,8 +466,10 @@ def _restart(state: dict[str, Any]) -> None:
 
 
 def _in_live_order(optimizer: torch.optim.Optimizer, given: dict[str, Any]) -> dict[str, Any]:
-    """A state_dict whose history lists the parameters in the optimizer's order, where both have
-    names; without a history if they are not the same parameters."""
+    """A state_dict with its history in the order of the live parameters, if both have names.
+
+    Where they are not the same parameters, it is one without a history.
+    """
     saved, live = given["param_groups"], optimizer.param_groups
     if not all(group.get("param_names") for group in (*saved, *live) if group["params"]):
         return given
@@ -486,23 +482,27 @@ def _in_live_order(optimizer: torch.optim.Optimizer, given: dict[str, Any]) -> d
         return given
     held = dict(given["state"][numbers[0]])
     if sorted(names) == sorted(live_names):
-        params = [p for group in live for p in group["params"]]
-        sizes = dict(zip(live_names, map(_size, params), strict=True))
-
-        def reordered(vector: Tensor) -> Tensor:
-            pieces = vector.split([sizes[name] for name in names])
-            of = dict(zip(names, pieces, strict=True))
-            return torch.cat([of[name] for name in live_names])
-
-        for key in ("d", "prev_flat_grad"):
-            if held.get(key) is not None:
-                held[key] = reordered(held[key])
-        for key in ("old_dirs", "old_stps"):
-            held[key] = [reordered(vector) for vector in held.get(key) or ()]
+        sizes = [_size(p) for group in live for p in group["params"]]
+        _reorder(held, names, dict(zip(live_names, sizes, strict=True)))
     else:
         _restart(held)
     number_of = dict(zip(names, numbers, strict=True))
     return {**given, "state": {number_of.get(live_names[0], numbers[0]): held}}
+
+
+def _reorder(held: dict[str, Any], names: Sequence[str], sizes: dict[str, int]) -> None:
+    """Bring the vectors of a history from the order of `names` into that of `sizes`."""
+
+    def reordered(vector: Tensor) -> Tensor:
+        pieces = vector.split([sizes[name] for name in names])
+        of = dict(zip(names, pieces, strict=True))
+        return torch.cat([of[name] for name in sizes])
+
+    for key in ("d", "prev_flat_grad"):
+        if held.get(key) is not None:
+            held[key] = reordered(held[key])
+    for key in ("old_dirs", "old_stps"):
+        held[key] = [reordered(vector) for vector in held.get(key) or ()]
 
 
 def _on_device(value: Any, device: torch.device) -> Any:
