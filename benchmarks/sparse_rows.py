@@ -1,4 +1,4 @@
-"""How long a step on a sparse gradient takes: a large embedding of which a batch touches few rows."""
+"""How long a step on a sparse gradient takes: a batch touches few rows of a large embedding."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict

@@ -12,7 +12,8 @@ import torch
 from torch.nn import Linear, Parameter, Sequential, Tanh
 
 from tests.optim.runs import assert_same, numbers, reloaded, values
-from thalweg.optim import lbfgs
+from thalweg.fuse import cpu_products
+from thalweg.optim import history
 from thalweg.optim.lbfgs import LBFGS
 from thalweg.optim.line_search import Point, strong_wolfe
 
@@ -931,7 +932,14 @@ def test_narrow_types_descend(dtype):
 
 # --- the two passes over the history -------------------------------------------------------------
 
-SIZES = [1, 7, lbfgs._TILE - 1, lbfgs._TILE, lbfgs._TILE + 1, 3 * lbfgs._TILE + 5]
+SIZES = [
+    1,
+    7,
+    cpu_products.TILE - 1,
+    cpu_products.TILE,
+    cpu_products.TILE + 1,
+    3 * cpu_products.TILE + 5,
+]
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -943,9 +951,9 @@ def test_the_kernels_are_the_plain_formulas(dtype, size, threads):
     rows = [numbers((size,), seed, dtype) for seed in range(6)]
     u, v = numbers((size,), 10, dtype), numbers((size,), 11, dtype)
     torch.set_num_threads(threads)
-    products = lbfgs._inner(rows, u, v)
+    products = history.inner(rows, u, v)
     coefficients = np.array([1.0, -2.0, 0.5, 3.0, -1.5, 0.25])
-    combined = lbfgs._combined(-0.75, u, coefficients, rows)
+    combined = history.combined(-0.75, u, coefficients, rows)
     wide = torch.stack(rows).double()
     assert products.dtype == np.float64
     torch.testing.assert_close(
@@ -963,7 +971,7 @@ def test_the_kernels_are_the_plain_formulas(dtype, size, threads):
 def test_where_no_kernel_can_go_plain_torch_does_the_same(monkeypatch):
     kernels, plain = some(), some()
     run = Course(LBFGS, kernels, several, **WOLFE).walk(3)
-    monkeypatch.setattr(lbfgs, "_is_reachable", lambda vector: False)
+    monkeypatch.setattr(history, "_is_reachable", lambda vector: False)
     other = Course(LBFGS, plain, several, **WOLFE).walk(3)
     assert_agree(kernels, plain, rtol=1e-9)
     assert len(run.losses) == len(other.losses)

@@ -6,28 +6,20 @@ of their own: many inner products at once, and one combination of many vectors.
 
 from __future__ import annotations
 
-import functools
-import operator
-from array import array
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from thalweg.fuse import cpu, threads
-from thalweg.fuse.cpu_cache import compiled
-from thalweg.fuse.storage import FORMATS
 from thalweg.optim.base import BaseOptimizer
-from thalweg.optim.line_search import Number, Point, strong_wolfe
-from thalweg.optim.reach import PLAIN
+from thalweg.optim.history import Gram, begin, combined, forget, inner, restart
+from thalweg.optim.line_search import Number, Point
+from thalweg.optim.objective import Objective, size_of
 from thalweg.settings import Setting
 
 __all__ = ["LBFGS"]
-
-Array = NDArray[np.float64]
 
 SETTINGS = {
     "lr": Setting(1.0, low=0),
@@ -42,9 +34,6 @@ OF_ALL = (*(name for name in SETTINGS if name != "lr"), "line_search_fn", "maxim
 
 # A pair is kept if y.s exceeds this, so that H stays positive.
 LEAST_CURVATURE = 1e-10
-
-# what is kept from one iteration to the next, besides the two counts
-HISTORY = ("d", "t", "old_dirs", "old_stps", "ro", "H_diag", "prev_flat_grad", "prev_loss", "al")
 
 
 class LBFGS(BaseOptimizer):
@@ -72,7 +61,7 @@ class LBFGS(BaseOptimizer):
     leaves the parameters where the last whole iteration put them.
     """
 
-    _gram: _Gram | None = None
+    _gram: Gram | None = None
 
     def __init__(
         self,
@@ -138,7 +127,7 @@ class LBFGS(BaseOptimizer):
                     )
         super().add_param_group(param_group)
         for held in self.state.values():
-            _restart(held)
+            restart(held)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -175,14 +164,14 @@ class LBFGS(BaseOptimizer):
         with torch.no_grad():
             if closure is None:
                 return self._prepare()
-            return self._minimize(_Problem(self.param_groups, closure))
+            return self._minimize(Objective(self.param_groups, closure))
 
     def _prepare(self) -> None:
         """The step that torch's distributed checkpoints take at lr 0 along zeros, for the states.
 
         Nothing can move in it; any other step needs a closure.
         """
-        problem = _Problem(self.param_groups)
+        problem = Objective(self.param_groups)
         g = problem.gradient()
         if problem.rate or bool(g.any()):
             raise TypeError(
@@ -191,25 +180,25 @@ class LBFGS(BaseOptimizer):
             )
         for p in problem.params[:1]:
             state = self.state[p]
-            _begin(state, g)
+            begin(state, g)
             if state.get("d") is None:
                 state.update(d=torch.zeros_like(g), t=0.0, H_diag=g.new_tensor(1.0))
                 state.update(prev_flat_grad=g, prev_loss=0.0)
 
     @torch._disable_dynamo
-    def _minimize(self, problem: _Problem) -> Any:
+    def _minimize(self, problem: Objective) -> Any:
         f, g = problem.evaluate()
         first_loss = problem.loss
         if g.numel():
             state = self.state[problem.params[0]]
-            _begin(state, g)
+            begin(state, g)
             try:
                 self._iterate(problem, state, f, g)
             finally:
                 state["func_evals"] += problem.evaluations
         return first_loss
 
-    def _iterate(self, problem: _Problem, state: dict[str, Any], f: float, g: Tensor) -> None:
+    def _iterate(self, problem: Objective, state: dict[str, Any], f: float, g: Tensor) -> None:
         h = self.param_groups[0]
         for i in range(int(h["max_iter"])):
             if _largest(g) <= h["tolerance_grad"]:
@@ -243,12 +232,12 @@ class LBFGS(BaseOptimizer):
                 return
 
     def _direction(
-        self, problem: _Problem, state: dict[str, Any], g: Tensor, is_first: bool
+        self, problem: Objective, state: dict[str, Any], g: Tensor, is_first: bool
     ) -> Tensor:
         """-H g, in each group in proportion to its lr."""
-        d = _forget(state, g) if is_first else self._newton(state, g)
+        d = forget(state, g) if is_first else self._newton(state, g)
         if problem.scale(d) and g.dot(d) > -self.param_groups[0]["tolerance_change"]:
-            d = _forget(state, g)
+            d = forget(state, g)
             problem.scale(d)
         return d
 
@@ -259,10 +248,10 @@ class LBFGS(BaseOptimizer):
         s, y = d if t == 1 else d * t, g - state["prev_flat_grad"]
         gram = self._gram
         if gram is None or not gram.is_of(state["old_stps"], state["old_dirs"]):
-            gram = self._gram = _Gram(state["old_stps"], state["old_dirs"])
+            gram = self._gram = Gram(state["old_stps"], state["old_dirs"])
         if y.dot(s) > LEAST_CURVATURE:
             gram.shrink(m - 1)
-            with_s, with_y = _inner([*gram.s, s, *gram.y, y], g, y).reshape(2, -1, 2)
+            with_s, with_y = inner([*gram.s, s, *gram.y, y], g, y).reshape(2, -1, 2)
             gram.grow(s, y, with_s[:, 1], with_y[:, 1])
             ys, yy = with_s[-1, 1], with_y[-1, 1]
             state.update(
@@ -272,197 +261,13 @@ class LBFGS(BaseOptimizer):
                 H_diag=g.new_tensor(float(ys / yy)),
             )
         else:
-            with_s, with_y = _inner([*gram.s, *gram.y], g, g).reshape(2, -1, 2)
+            with_s, with_y = inner([*gram.s, *gram.y], g, g).reshape(2, -1, 2)
         gamma = float(state["H_diag"])
         alpha, c = gram.two_loops(with_s[:, 0], with_y[:, 0], gamma)
         state.setdefault("al", [None] * m)  # where torch writes its own alpha
         # in the order of the two loops, with their partial sums
         coefficients = np.concatenate((-gamma * alpha[::-1], c))
-        return _combined(-gamma, g, coefficients, [*reversed(gram.y), *gram.s])
-
-
-class _Problem:
-    """The closure's loss as a function of one vector: all parameters, one behind the other."""
-
-    loss: Any = None  # as the closure returned it
-    evaluations = 0
-
-    def __init__(
-        self, groups: Sequence[dict[str, Any]], closure: Callable[[], Any] | None = None
-    ) -> None:
-        self._closure = closure
-        self._sign = -1 if groups[0]["maximize"] else 1
-        self.params = [p for group in groups for p in group["params"]]
-        self._sizes = [_size(p) for p in self.params]
-        self._groups = [
-            (float(group["lr"]), sum(map(_size, group["params"])))
-            for group in groups
-            if group["params"]
-        ]
-        self.rate = max((rate for rate, _ in self._groups), default=0.0)
-
-    def evaluate(self) -> tuple[float, Tensor]:
-        """The loss and its gradient where the parameters are; to be minimized, so with a sign."""
-        assert self._closure is not None
-        with torch.enable_grad():
-            self.loss = self._closure()
-        self.evaluations += 1
-        if self.loss is None:
-            raise TypeError("LBFGS: the closure must return the loss, got None")
-        loss = self.loss.detach() if isinstance(self.loss, Tensor) else self.loss
-        return self._sign * float(loss), self.gradient()
-
-    def gradient(self) -> Tensor:
-        """A copy of all gradients, one behind the other; zeros where there is none."""
-        if not self.params:
-            return torch.zeros(0)
-        g = torch.cat([_flat(p.grad, p) for p in self.params])
-        return g.neg_() if self._sign < 0 else g
-
-    def scale(self, d: Tensor) -> bool:
-        """Shorten d in the groups whose lr is below the largest; says whether there are any."""
-        rates = {rate for rate, _ in self._groups}
-        if len(rates) < 2:
-            return False
-        sizes = [size for _, size in self._groups]
-        for (rate, _), piece in zip(self._groups, d.split(sizes), strict=True):
-            piece *= rate / self.rate
-        return True
-
-    def advance(self, t: Number, d: Tensor) -> None:
-        """Move the parameters by t d from where they are."""
-        self._place(self.params, t, d)
-
-    def search(
-        self, start: Point, t: Number, d: Tensor, longest: Tensor, tolerance: float, limit: int
-    ) -> Point:
-        """Move the parameters along d as far as the strong Wolfe conditions ask; say where to."""
-        origin = [p.clone() for p in self.params]
-
-        def at(t: Number) -> Point:
-            self._place(origin, t, d)
-            f, g = self.evaluate()
-            return Point(t, f, g, g.dot(d))
-
-        try:
-            found = strong_wolfe(at, start, t, longest, tolerance, limit)
-        except BaseException:
-            for p, was in zip(self.params, origin, strict=True):
-                p.copy_(was)
-            raise
-        self._place(origin, found.t, d)  # again, since a closure may have moved them
-        return found
-
-    def _place(self, origin: Sequence[Tensor], t: Number, d: Tensor) -> None:
-        """Put the parameters t d away from a place."""
-        for p, was, piece in zip(self.params, origin, d.split(self._sizes), strict=True):
-            if p.is_complex():
-                p, was = torch.view_as_real(p), torch.view_as_real(was)
-            if _is_sharded(p):
-                p.copy_(was).add_(_sharded_like(p, piece.view(p.shape)), alpha=float(t))
-            else:
-                torch.add(was, piece.view(p.shape), alpha=float(t), out=p)
-
-
-class _Gram:
-    """The pairs of the history with their inner products, which are never saved but measured.
-
-    `sy[i, j]` is s_i.y_j for i <= j and has no meaning below; `yy[i, j]` is y_i.y_j.
-    """
-
-    def __init__(self, s: Sequence[Tensor], y: Sequence[Tensor]) -> None:
-        self.s: list[Tensor] = []
-        self.y: list[Tensor] = []
-        self._versions: list[int] = []
-        self._sy = self._yy = np.zeros((0, 0))
-        for i in range(len(y)):
-            with_s, with_y = _inner([*s[: i + 1], *y[: i + 1]], y[i], y[i]).reshape(2, i + 1, 2)
-            self.grow(s[i], y[i], with_s[:, 1], with_y[:, 1])
-
-    def is_of(self, s: Sequence[Tensor], y: Sequence[Tensor]) -> bool:
-        """Whether these are the pairs, and nobody has written to them since."""
-        return _same(self.s, s) and _same(self.y, y) and self._versions == self._seen()
-
-    def _seen(self) -> list[int]:
-        return [vector._version for vector in (*self.s, *self.y)]
-
-    def grow(self, s: Tensor, y: Tensor, with_s: Array, with_y: Array) -> None:
-        """Take one more pair, given the products of its y with every s and y, its own last."""
-        self.s.append(s)
-        self.y.append(y)
-        self._versions = self._seen()
-        last = len(self.s) - 1
-        sy, yy = np.zeros((2, last + 1, last + 1))
-        sy[:last, :last], yy[:last, :last] = self._sy, self._yy
-        sy[:, last] = with_s
-        yy[:, last] = yy[last, :] = with_y
-        self._sy, self._yy = sy, yy
-
-    def shrink(self, count: int) -> None:
-        """Forget the oldest pairs, if there are more than so many."""
-        first = max(len(self.s) - count, 0)
-        self.s, self.y = self.s[first:], self.y[first:]
-        self._versions = self._seen()
-        self._sy, self._yy = self._sy[first:, first:], self._yy[first:, first:]
-
-    def two_loops(self, sg: Array, yg: Array, gamma: float) -> tuple[Array, Array]:
-        """Algorithm 7.4 on coefficients, from S'g and Y'g: two triangular systems.
-
-        The first loop leaves q = -g - Y alpha, the second r = gamma q + S c, which is -H g. Line i
-        of the first system says alpha_i = s_i.q / s_i.y_i, where q has the pairs after i taken
-        off; of the second c_i = alpha_i - y_i.r / s_i.y_i, where r has those before i put on.
-        """
-        alpha = _solved(self._sy, -sg, upper=True)
-        yq = -yg - self._yy @ alpha
-        c = _solved(self._sy.T, self._sy.diagonal() * alpha - gamma * yq, upper=False)
-        return alpha, c
-
-
-def _same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
-    return len(one) == len(other) and all(map(operator.is_, one, other))
-
-
-def _solved(matrix: Array, right: Array, upper: bool) -> Array:
-    """The solution of a triangular system; what lies in the other triangle is not read."""
-    column = torch.from_numpy(right)[:, None]
-    found = torch.linalg.solve_triangular(torch.from_numpy(matrix), column, upper=upper)
-    return found[:, 0].numpy()
-
-
-def _begin(state: dict[str, Any], g: Tensor) -> None:
-    """Make the counts, or bring a history to the type and the device that the gradient has now."""
-    for key in ("func_evals", "n_iter"):
-        state.setdefault(key, 0)
-    if state.get("d") is None:
-        return
-    for key in ("d", "prev_flat_grad"):
-        state[key] = _brought_to(state[key], g)
-    for key in ("old_dirs", "old_stps"):
-        state[key] = [_brought_to(vector, g) for vector in state.get(key) or ()]
-    state["ro"] = state.get("ro") or []
-
-
-def _brought_to(vector: Tensor, g: Tensor) -> Tensor:
-    if vector.numel() != g.numel():
-        raise RuntimeError(
-            f"LBFGS: the history is of {vector.numel()} numbers and the parameters have "
-            f"{g.numel()}; state.clear() starts it anew"
-        )
-    return vector.to(g).contiguous()
-
-
-def _forget(state: dict[str, Any], g: Tensor) -> Tensor:
-    """Drop the pairs; returns the steepest descent, which is all that is left to know."""
-    state.update(old_dirs=[], old_stps=[], ro=[], H_diag=g.new_tensor(1.0))
-    return -g
-
-
-def _restart(state: dict[str, Any]) -> None:
-    """Make the next iteration a first one; the evaluations stay counted."""
-    for key in HISTORY:
-        state.pop(key, None)
-    if "n_iter" in state:
-        state["n_iter"] = 0
+        return combined(-gamma, g, coefficients, [*reversed(gram.y), *gram.s])
 
 
 def _in_live_order(optimizer: torch.optim.Optimizer, given: dict[str, Any]) -> dict[str, Any]:
@@ -482,10 +287,10 @@ def _in_live_order(optimizer: torch.optim.Optimizer, given: dict[str, Any]) -> d
         return given
     held = dict(given["state"][numbers[0]])
     if sorted(names) == sorted(live_names):
-        sizes = [_size(p) for group in live for p in group["params"]]
+        sizes = [size_of(p) for group in live for p in group["params"]]
         _reorder(held, names, dict(zip(live_names, sizes, strict=True)))
     else:
-        _restart(held)
+        restart(held)
     number_of = dict(zip(names, numbers, strict=True))
     return {**given, "state": {number_of.get(live_names[0], numbers[0]): held}}
 
@@ -511,182 +316,7 @@ def _on_device(value: Any, device: torch.device) -> Any:
     return value.to(device) if isinstance(value, Tensor) else value
 
 
-def _size(p: Tensor) -> int:
-    """How many real numbers a parameter has."""
-    return 2 * p.numel() if p.is_complex() else p.numel()
-
-
-def _flat(grad: Any, p: Tensor) -> Tensor:
-    """A gradient as a row of real numbers, in the order of its indices however it is laid out."""
-    if grad is None:
-        grad = torch.zeros(p.shape, dtype=p.dtype, device=p.device)
-    if grad.layout != torch.strided:
-        grad = grad.to_dense()
-    if _is_sharded(grad):  # the history is kept whole on every rank
-        grad = grad.full_tensor()
-    if grad.is_complex():
-        grad = torch.view_as_real(grad.resolve_conj().resolve_neg())
-    return grad.reshape(-1)
-
-
-def _sharded_like(p: Any, whole: Tensor) -> Tensor:
-    """A tensor that every rank has, cut up as a parameter is."""
-    from torch.distributed.tensor import DTensor, Replicate
-
-    everywhere = DTensor.from_local(whole, p.device_mesh, [Replicate()] * p.device_mesh.ndim)
-    return everywhere.redistribute(placements=p.placements)
-
-
-def _is_sharded(tensor: Tensor) -> bool:
-    """Whether it is a DTensor."""
-    return type(tensor) not in PLAIN and hasattr(tensor, "full_tensor")
-
-
 def _largest(vector: Tensor) -> Tensor:
     """max |v_i| without a copy of v; NaN if there is one."""
     low, high = torch.aminmax(vector)
     return torch.maximum(-low, high)
-
-
-# The two passes over the history. Both compute in double precision whatever the vectors are in: the
-# products are the matrices of triangular systems, and these magnify rounding errors.
-
-_TILE = 1 << 16  # elements that a thread takes at once, of all rows in turn
-_FORMATS = {getattr(torch, name): name for name in FORMATS}
-_ABREAST = 4  # rows that are read together, so that what they meet is read once for all of them
-
-_INNER = """# Made by thalweg: the inner products of every row with u and with v.
-from thalweg.fuse.cpu_memory import add, claim, integer, load, put_double
-
-streams = ("a", "b", "c", "d", "u", "v")
-load_a, load_b, load_c, load_d, load_u, load_v = [
-    load({format!r}, "float64", name, streams) for name in streams
-]
-
-
-def kernel(arguments):
-    rows, count = integer(arguments, 0), integer(arguments, 1)
-    length, tile, counter = integer(arguments, 2), integer(arguments, 3), integer(arguments, 4)
-    u, v, sums = integer(arguments, 5), integer(arguments, 6), integer(arguments, 7)
-    while True:
-        task = claim(counter)
-        first = task * tile
-        if first >= length:
-            break
-        last = min(first + tile, length)
-        for row in range(0, count, 4):
-            a, b = integer(rows, row), integer(rows, row + 1)
-            c, d = integer(rows, row + 2), integer(rows, row + 3)
-            au = av = bu = bv = cu = cv = du = dv = 0.0
-            for i in range(first, last):
-                x, y = load_u(u, i), load_v(v, i)
-                au, av = add(au, load_a(a, i) * x), add(av, load_a(a, i) * y)
-                bu, bv = add(bu, load_b(b, i) * x), add(bv, load_b(b, i) * y)
-                cu, cv = add(cu, load_c(c, i) * x), add(cv, load_c(c, i) * y)
-                du, dv = add(du, load_d(d, i) * x), add(dv, load_d(d, i) * y)
-            at = 2 * (task * count + row)
-            put_double(sums, at, au)
-            put_double(sums, at + 1, av)
-            put_double(sums, at + 2, bu)
-            put_double(sums, at + 3, bv)
-            put_double(sums, at + 4, cu)
-            put_double(sums, at + 5, cv)
-            put_double(sums, at + 6, du)
-            put_double(sums, at + 7, dv)
-"""
-
-# The tiles go backwards: where the pass before ended, the rows are still in the cache.
-_COMBINED = """# Made by thalweg: k u, and every row times its coefficient, added up.
-from thalweg.fuse.cpu_memory import claim, double, integer, load, store
-
-streams = ("a", "b", "c", "d", "u", "out")
-load_a, load_b, load_c, load_d, load_u, load_out = [
-    load({format!r}, "float64", name, streams) for name in streams
-]
-store_out = store({format!r}, "float64", "out", streams)
-
-
-def kernel(arguments):
-    rows, count = integer(arguments, 0), integer(arguments, 1)
-    length, tile, counter = integer(arguments, 2), integer(arguments, 3), integer(arguments, 4)
-    u, out, coefficients = integer(arguments, 5), integer(arguments, 6), integer(arguments, 7)
-    k = double(coefficients, count)
-    while True:
-        first = ((length - 1) // tile - claim(counter)) * tile
-        if first < 0:
-            break
-        last = min(first + tile, length)
-        for row in range(0, count, 4):
-            a, b = integer(rows, row), integer(rows, row + 1)
-            c, d = integer(rows, row + 2), integer(rows, row + 3)
-            ka, kb = double(coefficients, row), double(coefficients, row + 1)
-            kc, kd = double(coefficients, row + 2), double(coefficients, row + 3)
-            if row == 0:
-                for i in range(first, last):
-                    sum = k * load_u(u, i) + ka * load_a(a, i) + kb * load_b(b, i)
-                    store_out(out, i, sum + kc * load_c(c, i) + kd * load_d(d, i))
-            else:
-                for i in range(first, last):
-                    sum = load_out(out, i) + ka * load_a(a, i) + kb * load_b(b, i)
-                    store_out(out, i, sum + kc * load_c(c, i) + kd * load_d(d, i))
-"""
-
-
-def _inner(rows: Sequence[Tensor], u: Tensor, v: Tensor) -> Array:
-    """The inner products of every row with u and with v, as doubles."""
-    if not rows:
-        return np.zeros((0, 2))
-    if not _is_reachable(u):
-        wide_u, wide_v = u.double(), v.double()
-        found = [torch.stack((row @ wide_u, row @ wide_v)) for row in map(Tensor.double, rows)]
-        return torch.stack(found).cpu().numpy()
-    tiles, abreast = -(-u.numel() // _TILE), _padded(rows)
-    sums = torch.empty((tiles, len(abreast), 2), dtype=torch.float64)
-    _launch("inner_products", abreast, u.data_ptr(), v.data_ptr(), sums.data_ptr())
-    return sums.sum(0)[: len(rows)].numpy()
-
-
-def _combined(k: float, u: Tensor, coefficients: Array, rows: Sequence[Tensor]) -> Tensor:
-    """k u, and every row times its coefficient, added up."""
-    if not rows:
-        return u * k
-    if not _is_reachable(u):
-        out = u * k
-        for coefficient, row in zip(coefficients.tolist(), rows, strict=True):
-            out.add_(row, alpha=coefficient)
-        return out
-    out, abreast = torch.empty_like(u), _padded(rows)
-    factors = torch.zeros(len(abreast) + 1, dtype=torch.float64)
-    factors[: len(rows)], factors[-1] = torch.from_numpy(coefficients), k
-    _launch("combination", abreast, u.data_ptr(), out.data_ptr(), factors.data_ptr())
-    return out
-
-
-def _is_reachable(vector: Tensor) -> bool:
-    """Whether a kernel may run over a vector of a history, and so over all of them."""
-    is_plain = type(vector) is Tensor and vector.device.type == "cpu"
-    return is_plain and _FORMATS.get(vector.dtype) in cpu.formats()
-
-
-def _padded(rows: Sequence[Tensor]) -> list[Tensor]:
-    return [*rows, *[rows[0]] * (-len(rows) % _ABREAST)]
-
-
-def _launch(title: str, rows: Sequence[Tensor], *operands: int) -> None:
-    length = rows[0].numel()
-    addresses, counter = array("q", [row.data_ptr() for row in rows]), array("q", [0])
-    table = _address(addresses), len(rows), length, _TILE, _address(counter), *operands
-    arguments = array("q", table)
-    kernel = _kernel(title, _FORMATS[rows[0].dtype])
-    threads.run(kernel, _address(arguments), length * len(rows), torch.get_num_threads())
-
-
-@functools.cache
-def _kernel(title: str, format: str) -> Any:
-    text = {"inner_products": _INNER, "combination": _COMBINED}[title]
-    return compiled(text.format(format=format), title, 1)
-
-
-def _address(numbers: array[int]) -> int:
-    """Where they lie; they must outlive the use of the address."""
-    return numbers.buffer_info()[0]
