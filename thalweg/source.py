@@ -224,8 +224,12 @@ class Source:
         name = ast.unparse(node.func)
         if not isinstance(node.func, ast.Name) or self.function_named(name) is None:
             allowed = [*elementwise.PRIMITIVES, *elementwise.COMPOSITES]
-            hint = unknown(name.rpartition(".")[2], allowed) if "." not in name else ""
-            hint = hint or f"{name} is not a function of thalweg.elementwise"
+            if name in allowed:  # Python's own abs, or one of another module
+                hint = f"{name} is not the function of thalweg.elementwise"
+            elif "." in name:
+                hint = f"{name} is not a function of thalweg.elementwise"
+            else:
+                hint = unknown(name, allowed)
             raise self.error(line, hint + "; import it from thalweg.elementwise")
         if node.keywords:
             raise self.error(line, f"{name} takes its arguments by position")

@@ -127,7 +127,7 @@ IN_A_LINE = {
     "the builtin abs": (
         "Broken.update",
         rule("m = abs(g)  # <-\np = p - lr * m"),
-        f"unknown name 'abs'; did you mean 'abs'?; {IMPORT_IT}",
+        f"abs is not the function of thalweg.elementwise; {IMPORT_IT}",
     ),
     "math's function": (
         "Broken.update",
