@@ -269,3 +269,23 @@ def test_complex_tables_are_taken_where_torch_refuses_them():
     before = values([p])
     look_up(optim.SparseAdam([p], lr=0.1))
     assert (p != before[0]).all(1).tolist() == [True, False, False, False, False, True]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("width", [1, 70, 3000])
+def test_thousands_of_rows_are_torchs_on_any_number_of_threads(width, threads):
+    rows = torch.randperm(4000, generator=torch.Generator().manual_seed(1))[None, :3000]
+    plain, mine = (Parameter(numbers((4000, width), 2)) for _ in range(2))
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        one, other = torch.optim.SparseAdam([plain], lr=0.1), optim.SparseAdam([mine], lr=0.1)
+        for t in range(2):
+            values = numbers((3000, width), 10 + t)
+            for p, opt in ((plain, one), (mine, other)):
+                with torch.sparse.check_sparse_tensor_invariants(False):
+                    p.grad = torch.sparse_coo_tensor(rows, values, p.shape)
+                opt.step()
+    finally:
+        torch.set_num_threads(before)
+    assert_close([mine], [plain])

@@ -24,7 +24,7 @@ from thalweg.fuse.work import Kind, Work
 from thalweg.groups import Lot
 from thalweg.optim.odd import OddTensor
 from thalweg.optim.reach import address, check_sound, dense, format_of, is_reachable, laid_out_like
-from thalweg.optim.rows import BorrowedRows
+from thalweg.optim.rows import BorrowedRows, RowsInPlace
 from thalweg.optim.snapshot import Addresses, Described
 from thalweg.optim.states import NewStates
 
@@ -113,6 +113,7 @@ class Layout:
         self.odd: list[OddTensor] = []
         self.copies = False  # whether something had to be brought into another layout for this step
         self._rows: list[BorrowedRows] = []
+        self._in_place: list[tuple[int, RowsInPlace]] = []
         self._counts: list[tuple[dict[str, Any], Tensor]] = []
         rows: list[_Row] = []
         try:
@@ -122,6 +123,11 @@ class Layout:
                 created = self.new.make(home, p, slots, view, lots[lot].group)
                 created |= fresh.get(p, set())
                 check_sound(chain, p, g, {s.key: home[s.key] for s in slots})
+                if self._steps_in_place(p, g, slots, view, home, differentiable):
+                    rows_of = RowsInPlace(chain, p, g, slots, home, created)
+                    self._in_place.append((lot, rows_of))
+                    self.copies = True
+                    continue
                 row = self._gathered(_Row(p, g, lot, home, home, created), view, differentiable)
                 if differentiable or not is_reachable(chain, row.p, row.g, slots, row.state, home):
                     self.odd += _odd(chain, row, differentiable)
@@ -132,6 +138,22 @@ class Layout:
         except BaseException:
             self.new.undo()
             raise
+
+    def _steps_in_place(
+        self,
+        p: Tensor,
+        g: Tensor,
+        slots: Sequence[Slot],
+        view: Sequence[Any],
+        home: dict[str, Any],
+        differentiable: bool,
+    ) -> bool:
+        """Whether a sparse gradient's rows can be stepped where they lie."""
+        if g.layout != torch.sparse_coo or differentiable:
+            return False
+        if not (self.chain.takes_sparse and self.chain.rests(view)):
+            return False
+        return RowsInPlace.can_take(self.chain, p, g, slots, home)
 
     def _gathered(self, row: _Row, view: Sequence[Any], differentiable: bool) -> _Row:
         """A row with a dense gradient: where it is sparse, perhaps of the rows it holds only."""
@@ -263,6 +285,8 @@ class Layout:
         except BaseException:
             self.new.undo()
             raise
+        for lot, rows in self._in_place:
+            rows.step(views[lot], torch.get_num_threads())
         for one, values in zip(self.odd, odd_cells, strict=True):
             one.keep_cells(values)
         self._finish(cells)
@@ -276,7 +300,7 @@ class Layout:
             rows.give_back()
         for home, number in self._counts:
             home["step"] = int(number)
-        self.odd, self._rows, self._counts, self._grads = [], [], [], []
+        self.odd, self._rows, self._in_place, self._counts, self._grads = [], [], [], [], []
         if self.params:
             # the kernels wrote behind torch's back: autograd must hear of it
             torch.autograd.graph.increment_version(self.params)

@@ -1,13 +1,22 @@
-"""The rows that a sparse gradient holds: brought together, stepped as one array, taken back."""
+"""The rows that a sparse gradient holds: stepped where they lie, or brought together and back."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["BorrowedRows"]
+from thalweg.chain import Chain, Slot
+from thalweg.fuse import cpu
+from thalweg.fuse.plan import plan_for
+from thalweg.fuse.storage import FORMATS, computation
+from thalweg.optim.reach import format_of, is_reachable
+
+__all__ = ["BorrowedRows", "RowsInPlace"]
 
 
 class BorrowedRows:
@@ -40,3 +49,76 @@ class BorrowedRows:
         if len(self._index) == 1:
             return tensor.index_select(0, self._index[0])
         return tensor[self._index]
+
+
+class RowsInPlace:
+    """The rows of a contiguous parameter, each a tensor of the engine's: nothing is copied."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        p: Tensor,
+        grad: Tensor,
+        slots: Sequence[Slot],
+        numbers: MutableMapping[str, Any],
+        first: set[str],
+    ) -> None:
+        self._chain, self._p, self._numbers, self._first = chain, p, numbers, first
+        grad = grad.coalesce()
+        self._index, self._values = grad.indices()[0], grad.values().contiguous()
+        self._arrays = {slot.qualified: numbers[slot.key] for slot in slots}
+
+    @staticmethod
+    def can_take(
+        chain: Chain, p: Tensor, grad: Tensor, slots: Sequence[Slot], held: Mapping[str, Any]
+    ) -> bool:
+        """Whether the rows lie one behind the other, and the chain asks for nothing beyond one."""
+        if chain.measures or chain.measures_rows or grad.sparse_dim() != 1 or grad.is_conj():
+            return False
+        tensors = [p, *(held[slot.key] for slot in slots)]
+        return (
+            is_reachable(chain, p, p, slots, held, held)
+            and all(tensor.is_contiguous() for tensor in tensors)
+            and grad.dtype == p.dtype
+            and grad.shape == p.shape
+        )
+
+    def step(self, views: Sequence[Any], limit: int) -> None:
+        """Move the rows by one step, and count it."""
+        chain, held = self._chain, self._numbers
+        cells = {key: float(held[key]) for key in chain.cells}
+        t = int(cells.get("step", 0.0)) + 1
+        first = {prefix: True for prefix in self._first}
+        numbers, carried = chain.scalars(views, t, first, cells)
+        self._run(numbers, chain.static(views, t, tuple(self._p.shape)), limit)
+        if "step" in cells:
+            carried["step"] = cells["step"] + 1
+        for key, value in carried.items():
+            if isinstance(held[key], Tensor):
+                held[key].fill_(value)
+            else:
+                held[key] = int(value)
+
+    def _run(self, numbers: Mapping[str, float], static: Mapping[str, Any], limit: int) -> None:
+        work, count = plan_for(self._chain, static).main, len(self._index)
+        width = self._values[0].numel() * (2 if self._p.is_complex() else 1) if count else 0
+        if not width:
+            return
+        arrays = {"p": self._p, "g": self._values, **self._arrays}
+        rows = {"g": np.arange(count)}
+        found = self._index.numpy()
+        formats = {name: format_of(self._chain, arrays[name]) for name in work.streams}
+        pointers = [
+            arrays[name].data_ptr() + rows.get(name, found) * (width * FORMATS[formats[name]].size)
+            for name in work.streams
+        ]
+        sweep = cpu.Sweep(
+            work,
+            list(formats.values()),
+            computation(format_of(self._chain, self._p)),
+            re.sub(r"\W+", "_", self._chain.name),
+            cpu.Table.of_rows(count, width),
+        )
+        table = np.tile([numbers[name] for name in work.numbers], (count, 1))
+        sweep.run(np.stack(pointers, axis=1), np.asarray(table, np.float64), limit)
+        torch.autograd.graph.increment_version([self._p, *self._arrays.values()])
