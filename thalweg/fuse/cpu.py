@@ -83,7 +83,7 @@ class Table:
         in_a_task = max(_block(table.elements) // width, 1)
         table.chunks = np.zeros((count, 3), np.int64)
         table.chunks[:, 0], table.chunks[:, 2] = np.arange(count), width
-        table.tasks = np.minimum(np.arange(0, count + in_a_task, in_a_task, np.int64), count)
+        table.tasks = np.minimum(np.arange(0, count + in_a_task, in_a_task, dtype=np.int64), count)
         return table
 
 
