@@ -324,3 +324,47 @@ def test_every_class_with_a_weight_decay_takes_a_filter():
 def test_what_is_no_filter_is_refused(value):
     with pytest.raises(ValueError, match=r"^Adam: decay_filter must be None, 'no_bias_norm' or a "):
         optim.Adam(weights(), decay_filter=value)
+
+
+def test_one_predicate_serves_several_groups_and_those_added_later():
+    body, head, late = (torch.nn.Linear(3, 2) for _ in range(3))
+
+    def named(prefix, module):
+        return [(f"{prefix}.{name}", p) for name, p in module.named_parameters()]
+
+    groups = [{"params": named("body", body)}, {"params": named("head", head), "lr": 0.5}]
+    opt = optim.AdamW(groups, decay_filter=lambda name, p: name == "head.weight")
+    opt.add_param_group({"params": named("late", late)})
+    have = [group["decay_filter"] for group in opt.param_groups]
+    assert have == [[False, False], [True, False], [False, False]]
+
+
+@pytest.mark.parametrize("name", ["Adafactor", "Muon"])
+@pytest.mark.parametrize("how", ["no_bias_norm", "predicate"])
+def test_optimizers_beyond_a_rule_take_a_filter_too(name, how):
+    torch.manual_seed(0)
+    first, second = (torch.nn.Linear(4, 3, bias=False) for _ in range(2))
+    model = torch.nn.Sequential(first, second)
+    spares = how == "predicate"
+
+    def decays(name, p):
+        return name != "1.weight"
+
+    opt = getattr(optim, name)(
+        model.named_parameters(), weight_decay=0.5, decay_filter=decays if spares else how
+    )
+    plain = copy.deepcopy(model)
+    groups = [
+        {"params": [plain[0].weight]},
+        {"params": [plain[1].weight], "weight_decay": 0.0 if spares else 0.5},
+    ]
+    other = getattr(optim, name)(groups, weight_decay=0.5)
+    for t in range(3):
+        for i in range(2):
+            model[i].weight.grad = numbers((3, 4), 10 * t + i, torch.float32)
+            plain[i].weight.grad = model[i].weight.grad.clone()
+        opt.step()
+        other.step()
+    assert torch.equal(first.weight, plain[0].weight)
+    assert torch.equal(second.weight, plain[1].weight)
+    pickle.loads(pickle.dumps(opt)).step()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from thalweg.chain import chain
-from thalweg.groups import Lot, lots
+from thalweg.groups import Lot, check_filter, lots
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.checks import check_ranges, refuse
 from thalweg.optim.layout import Layout, Seen, look
@@ -70,6 +70,7 @@ class Adafactor(BaseOptimizer):
         *,
         foreach: bool | None = None,
         maximize: bool = False,
+        decay_filter: str | Callable[[str, Tensor], bool] | None = None,
     ) -> None:
         settings = {
             "lr": lr,
@@ -79,19 +80,23 @@ class Adafactor(BaseOptimizer):
             "weight_decay": weight_decay,
             "foreach": foreach,
             "maximize": maximize,
+            "decay_filter": decay_filter,
         }
         self._check(settings)
         super().__init__(params, settings)
+        self._keep_predicate()
 
     def _check(self, settings: dict[str, Any]) -> None:
         eps = settings["eps"]
         if isinstance(eps, tuple | list) and len(eps) == 2 and eps[0] is None:
             settings = {**settings, "eps": (0.0, eps[1])}
         check_ranges("Adafactor", STEP.settings, settings, WORDS)
+        check_filter("Adafactor", settings.get("decay_filter"))
 
     def _complete(self, group: dict[str, Any]) -> None:
         group.setdefault("foreach", None)
         group.setdefault("maximize", False)
+        group.setdefault("decay_filter", None)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection
 from typing import Any, overload
 
 import torch
+from torch import Tensor
 
-from thalweg.groups import by_name
+from thalweg.groups import by_name, decide
 from thalweg.optim.loading import restore_types
 
 __all__ = ["BaseOptimizer"]
@@ -19,6 +20,7 @@ class BaseOptimizer(torch.optim.Optimizer):
     accepts (`_check`) and what a group of an old checkpoint lacks (`_complete`)."""
 
     _is_stepping = False
+    _predicate: Callable[[str, Tensor], bool] | None = None
     _loading: dict[str, Any] | None = None
 
     def _check(self, settings: dict[str, Any]) -> None:
@@ -54,9 +56,33 @@ class BaseOptimizer(torch.optim.Optimizer):
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group; settings it does not name are those the optimizer was made with."""
         if isinstance(param_group, dict):
-            param_group = self._renamed(param_group)
+            param_group = {**self._filter_of_others(param_group), **self._renamed(param_group)}
             self._check({**self.defaults, **param_group})
         super().add_param_group(param_group)
+        try:
+            decide(type(self).__name__, self.param_groups[-1])
+        except BaseException:
+            self.param_groups.pop()
+            raise
+
+    def _filter_of_others(self, param_group: dict[str, Any]) -> dict[str, Any]:
+        """The predicate that the optimizer was made with, for a group that brings none."""
+        if "decay_filter" in param_group or callable(self.defaults.get("decay_filter")):
+            return {}
+        if self._predicate is not None:
+            return {"decay_filter": self._predicate}
+        if any(isinstance(group.get("decay_filter"), list) for group in self.param_groups):
+            raise ValueError(
+                f"{type(self).__name__}: a new group needs its own decay_filter; the predicate "
+                "that the optimizer was made with is lost in copies and files"
+            )
+        return {}
+
+    def _keep_predicate(self) -> None:
+        """Take a predicate out of the defaults, where a function could not be pickled."""
+        if callable(self.defaults.get("decay_filter")):
+            self._predicate = self.defaults["decay_filter"]
+            self.defaults["decay_filter"] = None
 
     @staticmethod
     def profile_hook_step(func: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from operator import is_
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ from thalweg.averaging import averaging, check_average, plain
 from thalweg.chain import Chain, Slot, chain
 from thalweg.constructor import constructor
 from thalweg.copies import AveragedWeights, SlowWeights, check_home
-from thalweg.groups import Lot, check_filter, decide, lots
+from thalweg.groups import Lot, check_filter, lots
 from thalweg.optim import (
     team,  # noqa: F401  (kernels on torch's threads)
     tensors,  # noqa: F401  (the reference engine on torch's tensors)
@@ -53,7 +53,6 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
 
     chain: ClassVar[Chain]
     _layout: Layout | None = None
-    _predicate: Callable[[str, Tensor], bool] | None = None
     _fresh: dict[Tensor, set[str]]  # parts whose states a tracing made: their first step is ahead
 
     def __init__(self, params: Any, **settings: Any) -> None:
@@ -65,9 +64,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         self._check_flags(settings)
         self._check(settings)
         super().__init__(params, settings)
-        if callable(settings["decay_filter"]):  # a function in the defaults could not be pickled
-            self._predicate = settings["decay_filter"]
-            self.defaults["decay_filter"] = None
+        self._keep_predicate()
         self._fresh = {}
         if self.chain.starts_at_construction:
             self._start()
@@ -116,32 +113,14 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
                 made |= param_group
             param_group = {**param_group, **made}
             self._check_same_average([*self.param_groups, param_group])
-        if isinstance(param_group, dict) and "decay_filter" not in param_group:
-            param_group = {**param_group, **self._filter_of_others()}
         super().add_param_group(param_group)
-        group = self.param_groups[-1]
-        try:
-            decide(self.chain.name, group)
-            for p in group["params"]:
-                if p.layout != torch.strided:
-                    raise ValueError(
-                        f"{self.chain.name} requires dense parameter tensors, got one of layout "
-                        f"{p.layout} and shape {tuple(p.shape)}"
-                    )
-        except BaseException:
-            self.param_groups.pop()
-            raise
-
-    def _filter_of_others(self) -> dict[str, Any]:
-        """The predicate that the optimizer was made with, for a group that brings none."""
-        if self._predicate is not None:
-            return {"decay_filter": self._predicate}
-        if any(isinstance(group["decay_filter"], list) for group in self.param_groups):
-            raise ValueError(
-                f"{self.chain.name}: a new group needs its own decay_filter; the predicate that "
-                "the optimizer was made with is lost in copies and files"
-            )
-        return {}
+        for p in self.param_groups[-1]["params"]:
+            if p.layout != torch.strided:
+                self.param_groups.pop()
+                raise ValueError(
+                    f"{self.chain.name} requires dense parameter tensors, got one of layout "
+                    f"{p.layout} and shape {tuple(p.shape)}"
+                )
 
     def _check_same_average(self, groups: Sequence[Mapping[str, Any]]) -> None:
         kinds = {group["average"] for group in groups} | {self.defaults["average"]}

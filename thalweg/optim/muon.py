@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from thalweg.chain import Chain, chain
 from thalweg.fuse.cpu import Table
 from thalweg.fuse.plan import plan_for
 from thalweg.fuse.storage import computation
-from thalweg.groups import lots
+from thalweg.groups import check_filter, lots
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.checks import check_ranges, refuse
 from thalweg.optim.layout import look
@@ -87,6 +87,8 @@ class Muon(BaseOptimizer):
         eps: float = 1e-7,
         ns_steps: int = 5,
         adjust_lr_fn: str | None = None,
+        *,
+        decay_filter: str | Callable[[str, Tensor], bool] | None = None,
     ) -> None:
         settings = {
             "lr": lr,
@@ -97,12 +99,15 @@ class Muon(BaseOptimizer):
             "eps": eps,
             "ns_steps": ns_steps,
             "adjust_lr_fn": adjust_lr_fn,
+            "decay_filter": decay_filter,
         }
         self._check(settings)
         super().__init__(params, settings)
+        self._keep_predicate()
 
     def _check(self, settings: dict[str, Any]) -> None:
         check_ranges("Muon", RANGES, settings, {})
+        check_filter("Muon", settings.get("decay_filter"))
         _check_iteration(settings)
         adjust = settings["adjust_lr_fn"]
         if adjust not in (None, "original", "match_rms_adamw"):
@@ -112,7 +117,7 @@ class Muon(BaseOptimizer):
             )
 
     def _complete(self, group: dict[str, Any]) -> None:
-        for name, value in DEFAULTS.items():
+        for name, value in {**DEFAULTS, "decay_filter": None}.items():
             group.setdefault(name, value)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:

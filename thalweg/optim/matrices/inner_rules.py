@@ -22,6 +22,7 @@ class AdafactorStep(Rule):
     weight_decay: float = setting(0.0, low=0)
     factored: bool = False
     r: float = 1.0
+    spares = ("weight_decay",)
 
     v = state("variance", when="whole")
     c = state("c", when="factored")
