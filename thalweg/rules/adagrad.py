@@ -15,8 +15,9 @@ class Adagrad(Rule):
 
     Paper: Duchi, Hazan and Singer 2011, "Adaptive Subgradient Methods for Online Learning
     and Stochastic Optimization", JMLR 12.
-    Differs: as torch, total starts at initial_accumulator_value when the optimizer is made, and
-    lr_decay is not in the paper. A sparse gradient moves the rows it holds, also in a chain
+    Differs: as torch, total starts at initial_accumulator_value when the optimizer is made (a
+    group's own value counts; torch takes the constructor's), and lr_decay is not in the paper. A
+    sparse gradient moves the rows it holds, also in a chain
     with weight decay, where torch raises: there the missing rows are zeros.
     """
 
