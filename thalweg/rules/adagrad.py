@@ -17,8 +17,8 @@ class Adagrad(Rule):
     and Stochastic Optimization", JMLR 12.
     Differs: as torch, total starts at initial_accumulator_value when the optimizer is made (a
     group's own value counts; torch takes the constructor's), and lr_decay is not in the paper. A
-    sparse gradient moves the rows it holds, also in a chain
-    with weight decay, where torch raises: there the missing rows are zeros.
+    sparse gradient moves the rows it holds, also in a chain with weight decay, where torch
+    raises: there the missing rows are zeros.
     """
 
     lr: float = setting(1e-2, low=0)
