@@ -242,7 +242,10 @@ def test_torch_reads_a_file_with_a_filter():
     other = copy.deepcopy(net)
     theirs = torch.optim.AdamW(other.parameters())
     theirs.load_state_dict(reloaded(opt.state_dict()))
+    before = values(other.parameters())
     run(theirs, other, 1, start=2)
+    assert {float(held["step"]) for held in theirs.state.values()} == {3.0}
+    assert not any(map(torch.equal, before, other.parameters()))
 
 
 @pytest.mark.parametrize("name", DECAYING)
