@@ -10,37 +10,31 @@
 `optimizer(rule)` makes such a class out of any rule or chain; `Scheduler` runs a schedule on one.
 """
 
+from typing import Any
+
 from thalweg.mytorch.optim.classic import SGD, AdaGrad, Adam
 from thalweg.mytorch.optim.optimizer import Optimizer, optimizer
 from thalweg.mytorch.optim.scheduler import Scheduler
 from thalweg.optimizers import OPTIMIZERS
 
 __all__ = [
-    "ASGD",
     "SGD",
     "AdaGrad",
-    "Adadelta",
-    "Adagrad",
     "Adam",
-    "AdamW",
-    "Adamax",
-    "NAdam",
     "Optimizer",
-    "RAdam",
-    "RMSprop",
-    "Ranger",
-    "Rprop",
     "Scheduler",
     "optimizer",
+    *(name for name in OPTIMIZERS if name not in ("SGD", "Adam")),
 ]
 
-Adadelta = optimizer(OPTIMIZERS["Adadelta"])
-Adagrad = optimizer(OPTIMIZERS["Adagrad"])
-AdamW = optimizer(OPTIMIZERS["AdamW"])
-Adamax = optimizer(OPTIMIZERS["Adamax"])
-ASGD = optimizer(OPTIMIZERS["ASGD"])
-NAdam = optimizer(OPTIMIZERS["NAdam"])
-RAdam = optimizer(OPTIMIZERS["RAdam"])
-Ranger = optimizer(OPTIMIZERS["Ranger"])
-RMSprop = optimizer(OPTIMIZERS["RMSprop"])
-Rprop = optimizer(OPTIMIZERS["Rprop"])
+
+def __getattr__(name: str) -> Any:
+    """An optimizer of the registry, made when it is first asked for."""
+    if name not in OPTIMIZERS:
+        raise AttributeError(f"thalweg.mytorch.optim has no {name!r}")
+    made = globals()[name] = optimizer(OPTIMIZERS[name])
+    return made
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
