@@ -10,6 +10,7 @@ from torch.nn import Parameter
 
 import thalweg.optim as optim
 from tests.cases import SUBJECTS
+from thalweg.optimizers import OPTIMIZERS
 
 # every class of ours, with settings that leave none of its states out
 EVERY = {one.name: one.whole for one in SUBJECTS}
@@ -17,6 +18,8 @@ EVERY = {one.name: one.whole for one in SUBJECTS}
 OURS = {one.name: one.whole for one in SUBJECTS if not one.is_for_sparse}
 # those that torch has too
 TWINS = {one.name: one.whole for one in SUBJECTS if one.has_twin and not one.is_for_sparse}
+# those that count their steps
+COUNTING = [name for name in OURS if "step" in OPTIMIZERS[name].cells]
 # other values for settings of each class, all of them good in mid-run as well
 CHANGED = {one.name: one.changed for one in SUBJECTS if not one.is_for_sparse}
 
