@@ -220,7 +220,7 @@ SUBJECTS = [
         papers.lion,
         {},
         {"lr": 0.01, "betas": (0.8, 0.9), "weight_decay": 0.1, "maximize": True},
-        whole={"lr": 0.03125, "weight_decay": 0.01},
+        whole={"lr": 0.03125, "weight_decay": 0.5},
         changed={"betas": (0.7, 0.8)},
     ),
     subject(
