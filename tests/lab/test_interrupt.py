@@ -34,14 +34,9 @@ main()
 
 def interrupt(place, *arguments: str, after: str) -> Outcome:
     """Start a comparison too long to finish and press Ctrl-C once it has printed some words."""
-    done = subprocess.run(
-        [sys.executable, "-c", STOPPED, after, "compare", *arguments]
-        + ["--seeds", "9999", "--out", "kept"],
-        capture_output=True,
-        text=True,
-        cwd=place,
-        env=environment(),
-    )
+    command = [sys.executable, "-c", STOPPED, after, "compare", *arguments]
+    command += ["--seeds", "9999", "--out", "kept"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=place, env=environment())
     return Outcome(done.returncode, done.stdout, done.stderr, place / "kept")
 
 
