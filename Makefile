@@ -22,6 +22,9 @@ INSTALL := $(BIN)/python -m pip install --quiet \
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 QUICK  := -m "not slow and not dist"
 
+# Bytecode is written, or each worker and each process that a test starts compiles all anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test quick repeat wheel versions check format bench stubs clean
 

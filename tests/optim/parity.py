@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -128,6 +128,16 @@ class Subject:
     def takes(self, kind: Kind) -> bool:
         """Whether torch's class takes such parameters."""
         return self.takes_complex or not kind.dtype.is_complex
+
+    def without_repeats(self) -> Subject:
+        """One configuration of those that differ in flags which choose nothing in ours."""
+        chosen = {
+            repr(
+                [(k, v) for k, v in settings.items() if k not in PATHS or k == "differentiable"]
+            ): d
+            for d, settings in reversed(self.configs.items())
+        }
+        return replace(self, configs={d: self.configs[d] for d in reversed(chosen.values())})
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
