@@ -131,13 +131,12 @@ class Subject:
 
     def without_repeats(self) -> Subject:
         """One configuration of those that differ in flags which choose nothing in ours."""
-        chosen = {
-            repr(
-                [(k, v) for k, v in settings.items() if k not in PATHS or k == "differentiable"]
-            ): d
-            for d, settings in reversed(self.configs.items())
-        }
-        return replace(self, configs={d: self.configs[d] for d in reversed(chosen.values())})
+        idle = [path for path in PATHS if path != "differentiable"]
+        found: dict[str, str] = {}
+        for description, settings in self.configs.items():
+            chosen = {name: value for name, value in settings.items() if name not in idle}
+            found.setdefault(repr(chosen), description)
+        return replace(self, configs={one: self.configs[one] for one in found.values()})
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
