@@ -1,6 +1,5 @@
 """A quick run takes some cases of every test; without torch, files that want it are skipped."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -49,7 +48,7 @@ def test_a_file_that_imports_torch_is_skipped_where_there_is_none():
     files = ["tests/optim/test_hooks.py", "tests/stages/test_clip.py", "tests/stages/test_decay.py"]
     command = [sys.executable, "-c", WITHOUT_TORCH, *files, "-p", "no:cacheprovider"]
     command += ["--collect-only", "-p", "no:randomly"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env={**os.environ})
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "torch is not installed: files that import it are skipped" in done.stdout
     assert "needs torch, which is not installed" in done.stdout
