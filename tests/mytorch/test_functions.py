@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.mytorch.agreement import (
@@ -136,7 +136,6 @@ def windows(draw, pool: bool):
 
 
 @needs_torch
-@settings(max_examples=60, deadline=None)
 @given(
     windows(pool=False),
     st.integers(1, 3),
@@ -164,7 +163,6 @@ def test_a_convolution_of_any_shape_is_torchs(window, images, channels, groups, 
 
 
 @needs_torch
-@settings(max_examples=60, deadline=None)
 @given(windows(pool=True), st.integers(1, 3), st.booleans())
 def test_pooling_of_any_shape_is_torchs(window, images, with_ties):
     from torch.nn import functional as theirs
@@ -187,7 +185,6 @@ def test_pooling_of_any_shape_is_torchs(window, images, with_ties):
 
 
 @needs_torch
-@settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.integers(0, 3), max_size=2), st.integers(1, 4), st.integers(1, 5), st.integers(1, 4)
 )
@@ -207,7 +204,6 @@ def test_rows_of_any_shape_are_torchs(lead, batch, into, out):
 
 
 @needs_torch
-@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_losses_of_any_shape_are_torchs(data):
     import torch

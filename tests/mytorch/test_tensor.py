@@ -7,7 +7,7 @@ import weakref
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis.extra.numpy import mutually_broadcastable_shapes
 
 from tests.mytorch.agreement import (
@@ -71,7 +71,6 @@ BINARY = {
 
 
 @pytest.mark.parametrize("name", BINARY)
-@settings(max_examples=25, deadline=None)
 @given(shapes=mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3))
 def test_an_op_on_two_tensors_broadcasts(name, shapes):
     a, b = (apart(*shape, seed=i) for i, shape in enumerate(shapes.input_shapes))
