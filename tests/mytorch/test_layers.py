@@ -69,6 +69,9 @@ LAYERS = [
         },
         [(2, 4, 3)],
     ),
+    ("RNNCell", {"input_size": 3, "hidden_size": 2, "nonlinearity": "relu"}, [(4, 3), (4, 2)]),
+    ("LSTMCell", {"input_size": 3, "hidden_size": 2}, [(4, 3)]),
+    ("GRUCell", {"input_size": 3, "hidden_size": 2, "bias": False}, [(3,), (2,)]),
     ("MultiheadAttention", {"embed_dim": 4, "num_heads": 2}, [(3, 2, 4), (5, 2, 4), (5, 2, 4)]),
     (
         "MultiheadAttention",
@@ -191,6 +194,7 @@ LARGE = [
     ("RNN", {"input_size": 70, "hidden_size": 64, "num_layers": 2, "bidirectional": True}),
     ("LSTM", {"input_size": 70, "hidden_size": 64}),
     ("GRU", {"input_size": 70, "hidden_size": 64}),
+    ("LSTMCell", {"input_size": 70, "hidden_size": 64}),
     ("MultiheadAttention", {"embed_dim": 64, "num_heads": 4}),
     ("MultiheadAttention", {"embed_dim": 64, "num_heads": 4, "kdim": 40, "vdim": 30}),
     ("TransformerEncoderLayer", {"d_model": 64, "nhead": 4, "dim_feedforward": 100}),

@@ -8,7 +8,7 @@ import numpy as np
 __all__ = ["History"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class History:
     """What `fit` gives back: numbers of each batch and of each epoch that was finished.
 

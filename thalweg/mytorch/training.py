@@ -3,7 +3,7 @@
 import math
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from inspect import Parameter as Argument
 from inspect import signature
 from typing import Any
@@ -62,7 +62,7 @@ def fit(
     reading = Reading("fit", model, loss, metrics, unpack)
     turns = _Turns(optimizer, schedule, schedule_every)
     training = _Training(reading, optimizer, turns, clip_norm)
-    batches = len(loader) * epochs if hasattr(loader, "__len__") else None
+    batches = len(loader) * epochs if isinstance(loader, Sized) else None
     with progress_for(progress, batches) as shown:
         for epoch in range(1, epochs + 1):
             start = time.perf_counter()

@@ -4,6 +4,7 @@ from thalweg.mytorch.nn import functional, init, utils
 from thalweg.mytorch.nn.activations import GELU, LeakyReLU, ReLU, Sigmoid, Tanh
 from thalweg.mytorch.nn.adaptive_pooling import AdaptiveAvgPool2d
 from thalweg.mytorch.nn.attention import MultiheadAttention
+from thalweg.mytorch.nn.cells import GRUCell, LSTMCell, RNNCell
 from thalweg.mytorch.nn.class_loss import CrossEntropyLoss, NLLLoss
 from thalweg.mytorch.nn.conv import Conv2d
 from thalweg.mytorch.nn.conv_transpose import ConvTranspose2d
@@ -58,6 +59,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GroupNorm",
     "Hardswish",
     "Hardtanh",
@@ -65,6 +67,7 @@ __all__ = [
     "Identity",
     "KLDivLoss",
     "L1Loss",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -81,6 +84,7 @@ __all__ = [
     "NLLLoss",
     "PReLU",
     "Parameter",
+    "RNNCell",
     "ReLU",
     "ReLU6",
     "Sequential",

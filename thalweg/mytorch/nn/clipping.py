@@ -5,13 +5,17 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from thalweg.mytorch.nn.module import Module
 from thalweg.mytorch.tensor import Tensor
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "get_total_norm"]
 
 
+Parameters = Tensor | Module | Iterable[Tensor]
+
+
 def clip_grad_norm_(
-    parameters: Tensor | Iterable[Tensor],
+    parameters: Parameters,
     max_norm: float,
     norm_type: float = 2.0,
     error_if_nonfinite: bool = False,
@@ -42,7 +46,7 @@ def clip_grad_norm_(
 
 
 def clip_grad_value_(
-    parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None
+    parameters: Parameters, clip_value: float, foreach: bool | None = None
 ) -> None:
     """Hold each number of each gradient within -clip_value and clip_value."""
     if not clip_value >= 0:
@@ -65,14 +69,16 @@ def get_total_norm(
     return Tensor(np.asarray(total, arrays[0].dtype if arrays else np.float32))
 
 
-def _gradients(where: str, parameters: Tensor | Iterable[Tensor]) -> list[np.ndarray]:
+def _gradients(where: str, parameters: Parameters) -> list[np.ndarray]:
     """Those that there are, each once."""
+    if isinstance(parameters, Module):
+        parameters = parameters.parameters()
     given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     for one in given:
         if not isinstance(one, Tensor):
             raise TypeError(
-                f"{where}: parameters must be those of a module, as model.parameters() gives them, "
-                f"got {type(one).__name__}"
+                f"{where}: parameters must be a Module or its parameters, as model.parameters() "
+                f"gives them, got {type(one).__name__}"
             )
     once = {id(one): one.grad for one in given}
     return [gradient for gradient in once.values() if gradient is not None]
