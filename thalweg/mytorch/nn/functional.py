@@ -1,5 +1,6 @@
 """The layers and losses as functions: `from thalweg.mytorch.nn import functional as F`."""
 
+from thalweg.mytorch.graph import quiet
 from thalweg.mytorch.nn.activations import gelu, leaky_relu, relu, sigmoid, tanh
 from thalweg.mytorch.nn.adaptive_pooling import adaptive_avg_pool2d
 from thalweg.mytorch.nn.attention import scaled_dot_product_attention
@@ -77,3 +78,7 @@ __all__ = [
     "softplus",
     "tanh",
 ]
+
+# Called by themselves they are as quiet as within a layer.
+for _name in __all__:
+    globals()[_name] = quiet(globals()[_name])

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from thalweg.mytorch.blas import product
 from thalweg.mytorch.tensor import Pullback, Tensor, record
 
 __all__ = ["gru_scan", "lstm_scan", "rnn_scan"]
@@ -51,7 +52,7 @@ class _Scan:
         self.rows = x.data.reshape(-1, x.shape[2])
         self.h = np.empty((self.length + 1, self.batch, self.hidden), x.dtype)
         self.h[0] = h0.data
-        self.gates = (self.rows @ self.w_ih.T).reshape(self.length, self.batch, len(self.w_ih))
+        self.gates = product(self.rows, self.w_ih.T).reshape(self.length, self.batch, len(self.w_ih))
         self._found: dict[str, np.ndarray] | None = None
 
     def result(self) -> np.ndarray:
@@ -72,15 +73,14 @@ class _Scan:
 
     def _of_x(self, found: dict[str, np.ndarray]) -> np.ndarray:
         into = found["in"].reshape(len(self.rows), -1)
-        return (into @ self.w_ih).reshape(self.length, self.batch, -1)
+        return product(into, self.w_ih).reshape(self.length, self.batch, -1)
 
     def _of_w_ih(self, found: dict[str, np.ndarray]) -> np.ndarray:
-        return found["in"].reshape(len(self.rows), -1).T @ self.rows
+        return product(found["in"].reshape(len(self.rows), -1).T, self.rows)
 
     def _of_w_hh(self, found: dict[str, np.ndarray]) -> np.ndarray:
-        return found["back"].reshape(len(self.rows), -1).T @ self.h[:-1].reshape(
-            len(self.rows), self.hidden
-        )
+        before = self.h[:-1].reshape(len(self.rows), self.hidden)
+        return product(found["back"].reshape(len(self.rows), -1).T, before)
 
     def _of_b_ih(self, found: dict[str, np.ndarray]) -> np.ndarray:
         return found["in"].sum(axis=(0, 1))
@@ -116,7 +116,7 @@ class _Rnn(_Scan):
             self.gates += bias.data
         back = np.ascontiguousarray(self.w_hh.T)
         for t, gate in enumerate(self.gates):
-            gate += self.h[t] @ back
+            gate += product(self.h[t], back)
             if self.is_tanh:
                 np.tanh(gate, out=self.h[t + 1])
             else:
@@ -129,7 +129,7 @@ class _Rnn(_Scan):
         for t in range(self.length - 1, -1, -1):
             carried += g[t]
             slopes[t] *= carried
-            carried = slopes[t] @ self.w_hh
+            carried = product(slopes[t], self.w_hh)
         return {"in": slopes, "back": slopes, "h0": carried}
 
 
@@ -152,7 +152,7 @@ class _Lstm(_Scan):
         self.c[0] = c0.data
         self.tanh_c = np.empty_like(self.h[1:])
         for t, gate in enumerate(self.gates):
-            gate += self.h[t] @ back
+            gate += product(self.h[t], back)
             np.tanh(gate, out=gate)
             gate *= half
             gate += rest
@@ -193,7 +193,7 @@ class _Lstm(_Scan):
             cell_gates[t] *= dc[:, None]
             output_gate[t] *= dh
             dc *= f[t]
-            dh = into[t] @ self.w_hh
+            dh = product(into[t], self.w_hh)
         return {"in": into, "back": into, "h0": dh, "c0": dc}
 
 
@@ -209,7 +209,7 @@ class _Gru(_Scan):
         back = np.ascontiguousarray(self.w_hh.T)
         self.n_of_h = np.empty_like(self.h[1:])  # W_hn h + b_hn
         for t, gate in enumerate(self.gates):
-            of_h = self.h[t] @ back
+            of_h = product(self.h[t], back)
             of_h += b_hh
             both, n = gate[:, : 2 * size], gate[:, 2 * size :]
             both += of_h[:, : 2 * size]
@@ -239,5 +239,5 @@ class _Gru(_Scan):
             dh += g[t]
             into[t] *= dh[:, None]
             back[t] *= dh[:, None]
-            dh = flat[t] @ self.w_hh + dh * z[t]
+            dh = product(flat[t], self.w_hh) + dh * z[t]
         return {"in": into.reshape(self.gates.shape), "back": flat, "h0": dh}
