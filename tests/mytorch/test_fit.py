@@ -231,7 +231,7 @@ def test_nothing_is_shown_in_a_pipe_unless_wanted(capsys):
     assert len(lines) == 3
     assert lines[0].startswith("epoch 1/3: loss 0.")
     assert ", accuracy 0." in lines[0]
-    assert ", validation loss 0." in lines[0]
+    assert "; validation loss 0." in lines[0]
 
 
 def test_a_terminal_shows_lines_and_with_rich_a_bar_as_well(monkeypatch):

@@ -203,6 +203,7 @@ def _line(
     epoch: int, epochs: int, means: dict[str, float], held: dict[str, float], seconds: float
 ) -> str:
     width = len(str(epochs))
-    numbers = [f"{name} {value:.4f}" for name, value in means.items()]
-    numbers += [f"validation {name} {value:.4f}" for name, value in held.items()]
-    return f"epoch {epoch:{width}}/{epochs}: {', '.join(numbers)} ({seconds:.1f} s)"
+    said = ", ".join(f"{name} {value:.4g}" for name, value in means.items())
+    if held:
+        said += "; validation " + ", ".join(f"{name} {value:.4g}" for name, value in held.items())
+    return f"epoch {epoch:{width}}/{epochs}: {said} ({seconds:.1f} s)"
