@@ -89,6 +89,7 @@ def test_the_history_is_arrays_of_batches_and_epochs():
     ):
         assert (values.shape, values.dtype) == ((3,), np.float64)
     assert history.loss[0] > history.loss[-1]
+    assert history.steps.tolist() == [4, 8, 12]
     assert history.stopped == ""
     sizes = np.tile([16, 16, 16, 2], 3).reshape(3, 4)
     weighed = (history.batch_loss.reshape(3, 4) * sizes).sum(axis=1) / 50
@@ -260,6 +261,10 @@ def test_a_picture_of_losses_and_metrics_in_one_call():
         drawn = {line.get_label(): line.get_ydata() for line in losses.lines}
         assert set(drawn) == {"one batch", "training", "validation"}
         np.testing.assert_array_equal(drawn["validation"], history.validation_loss)
+        places = {line.get_label(): line.get_xdata() for line in losses.lines}
+        np.testing.assert_allclose(places["one batch"], np.arange(1, 13) / 4)
+        np.testing.assert_allclose(places["training"], [0.5, 1.5, 2.5])
+        np.testing.assert_allclose(places["validation"], [1, 2, 3])
         assert [line.get_label() for line in metrics.lines] == [
             "accuracy, training",
             "accuracy, validation",
@@ -279,7 +284,7 @@ sys.modules["matplotlib"] = None
 import numpy as np
 from thalweg.mytorch import History
 try:
-    History(*[np.ones(2)] * 4).plot()
+    History(*[np.ones(2)] * 5).plot()
 except ImportError as error:
     print(error)
 """
@@ -293,6 +298,6 @@ def test_a_run_without_an_epoch_can_be_drawn():
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            History(*[np.empty(0)] * 4, stopped="the loss is nan").plot()
+            History(*[np.empty(0)] * 5, stopped="the loss is nan").plot()
     finally:
         plt.close("all")

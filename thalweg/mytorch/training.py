@@ -95,6 +95,7 @@ class _Training:
         self.stopped = ""
         self.batch_losses: list[float] = []
         self.rates: list[float] = []
+        self.steps: list[int] = []
         self.seconds: list[float] = []
         self.epochs: list[dict[str, float]] = []
         self.held: list[dict[str, float]] = []
@@ -133,6 +134,7 @@ class _Training:
     def note(self, means: dict[str, float], held: dict[str, float], seconds: float) -> None:
         self.epochs.append(means)
         self.held += [held] if held else []
+        self.steps.append(len(self.batch_losses))
         self.seconds.append(seconds)
 
     def history(self) -> History:
@@ -140,6 +142,7 @@ class _Training:
             loss=_column(self.epochs, "loss"),
             batch_loss=np.array(self.batch_losses),
             lr=np.array(self.rates),
+            steps=np.array(self.steps, int),
             seconds=np.array(self.seconds),
             metrics={name: _column(self.epochs, name) for name in self.reading.metrics},
             validation_loss=_column(self.held, "loss"),
