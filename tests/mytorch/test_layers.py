@@ -259,3 +259,25 @@ def test_a_layer_without_a_state_takes_torchs_settings(name, settings):
     assert_close(ours(Tensor(x)).data, theirs(torch.tensor(x)).numpy())
     assert repr(ours).startswith(f"{name}(")
     assert ours.state_dict() == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ReLU",
+        "LeakyReLU",
+        "ELU",
+        "SELU",
+        "SiLU",
+        "Mish",
+        "Hardtanh",
+        "ReLU6",
+        "Hardswish",
+        "Dropout",
+    ],
+)
+def test_in_place_is_taken_and_leaves_the_input_as_it_is(name):
+    layer, plain = getattr(nn, name)(inplace=True), getattr(nn, name)()
+    x = Tensor(apart(3, 4))
+    assert_close(layer.eval()(x).data, plain.eval()(x).data)
+    np.testing.assert_array_equal(x.data, apart(3, 4))

@@ -12,6 +12,7 @@ from thalweg.mytorch.tensor import Tensor, as_tensor, record
 
 __all__ = [
     "GELU",
+    "Elementwise",
     "LeakyReLU",
     "ReLU",
     "Sigmoid",
@@ -24,10 +25,20 @@ __all__ = [
 ]
 
 
-class ReLU(Module):
+class Elementwise(Module):
+    """A function of each element, without settings of its own.
+
+    Differs: `inplace=True` is taken, here and elsewhere, and the input stays as it is all the same.
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
+        self.inplace = inplace
+
+
+class ReLU(Elementwise):
     """`max(x, 0)`: the usual choice between layers.
 
-    Differs: no inplace, here and elsewhere.
+    Differs: `inplace=True` leaves the input as it is.
     """
 
     def forward(self, x: Tensor | ArrayLike) -> Tensor:
@@ -37,8 +48,8 @@ class ReLU(Module):
 class LeakyReLU(Module):
     """`x` above zero, `negative_slope x` below: no unit is ever without a gradient."""
 
-    def __init__(self, negative_slope: float = 0.01) -> None:
-        self.negative_slope = negative_slope
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
+        self.negative_slope, self.inplace = negative_slope, inplace
 
     def forward(self, x: Tensor | ArrayLike) -> Tensor:
         return leaky_relu(x, self.negative_slope)
