@@ -13,13 +13,11 @@ from thalweg.mytorch.tensor import Tensor, as_tensor, record
 __all__ = [
     "GELU",
     "LeakyReLU",
-    "LogSoftmax",
     "ReLU",
     "Sigmoid",
     "Tanh",
     "gelu",
     "leaky_relu",
-    "log_softmax",
     "relu",
     "sigmoid",
     "tanh",
@@ -81,19 +79,6 @@ class GELU(Module):
         return f"approximate={self.approximate!r}"
 
 
-class LogSoftmax(Module):
-    """`x - log(sum(e^x))` along an axis: log-probabilities, as NLLLoss takes them."""
-
-    def __init__(self, dim: int = -1) -> None:
-        self.dim = dim
-
-    def forward(self, x: Tensor | ArrayLike) -> Tensor:
-        return log_softmax(x, self.dim)
-
-    def describe(self) -> str:
-        return f"dim={self.dim}"
-
-
 def relu(input: Tensor | ArrayLike) -> Tensor:
     x = as_tensor(input)
     check_floats("relu", input=x)
@@ -135,16 +120,6 @@ def gelu(input: Tensor | ArrayLike, approximate: str = "none") -> Tensor:
         return g * (phi + x.data * density)
 
     return record("gelu", x.data * phi, (x, pull))
-
-
-def log_softmax(input: Tensor | ArrayLike, dim: int = -1) -> Tensor:
-    x = as_tensor(input)
-    check_floats("log_softmax", input=x)
-    if not -x.ndim <= dim < x.ndim:
-        raise ValueError(f"log_softmax: shape {x.shape} has no axis {dim}")
-    y = x.data - x.data.max(axis=dim, keepdims=True)
-    y -= np.log(np.exp(y).sum(axis=dim, keepdims=True))
-    return record("log_softmax", y, (x, lambda g: g - np.exp(y) * g.sum(axis=dim, keepdims=True)))
 
 
 def _check_approximate(approximate: str) -> str:

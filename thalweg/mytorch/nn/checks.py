@@ -6,7 +6,15 @@ import numpy as np
 
 from thalweg.mytorch.tensor import Tensor
 
-__all__ = ["check_floats", "check_labels", "check_positive", "check_reduction", "check_share"]
+__all__ = [
+    "check_axis",
+    "check_default",
+    "check_floats",
+    "check_labels",
+    "check_positive",
+    "check_reduction",
+    "check_share",
+]
 
 
 def check_positive(where: str, name: str, value: Any) -> int:
@@ -50,3 +58,14 @@ def check_labels(where: str, what: str, labels: np.ndarray, count: int) -> None:
 def check_reduction(where: str, reduction: str) -> None:
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"{where}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+
+
+def check_axis(where: str, x: Tensor, dim: int) -> None:
+    if not -x.ndim <= dim < x.ndim:
+        raise ValueError(f"{where}: shape {x.shape} has no axis {dim}")
+
+
+def check_default(where: str, name: str, value: Any, default: Any, reason: str) -> None:
+    """An argument of torch's that is there to be passed on, and has one value here."""
+    if value is not default and value != default:
+        raise ValueError(f"{where}: {name} must be {default!r}, got {value!r}: {reason}")
