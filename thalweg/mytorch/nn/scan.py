@@ -52,7 +52,9 @@ class _Scan:
         self.rows = x.data.reshape(-1, x.shape[2])
         self.h = np.empty((self.length + 1, self.batch, self.hidden), x.dtype)
         self.h[0] = h0.data
-        self.gates = product(self.rows, self.w_ih.T).reshape(self.length, self.batch, len(self.w_ih))
+        self.gates = product(self.rows, self.w_ih.T).reshape(
+            self.length, self.batch, len(self.w_ih)
+        )
         self._found: dict[str, np.ndarray] | None = None
 
     def result(self) -> np.ndarray:
