@@ -33,6 +33,13 @@ class Plateau:
         self.seen.append(metrics)
 
 
+class Perhaps(Plateau):
+    """One that takes a metric where it is given."""
+
+    def step(self, metrics=None):
+        self.seen.append(metrics)
+
+
 class Counter:
     """A scheduler that does not."""
 
@@ -41,6 +48,10 @@ class Counter:
 
     def step(self):
         self.steps += 1
+
+
+class OneCycleLR(Counter):
+    """Known by its name."""
 
 
 class Terminal(io.StringIO):
@@ -124,12 +135,15 @@ def test_any_other_scheduler_goes_by_epochs_unless_told():
         counter = Counter()
         trained(schedule=counter, schedule_every=every)
         assert counter.steps == steps
+    counter = OneCycleLR()
+    trained(schedule=counter)
+    assert counter.steps == 12
 
 
 def test_a_scheduler_that_wants_a_metric_gets_the_validation_loss_or_the_training_loss():
-    plateau = Plateau()
-    history = trained(schedule=plateau)
-    assert plateau.seen == history.loss.tolist()
+    for plateau in (Plateau(), Perhaps()):
+        history = trained(schedule=plateau)
+        assert plateau.seen == history.loss.tolist()
     plateau = Plateau()
     history = trained(schedule=plateau, validation=DataLoader(OTHERS, 7))
     assert plateau.seen == history.validation_loss.tolist()

@@ -233,7 +233,7 @@ def _accumulate(leaf: Recorded, part: np.ndarray, is_its_own: bool = False) -> N
     if leaf.grad is not None:
         leaf.grad += part
     elif is_its_own and part.dtype == leaf.data.dtype and part.flags.c_contiguous:
-        leaf.grad = np.asarray(part)
+        leaf.grad = part if type(part) is np.ndarray else np.asarray(part)
     else:
         leaf.grad = np.array(part, leaf.data.dtype, order="C")
 

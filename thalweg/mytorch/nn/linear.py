@@ -78,4 +78,6 @@ def linear(
         check_floats("linear", input=x, bias=b)
         y += b.data
         parents.append((b, lambda g: np.add.reduce(flat(g), axis=0)))
-    return record("linear", y.reshape(*x.shape[:-1], w.shape[0]), *parents)
+    if x.ndim != 2:
+        y = y.reshape(*x.shape[:-1], w.shape[0])
+    return record("linear", y, *parents)
