@@ -121,6 +121,16 @@ def test_validation_is_the_models_loss_and_metrics_in_evaluation():
     assert history.validation_metrics["right"][-1] == pytest.approx(found["right"])
 
 
+def test_a_metric_may_be_written_in_numpy():
+    def right(scores, sides):
+        assert not scores.requires_grad
+        return np.mean(np.argmax(scores, axis=1) == np.asarray(sides))
+
+    history = trained(metrics=[right, accuracy], validation=DataLoader(OTHERS, 7))
+    for found in (history.metrics, history.validation_metrics):
+        np.testing.assert_allclose(found["right"], found["accuracy"])
+
+
 def test_a_schedule_goes_by_batches():
     model = network()
     history = trained(model, schedule=cosine(12))
@@ -208,7 +218,7 @@ def test_a_batch_of_another_form_is_unpacked_by_a_function():
     ("attempt", "error", "sentence"),
     [
         (lambda: trained(epochs=0), ValueError, "fit: epochs must be a whole number of at least 1"),
-        (lambda: trained(loader=iter([])), ValueError, "the loader gave no batch"),
+        (lambda: trained(loader=iter([])), ValueError, "the loader gave no batch in epoch 1"),
         (lambda: trained(schedule_every="step"), ValueError, "must be 'batch' or 'epoch', got 'st"),
         (lambda: trained(schedule=Plateau(), schedule_every="batch"), ValueError, "wants a metric"),
         (lambda: trained(schedule=3), TypeError, "schedule must be one of thalweg.schedules"),

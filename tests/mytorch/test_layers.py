@@ -186,6 +186,14 @@ def test_its_gradients_are_those_of_finite_differences(name, settings, shapes):
     assert_differences_agree(function, *map(numbers, shapes), *parameters)
 
 
+@pytest.mark.parametrize(("name", "settings", "shapes"), LAYERS, ids=title)
+def test_a_layer_can_be_made_in_double(name, settings, shapes):
+    layer = getattr(nn, name)(**settings, dtype=np.float64)
+    assert {p.dtype for p in layer.parameters()} <= {np.dtype(np.float64)}
+    outputs = flat(layer(*map(numbers, shapes)))
+    assert {one.dtype for one in outputs} == {np.dtype(np.float64)}
+
+
 LARGE = [
     ("Conv1d", {"in_channels": 40, "out_channels": 50, "kernel_size": 5}),
     ("ConvTranspose2d", {"in_channels": 30, "out_channels": 20, "kernel_size": 3}),

@@ -116,7 +116,10 @@ class _Training:
             self.rates.append(rate)
             shown.batch(values["loss"])
         if not means.count:
-            raise ValueError("fit: the loader gave no batch: there is nothing to learn from")
+            raise ValueError(
+                f"fit: the loader gave no batch in epoch {number}: there is nothing to learn "
+                "from (a generator gives its batches once)"
+            )
         return means.now()
 
     def _step(self, batch: Any) -> tuple[dict[str, float], int]:
