@@ -297,6 +297,39 @@ def test_a_leaf_can_be_copied_and_pickled():
         assert not np.shares_memory(twin.data, x.data)
 
 
+def deep(length: int = 20_000) -> Tensor:
+    y = Tensor(1.0, requires_grad=True)
+    for _ in range(length):
+        y = y + 1
+    return y
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, pickle.dumps], ids=lambda f: f.__name__
+)
+@pytest.mark.parametrize("walked", [False, True])
+def test_a_result_is_not_copied_and_says_what_can_be(copied, walked):
+    y = deep()
+    if walked:
+        y.backward()
+    with pytest.raises(RuntimeError, match=r"only leaves can be copied and pickled; detach\(\) it"):
+        copied(y)
+    assert copy.deepcopy(y.detach()).item() == y.item()
+    with pytest.raises(RuntimeError, match="a result, from 'add'"):
+        copied(y) if copied is copy.copy else copied({"history": [y]})
+
+
+def test_a_history_many_times_as_long_as_the_stack_is_freed_in_any_order():
+    ends = [deep(50_000) for _ in range(2)]
+    middle = ends[0] * ends[1]
+    del ends
+    middle.backward()
+    del middle
+    unwalked = deep(100_000)
+    repr(unwalked)
+    del unwalked
+
+
 def test_a_tensor_of_one_number_is_one():
     assert Tensor([[2.5]]).item() == 2.5
     assert float(Tensor(2.5)) == 2.5
