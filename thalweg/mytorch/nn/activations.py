@@ -21,6 +21,7 @@ __all__ = [
     "leaky_relu",
     "relu",
     "sigmoid",
+    "sigmoid_of",
     "tanh",
 ]
 
@@ -107,9 +108,14 @@ def leaky_relu(input: Tensor | ArrayLike, negative_slope: float = 0.01) -> Tenso
 def sigmoid(input: Tensor | ArrayLike) -> Tensor:
     x = as_tensor(input)
     check_floats("sigmoid", input=x)
-    small = np.exp(-np.abs(x.data))  # e^x itself overflows
-    y = np.where(x.data >= 0, 1, small) / (1 + small)
+    y = sigmoid_of(x.data)
     return record("sigmoid", y, (x, lambda g: g * y * (1 - y)))
+
+
+def sigmoid_of(x: np.ndarray) -> np.ndarray:
+    """The same of an array."""
+    small = np.exp(-np.abs(x))  # e^x itself overflows
+    return np.where(x >= 0, 1, small) / (1 + small)
 
 
 def tanh(input: Tensor | ArrayLike) -> Tensor:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from thalweg.mytorch.nn.activations import Elementwise
+from thalweg.mytorch.nn.activations import Elementwise, sigmoid_of
 from thalweg.mytorch.nn.checks import check_floats, check_positive
 from thalweg.mytorch.nn.module import Module, Parameter
 from thalweg.mytorch.tensor import Tensor, as_tensor, record
@@ -174,7 +174,7 @@ def selu(input: Tensor | ArrayLike) -> Tensor:
 
 def silu(input: Tensor | ArrayLike) -> Tensor:
     x = _floats("silu", input)
-    s = _sigmoid(x.data)
+    s = sigmoid_of(x.data)
     return record("silu", x.data * s, (x, lambda g: g * (s * (1 + x.data * (1 - s)))))
 
 
@@ -183,7 +183,7 @@ def mish(input: Tensor | ArrayLike) -> Tensor:
     t = np.tanh(_log1p_exp(x.data))
 
     def pull(g: np.ndarray) -> np.ndarray:
-        return g * (t + x.data * _sigmoid(x.data) * (1 - t * t))
+        return g * (t + x.data * sigmoid_of(x.data) * (1 - t * t))
 
     return record("mish", x.data * t, (x, pull))
 
@@ -194,13 +194,13 @@ def softplus(input: Tensor | ArrayLike, beta: float = 1.0, threshold: float = 20
     is_straight = z > threshold
     y = np.where(is_straight, x.data, _log1p_exp(z) / x.dtype.type(beta))
     return record(
-        "softplus", y, (x, lambda g: g * np.where(is_straight, x.dtype.type(1), _sigmoid(z)))
+        "softplus", y, (x, lambda g: g * np.where(is_straight, x.dtype.type(1), sigmoid_of(z)))
     )
 
 
 def logsigmoid(input: Tensor | ArrayLike) -> Tensor:
     x = _floats("logsigmoid", input)
-    return record("logsigmoid", -_log1p_exp(-x.data), (x, lambda g: g * _sigmoid(-x.data)))
+    return record("logsigmoid", -_log1p_exp(-x.data), (x, lambda g: g * sigmoid_of(-x.data)))
 
 
 def hardtanh(input: Tensor | ArrayLike, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
@@ -253,11 +253,6 @@ def _held(op: str, x: Tensor, low: float, high: float) -> Tensor:
     """x within two bounds; there is no gradient at or beyond them."""
     is_within = (x.data > low) & (x.data < high)
     return record(op, np.clip(x.data, low, high), (x, lambda g: g * is_within))
-
-
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    small = np.exp(-np.abs(x))  # e^x itself overflows
-    return np.where(x >= 0, 1, small) / (1 + small)
 
 
 def _log1p_exp(x: np.ndarray) -> np.ndarray:
