@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
-from thalweg.rule import Declared, Rule, ScalarState, Stage, State, Switch, starting
+from thalweg import advice
+from thalweg.parts import Part, Slot, check_order, idle, named, prefix_for
+from thalweg.rule import Declared, Rule, ScalarState, Stage, Switch, starting
 from thalweg.settings import Setting
 from thalweg.source import unknown
 
 __all__ = ["Chain", "Part", "Slot", "chain", "named"]
-
-
-@dataclass(frozen=True)
-class Part:
-    """A rule or stage inside a chain: `names` maps its own names to the chain's public ones."""
-
-    declared: type[Declared]
-    prefix: str
-    names: Mapping[str, str]
-
-    def public(self, name: str) -> str:
-        """The chain-wide name of a setting."""
-        return self.names.get(name, name)
-
-    def key(self, name: str, key: str) -> str:
-        """The state_dict key of a state: its own, unless it was given another."""
-        return self.names.get(name, key)
-
-    def qualified(self, name: str) -> str:
-        """A name inside the plan: p and g are everybody's, the rest is this part's own."""
-        return name if name in ("p", "g") else f"{self.prefix}__{name}"
 
 
 @dataclass(frozen=True)
@@ -57,30 +37,6 @@ class _Wiring:
             wiring.flags.append([(n, part.qualified(n)) for n in flags])
             wiring.switches.append([(s, part.qualified(n)) for n, s in d.switches.items()])
         return wiring
-
-
-@dataclass(frozen=True)
-class Slot:
-    """One state array of one parameter: whose it is and what torch calls it."""
-
-    part: Part
-    name: str
-    key: str
-    state: State
-
-    @property
-    def qualified(self) -> str:
-        return self.part.qualified(self.name)
-
-
-def named(declared: type[Declared], **names: str) -> tuple[type[Declared], dict[str, str]]:
-    """A rule or stage under other public names: `named(Centralize, conv_only="gc_conv_only")`."""
-    d = declared.declaration
-    for name in names:
-        known = [*d.settings, *d.states, *d.scalar_states]
-        if name not in known:
-            raise TypeError(f"named({declared.__name__}): {unknown(name, known)}")
-    return declared, names
 
 
 class Chain:
@@ -118,6 +74,15 @@ class Chain:
         switches = (s for part in self._wiring.switches for s, _ in part)
         self.asks_shape = any("shape" in s.takes for s in switches)
         self._check_needs()
+        check_order(name, self.parts, self._default)
+        self._asks_order = any(part.changes_g for part in self.parts[self._last_reader() :])
+
+    def _default(self, part: Part, name: str) -> Any:
+        return self.settings[part.public(name)].default
+
+    def _last_reader(self) -> int:
+        """Behind it nobody reads the gradient."""
+        return max((i for i, part in enumerate(self.parts) if part.reads_g), default=-1)
 
     def _merge_settings(self, values: Mapping[str, Any]) -> dict[str, Setting]:
         found: dict[str, Setting] = {}
@@ -204,7 +169,7 @@ class Chain:
 
     def preceded_by(self, stage: type[Stage]) -> Chain:
         """This chain with one more stage in front of it, its settings keyword-only."""
-        front = Part(stage, _prefix(stage, {p.prefix for p in self.parts}), {})
+        front = Part(stage, prefix_for(stage, {p.prefix for p in self.parts}), {})
         values = {name: s.default for name, s in self.settings.items()}
         longer = Chain(self.name, [front, *self.parts], values, "", self.doc, self.aliases)
         longer.positional, longer.fixed = self.positional, self.fixed
@@ -214,7 +179,7 @@ class Chain:
     def followed_by(self, stage: type[Stage], names: Mapping[str, str]) -> Chain:
         """This chain with one more stage behind it, under the given public names; its settings are
         in no signature, and come from the group."""
-        back = Part(stage, _prefix(stage, {p.prefix for p in self.parts}), names)
+        back = Part(stage, prefix_for(stage, {p.prefix for p in self.parts}), names)
         values = {name: s.default for name, s in self.settings.items()}
         longer = Chain(self.name, [*self.parts, back], values, "", self.doc, self.aliases)
         longer.positional, longer.keyword_only = self.positional, self.keyword_only
@@ -237,6 +202,18 @@ class Chain:
                 part.declared.check(h)
             except ValueError as error:
                 raise ValueError(f"{self.name}: {error}") from None
+        self._check_order(group)
+
+    def _check_order(self, group: Mapping[str, Any]) -> None:
+        """A switch may let a part behind the rule change the gradient, where it did not before."""
+        if not self._asks_order:
+            return
+        of_group = {**{name: s.default for name, s in self.settings.items()}, **group}
+        for part in idle(self.parts, lambda part, name: of_group[part.public(name)]):
+            raise ValueError(
+                f"{self.name}: with these settings {part.declared.__name__} changes the gradient, "
+                f"which no part behind it reads; put it in front of the rule"
+            )
 
     def views(
         self, group: Mapping[str, Any], spared: bool = False, as_tensors: bool = False
@@ -353,6 +330,8 @@ def chain(
 
         Mine = chain("Mine", Centralize, RAdam, Lookahead, lr=3e-4)
     """
+    if not isinstance(name, str):
+        raise TypeError(advice.nameless(name))
     joined: list[Part] = []
     inherited: dict[str, Any] = {}
     for item in parts:
@@ -365,11 +344,12 @@ def chain(
             items = [item if isinstance(item, tuple) else (item, {})]
         for declared, names in items:
             if not (isinstance(declared, type) and issubclass(declared, Rule | Stage)):
-                raise TypeError(f"{name}: a part must be a Rule or a Stage, got {declared!r}")
-            joined.append(Part(declared, _prefix(declared, {p.prefix for p in joined}), names))
+                raise TypeError(f"{name}: {_no_part(declared)}")
+            joined.append(Part(declared, prefix_for(declared, {p.prefix for p in joined}), names))
     rules = [part.declared for part in joined if issubclass(part.declared, Rule)]
     if not rules:
-        raise TypeError(f"{name}: a chain must contain a rule, got only stages")
+        got = "only stages" if joined else "no part at all"
+        raise TypeError(f"{name}: a chain must contain a rule, got {got}")
     made = Chain(
         name, joined, inherited | defaults, signature, doc or rules[0].__doc__ or "", aliases
     )
@@ -377,18 +357,21 @@ def chain(
     return made
 
 
+def _no_part(given: Any) -> str:
+    """What to say of something that is neither a rule nor a stage."""
+    message = "a part must be a Rule or a Stage"
+    if isinstance(given, Rule | Stage):
+        return f"{message}, got an instance of {type(given).__name__}; write it without ()"
+    if isinstance(given, type):
+        return f"{message}, got the class {given.__qualname__}; thalweg.rules has the rules"
+    return f"{message}, got {given!r}"
+
+
 def _holds(slot: Slot, h: SimpleNamespace) -> bool:
     """Whether the switch that a state depends on is on."""
     when = slot.state.when or ""
     made = slot.part.declared.declaration.switches.get(when)
     return bool(made.function(h) if made else getattr(h, when))
-
-
-def _prefix(declared: type[Declared], taken: set[str]) -> str:
-    """The part's mark in front of its names: no double underscore, and nobody else's."""
-    base = re.sub("_+", "_", declared.__name__.lower()).strip("_") or "part"
-    numbered = (f"{base}{n}" for n in itertools.count(2))
-    return next(name for name in itertools.chain([base], numbered) if name not in taken)
 
 
 def _plain(value: Any, default: Any) -> Any:

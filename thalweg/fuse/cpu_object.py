@@ -13,7 +13,7 @@ from dataclasses import dataclass
 __all__ = ["LIBRARY", "Code", "is_linkable", "symbols_of"]
 
 # What machine code may call: C's arithmetic and its memory functions, which every process has.
-_ARITHMETIC = "exp log pow fmod floor ceil trunc rint sqrt fma".split()
+_ARITHMETIC = ["exp", "log", "pow", "fmod", "floor", "ceil", "trunc", "rint", "sqrt", "fma"]
 LIBRARY = frozenset(
     [*_ARITHMETIC, *(f"{name}f" for name in _ARITHMETIC), "memcpy", "memmove", "memset"]
 )
