@@ -240,3 +240,24 @@ def test_a_name_that_is_no_file_name_is_a_name_all_the_same(name):
     border = Border(chain(name, rules.SGD, lr=0.5), ({}, [np.ones(3)]))
     border.step([np.ones(3)])
     assert border.params[0].tolist() == [0.5, 0.5, 0.5]
+
+
+IN = "import os, sys; sys.path.insert(0, os.getcwd()); os.chdir({!r})\n"
+GONE = "os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone')\n"
+
+
+@pytest.mark.slow
+def test_a_folder_given_from_a_place_that_is_gone_is_made_up_for(tmp_path):
+    (tmp_path / "home").mkdir()
+    code = IN.format(str(tmp_path)) + STEP.replace("border = ", GONE + "border = ")
+    is_right(start(tmp_path, code, THALWEG_CACHE_DIR="here"))
+    assert is_cache(tmp_path / "home" / ".cache" / "thalweg")
+
+
+@pytest.mark.slow
+def test_a_folder_given_from_where_we_are_stays_there_when_we_move(tmp_path):
+    second = "\nos.chdir('/')\n" + STEP.replace('lr": 0.5', 'lr": 0.5, "momentum": 0.5')
+    code = IN.format(str(tmp_path)) + STEP + second
+    said = "[0.5, 0.5, 0.5]\n" * 2
+    is_right(start(tmp_path, code, THALWEG_CACHE_DIR="here"), out=said)
+    assert len(kept(tmp_path / "here")) == 2

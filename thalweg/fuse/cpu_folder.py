@@ -181,8 +181,9 @@ def _check_file(about: os.stat_result) -> None:
 
 
 def _check_links(path: str, left: int = _MOST_LINKS) -> None:
-    """Raise `Unfit` if a link of somebody else's, root apart, is on the way to a folder."""
-    way = os.path.join(os.getcwd(), path).split(os.sep)
+    """Raise `Unfit` if a link of somebody else's, root apart, is on the way to a folder, which is
+    given from the root on."""
+    way = path.split(os.sep)
     for i in range(2, len(way) + 1):
         step = os.sep.join(way[:i])
         about = os.lstat(step)
@@ -231,16 +232,18 @@ def limit() -> int:
         return in_bytes(_DEFAULT_LIMIT)
 
 
-def candidates() -> list[str]:
+def candidates() -> Iterator[str]:
     """Where kernels may be kept, in order: THALWEG_CACHE_DIR, the user's cache, temporaries."""
-    import tempfile
-
-    found = [os.environ.get("THALWEG_CACHE_DIR", "")]
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    found.append(os.path.join(home, "thalweg"))
+    for path in (os.environ.get("THALWEG_CACHE_DIR"), os.path.join(home, "thalweg")):
+        if path:
+            with suppress(OSError):  # where the folder we are in is gone
+                yield path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
+    import tempfile  # which brings much along, and is seldom needed
+
+    user = os.getuid() if hasattr(os, "getuid") else "user"
     with suppress(OSError):  # where nobody may write temporary files
-        found.append(os.path.join(tempfile.gettempdir(), f"thalweg-{os.getuid()}"))
-    return [os.path.join(os.getcwd(), path) for path in found if path]
+        yield os.path.join(tempfile.gettempdir(), f"thalweg-{user}")
 
 
 @functools.cache
