@@ -3,65 +3,19 @@
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
-from thalweg.rule import Declared, Rule, ScalarState, Stage, State, Switch, starting
+from thalweg import advice
+from thalweg.parts import Part, Slot, check_order, idle, named, prefix_for
+from thalweg.rule import Declared, Rule, ScalarState, Stage, Switch, starting
 from thalweg.settings import Setting
+from thalweg.signature import Signature
 from thalweg.source import unknown
 
 __all__ = ["Chain", "Part", "Signature", "Slot", "chain", "named"]
-
-
-@dataclass(frozen=True)
-class Part:
-    """A rule or stage inside a chain: `names` maps its own names to the chain's public ones."""
-
-    declared: type[Declared]
-    prefix: str
-    names: Mapping[str, str]
-
-    def public(self, name: str) -> str:
-        """The chain-wide name of a setting."""
-        return self.names.get(name, name)
-
-    def key(self, name: str, key: str) -> str:
-        """The state_dict key of a state: its own, unless it was given another."""
-        return self.names.get(name, key)
-
-    def qualified(self, name: str) -> str:
-        """A name inside the plan: p and g are everybody's, the rest is this part's own."""
-        return name if name in ("p", "g") else f"{self.prefix}__{name}"
-
-
-@dataclass(frozen=True)
-class Signature:
-    """What a constructor takes: settings by position, by keyword only, and those it fixes."""
-
-    positional: tuple[str, ...]
-    keyword_only: tuple[str, ...] = ()
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def read(cls, text: str, given: Mapping[str, Any]) -> Signature:
-        """Of a text like "lr, betas, *, maximize"; what is given and not in it is fixed."""
-        before, _, after = text.partition("*")
-        positional = tuple(before.replace(",", " ").split())
-        keyword_only = tuple(after.replace(",", " ").split())
-        shown = {*positional, *keyword_only}
-        return cls(positional, keyword_only, {n: v for n, v in given.items() if n not in shown})
-
-    @property
-    def shown(self) -> tuple[str, ...]:
-        """Every setting that the constructor takes, in order."""
-        return (*self.positional, *self.keyword_only)
-
-    def with_keywords(self, names: Iterable[str]) -> Signature:
-        """This one with more settings by keyword."""
-        return replace(self, keyword_only=(*self.keyword_only, *names))
 
 
 @dataclass(frozen=True)
@@ -84,30 +38,6 @@ class _Wiring:
             wiring.flags.append([(n, part.qualified(n)) for n in flags])
             wiring.switches.append([(s, part.qualified(n)) for n, s in d.switches.items()])
         return wiring
-
-
-@dataclass(frozen=True)
-class Slot:
-    """One state array of one parameter: whose it is and what torch calls it."""
-
-    part: Part
-    name: str
-    key: str
-    state: State
-
-    @property
-    def qualified(self) -> str:
-        return self.part.qualified(self.name)
-
-
-def named(declared: type[Declared], **names: str) -> tuple[type[Declared], dict[str, str]]:
-    """A rule or stage under other public names: `named(Centralize, conv_only="gc_conv_only")`."""
-    d = declared.declaration
-    for name in names:
-        known = [*d.settings, *d.states, *d.scalar_states]
-        if name not in known:
-            raise TypeError(f"named({declared.__name__}): {unknown(name, known)}")
-    return declared, names
 
 
 class Chain:
@@ -148,6 +78,15 @@ class Chain:
         switches = (s for part in self._wiring.switches for s, _ in part)
         self.asks_shape = any("shape" in s.takes for s in switches)
         self._check_needs()
+        check_order(name, self.parts, self._default)
+        self._asks_order = any(part.changes_g for part in self.parts[self._last_reader() :])
+
+    def _default(self, part: Part, name: str) -> Any:
+        return self.settings[part.public(name)].default
+
+    def _last_reader(self) -> int:
+        """Behind it nobody reads the gradient."""
+        return max((i for i, part in enumerate(self.parts) if part.reads_g), default=-1)
 
     def _merge_settings(self, values: Mapping[str, Any]) -> dict[str, Setting]:
         found: dict[str, Setting] = {}
@@ -221,14 +160,14 @@ class Chain:
 
     def preceded_by(self, stage: type[Stage]) -> Chain:
         """This chain with one more stage in front of it, its settings keyword-only."""
-        front = Part(stage, _prefix(stage, {p.prefix for p in self.parts}), {})
+        front = Part(stage, prefix_for(stage, {p.prefix for p in self.parts}), {})
         signature = self.signature.with_keywords(stage.declaration.settings)
         return self._with([front, *self.parts], signature)
 
     def followed_by(self, stage: type[Stage], names: Mapping[str, str]) -> Chain:
         """This chain with one more stage behind it, under the given public names; its settings are
         in no signature, and come from the group."""
-        back = Part(stage, _prefix(stage, {p.prefix for p in self.parts}), names)
+        back = Part(stage, prefix_for(stage, {p.prefix for p in self.parts}), names)
         return self._with([*self.parts, back], self.signature)
 
     def _with(self, parts: Sequence[Part], signature: Signature) -> Chain:
@@ -257,6 +196,18 @@ class Chain:
                 part.declared.check(h)
             except ValueError as error:
                 raise ValueError(f"{self.name}: {error}") from None
+        self._check_order(group)
+
+    def _check_order(self, group: Mapping[str, Any]) -> None:
+        """A switch may let a part behind the rule change the gradient, where it did not before."""
+        if not self._asks_order:
+            return
+        of_group = {**{name: s.default for name, s in self.settings.items()}, **group}
+        for part in idle(self.parts, lambda part, name: of_group[part.public(name)]):
+            raise ValueError(
+                f"{self.name}: with these settings {part.declared.__name__} changes the gradient, "
+                f"which no part behind it reads; put it in front of the rule"
+            )
 
     def views(
         self, group: Mapping[str, Any], spared: bool = False, as_tensors: bool = False
@@ -373,6 +324,8 @@ def chain(
 
         Mine = chain("Mine", Centralize, RAdam, Lookahead, lr=3e-4)
     """
+    if not isinstance(name, str):
+        raise TypeError(advice.nameless(name))
     joined: list[Part] = []
     inherited: dict[str, Any] = {}
     for item in parts:
@@ -385,14 +338,25 @@ def chain(
             items = [item if isinstance(item, tuple) else (item, {})]
         for declared, names in items:
             if not (isinstance(declared, type) and issubclass(declared, Rule | Stage)):
-                raise TypeError(f"{name}: a part must be a Rule or a Stage, got {declared!r}")
-            joined.append(Part(declared, _prefix(declared, {p.prefix for p in joined}), names))
+                raise TypeError(f"{name}: {_no_part(declared)}")
+            joined.append(Part(declared, prefix_for(declared, {p.prefix for p in joined}), names))
     rules = [part.declared for part in joined if issubclass(part.declared, Rule)]
     if not rules:
-        raise TypeError(f"{name}: a chain must contain a rule, got only stages")
+        got = "only stages" if joined else "no part at all"
+        raise TypeError(f"{name}: a chain must contain a rule, got {got}")
     takes = Signature.read(signature, defaults) if signature else None
     doc = doc or rules[0].__doc__ or ""
     return Chain(name, joined, inherited | defaults, takes, doc, aliases)
+
+
+def _no_part(given: Any) -> str:
+    """What to say of something that is neither a rule nor a stage."""
+    message = "a part must be a Rule or a Stage"
+    if isinstance(given, Rule | Stage):
+        return f"{message}, got an instance of {type(given).__name__}; write it without ()"
+    if isinstance(given, type):
+        return f"{message}, got the class {given.__qualname__}; thalweg.rules has the rules"
+    return f"{message}, got {given!r}"
 
 
 def _holds(slot: Slot, h: SimpleNamespace) -> bool:
@@ -400,13 +364,6 @@ def _holds(slot: Slot, h: SimpleNamespace) -> bool:
     when = slot.state.when or ""
     made = slot.part.declared.declaration.switches.get(when)
     return bool(made.function(h) if made else getattr(h, when))
-
-
-def _prefix(declared: type[Declared], taken: set[str]) -> str:
-    """The part's mark in front of its names: no double underscore, and nobody else's."""
-    base = re.sub("_+", "_", declared.__name__.lower()).strip("_") or "part"
-    numbered = (f"{base}{n}" for n in itertools.count(2))
-    return next(name for name in itertools.chain([base], numbered) if name not in taken)
 
 
 def _plain(value: Any, default: Any) -> Any:

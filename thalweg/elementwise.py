@@ -39,7 +39,7 @@ def _on_numbers(function: Callable[..., Any]) -> Callable[..., float]:
 
 
 PRIMITIVES = ("sqrt", "exp", "log", "abs", "sign", "maximum", "minimum", "where")
-COMPOSITES = ("lerp",)
+COMPOSITES = ("lerp",)  # of primitives and arithmetic: one expression, which a plan writes out
 
 # how many arguments each takes
 ARITY = dict.fromkeys(("sqrt", "exp", "log", "abs", "sign"), 1)
@@ -100,9 +100,10 @@ def double(x: Any) -> Any:
 
 
 def lerp(a: Any, b: Any, w: Any) -> Any:
-    """`a + w (b - a)`: the moving average of a towards b, with torch's rounding and torch's NaN.
+    """The moving average of a towards b: `a + w (b - a)`, with torch's rounding and torch's NaN.
 
-    Written as `(1 - w) a + w b` an infinite average would stay infinite; in torch, and so here,
-    it is NaN from the next step on.
+    From w = 0.5 on it is `b - (1 - w) (b - a)`, as in torch: nothing of a small b is lost to a
+    large a that is nearly forgotten. Written as `(1 - w) a + w b` an infinite average would stay
+    infinite; in torch, and so here, it is NaN from the next step on.
     """
-    return a + w * (b - a)
+    return where(abs(w) < 0.5, a, b) + where(abs(w) < 0.5, w, w - 1) * (b - a)

@@ -8,10 +8,11 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
+from thalweg import advice
 from thalweg.settings import Setting
 from thalweg.source import Source, unknown
 
@@ -229,14 +230,20 @@ class Declared:
         _check_scalars(cls)
         known = _names_of(cls)
         declared, above = cls.declaration.measures, dict[str, Measure]()
+        cls.source = Source.of(cls.update, f"{cls.__name__}.update")  # type: ignore[attr-defined]
+        local = cls.source.assigned
         for name, m in declared.items():  # one measure may use those above it
             seen = [n for n in known if n not in declared or n in above]
-            above[name] = _check_measure(cls, name, m, seen, above)
+            above[name] = _check_measure(cls, name, m, seen, above, local - set(known))
         cls.declaration.measures = above
-        cls.source = Source.of(cls.update, f"{cls.__name__}.update")  # type: ignore[attr-defined]
         uniform = {*cls.declaration.static, *cls.declaration.numbers}
         uniform |= {n for n, m in cls.declaration.measures.items() if m.scope != "row"}
-        cls.source.check(known, uniform, writable=[*STREAMS, *cls.declaration.states])
+        cls.source.check(
+            known,
+            uniform,
+            writable=[*STREAMS, *cls.declaration.states],
+            advice=lambda name: advice.for_name(cls, name, known, set()),
+        )
         _check_returns(cls, cls.source)
         _check_states_used(cls, cls.source)
 
@@ -277,10 +284,16 @@ def _collect(cls: type[Declared]) -> Declaration:
         for name, value in list(vars(base).items()):
             if name.startswith("_"):
                 continue
-            annotated = name in vars(base).get("__annotations__", {})
+            annotation = vars(base).get("__annotations__", {}).get(name)
+            annotated = annotation is not None and "ClassVar" not in str(annotation)
+            said = advice.for_attribute(name, value, name in found.settings, annotated)
+            if said:
+                raise TypeError(f"{cls.__name__}.{name} = {value!r}: {said}")
             if annotated and isinstance(value, bool | int | float | tuple):
                 value = Setting(value)
             if isinstance(value, Setting):
+                if type(value.default) is int and annotation in (float, "float"):
+                    value = replace(value, default=float(value.default))
                 value.check(f"{cls.__name__}.{name}: its default", value.default)
             if found.take(name, value) and name in STREAMS:
                 raise TypeError(f"{cls.__name__}: {name!r} is the name of a stream; choose another")
@@ -305,19 +318,40 @@ def _check_scalars(cls: type[Declared]) -> None:
     for name in takes:
         if name not in SCALARS_TAKE and name not in found.scalar_states:
             allowed = [*SCALARS_TAKE, *found.scalar_states]
-            raise TypeError(f"{cls.__name__}.scalars: {unknown(name, allowed)}")
+            raise TypeError(f"{cls.__name__}.scalars: {advice.for_scalar(found, name, allowed)}")
     given = {"h": found.examples(), "t": 1, "first": True}
     given |= {name: starting(s, given["h"]) for name, s in found.scalar_states.items()}
-    values = cls.scalars(**{name: given[name] for name in takes})
+    values = _tried(cls, cls.scalars, {name: given[name] for name in takes})
+    if not isinstance(values, dict):
+        raise TypeError(
+            f"{cls.__name__}.scalars must return a dict of numbers, such as `dict(step=h.lr)`, "
+            f"got {values!r}"
+        )
     for name in found.scalar_states:
         if name not in values:
             raise TypeError(f"{cls.__name__}.scalars must return the scalar state {name!r}")
-    for name in [*STREAMS, *found.states, *found.measures, *found.static]:
-        if name in values:
+    kinds = {"stream": STREAMS, "state": found.states, "measure": found.measures}
+    for kind, names in {**kinds, "switch": found.static}.items():
+        for name in values.keys() & set(names):
             raise TypeError(
-                f"{cls.__name__}.scalars returns {name!r}, which is something else here"
+                f"{cls.__name__}.scalars returns {name!r}, which is a {kind}; "
+                f"return the number under another name"
             )
     found.scalars_take, found.scalar_names = takes, tuple(values)
+
+
+def _tried(cls: type[Declared], function: Callable[..., Any], given: dict[str, Any]) -> Any:
+    """What a function returns, which may ask h for a setting that there is not."""
+    try:
+        return function(**given)
+    except AttributeError as error:
+        if error.obj is not given.get("h"):
+            raise
+        known = [*cls.declaration.settings, *cls.declaration.needs]
+        said = advice.for_name(cls, error.name or "", known, set())
+        raise TypeError(
+            f"{cls.__name__}.{function.__name__} asks for h.{error.name}: {said}"
+        ) from None
 
 
 def _names_of(cls: type[Declared]) -> list[str]:
@@ -332,12 +366,22 @@ def _check_states_used(cls: type[Declared], source: Source) -> None:
 
 
 def _check_measure(
-    cls: type[Declared], name: str, m: Measure, known: list[str], above: dict[str, Measure]
+    cls: type[Declared],
+    name: str,
+    m: Measure,
+    known: list[str],
+    above: dict[str, Measure],
+    local: set[str],
 ) -> Measure:
     source = Source.of(m.function, f"{cls.__name__}.{name}")
     uniform = {*cls.declaration.static, *cls.declaration.numbers}
     uniform |= {n for n, other in above.items() if other.scope != "row"}
-    source.check(known, uniform, writable=[])
+    source.check(
+        known,
+        uniform,
+        writable=[],
+        advice=lambda argument: advice.for_name(cls, argument, known, local),
+    )
     return Measure(m.scope, m.reduction, m.function, source)
 
 

@@ -7,7 +7,7 @@ import difflib
 import inspect
 import linecache
 import textwrap
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,6 +113,11 @@ class Source:
             if isinstance(target, ast.Name)
         }
 
+    def changed(self, known: Mapping[str, Any]) -> set[str]:
+        """The names that the body gives a value where these are known; other tests may go either
+        way."""
+        return _changed(self.body, known)
+
     def error(self, line: int, message: str) -> TypeError:
         """A TypeError naming function, file and line, and quoting the line."""
         number = self.first_line + line - 1
@@ -123,17 +128,19 @@ class Source:
 
     def function_named(self, name: str) -> str | None:
         """The elementwise function that a name in this source stands for, or None."""
-        scope = inspect.getclosurevars(self.function)
-        target = scope.globals.get(name, scope.nonlocals.get(name))
         try:
-            return _FUNCTIONS.get(target)
+            return _FUNCTIONS.get(self._meant_by(name))
         except TypeError:
             return None
 
+    def _meant_by(self, name: str) -> Any:
+        """What a name stands for outside of the function."""
+        scope = inspect.getclosurevars(self.function)
+        return scope.globals.get(name, scope.nonlocals.get(name))
+
     def number_named(self, name: str) -> float | None:
         """The module-level number that a name in this source stands for, or None."""
-        scope = inspect.getclosurevars(self.function)
-        target = scope.globals.get(name, scope.nonlocals.get(name))
+        target = self._meant_by(name)
         is_number = isinstance(target, int | float) and not isinstance(target, bool)
         return target if is_number else None
 
@@ -150,12 +157,21 @@ class Source:
                         varying |= {t.id for t in node.targets if isinstance(t, ast.Name)}
         return varying
 
-    def check(self, known: list[str], uniform: Collection[str], writable: Collection[str]) -> None:
-        """Raise a TypeError by name and line for whatever an engine could not run."""
+    def check(
+        self,
+        known: list[str],
+        uniform: Collection[str],
+        writable: Collection[str],
+        advice: Callable[[str], str],
+    ) -> None:
+        """Raise a TypeError by name and line for whatever an engine could not run.
+
+        `advice` is what to say of an argument that is not known.
+        """
         varying = self.per_element(uniform)
         for name, line in self.arguments.items():
             if name not in known:
-                raise self.error(line, unknown(name, known))
+                raise self.error(line, advice(name))
         defined = set(self.arguments)
         self._check_statements(self.body, defined, varying)
         for value in self.results:
@@ -224,6 +240,12 @@ class Source:
         name = ast.unparse(node.func)
         if not isinstance(node.func, ast.Name) or self.function_named(name) is None:
             allowed = [*elementwise.PRIMITIVES, *elementwise.COMPOSITES]
+            if inspect.isfunction(self._meant_by(name)):
+                raise self.error(
+                    line,
+                    f"{name} is a function of your own, which no engine can look into; "
+                    f"write its lines here",
+                )
             if name in allowed:  # Python's own abs, or one of another module
                 hint = f"{name} is not the function of thalweg.elementwise"
             elif "." in name:
@@ -236,6 +258,20 @@ class Source:
         takes = elementwise.ARITY[self.function_named(name) or ""]
         if len(node.args) != takes:
             raise self.error(line, f"{name} takes {takes} arguments, got {len(node.args)}")
+
+
+def _changed(body: Iterable[ast.stmt], known: Mapping[str, Any]) -> set[str]:
+    found: set[str] = set()
+    for statement in body:
+        if isinstance(statement, ast.Assign):
+            found |= {t.id for t in statement.targets if isinstance(t, ast.Name)}
+        elif isinstance(statement, ast.If):
+            sides = [statement.body, statement.orelse]
+            if names_in(statement.test) <= known.keys():
+                test = compile(ast.Expression(statement.test), "<switches>", "eval")
+                sides = [sides[0] if eval(test, {"__builtins__": {}}, dict(known)) else sides[1]]
+            found = found.union(*(_changed(side, known) for side in sides))
+    return found
 
 
 def names_in(tree: ast.AST) -> set[str]:

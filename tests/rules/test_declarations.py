@@ -29,7 +29,7 @@ def rule(body, takes="p, g, m, lr", returns="p, m", above=""):
         "class Broken(Rule):",
         "    lr: float = setting(1e-3, low=0)",
         '    m = state("exp_avg")',
-        *dedent(above).strip().splitlines(),
+        *("    " + line for line in dedent(above).strip().splitlines()),
         "    @staticmethod",
         f"    def update({takes}):",
         *("        " + line for line in dedent(body).strip().splitlines()),

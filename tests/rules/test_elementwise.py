@@ -11,6 +11,7 @@ from thalweg import elementwise
 from thalweg.chain import chain
 from thalweg.elementwise import abs as absolute
 from thalweg.elementwise import exp, lerp, log, maximum, minimum, sign, sqrt, where
+from thalweg.optimizers import OPTIMIZERS
 from thalweg.rule import Rule, state
 
 torch = pytest.importorskip("torch")
@@ -160,6 +161,75 @@ def test_lerp_forgets_an_infinite_average_as_torch_does():
     assert math.isnan(lerp(math.inf, 1.0, 0.1))
     theirs = torch.tensor([math.inf]).lerp(torch.tensor([1.0]), 0.1)
     assert theirs.isnan().all()
+
+
+class Averaged(Rule):
+    """lerp by one weight for all elements, and by one for each."""
+
+    w: float = 0.5
+    m = state("m")
+    k = state("k")
+
+    @staticmethod
+    def update(p, g, m, k, w):
+        k = lerp(m, g, p)
+        m = lerp(m, g, w)
+        return p, m, k
+
+
+AVERAGED = chain("Averaged", Averaged)
+WEIGHTS = [0.0, 0.1, 0.499, 0.5, 0.75, 0.9, 1.0, -0.3, -0.7, 1.5]
+
+
+def moved(w, a, b, oracle, form):
+    """What the compiled pass and the plain one make of a, b and w: by one weight, and by each."""
+    border = Border(AVERAGED, ({"w": w}, [np.full(9, w)]), oracle=oracle, forms=(form,) * 3)
+    border.step([np.zeros(9)])
+    for name, value in (("averaged__m", a), ("averaged__k", 0.0)):
+        border.tensors[0].held[name].stored[...] = value
+    border.step([np.full(9, b)])
+    return border.state("m"), border.state("k")
+
+
+@pytest.mark.parametrize("oracle", [False, True], ids=["fused", "oracle"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("w", WEIGHTS)
+def test_lerp_has_the_rounding_of_torch_s_on_either_side_of_a_half(w, dtype, oracle):
+    a, b = np.full(9, 1e6, dtype), np.full(9, 0.1234567, dtype)
+    theirs = torch.from_numpy(a).lerp(torch.from_numpy(b), w).numpy()
+    # torch takes 1 from a w that it has rounded: an ulp of 1 in what is left of a; else one ulp
+    room = dict(rtol=1.1 * np.finfo(dtype).eps, atol=1e6 * np.finfo(dtype).eps * (0.5 <= w < 1))
+    with_tensors = lerp(torch.from_numpy(a), torch.from_numpy(b), w).numpy()
+    for ours in (lerp(a, b, w), with_tensors, *moved(w, a[0], b[0], oracle, dtype)):
+        assert ours.dtype == dtype
+        np.testing.assert_allclose(ours, theirs, **room)
+
+
+@pytest.mark.parametrize("oracle", [False, True], ids=["fused", "oracle"])
+def test_what_is_all_new_keeps_every_digit_beside_what_is_forgotten(oracle):
+    assert lerp(1e16, 0.1, 1.0) == 0.1
+    for ours in moved(1.0, 1e16, 0.1, oracle, "float64"):
+        assert ours.tolist() == [0.1] * 9
+
+
+@pytest.mark.parametrize("oracle", [False, True], ids=["fused", "oracle"])
+@pytest.mark.parametrize(
+    ("name", "settings", "key"),
+    [
+        *[
+            (name, {"betas": (0.0, 0.9)}, "exp_avg")
+            for name in ("Adam", "AdamW", "Adamax", "NAdam", "RAdam", "Ranger", "SparseAdam")
+        ],
+        ("RMSprop", {"alpha": 0.0, "centered": True}, "grad_avg"),
+    ],
+)
+def test_a_moment_that_keeps_nothing_is_the_gradient(name, settings, key, oracle):
+    border = Border(
+        OPTIMIZERS[name], (settings, [np.ones(9)]), oracle=oracle, forms=["float32"] * 3
+    )
+    for value in (1e6, 0.1234567):
+        border.step([np.full(9, value)])
+    np.testing.assert_array_equal(border.state(key), np.float32(0.1234567))
 
 
 @pytest.mark.parametrize("name", elementwise.PRIMITIVES)

@@ -6,7 +6,8 @@ import pytest
 from tests.fuse.border import Border
 from thalweg import rules
 from thalweg.chain import chain
-from thalweg.stages import Centralize
+from thalweg.optimizers import OPTIMIZERS
+from thalweg.stages import Centralize, ClipNorm, ClipValue, Decay, Maximize
 
 MADE = chain("Centralized", Centralize, rules.SGD, lr=1.0)
 WEIGHTS = [(4, 3), (7, 1), (1, 9), (2, 3, 5), (3, 2, 2, 2), (2, 20_000)]
@@ -100,3 +101,38 @@ def test_nan_stays_in_its_row(oracle):
         finite = np.isfinite(seen(grad, oracle, normalize=True))
     assert finite.all(axis=1).tolist() == [True, False, True]
     assert not finite[1].any()
+
+
+BEFORE = {
+    "nothing": (),
+    "a product": (ClipNorm,),
+    "a product of a sum": (Decay, ClipNorm),
+    "a product with its sign turned": (ClipNorm, Maximize),
+    "a product that is clipped": (ClipNorm, ClipValue),
+}
+
+
+@engines
+@pytest.mark.parametrize("form", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(50, 1), (40, 7), (3, 1000)], ids=str)
+@pytest.mark.parametrize("before", BEFORE)
+def test_equal_gradients_of_a_row_are_nothing_once_centralized(before, shape, form, oracle):
+    parts = (*BEFORE[before], Centralize, rules.SGD)
+    made = chain("Cancelled", *parts, normalize=True, lr=1.0)
+    equal = np.random.default_rng(1).standard_normal((2, shape[0], 1)) * np.ones(shape)
+    settings = {"weight_decay": 0.3} if Decay in parts else {}
+    settings |= {"maximize": True} if Maximize in parts else {}
+    border = Border(made, (settings, [equal[0]]), oracle=oracle, forms=(form,) * 3)
+    before_it = border.params[0].copy()
+    border.step([equal[1]])
+    np.testing.assert_array_equal(border.params[0], before_it)
+
+
+@engines
+def test_ranger_does_not_move_what_equal_gradients_leave_in_place(oracle):
+    grad = np.full((4, 7), 0.1)
+    border = Border(
+        OPTIMIZERS["Ranger"], ({"gc_normalize": True, "lr": 1.0}, [grad]), oracle=oracle
+    )
+    border.step([grad])
+    np.testing.assert_array_equal(border.params[0], grad)

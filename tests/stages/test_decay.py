@@ -59,3 +59,11 @@ def test_what_is_maximized_stands_before_the_decay_or_behind_it(oracle):
     last = chain("Last", Decay, Maximize, rules.SGD, maximize=True, weight_decay=0.25)
     assert after(first, oracle) == [2 - 0.5 * (-1 + 0.5)] * 3
     assert after(last, oracle) == [2 - 0.5 * -(1 + 0.5)] * 3
+
+
+@engines
+def test_a_decay_of_everything_leaves_nothing(oracle):
+    everything = {"lr": 0.1, "weight_decay": 10.0}  # 0.1 is a little more: 1 only once rounded
+    made = chain("All", DecoupledDecay, rules.SGD)
+    assert after(made, oracle, g=0.0, **everything) == [0.0] * 3
+    assert after(chain("Mean", rules.ASGD), oracle, g=0.0, lr=0.1, lambd=10.0) == [0.0] * 3

@@ -45,6 +45,7 @@ def constructor(
         for name in kwargs:
             if name not in signature.parameters:
                 raise TypeError(f"{made.name}: {unknown(name, list(signature.parameters)[2:])}")
+        _check_positions(made.name, args, kwargs, ["params", *positional])
         bound = signature.bind(self, *args, **kwargs)
         bound.apply_defaults()
         given = dict(bound.arguments)
@@ -53,3 +54,19 @@ def constructor(
 
     __init__.__signature__ = signature  # type: ignore[attr-defined]
     return __init__
+
+
+def _check_positions(
+    name: str, args: Sequence[Any], kwargs: Mapping[str, Any], positional: Sequence[str]
+) -> None:
+    """Raise a TypeError for too many arguments, one given twice, or no parameters at all."""
+    if len(args) > len(positional):
+        raise TypeError(
+            f"{name}: too many positional arguments, got {len(args)}; at most {len(positional)} "
+            f"may come by position, {', '.join(positional)}; give the others by name"
+        )
+    for twice in positional[: len(args)]:
+        if twice in kwargs:
+            raise TypeError(f"{name}: {twice} is given by position and by name; give it once")
+    if not args and "params" not in kwargs:
+        raise TypeError(f"{name}: it needs what to optimize, such as `model.parameters()`")

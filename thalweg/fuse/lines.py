@@ -1,4 +1,7 @@
-"""From assignments to text: what is uniform moves in front of the loop, in double."""
+"""From assignments to text: what is uniform moves in front of the loop, in double.
+
+Beside the primitives of `thalweg.elementwise` a line may call `product(a, b)`: a times b, rounded.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import copy
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from thalweg.fuse.lowering import Assign, Branch, Node
+from thalweg.fuse.lowering import Assign, Branch, Node, rounded
 from thalweg.source import names_in
 
 __all__ = ["Lines", "emit"]
@@ -74,7 +77,7 @@ class _Emitter:
             elif node.target in self.varying:
                 self.elements.append(f"{indent}{node.target} = {self._element(node.value)}")
             else:
-                self.uniform.append(f"{self._indent}{node.target} = {_text(node.value)}")
+                self.uniform.append(f"{self._indent}{node.target} = {_uniform(node.value)}")
                 self._hoisted.append(node.target)
                 self._known.clear()
 
@@ -131,7 +134,7 @@ class _Emitter:
         return tree
 
     def _hoist(self, tree: ast.expr, kind: str) -> str:
-        text = _text(tree)
+        text = _uniform(tree)
         if (kind, text) not in self._known:
             name = f"{kind}{self._count}{self.mark}"
             self._count += 1
@@ -142,6 +145,11 @@ class _Emitter:
                 self.rounded.append((f"R{name}", name))
         name = self._known[kind, text]
         return f"R{name}" if kind == "U" else name
+
+
+def _uniform(tree: ast.expr) -> str:
+    """A number of the step, as the plain run has it: it is worked out once, and costs nothing."""
+    return _text(rounded(tree))
 
 
 def _text(tree: ast.expr) -> str:

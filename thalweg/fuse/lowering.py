@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import ast
+import copy
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from thalweg import elementwise
 from thalweg.chain import Part
 from thalweg.source import Source, names_in
 
-__all__ = ["Assign", "Branch", "Lower", "Node", "needed_for", "prune", "targets"]
+__all__ = [
+    "Assign",
+    "Branch",
+    "Lower",
+    "Node",
+    "needed_for",
+    "prune",
+    "rounded",
+    "rounded_in",
+    "targets",
+]
 
 
 @dataclass(frozen=True)
@@ -74,7 +87,10 @@ class Lower(ast.NodeVisitor):
         assert isinstance(node.func, ast.Name)
         name = self.source.function_named(node.func.id)
         assert name is not None
-        return ast.Call(ast.Name(name, ast.Load()), [self.visit(a) for a in node.args], [])
+        arguments = [self.visit(a) for a in node.args]
+        if name in elementwise.COMPOSITES:
+            return _written_out(name, arguments)
+        return ast.Call(ast.Name(name, ast.Load()), arguments, [])
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         test = self.visit(node.test)
@@ -105,6 +121,27 @@ class Lower(ast.NodeVisitor):
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         left, right = self.visit(node.left), [self.visit(c) for c in node.comparators]
         return _folded(ast.Compare(left, node.ops, right))
+
+
+def _written_out(name: str, arguments: list[ast.expr]) -> ast.expr:
+    """The expression that a composite function stands for: what is uniform in it can be hoisted."""
+    source = _composite(name)
+    given = dict(zip(source.arguments, arguments, strict=True))
+
+    class Inserted(ast.NodeTransformer):
+        def visit_Constant(self, node: ast.Constant) -> ast.expr:
+            return _number(node.value)
+
+        def visit_Name(self, node: ast.Name) -> ast.expr:
+            return given.get(node.id, node)
+
+    written: ast.expr = Inserted().visit(copy.deepcopy(source.result))
+    return written
+
+
+@functools.cache
+def _composite(name: str) -> Source:
+    return Source.of(getattr(elementwise, name), name)
 
 
 def _number(value: Any) -> ast.Constant:
@@ -162,3 +199,37 @@ def prune(nodes: list[Node], live: set[str]) -> list[Node]:
         elif targets([node]) & live:
             kept.append(Branch(node.test, prune(node.body, live), prune(node.orelse, live)))
     return kept
+
+
+def rounded(tree: ast.expr) -> ast.expr:
+    """The same with every product written as `product(a, b)`, which is rounded before it is used.
+
+    Elsewhere a product and a sum may become one instruction, which keeps the product's digits: a
+    difference of two numbers that are equal once rounded is then not zero.
+    """
+    result: ast.expr = _Rounded().visit(copy.deepcopy(tree))
+    return result
+
+
+def rounded_in(nodes: Iterable[Node], names: set[str]) -> list[Node]:
+    """The nodes, with every product rounded in what the names are given."""
+    found: list[Node] = []
+    for node in nodes:
+        if isinstance(node, Branch):
+            body, orelse = rounded_in(node.body, names), rounded_in(node.orelse, names)
+            found.append(Branch(node.test, body, orelse))
+        else:
+            is_meant = node.target in names
+            found.append(Assign(node.target, rounded(node.value)) if is_meant else node)
+    return found
+
+
+class _Rounded(ast.NodeTransformer):
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        left, right = self.visit(node.left), self.visit(node.right)
+        squares = isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Constant)
+        if isinstance(node.op, ast.Mult):
+            return ast.Call(ast.Name("product", ast.Load()), [left, right], [])
+        if squares and node.right.value == 2:  # type: ignore[attr-defined]
+            return ast.Call(ast.Name("product", ast.Load()), [left, left], [])
+        return ast.BinOp(left, node.op, right)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from thalweg.chain import Chain, Part
 from thalweg.fuse.lines import Lines, emit
-from thalweg.fuse.lowering import Assign, Lower, Node, needed_for, prune, targets
+from thalweg.fuse.lowering import Assign, Lower, Node, needed_for, prune, rounded_in, targets
 from thalweg.rule import Measure
 
 __all__ = ["Pass", "Plan", "Reduction", "plan_for"]
@@ -89,9 +89,19 @@ class _Builder:
             for i, part in enumerate(chain.parts)
             for name, m in part.declared.declaration.measures.items()
         }
+        self._round_what_is_measured()
         arrays = ["p", "g", *(slot.qualified for slot in chain.slots)]
         self.arrays = arrays
         self.varying = {*arrays, *(n for n, (_, _, m) in self.measures.items() if m.scope == "row")}
+
+    def _round_what_is_measured(self) -> None:
+        """Every pass must meet the numbers that were measured: g - mean(g) of equal g is zero."""
+        for i, part, m in self.measures.values():
+            assert m.source is not None
+            read = {part.qualified(name) for name in m.source.arguments}
+            before = [node for earlier in self.parts[:i] for node in earlier]
+            names = needed_for(before, read)
+            self.parts[:i] = [rounded_in(earlier, names) for earlier in self.parts[:i]]
 
     def main(self) -> Pass:
         """The pass that stores: all parts, and every array that one of them gave a value."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from thalweg import __version__
+from thalweg.lab.cache import cache
 from thalweg.lab.contestants import DEFAULT_NAMES, Budget, enter
 from thalweg.lab.errors import UserError
 from thalweg.lab.network import BACKENDS
@@ -105,3 +106,6 @@ def compare(
     from thalweg.lab.compare import compare
 
     raise typer.Exit(compare(contestants, Budget(seeds, epochs, batch_size), backend, name, out))
+
+
+app.command()(cache)

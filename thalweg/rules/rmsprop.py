@@ -1,6 +1,6 @@
 """RMSprop: the gradient over the root of its recent mean square."""
 
-from thalweg.elementwise import lerp, sqrt
+from thalweg.elementwise import lerp, maximum, sqrt
 from thalweg.rule import Rule, setting, state, switch
 
 
@@ -13,13 +13,14 @@ class RMSprop(Rule):
 
         v <- alpha v + (1 - alpha) g^2
         m <- alpha m + (1 - alpha) g                   with centered
-        d  = g / (sqrt(v - m^2) + eps)                 m = 0 without centered
+        d  = g / (sqrt(max(v - m^2, 0)) + eps)         m = 0 without centered
         b <- momentum b + d;  d = b                    with momentum
         p <- p - lr d
 
     Paper: Tieleman and Hinton 2012, "Lecture 6.5: rmsprop", Neural Networks for Machine
     Learning; centered: Graves 2013, arXiv:1308.0850, equations 38 to 45.
-    Differs: as torch, eps is added after the root (Graves has it inside).
+    Differs: as torch, eps is added after the root (Graves has it inside). Not as torch, whose
+    weights become NaN there: where rounding makes v smaller than m^2, it counts as m^2.
     """
 
     signature = "lr, alpha, eps, weight_decay, momentum, centered"
@@ -47,7 +48,7 @@ class RMSprop(Rule):
         spread = v
         if centered:
             m = lerp(m, g, 1 - alpha)
-            spread = v - m * m
+            spread = maximum(v - m * m, 0.0)  # of equal gradients rounding may leave less than none
         d = g / (sqrt(spread) + eps)
         if heavy:
             b = momentum * b + d

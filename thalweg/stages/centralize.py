@@ -17,7 +17,9 @@ class Centralize(Stage):
 
     Paper: Yong et al. 2020, arXiv:2004.01461, equation 1; the division by the norm is
     a later variant without a paper.
-    Differs: of a complex parameter the real and the imaginary parts are rows of their own.
+    Differs: of a complex parameter the real and the imaginary parts are rows of their own. Before
+    the division the mean is taken off a second time: of a row of equal gradients the first time
+    leaves its own rounding, which would be blown up to a row of length 1.
     """
 
     use: bool = True
@@ -32,14 +34,18 @@ class Centralize(Stage):
     def mean(g):
         return g
 
-    @measure("row", "norm")
-    def norm(g, mean):
+    @measure("row", "mean")
+    def rest(g, mean):
         return g - mean
 
+    @measure("row", "norm")
+    def norm(g, mean, rest):
+        return g - mean - rest
+
     @staticmethod
-    def update(g, mean, norm, active, normalize):
+    def update(g, mean, rest, norm, active, normalize):
         if active:
             g = g - mean
             if normalize:
-                g = g / where(norm > 0, norm, 1.0)
+                g = (g - rest) / where(norm > 0, norm, 1.0)
         return g

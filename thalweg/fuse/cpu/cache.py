@@ -1,8 +1,8 @@
 """Kernel text to machine code: by Numba the first time, from a file of object code afterwards.
 
 The file is ours, not Numba's: a process that finds all its kernels there never imports Numba,
-which alone takes half a second to start. A file is used only if its checksum holds and every
-symbol it refers to is there, for a linker that finds one missing ends the process.
+which alone takes half a second to start. What a file must be to be used is in `kernel_file`, where
+it must lie in `kernel_folder`; docs/kernel-cache.md says what is promised.
 """
 
 from __future__ import annotations
@@ -11,14 +11,10 @@ import ctypes
 import functools
 import hashlib
 import os
-import pickle
 import platform
 import re
-import tempfile
 import threading
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -27,21 +23,15 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from thalweg import elementwise
+from thalweg.fuse.cpu.kernel_file import Label, packed, unpacked
+from thalweg.fuse.cpu.object_code import Code, is_linkable, symbols_of
+from thalweg.fuse.kernel_folder import folder
 from thalweg.fuse.storage import FORMATS
 
 __all__ = ["compiled", "folder", "formats"]
 
 _lock = threading.Lock()
 _engines: list[Any] = []  # what owns the machine code, for as long as the process runs
-
-
-@dataclass(frozen=True)
-class _Code:
-    """Object code, the name of its function, and the symbols it expects to find."""
-
-    code: bytes
-    function: str
-    symbols: tuple[str, ...]
 
 
 @functools.cache
@@ -51,17 +41,54 @@ def compiled(text: str, title: str, arguments: int, holds_gil: bool = False) -> 
     Other Python threads run beside it unless `holds_gil`.
     """
     with _lock:
-        path = _path(text, title)
-        made = _read(path)
-        if made is None:
-            made = _compile(text, arguments)
-            _write(path, made)
-        address = _link(made)
+        address = _link(_found(text, title, arguments) or _made(text, title, arguments))
     kind = ctypes.PYFUNCTYPE if holds_gil else ctypes.CFUNCTYPE
     return kind(None, *[ctypes.c_int64] * arguments)(address)
 
 
-def _compile(text: str, arguments: int) -> _Code:
+def _found(text: str, title: str, arguments: int) -> Code | None:
+    """The code that an earlier process kept, if there is any that can be used."""
+    place = folder()
+    if place is None:
+        return None
+    label = _label(text, arguments)
+    content = place.read(_name(title, label))
+    found = None if content is None else unpacked(label, content)
+    if found and all(llvm.address_of_symbol(symbol) is not None for symbol in found.symbols):
+        return found
+    return None
+
+
+def _made(text: str, title: str, arguments: int) -> Code:
+    """The code, compiled now and kept for the next process."""
+    made, place = _compile(text, arguments), folder()
+    if place is not None and is_linkable(made):  # else it needs Numba in the process
+        label = _label(text, arguments)
+        place.write(_name(title, label), packed(label, made))
+    return made
+
+
+def _name(title: str, label: Label) -> str:
+    """The file for a kernel: its title is for who looks at the folder."""
+    return f"{re.sub('[^0-9A-Za-z_.+-]', '_', title)[:80]}-{label.key[:20]}.kernel"
+
+
+def _label(text: str, arguments: int) -> Label:
+    """What tells a kernel from all others: everything that its machine code depends on."""
+    digest = hashlib.sha256("\0".join([*_surroundings(), str(arguments), text]).encode())
+    cpu, _ = _processor()
+    return Label(digest.hexdigest(), f"{llvm.get_default_triple()} {cpu}", arguments)
+
+
+@functools.cache
+def _surroundings() -> tuple[str, ...]:
+    """What all kernels depend on: the compilers, the processor, this engine's own text."""
+    engine = [Path(__file__), Path(__file__).with_name("memory.py"), Path(elementwise.__file__)]
+    texts = [path.read_text(encoding="utf-8") for path in engine]
+    return version("numba"), version("llvmlite"), *_processor(), *texts
+
+
+def _compile(text: str, arguments: int) -> Code:
     """Numba makes LLVM's language out of the text, and LLVM object code out of that."""
     import numba
 
@@ -80,13 +107,15 @@ def _compile(text: str, arguments: int) -> _Code:
         made.inspect_llvm(),
         flags=re.MULTILINE,
     )
-    declared = re.findall(r'^declare [^@]*@"?([^"(\s]+)"?\(', ir, re.MULTILINE)
-    symbols = tuple(name for name in declared if not name.startswith("llvm."))
     code = _machine().emit_object(llvm.parse_assembly(ir))
-    return _Code(code, made.native_name, symbols)
+    symbols = symbols_of(code)
+    if symbols is None:
+        declared = re.findall(r'^declare [^@]*@"?([^"(\s]+)"?\(', ir, re.MULTILINE)
+        symbols = tuple(name for name in declared if not name.startswith("llvm."))
+    return Code(code, made.native_name, symbols)
 
 
-def _link(made: _Code) -> int:
+def _link(made: Code) -> int:
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
     engine.add_object_file(llvm.ObjectFileRef.from_data(made.code))
     engine.finalize_object()
@@ -117,69 +146,6 @@ def formats() -> frozenset[str]:
     _, features = _processor()
     has_half = "+f16c" in features or platform.machine().lower() in ("aarch64", "arm64")
     return frozenset(name for name in FORMATS if has_half or name != "float16")
-
-
-def _read(path: Path | None) -> _Code | None:
-    """The code kept in a file, if it is whole and can be linked."""
-    if path is None:
-        return None
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return None
-    checksum, packed = content[:32], content[32:]
-    if hashlib.sha256(packed).digest() != checksum:
-        return None
-    code, function, symbols = pickle.loads(packed)  # ours: the folder is the user's own
-    if any(llvm.address_of_symbol(symbol) is None for symbol in symbols):
-        return None
-    return _Code(code, function, symbols)
-
-
-def _write(path: Path | None, made: _Code) -> None:
-    """Keep the code for the next process; a disk that is full or read-only costs time only."""
-    if path is None:
-        return
-    packed = pickle.dumps((made.code, made.function, made.symbols))
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".new", delete=False) as file:
-            file.write(hashlib.sha256(packed).digest() + packed)
-        os.replace(file.name, path)
-    except OSError:
-        return
-
-
-def _path(text: str, title: str) -> Path | None:
-    """The file for a kernel: named by everything that its machine code depends on."""
-    home = folder()
-    if home is None:
-        return None
-    engine = [Path(__file__), Path(__file__).with_name("memory.py"), Path(elementwise.__file__)]
-    parts = [text, version("numba"), version("llvmlite"), *_processor()]
-    parts += [path.read_text(encoding="utf-8") for path in engine]
-    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
-    return home / f"{title}-{digest}.kernel"
-
-
-@functools.cache
-def folder() -> Path | None:
-    """Where kernels are kept: THALWEG_CACHE_DIR, the user's cache, or a folder of temporaries."""
-    user = str(os.getuid()) if hasattr(os, "getuid") else "user"
-    asked, temporary = os.environ.get("THALWEG_CACHE_DIR"), ""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    with suppress(OSError):  # where nobody may write temporary files
-        temporary = os.path.join(tempfile.gettempdir(), f"thalweg-{user}")
-    for path in filter(None, [asked, os.path.join(home, "thalweg"), temporary]):
-        try:
-            os.makedirs(path, mode=0o700, exist_ok=True)
-            owner = os.stat(path).st_uid
-            with tempfile.TemporaryFile(dir=path):
-                pass
-        except OSError:
-            continue
-        if not hasattr(os, "getuid") or owner == os.getuid():  # nobody else's code is run
-            return Path(path)
-    return None
 
 
 def _forget() -> None:

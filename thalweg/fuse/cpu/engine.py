@@ -41,7 +41,8 @@ class CpuEngine:
 
     def cache(self) -> Path | None:
         """The folder of the kernels' object code."""
-        return cache.folder()
+        found = cache.folder()
+        return Path(found.path) if found else None
 
     read_numbers = staticmethod(numbers.read_numbers)
     write_numbers = staticmethod(numbers.write_numbers)

@@ -227,6 +227,12 @@ def _sign(_, x):
     return x(x), generate
 
 
+@numba.njit(forceinline=True, fastmath=False)
+def _product(a, b):
+    """A product that no sum takes in: a function of its own is not marked `contract`."""
+    return a * b
+
+
 def _functions() -> dict[str, Callable[..., Any]]:
     primitives = {
         "sqrt": _unary("llvm.sqrt"),
@@ -239,12 +245,8 @@ def _functions() -> dict[str, Callable[..., Any]]:
         "where": _where,
     }
     assert set(primitives) == set(elementwise.PRIMITIVES)
-    composites = {
-        name: numba.njit(inline="always")(getattr(elementwise, name))
-        for name in elementwise.COMPOSITES
-    }
-    return primitives | composites
+    return {**primitives, "product": _product}
 
 
-# the functions of `thalweg.elementwise`, as this engine computes them
+# what a plan's lines may call, as this engine computes it
 FUNCTIONS = _functions()

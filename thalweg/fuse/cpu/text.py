@@ -69,7 +69,7 @@ def kernel_text(work: Pass, formats: Sequence[str], computation: str, title: str
     ]
     functions = [
         f'{name} = FUNCTIONS["{name}"]'
-        for name in elementwise.PRIMITIVES + elementwise.COMPOSITES
+        for name in (*elementwise.PRIMITIVES, "product")
         if f"{name}(" in repr(work)
     ]
     header = _HEADER.format(

@@ -220,13 +220,6 @@ class _Script:
             test, body, orelse = arguments
             return self._choice(test, body, orelse)
         values = [self._value(a) for a in arguments]
-        if name == "lerp":
-            return self._lerp(*values)
+        if name == "product":  # nothing is contracted here
+            return self.rounded(f"({values[0]} * {values[1]})")
         return self.rounded(f"{_FUNCTIONS[name]}({', '.join(values)})")
-
-    def _lerp(self, a: str, b: str, w: str) -> str:
-        step = self.rounded(f"({b} - {a})")
-        near = self.rounded(f"({a} + {self.rounded(f'({w} * {step})')})")
-        rest = self.rounded(f"({step} * {self.rounded(f'(1 - {w})')})")
-        far = self.rounded(f"({b} - {rest})")
-        return f"({w} < 0.5 ? {near} : {far})"

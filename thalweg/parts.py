@@ -1,0 +1,131 @@
+"""The parts of a chain: a rule or a stage under names of its own, and where it may stand."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from thalweg.rule import Declared, State
+from thalweg.source import unknown
+
+__all__ = ["Part", "Slot", "check_order", "idle", "named", "prefix_for"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A rule or stage inside a chain: `names` maps its own names to the chain's public ones."""
+
+    declared: type[Declared]
+    prefix: str
+    names: Mapping[str, str]
+
+    def public(self, name: str) -> str:
+        """The chain-wide name of a setting."""
+        return self.names.get(name, name)
+
+    def key(self, name: str, key: str) -> str:
+        """The state_dict key of a state: its own, unless it was given another."""
+        return self.names.get(name, key)
+
+    def qualified(self, name: str) -> str:
+        """A name inside the plan: p and g are everybody's, the rest is this part's own."""
+        return name if name in ("p", "g") else f"{self.prefix}__{name}"
+
+    @property
+    def reads_g(self) -> bool:
+        """Whether it takes the gradient, or measures it."""
+        measures = self.declared.declaration.measures.values()
+        sources = [self.declared.source, *(m.source for m in measures)]
+        return any("g" in source.arguments for source in sources if source is not None)
+
+    @property
+    def changes_g(self) -> bool:
+        """Whether it passes on another gradient, under some settings at least."""
+        source = self.declared.source
+        return source is not None and "g" in source.assigned and "g" in source.returned
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One state array of one parameter: whose it is and what torch calls it."""
+
+    part: Part
+    name: str
+    key: str
+    state: State
+
+    @property
+    def qualified(self) -> str:
+        return self.part.qualified(self.name)
+
+
+def named(declared: type[Declared], **names: str) -> tuple[type[Declared], dict[str, str]]:
+    """A rule or stage under other public names: `named(Centralize, conv_only="gc_conv_only")`."""
+    d = declared.declaration
+    for name in names:
+        known = [*d.settings, *d.states, *d.scalar_states]
+        if name not in known:
+            raise TypeError(f"named({declared.__name__}): {unknown(name, known)}")
+    return declared, names
+
+
+def prefix_for(declared: type[Declared], taken: set[str]) -> str:
+    """The part's mark in front of its names: no double underscore, and nobody else's."""
+    base = re.sub("_+", "_", declared.__name__.lower()).strip("_") or "part"
+    numbered = (f"{base}{n}" for n in itertools.count(2))
+    return next(name for name in itertools.chain([base], numbered) if name not in taken)
+
+
+def idle(parts: Sequence[Part], value_of: Callable[[Part, str], Any]) -> list[Part]:
+    """The parts that do nothing where they stand: they change g, and nothing behind them reads it.
+
+    `value_of(part, setting)` are the settings it is asked for.
+    """
+    found: list[Part] = []
+    is_read = False
+    for part in reversed(parts):
+        if part.changes_g and not is_read and _changes_only_g(part, value_of):
+            found.insert(0, part)
+        else:
+            is_read = is_read or part.reads_g
+    return found
+
+
+def check_order(name: str, parts: Sequence[Part], value_of: Callable[[Part, str], Any]) -> None:
+    """Raise a TypeError if a part does nothing where it stands, and say where it belongs."""
+    useless = idle(parts, value_of)
+    if not useless:
+        return
+    culprit, order = useless[0], [part for part in parts if part not in useless]
+    readers = [i for i, part in enumerate(order) if part.reads_g]
+    message = f"{name}: {culprit.declared.__name__} changes the gradient, which no part behind it"
+    if not readers:
+        raise TypeError(f"{message} reads")
+    order[readers[0] : readers[0]] = useless
+    names = ", ".join(part.declared.__name__ for part in order)
+    raise TypeError(f'{message} reads; write chain("{name}", {names})')
+
+
+def _changes_only_g(part: Part, value_of: Callable[[Part, str], Any]) -> bool:
+    """Whether g is all that it changes: with these settings, or with whatever settings."""
+    source, settings = part.declared.source, part.declared.declaration.settings
+    assert source is not None
+    kept = [*source.returned]
+    asked = {n: (value_of(part, n),) for n, s in settings.items() if s.is_switch}
+    free = {n: s.choices or (False, True) for n, s in settings.items() if s.is_switch}
+    for choices in (asked, free):
+        found = [source.changed(world) & set(kept) for world in _worlds(part, choices)]
+        if any(found) and all(changed <= {"g"} for changed in found):
+            return True
+    return False
+
+
+def _worlds(part: Part, choices: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """Every combination of these settings with what the switches may say."""
+    switches = dict.fromkeys(part.declared.declaration.switches, (False, True))
+    options = {**choices, **switches}
+    for values in itertools.product(*options.values()):
+        yield dict(zip(options, values, strict=True))
