@@ -1,4 +1,8 @@
-"""The commands and their options; each command imports what it runs only when it runs."""
+"""The commands and their options; each command imports what it runs only when it runs.
+
+A command with a file of its own is registered with one line at the end of this one,
+`app.command()(function)`. What cannot be done is said by raising `UserError`.
+"""
 
 import io
 import sys
