@@ -16,7 +16,7 @@ from thalweg.lab.interrupt import catch_interrupt
 from thalweg.lab.network import SIZES, load_backend
 from thalweg.lab.progress import make_view
 from thalweg.lab.report import print_report
-from thalweg.lab.results import CURVES, RESULTS, open_folder, save, write_results
+from thalweg.lab.results import CURVES, RESULTS, open_folder, write_results
 
 __all__ = ["compare"]
 
@@ -85,7 +85,7 @@ def _write(
             return [results]
         from thalweg.lab.plots import draw_curves
 
-        save(curves, lambda partial: draw_curves(partial, contest))
+        draw_curves(curves, contest)
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}") from error
     return [results, curves]

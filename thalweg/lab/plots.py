@@ -8,10 +8,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import colormaps, ticker
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from thalweg.lab.contest import Contest, Entry
 from thalweg.lab.summary import rank
 from thalweg.lab.training import EVALUATE_EVERY, TARGET, Curve
+from thalweg.whole_file import whole_file
 
 __all__ = ["draw_curves", "plot_losses", "plot_schedule"]
 
@@ -43,8 +45,7 @@ def draw_curves(path: Path, contest: Contest) -> None:
     handles, labels = loss.get_legend_handles_labels()
     columns = _LEGEND_LETTERS // (_HANDLE_LETTERS + max(map(len, labels)))
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    _save(figure, path)
 
 
 def plot_schedule(values: np.ndarray, label: str, axes: Axes | None = None) -> Axes:
@@ -73,8 +74,16 @@ def plot_losses(path: Path, losses: Sequence[float], batches: int, title: str) -
     axes.set_ylabel("training loss")
     axes.legend(frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    """Write a picture whole, in the format that its name says."""
+    try:
+        with whole_file(path) as file:
+            figure.savefig(file, format=path.suffix.removeprefix(".") or "png", dpi=150)
+    finally:
+        plt.close(figure)
 
 
 def _title(entries: Sequence[Entry]) -> str:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +20,7 @@ from thalweg.mytorch.data import DataLoader
 from thalweg.mytorch.nn import Module
 from thalweg.mytorch.optim import Optimizer
 from thalweg.mytorch.random import get_rng_state, set_rng_state
+from thalweg.whole_file import whole_file
 
 __all__ = ["load", "save"]
 
@@ -213,35 +213,11 @@ def _read(path: Path) -> tuple[_Arrays, dict[str, str]]:
 
 def _write(path: Path, content: bytes) -> None:
     """All or nothing: whoever is interrupted leaves the old file as it was."""
-    path = Path(os.path.realpath(path))  # a link stays one
-    if path.is_dir():
-        raise IsADirectoryError(f"save: {path} must be the name of a file, but it is a folder")
-    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with open(unfinished, "xb") as file:
+        with whole_file(path) as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except BaseException as error:
-        with suppress(OSError):
-            unfinished.unlink()
-        if isinstance(error, OSError):
-            raise OSError(
-                error.errno, f"save: {error.strerror}: nothing changed at {path}"
-            ) from None
-        raise
-    _settle(path.parent)
-
-
-def _settle(folder: Path) -> None:
-    """Let the new name of a file outlast a loss of power, where the system knows how."""
-    with suppress(OSError):
-        found = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(found)
-        finally:
-            os.close(found)
+    except OSError as error:
+        raise OSError(error.errno, f"save: {error.strerror}: nothing changed at {path}") from None
 
 
 def _safetensors() -> Any:
