@@ -3,11 +3,14 @@
 import signal
 import subprocess
 
+import pytest
+
 from tests.lab.conftest import COMMAND, Outcome, environment
+from thalweg.lab.interrupt import catch_interrupt
 
 
-def interrupt(place, *arguments: str, after: str) -> Outcome:
-    """Start a comparison too long to finish and press Ctrl-C once it has printed some words."""
+def interrupt(place, *arguments: str, after: str, by: signal.Signals = signal.SIGINT) -> Outcome:
+    """Start a comparison too long to finish and end it once it has printed some words."""
     running = subprocess.Popen(
         [*COMMAND, "compare", *arguments, "--seeds", "9999", "--out", "kept"],
         stdout=subprocess.PIPE,
@@ -20,7 +23,7 @@ def interrupt(place, *arguments: str, after: str) -> Outcome:
     for line in running.stdout:
         shown.append(line)
         if after in line:
-            running.send_signal(signal.SIGINT)
+            running.send_signal(by)
             break
     rest, errors = running.communicate()
     return Outcome(running.returncode, "".join(shown) + rest, errors, place / "kept")
@@ -40,6 +43,28 @@ def test_finished_runs_are_kept_and_shown(tmp_path):
     )
     assert "optimizer " in outcome.stdout  # the table
     assert sorted(path.name for path in outcome.folder.iterdir()) == ["curves.png", "results.json"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGHUP])
+def test_being_told_to_end_keeps_what_ctrl_c_keeps(by, tmp_path):
+    outcome = interrupt(
+        tmp_path, "sgd", "--lr", "sgd=0.03", "--epochs", "1", after="SGD: seed 1 of 9999", by=by
+    )
+    assert (outcome.code, outcome.stderr) == (128 + by, "")
+    assert len(outcome.results["optimizers"]["SGD"]["runs"]) >= 1
+    assert sorted(path.name for path in outcome.folder.iterdir()) == ["curves.png", "results.json"]
+
+
+def test_a_second_signal_ends_at_once_and_the_old_handlers_come_back():
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(SystemExit) as end, catch_interrupt() as came:
+        assert came() == 0
+        signal.raise_signal(signal.SIGTERM)
+        assert came() == signal.SIGTERM
+        signal.raise_signal(signal.SIGINT)
+    assert end.value.code == 130
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
 def test_before_the_first_run_the_finished_trials_are_kept(tmp_path):

@@ -37,7 +37,7 @@ def draw_curves(path: Path, contest: Contest) -> None:
         style = {"color": colour, "linestyle": _LINES[number % len(_LINES)]}
         _draw(loss, entry, style, lambda curve: curve.train_loss)
         _draw(accuracy, entry, style, lambda curve: curve.held_accuracy)
-    loss.set_yscale("log")
+    _scale_losses(loss)
     _label(loss, f"Training loss (mean of {EVALUATE_EVERY} steps)")
     _label(accuracy, "Test accuracy")
     _frame_accuracy(accuracy, contest)
@@ -67,7 +67,7 @@ def plot_losses(path: Path, losses: Sequence[float], batches: int, title: str) -
     means = np.reshape(losses[: len(losses) // batches * batches], (-1, batches)).mean(axis=1)
     middles = np.arange(len(means)) + 0.5
     axes.plot(middles, means, color=_COLOURS[1], marker=".", label="mean of an epoch")
-    axes.set_yscale("log")
+    _scale_losses(axes)
     _label(axes, title)
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
@@ -100,13 +100,26 @@ def _draw(
     values = np.full((len(entry.runs), len(longest.step)), np.nan)
     for row, run in zip(values, entry.runs, strict=True):
         row[: len(run.curve.step)] = read(run.curve)
+    values[~np.isfinite(values)] = np.nan
     diverged = sum(run.diverged_at is not None for run in entry.runs)
     label = f"{entry.name}, lr {entry.lr:g}"
     if diverged:
         label += f" ({diverged} of {len(entry.runs)} diverged)"
-    axes.plot(longest.step, values.mean(axis=0), label=label, linewidth=1.7, **style)
+    marker = "o" if len(longest.step) == 1 else ""  # a line needs two points to be seen
+    axes.plot(longest.step, values.mean(axis=0), marker=marker, label=label, linewidth=1.7, **style)
     lowest, highest = values.min(axis=0), values.max(axis=0)
     axes.fill_between(longest.step, lowest, highest, color=style["color"], alpha=0.15, linewidth=0)
+
+
+def _scale_losses(axes: Axes) -> None:
+    """In powers of ten, unless nothing drawn is above 0: all diverged, or all learned by heart."""
+    drawn = np.concatenate([np.asarray(line.get_ydata(), float) for line in axes.lines])
+    if (drawn > 0).any():
+        axes.set_yscale("log")
+    if not np.isfinite(drawn).any():
+        axes.set(xticks=[], yticks=[])
+        middle = {"ha": "center", "va": "center", "transform": axes.transAxes}
+        axes.text(0.5, 0.5, "no finite loss", color="grey", **middle)
 
 
 def _label(axes: Axes, title: str) -> None:
