@@ -241,15 +241,20 @@ for _ in range(rounds):
     assert len({*model.weight.data.ravel(), *model.bias.data}) == 1
     unfinished |= set(os.listdir(os.path.dirname(path))) - {os.path.basename(path)}
 print(len(unfinished))
+save(path, model)
+print(os.listdir(os.path.dirname(path)))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_whoever_is_killed_while_saving_leaves_a_whole_file(path):
     command = [sys.executable, "-c", KILLING, str(path), "40"]
     run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert run.returncode == 0, run.stderr
-    assert int(run.stdout) > 0, "nobody was killed in the middle of saving: nothing was shown"
+    killed, left = run.stdout.splitlines()
+    assert int(killed) > 0, "nobody was killed in the middle of saving: nothing was shown"
+    assert left == f"[{path.name!r}]"
 
 
 def test_a_disk_without_room_leaves_the_old_file(path, saved):
@@ -391,17 +396,6 @@ def test_a_file_without_a_part_has_none_to_load(path, part):
     with pytest.raises(ValueError, match=f"holds no {part}; load the model alone"):
         load(path, other.model, **given)
     assert_all_same(other.everything(), before)
-
-
-def test_a_random_state_that_is_none_changes_nothing(path, saved):
-    tensors = load_file(path)
-    with safe_open(path, framework="numpy") as file:
-        metadata = file.metadata()
-    del metadata["crc32"]  # somebody's own tool
-    save_file(tensors, path, {**metadata, "random": '{"bit_generator": "other"}'})
-    other = Training(2)
-    other.optimizer.param_groups[0]["lr"] = 0.125  # by hand: no scheduler may write over it
-    refuse(path, other, ValueError, "state must be what get_rng_state gave")
 
 
 @pytest.mark.parametrize(

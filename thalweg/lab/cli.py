@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from thalweg import __version__
-from thalweg.lab.contestants import DEFAULT_NAMES, Budget, enter
+from thalweg.lab.contestants import Budget, enter
 from thalweg.lab.errors import UserError
 from thalweg.lab.network import BACKENDS
 from thalweg.lab.output import watch_output

@@ -7,9 +7,11 @@
     loss_of(model).backward()
     opt.step()
 
-`optimizer(rule)` makes such a class out of any rule or chain; `Scheduler` runs a schedule on one.
+`optimizer(rule)` makes such a class out of any rule or chain; `Scheduler` runs a schedule on one,
+and `lr_scheduler` has torch's schedulers.
 """
 
+from thalweg.mytorch.optim import lr_scheduler
 from thalweg.mytorch.optim.classic import SGD, AdaGrad, Adam
 from thalweg.mytorch.optim.optimizer import Optimizer, optimizer
 from thalweg.mytorch.optim.scheduler import Scheduler
@@ -31,6 +33,7 @@ __all__ = [
     "Ranger",
     "Rprop",
     "Scheduler",
+    "lr_scheduler",
     "optimizer",
 ]
 
