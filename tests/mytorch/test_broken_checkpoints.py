@@ -216,9 +216,7 @@ def refuse(path, sentence) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_broken_checkpoint_is_refused_with_its_name_and_changes_nothing(
-    fault, written, tmp_path
-):
+def test_a_broken_checkpoint_is_refused_with_its_name_and_changes_nothing(fault, written, tmp_path):
     spoil, sentence = FAULTS[fault]
     broken = Broken(*written[:2])
     spoil(broken)

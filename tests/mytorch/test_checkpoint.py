@@ -17,7 +17,7 @@ import pytest
 pytest.importorskip("safetensors")
 
 from safetensors import safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 from tests.mytorch.agreement import needs_torch
 from tests.mytorch.steps import EVERY, assert_same, assert_same_state, make, values, walk

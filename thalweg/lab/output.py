@@ -48,7 +48,7 @@ def watch_output() -> Iterator[Output]:
     output = Output(stdout or io.StringIO())
     if stdout is None:
         output.error = OSError(errno.EBADF, "it is closed")
-    sys.stdout = output  # type: ignore[assignment]
+    sys.stdout = output
     try:
         yield output
     finally:

@@ -118,8 +118,9 @@ def _scale_losses(axes: Axes) -> None:
         axes.set_yscale("log")
     if not np.isfinite(drawn).any():
         axes.set(xticks=[], yticks=[])
-        middle = {"ha": "center", "va": "center", "transform": axes.transAxes}
-        axes.text(0.5, 0.5, "no finite loss", color="grey", **middle)
+        axes.annotate(
+            "no finite loss", (0.5, 0.5), xycoords="axes fraction", ha="center", color="grey"
+        )
 
 
 def _label(axes: Axes, title: str) -> None:

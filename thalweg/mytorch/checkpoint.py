@@ -90,7 +90,7 @@ def load(
         if optimizer is not None:
             optimizer.load_state_dict(joined(path, about["optimizer"], tensors))
         if scheduler is not None:
-            scheduler.load_state_dict(about["scheduler"].get("state"))
+            scheduler.load_state_dict(about["scheduler"].get("state", {}))
         if optimizer is not None:
             set_rng_state(part(path, metadata, "random"))
     if loader is not None and place is not None:

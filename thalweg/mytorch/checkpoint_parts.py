@@ -68,7 +68,7 @@ def split(
 
 def joined(path: Path, about: Mapping[str, Any], tensors: _Arrays) -> dict[str, Any]:
     """The reverse of `split`; JSON has made words of the numbers and lists of tuples."""
-    numbers = about.get("numbers")
+    numbers: Any = about.get("numbers")
     _demand(
         _is_dict_of(numbers, lambda key, held: _NUMBER.fullmatch(key) and isinstance(held, dict)),
         path,
@@ -83,7 +83,7 @@ def joined(path: Path, about: Mapping[str, Any], tensors: _Arrays) -> dict[str, 
             _demand(found is not None, path, "array", "named optimizer:number:key", name)
             assert found is not None
             state.setdefault(int(found[1]), {})[found[2]] = array
-    groups = about.get("param_groups")
+    groups: Any = about.get("param_groups")
     _demand(isinstance(groups, list) and groups, path, "optimizer's param_groups", "a list", groups)
     for group in groups:
         _check_group(path, group)

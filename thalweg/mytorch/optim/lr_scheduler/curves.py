@@ -53,8 +53,12 @@ class _Curve(LRScheduler):
 
     _curve: Schedule
     _floor = 0.0
-    _start = 1.0  # the factor at step 0
     _end = math.inf  # the last step that moves the value
+
+    @property
+    def _start(self) -> float:
+        """The factor at step 0."""
+        return self._curve.factor(0.0)
 
     def _first(self) -> Sequence[float]:
         return self._scaled(self._start)
@@ -71,8 +75,8 @@ class _Curve(LRScheduler):
         return [self._floor + (value - self._floor) * ratio for value in self._values()]
 
     def _at(self, t: int) -> Sequence[float]:
-        t_curve = min(t, self._end)
-        factor = self._curve.factor(float(t_curve)) if t_curve else self._start
+        moved = min(t, self._end)
+        factor = self._curve.factor(float(moved)) if moved else self._start
         return [self._floor + (base - self._floor) * factor for base in self.base_lrs]
 
 
@@ -171,8 +175,12 @@ class ConstantLR(_Curve):
     ) -> None:
         check("ConstantLR", factor=(FRACTION, factor), total_iters=(STEPS, total_iters))
         self._curve = constant(factor, total_iters) >> constant()
-        self._start, self._end = factor, total_iters
+        self._factor, self._end = factor, total_iters
         super().__init__(optimizer, last_epoch, param=param)
+
+    @property
+    def _start(self) -> float:
+        return self._factor
 
 
 class LinearLR(_Curve):
@@ -198,8 +206,12 @@ class LinearLR(_Curve):
         check("LinearLR", start_factor=(POSITIVE_FRACTION, start_factor))
         check("LinearLR", end_factor=(FRACTION, end_factor), total_iters=(STEPS, total_iters))
         self._curve = linear(total_iters, start_factor, end_factor)
-        self._start, self._end = start_factor, total_iters
+        self._start_factor, self._end = start_factor, total_iters
         super().__init__(optimizer, last_epoch, param=param)
+
+    @property
+    def _start(self) -> float:
+        return self._start_factor
 
 
 class PolynomialLR(_Curve):
@@ -224,6 +236,10 @@ class PolynomialLR(_Curve):
         check("PolynomialLR", total_iters=(STEPS, total_iters), power=(AMOUNT, power))
         self._curve, self._end = polynomial(total_iters, power), total_iters
         super().__init__(optimizer, last_epoch, param=param)
+
+    @property
+    def _start(self) -> float:
+        return 1.0
 
 
 class CosineAnnealingLR(_Curve):

@@ -77,7 +77,8 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from where another one stood; if the state does not fit, nothing changes."""
-        t = saved_values(type(self).__name__, "t", [dict(state_dict).get("t")], 1)[0]
+        held = state_dict.get("t") if isinstance(state_dict, Mapping) else 0
+        t = saved_values(type(self).__name__, "t", [held], 1)[0]
         super().load_state_dict(state_dict)
         self._t = max(t, 0.0)
 
