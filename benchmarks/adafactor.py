@@ -11,7 +11,7 @@ from flags import make_parser, positive
 from report import Report, Target, make_table
 from shapes import SHAPES, gradients_for, parameters_with
 
-from thalweg.optim.adafactor import Adafactor
+from thalweg.optim.matrices.adafactor import Adafactor
 
 WARM_UP = 2  # the first step builds everything that later ones use
 SECONDS = 2.0

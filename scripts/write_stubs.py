@@ -15,10 +15,10 @@ from pathlib import Path
 
 import thalweg.optim
 from thalweg.averaging import Average
-from thalweg.copies import SlowWeights
-from thalweg.groups import NO_BIAS_NORM
+from thalweg.border.copies import SlowWeights
+from thalweg.border.groups import NO_BIAS_NORM
 from thalweg.optim import FusedOptimizer
-from thalweg.optim.states import STATE_TYPES
+from thalweg.optim.memory.states import STATE_TYPES
 from thalweg.optimizers import OPTIMIZERS
 
 STUB = Path(thalweg.optim.__file__).with_suffix(".pyi")

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from thalweg.chain import Chain, Slot
+from thalweg.fuse.engine import Engine
+from thalweg.fuse.engines import host
 from thalweg.fuse.storage import computation
 from thalweg.fuse.work import Kind, Work
 
@@ -121,8 +123,9 @@ class Border:
         oracle: bool | Collection[int] = False,
         forms: Sequence[str] = ("float64", "float64", "float64"),
         threads: int = 1,
+        engine: Engine | None = None,
     ) -> None:
-        self.chain, self.threads = chain, threads
+        self.chain, self.threads, self.engine = chain, threads, engine or host()
         self.groups = [{**chain.defaults, **settings} for settings, _ in groups]
         named = dict(zip(("p", "g", "states"), forms, strict=True))
         self.tensors = [
@@ -181,7 +184,7 @@ class Border:
         kinds, groups = [t.kind(names) for t in fused], [t.group for t in fused]
         key = (tuple(kinds), tuple(groups))
         if key not in self._works:
-            self._works[key] = Work(self.chain, kinds, groups)
+            self._works[key] = Work(self.chain, kinds, groups, self.engine)
         return self._works[key]
 
     @property

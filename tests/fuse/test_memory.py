@@ -6,8 +6,9 @@ import pytest
 from tests.cases import CASES
 from tests.fuse.border import Border, Guarded
 from thalweg.chain import chain
-from thalweg.fuse import cpu, threads
-from thalweg.fuse.cpu import BLOCK
+from thalweg.fuse import threads
+from thalweg.fuse.cpu import sweep
+from thalweg.fuse.cpu.sweep import BLOCK
 from thalweg.rule import Rule, measure, setting
 
 SIZES = [0, 1, 2, 7, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 7]
@@ -118,9 +119,9 @@ SMALL_BLOCK = 1 << 14  # what little work is cut into
 @pytest.fixture(params=[SMALL_BLOCK, BLOCK], ids=["small", "large"])
 def block(request, monkeypatch):
     """The elements of one chunk, whatever there is to do and however many cores there are."""
-    monkeypatch.setattr(cpu, "BLOCK", request.param)
-    monkeypatch.setattr(cpu, "_SMALLEST", request.param)
-    assert cpu.Table([(request.param + 1,)], by_rows=False).chunks[:, 2].tolist() == [
+    monkeypatch.setattr(sweep, "BLOCK", request.param)
+    monkeypatch.setattr(sweep, "_SMALLEST", request.param)
+    assert sweep.Table([(request.param + 1,)], by_rows=False).chunks[:, 2].tolist() == [
         request.param,
         1,
     ]

@@ -22,8 +22,8 @@ from tests.optim.runs import (
     walk,
     weights,
 )
-from thalweg.optim.adafactor import Adafactor
 from thalweg.optim.matrices import blocks, factored, spans
+from thalweg.optim.matrices.adafactor import Adafactor
 
 Torchs = torch.optim.Adafactor
 

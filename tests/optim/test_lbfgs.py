@@ -12,10 +12,9 @@ import torch
 from torch.nn import Linear, Parameter, Sequential, Tanh
 
 from tests.optim.runs import assert_same, numbers, reloaded, values
-from thalweg.fuse import cpu_products
-from thalweg.optim import history
-from thalweg.optim.lbfgs import LBFGS
-from thalweg.optim.line_search import Point, strong_wolfe
+from thalweg.fuse.cpu import products
+from thalweg.optim.lbfgs import LBFGS, history
+from thalweg.optim.lbfgs.line_search import Point, strong_wolfe
 
 
 @pytest.fixture(autouse=True)
@@ -935,10 +934,10 @@ def test_narrow_types_descend(dtype):
 SIZES = [
     1,
     7,
-    cpu_products.TILE - 1,
-    cpu_products.TILE,
-    cpu_products.TILE + 1,
-    3 * cpu_products.TILE + 5,
+    products.TILE - 1,
+    products.TILE,
+    products.TILE + 1,
+    3 * products.TILE + 5,
 ]
 
 

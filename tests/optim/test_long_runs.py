@@ -9,7 +9,7 @@ from torch.nn import Parameter
 
 import thalweg.optim as optim
 from tests.optim.runs import assert_close, numbers, ours, weights
-from thalweg.fuse.cpu_cache import compiled
+from thalweg.fuse.cpu.cache import compiled
 
 SHAPE = (3, 2)
 GRADIENTS = [numbers(SHAPE, t) for t in range(50)]

@@ -18,7 +18,7 @@ from tests.optim.runs import (
     walk,
     weights,
 )
-from thalweg.optim.muon import Muon
+from thalweg.optim.matrices.muon import Muon
 
 Torchs = torch.optim.Muon
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.fuse import cpu
+from thalweg.fuse.engine import Engine, Sweep
 from thalweg.fuse.plan import Pass, Plan
 from thalweg.fuse.storage import computation
 
@@ -25,12 +26,14 @@ class Batch:
         formats: Sequence[str | None],
         members: NDArray[np.int64],
         shapes: Sequence[tuple[int, ...]],
+        engine: Engine,
     ) -> None:
+        self._engine = engine
         self.plan, self.members = plan, members
         self.sizes = np.array([np.prod(shape) for shape in shapes])
         self._arrays, self._formats, self._shapes = arrays, formats, shapes
-        self._tables: dict[bool, cpu.Table] = {}
-        self._sweeps: dict[int, tuple[cpu.Sweep, NDArray[np.int64]]] = {}
+        self._tables: dict[bool, Any] = {}
+        self._sweeps: dict[int, tuple[Sweep, NDArray[np.int64]]] = {}
 
     def run(
         self,
@@ -55,16 +58,16 @@ class Batch:
                 table[:, i] = known[name]
         return sweep.run(pointers[self.members[:, None], columns], table, limit)
 
-    def _sweep(self, work: Pass) -> tuple[cpu.Sweep, NDArray[np.int64]]:
+    def _sweep(self, work: Pass) -> tuple[Sweep, NDArray[np.int64]]:
         """The kernel of a pass and the columns of the pointer table it takes; made once."""
         if id(work) not in self._sweeps:  # the plan keeps its passes, so the id stays theirs
             by_rows = bool(work.rows)
             if by_rows not in self._tables:
-                self._tables[by_rows] = cpu.Table(self._shapes, by_rows)
+                self._tables[by_rows] = self._engine.table(self._shapes, by_rows)
             columns = np.array([self._arrays.index(name) for name in work.streams], np.int64)
             formats = [self._formats[i] or "" for i in columns.tolist()]
             computes_in = computation(self._formats[0] or "")
             title = re.sub(r"\W+", "_", self.plan.chain.name)  # it becomes the name of a file
-            sweep = cpu.Sweep(work, formats, computes_in, title, self._tables[by_rows])
+            sweep = self._engine.sweep(work, formats, computes_in, title, self._tables[by_rows])
             self._sweeps[id(work)] = sweep, columns
         return self._sweeps[id(work)]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from thalweg.chain import Chain
 from thalweg.fuse import reference
 from thalweg.fuse.batch import Batch
+from thalweg.fuse.engine import Engine
 from thalweg.fuse.plan import Plan, plan_for
 from thalweg.fuse.totals import Totals
 
@@ -78,8 +79,10 @@ class _Context:
 class Work:
     """The tensors of one optimizer in the order of their groups, as long as they stay the same."""
 
-    def __init__(self, chain: Chain, kinds: Sequence[Kind], groups: Sequence[int]) -> None:
-        self.chain = chain
+    def __init__(
+        self, chain: Chain, kinds: Sequence[Kind], groups: Sequence[int], engine: Engine
+    ) -> None:
+        self.chain, self._engine = chain, engine
         self.arrays = ["p", "g", *(slot.qualified for slot in chain.slots)]
         self.kinds = list(dict.fromkeys(kinds))
         index = {kind: i for i, kind in enumerate(self.kinds)}
@@ -202,7 +205,9 @@ class Work:
             chosen = np.flatnonzero(np.isin(which, members))
             kinds = [self.kinds[i] for i in self.kind_of[chosen].tolist()]
             shapes = [(*kind.shape, kind.width) for kind in kinds]
-            batches.append(Batch(plans[members[0]], self.arrays, form, chosen, shapes))
+            batches.append(
+                Batch(plans[members[0]], self.arrays, form, chosen, shapes, self._engine)
+            )
         return batches
 
     def _measure(

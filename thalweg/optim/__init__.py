@@ -12,11 +12,11 @@ import torch.optim as _torch_optim
 from torch.optim import Optimizer
 
 from thalweg.optim import lr_scheduler, swa_utils
-from thalweg.optim.adafactor import Adafactor
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.fused import FusedOptimizer, optimizer
 from thalweg.optim.lbfgs import LBFGS
-from thalweg.optim.muon import Muon
+from thalweg.optim.matrices.adafactor import Adafactor
+from thalweg.optim.matrices.muon import Muon
 from thalweg.optimizers import OPTIMIZERS
 
 __all__ = [

@@ -8,13 +8,13 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
 from thalweg.averaging import Average
-from thalweg.copies import SlowWeights
+from thalweg.border.copies import SlowWeights
 from thalweg.optim import lr_scheduler, swa_utils
-from thalweg.optim.adafactor import Adafactor
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.fused import FusedOptimizer, optimizer
-from thalweg.optim.lbfgs import LBFGS
-from thalweg.optim.muon import Muon
+from thalweg.optim.lbfgs.optimizer import LBFGS
+from thalweg.optim.matrices.adafactor import Adafactor
+from thalweg.optim.matrices.muon import Muon
 
 __all__ = [
     "ASGD",

@@ -9,7 +9,7 @@ from typing import Any, overload
 import torch
 from torch import Tensor
 
-from thalweg.groups import by_name, decide
+from thalweg.border.groups import by_name, decide
 from thalweg.optim.loading import restore_types
 
 __all__ = ["BaseOptimizer"]

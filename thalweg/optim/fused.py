@@ -11,17 +11,17 @@ import torch
 from torch import Tensor
 
 from thalweg.averaging import averaging, check_average, plain
+from thalweg.border.constructor import constructor
+from thalweg.border.copies import AveragedWeights, SlowWeights, check_home
+from thalweg.border.groups import Lot, check_filter, lots
 from thalweg.chain import Chain, Slot, chain
-from thalweg.constructor import constructor
-from thalweg.copies import AveragedWeights, SlowWeights, check_home
-from thalweg.groups import Lot, check_filter, lots
 from thalweg.optim import (
     team,  # noqa: F401  (kernels on torch's threads)
     tensors,  # noqa: F401  (the reference engine on torch's tensors)
 )
 from thalweg.optim.base import BaseOptimizer
-from thalweg.optim.layout import Layout, Seen, look
-from thalweg.optim.states import STATE_TYPES, NewStates, number_type
+from thalweg.optim.memory.layout import Layout, Seen, look
+from thalweg.optim.memory.states import STATE_TYPES, NewStates, number_type
 from thalweg.optim.traced import are_fake, is_watched, operator, remember
 from thalweg.rule import Declared, Rule
 from thalweg.stages import Lookahead, Maximize

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.chain import Chain, Slot
+from thalweg.fuse.engines import host
 from thalweg.fuse.work import Kind, Work
 from thalweg.mytorch.nn import Parameter
 from thalweg.rule import starting
@@ -112,7 +113,7 @@ class Layout:
         pairs = list(zip(self._rows, turns, strict=True))
         arrays = [[row.array(name, turn.grad) for name in names] for row, turn in pairs]
         kinds = [Kind(turn.p.shape, _formats(a)) for turn, a in zip(turns, arrays, strict=True)]
-        self._work = Work(chain, kinds, [turn.lot for turn in turns])
+        self._work = Work(chain, kinds, [turn.lot for turn in turns], host())
         addresses = [list(map(_address, of_one)) for of_one in arrays]
         self._pointers = np.array(addresses, np.int64).reshape(len(turns), len(names))
         first = [[part.prefix in row.new for part in chain.parts] for row in self._rows]

@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from thalweg.averaging import Average, averaging, check_average, plain
+from thalweg.border.constructor import constructor
+from thalweg.border.copies import AveragedWeights, SlowWeights, check_home
+from thalweg.border.groups import by_name, check_filter, decide, lots
 from thalweg.chain import Chain, chain
-from thalweg.constructor import constructor
-from thalweg.copies import AveragedWeights, SlowWeights, check_home
 from thalweg.fuse import threads
-from thalweg.groups import by_name, check_filter, decide, lots
 from thalweg.mytorch.nn import Module, Parameter
 from thalweg.mytorch.optim.memory import FORMATS, Layout, Turn, first_state, ready_gradient
 from thalweg.rule import Declared, Rule

@@ -15,13 +15,14 @@ from torch import Tensor
 
 from thalweg.chain import Chain
 from thalweg.elementwise import lerp
-from thalweg.fuse import cpu, reference
+from thalweg.fuse import reference
+from thalweg.fuse.engines import host
 from thalweg.fuse.plan import plan_for
-from thalweg.optim.layout import Seen
 from thalweg.optim.matrices.blocks import Block, Doubles, Formats, Passes, Places, Scratch
 from thalweg.optim.matrices.spans import Spans, own, portions
-from thalweg.optim.reach import PLAIN, address, format_of
-from thalweg.optim.snapshot import Addresses, Described
+from thalweg.optim.memory.layout import Seen
+from thalweg.optim.memory.reach import PLAIN, address, format_of
+from thalweg.optim.memory.snapshot import Addresses, Described
 
 __all__ = ["Factored", "Views"]
 
@@ -60,7 +61,7 @@ def _is_row_by_row(one: Matrix, g: Tensor) -> bool:
             return False
         if tensor.layout != torch.strided or tensor.is_conj() or tensor.is_neg():
             return False
-        if str(tensor.dtype).removeprefix("torch.") not in cpu.formats():
+        if str(tensor.dtype).removeprefix("torch.") not in host().formats():
             return False
     return (
         p.numel() > 0
@@ -190,13 +191,13 @@ class Factored:
     def _step_by_rows(self, views: Sequence[Views], limit: int) -> None:
         g_at = Addresses(self._grads).now()
         p_at, row_at, col_at, step_at = self._at.reshape(4, -1)
-        steps = cpu.read_cells(step_at[:, None], self._is_wide)
+        steps = host().read_numbers(step_at[:, None], self._is_wide)
         numbers = self._numbers(views, steps[:, 0])
         for block in self._blocks:
             some = block.members
             at = Places(p_at[some], g_at[some], row_at[some], col_at[some])
             block.run(at, {n: v[some] for n, v in numbers.items()}, self._scratch, limit)
-        cpu.write_cells(step_at[:, None], self._is_wide, steps + 1)
+        host().write_numbers(step_at[:, None], self._is_wide, steps + 1)
         torch.autograd.graph.increment_version([one.p for one in self._rows])
 
     def _numbers(self, views: Sequence[Views], steps: Doubles) -> dict[str, Doubles]:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.fuse.cpu import Sweep, Table
+from thalweg.fuse.engine import Sweep
+from thalweg.fuse.engines import host
 from thalweg.fuse.plan import Pass
 
 __all__ = ["Shapes", "SpanPass", "Spans", "counted", "own", "portions", "vectors"]
@@ -76,7 +77,7 @@ class SpanPass:
 
     def run(
         self,
-        table: Table,
+        table: Any,
         addresses: Mapping[str, NDArray[np.int64]],
         numbers: Mapping[str, Any],
         limit: int,
@@ -87,15 +88,15 @@ class SpanPass:
         for i, name in enumerate(self.numbers):
             values[:, i] = numbers[name]
         if id(table) not in self._sweeps:  # a sweep keeps its table, so the id stays the table's
-            self._sweeps[id(table)] = Sweep(
+            self._sweeps[id(table)] = host().sweep(
                 self._work, self._formats, self._computation, self._title, table
             )
         return self._sweeps[id(table)].run(np.stack(streams, axis=1), values, limit)
 
 
-def vectors(sizes: NDArray[np.int64]) -> Table:
+def vectors(sizes: NDArray[np.int64]) -> Any:
     """The engine's table of one vector for each size."""
-    return Table([(size,) for size in sizes.tolist()], by_rows=False)
+    return host().table([(size,) for size in sizes.tolist()], by_rows=False)
 
 
 def counted(counts: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from thalweg.chain import Chain, Slot
-from thalweg.fuse import cpu
+from thalweg.fuse.engines import host
 from thalweg.fuse.plan import plan_for
 from thalweg.fuse.storage import FORMATS, computation
-from thalweg.optim.reach import format_of, is_reachable
+from thalweg.optim.memory.reach import format_of, is_reachable
 
 __all__ = ["BorrowedRows", "RowsInPlace"]
 
@@ -112,12 +112,12 @@ class RowsInPlace:
             arrays[name].data_ptr() + rows.get(name, found) * (width * FORMATS[formats[name]].size)
             for name in work.streams
         ]
-        sweep = cpu.Sweep(
+        sweep = host().sweep(
             work,
             list(formats.values()),
             computation(format_of(self._chain, self._p)),
             re.sub(r"\W+", "_", self._chain.name),
-            cpu.Table.of_rows(count, width),
+            host().table_of_rows(count, width),
         )
         table = np.tile([numbers[name] for name in work.numbers], (count, 1))
         sweep.run(np.stack(pointers, axis=1), np.asarray(table, np.float64), limit)

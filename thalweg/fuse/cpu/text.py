@@ -18,7 +18,7 @@ __all__ = ["ARGUMENTS", "kernel_text"]
 _HEADER = """# Made by thalweg {version}: {title}.
 import numba
 
-from thalweg.fuse.cpu_memory import (
+from thalweg.fuse.cpu.memory import (
     FUNCTIONS, add, claim, double, integer, load, put_double, store
 )
 

@@ -29,7 +29,7 @@ import llvmlite.binding as llvm
 from thalweg import elementwise
 from thalweg.fuse.storage import FORMATS
 
-__all__ = ["compiled", "formats"]
+__all__ = ["compiled", "folder", "formats"]
 
 _lock = threading.Lock()
 _engines: list[Any] = []  # what owns the machine code, for as long as the process runs
@@ -151,34 +151,34 @@ def _write(path: Path | None, made: _Code) -> None:
 
 def _path(text: str, title: str) -> Path | None:
     """The file for a kernel: named by everything that its machine code depends on."""
-    folder = _folder()
-    if folder is None:
+    home = folder()
+    if home is None:
         return None
-    engine = [Path(__file__), Path(__file__).with_name("cpu_memory.py"), Path(elementwise.__file__)]
+    engine = [Path(__file__), Path(__file__).with_name("memory.py"), Path(elementwise.__file__)]
     parts = [text, version("numba"), version("llvmlite"), *_processor()]
     parts += [path.read_text(encoding="utf-8") for path in engine]
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
-    return folder / f"{title}-{digest}.kernel"
+    return home / f"{title}-{digest}.kernel"
 
 
 @functools.cache
-def _folder() -> Path | None:
+def folder() -> Path | None:
     """Where kernels are kept: THALWEG_CACHE_DIR, the user's cache, or a folder of temporaries."""
     user = str(os.getuid()) if hasattr(os, "getuid") else "user"
     asked, temporary = os.environ.get("THALWEG_CACHE_DIR"), ""
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     with suppress(OSError):  # where nobody may write temporary files
         temporary = os.path.join(tempfile.gettempdir(), f"thalweg-{user}")
-    for folder in filter(None, [asked, os.path.join(home, "thalweg"), temporary]):
+    for path in filter(None, [asked, os.path.join(home, "thalweg"), temporary]):
         try:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
-            owner = os.stat(folder).st_uid
-            with tempfile.TemporaryFile(dir=folder):
+            os.makedirs(path, mode=0o700, exist_ok=True)
+            owner = os.stat(path).st_uid
+            with tempfile.TemporaryFile(dir=path):
                 pass
         except OSError:
             continue
         if not hasattr(os, "getuid") or owner == os.getuid():  # nobody else's code is run
-            return Path(folder)
+            return Path(path)
     return None
 
 

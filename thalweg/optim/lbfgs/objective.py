@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from thalweg.optim.line_search import Number, Point, strong_wolfe
-from thalweg.optim.reach import PLAIN
+from thalweg.optim.lbfgs.line_search import Number, Point, strong_wolfe
+from thalweg.optim.memory.reach import PLAIN
 
 __all__ = ["Objective", "size_of"]
 

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from thalweg.optim.base import BaseOptimizer
-from thalweg.optim.history import Gram, begin, combined, forget, inner, restart
-from thalweg.optim.line_search import Number, Point
-from thalweg.optim.objective import Objective, size_of
+from thalweg.optim.lbfgs.history import Gram, begin, combined, forget, inner, restart
+from thalweg.optim.lbfgs.line_search import Number, Point
+from thalweg.optim.lbfgs.objective import Objective, size_of
 from thalweg.settings import Setting
 
 __all__ = ["LBFGS"]

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from thalweg.border.groups import Lot, check_filter, lots
 from thalweg.chain import chain
-from thalweg.groups import Lot, check_filter, lots
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.checks import check_ranges, refuse
-from thalweg.optim.layout import Layout, Seen, look
 from thalweg.optim.matrices.factored import Factored
 from thalweg.optim.matrices.inner_rules import AdafactorStep
-from thalweg.optim.states import number_type
+from thalweg.optim.memory.layout import Layout, Seen, look
+from thalweg.optim.memory.states import number_type
 from thalweg.stages import Maximize
 
 __all__ = ["Adafactor"]

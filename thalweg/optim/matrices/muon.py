@@ -11,17 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from thalweg.border.groups import check_filter, lots
 from thalweg.chain import Chain, chain
-from thalweg.fuse.cpu import Table
 from thalweg.fuse.plan import plan_for
 from thalweg.fuse.storage import computation
-from thalweg.groups import check_filter, lots
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.checks import check_ranges, refuse
-from thalweg.optim.layout import look
 from thalweg.optim.matrices.inner_rules import Descend, Momentum
 from thalweg.optim.matrices.spans import SpanPass, vectors
-from thalweg.optim.reach import address, format_of, is_reachable, laid_out_like
+from thalweg.optim.memory.layout import look
+from thalweg.optim.memory.reach import address, format_of, is_reachable, laid_out_like
 from thalweg.settings import Setting
 
 __all__ = ["Muon"]
@@ -234,5 +233,5 @@ def _pass(
 
 
 @functools.cache
-def _table(size: int) -> Table:
+def _table(size: int) -> Any:
     return vectors(np.array([size]))

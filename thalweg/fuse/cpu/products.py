@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.fuse import threads
-from thalweg.fuse.cpu_cache import compiled
+from thalweg.fuse.cpu.cache import compiled
 
 __all__ = ["TILE", "combine", "inner_products"]
 
@@ -23,7 +23,7 @@ TILE = 1 << 16  # elements that a thread takes at once, of all rows in turn
 _ABREAST = 4  # rows that are read together, so that what they meet is read once for all of them
 
 _INNER = """# Made by thalweg: the inner products of every row with u and with v.
-from thalweg.fuse.cpu_memory import add, claim, integer, load, put_double
+from thalweg.fuse.cpu.memory import add, claim, integer, load, put_double
 
 streams = ("a", "b", "c", "d", "u", "v")
 load_a, load_b, load_c, load_d, load_u, load_v = [
@@ -64,7 +64,7 @@ def kernel(arguments):
 
 # The tiles go backwards: where the pass before ended, the rows are still in the cache.
 _COMBINED = """# Made by thalweg: k u, and every row times its coefficient, added up.
-from thalweg.fuse.cpu_memory import claim, double, integer, load, store
+from thalweg.fuse.cpu.memory import claim, double, integer, load, store
 
 streams = ("a", "b", "c", "d", "u", "out")
 load_a, load_b, load_c, load_d, load_u, load_out = [

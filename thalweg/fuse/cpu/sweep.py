@@ -1,4 +1,4 @@
-"""The CPU engine: cuts tensors into pieces and runs a pass's kernel over them."""
+"""Cuts tensors into pieces and runs a pass's kernel over them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.fuse import threads
-from thalweg.fuse.cpu_cache import compiled, formats
-from thalweg.fuse.cpu_text import kernel_text
+from thalweg.fuse.cpu.cache import compiled
+from thalweg.fuse.cpu.text import kernel_text
 from thalweg.fuse.plan import Pass
 
-__all__ = ["BLOCK", "Sweep", "Table", "call_each", "formats", "read_cells", "write_cells"]
+__all__ = ["BLOCK", "Sweep", "Table", "address"]
 
 # Elements of one chunk. Large ones keep the processor's prefetching going (2^18 is a fifth faster
 # than 2^14 where memory is the limit); where there is less to do, smaller ones are shared evenly.
@@ -23,37 +23,6 @@ BLOCK = 1 << 18
 _SMALLEST = 1 << 14
 _CHUNKS_PER_CORE = 4
 _ALIGNED = 64  # so that a chunk begins where a cache line does, if its tensor does
-
-_CELLS = """# Made by thalweg: reads and writes numbers kept per parameter.
-from thalweg.fuse.cpu_memory import double, integer, load, put_double, store
-
-load_narrow = load("float32", "float64", "cell", ("cell",))
-load_wide = load("float64", "float64", "cell", ("cell",))
-store_narrow = store("float32", "float64", "cell", ("cell",))
-store_wide = store("float64", "float64", "cell", ("cell",))
-
-
-def kernel(addresses, wide, values, count, write):
-    for i in range(count):
-        at = integer(addresses, i)
-        if write and integer(wide, i):
-            store_wide(at, 0, double(values, i))
-        elif write:
-            store_narrow(at, 0, double(values, i))
-        elif integer(wide, i):
-            put_double(values, i, load_wide(at, 0))
-        else:
-            put_double(values, i, load_narrow(at, 0))
-"""
-
-_EACH = """# Made by thalweg: calls a C function on each of many pointers.
-from thalweg.fuse.cpu_memory import call, integer, put_integer
-
-
-def kernel(function, arguments, results, count):
-    for i in range(count):
-        put_integer(results, i, call(function, integer(arguments, i)))
-"""
 
 
 class Table:
@@ -113,7 +82,7 @@ class Sweep:
         self._reduces = work.result is not None
         self._kernel = _kernel(work, tuple(formats), computation, title)
         tables = (table.columns, table.chunks, table.tasks)
-        self._tables = [_address(array) for array in tables]
+        self._tables = [address(array) for array in tables]
 
     def run(
         self, pointers: NDArray[np.int64], numbers: NDArray[np.float64], limit: int
@@ -125,15 +94,15 @@ class Sweep:
             counter = np.zeros(1, np.int64)
             pointers, numbers = np.ascontiguousarray(pointers), np.ascontiguousarray(numbers)
             addresses = (
-                _address(pointers),
-                _address(numbers),
+                address(pointers),
+                address(numbers),
                 *self._tables,
                 len(table.tasks) - 1,
-                _address(sums),
-                _address(counter),
+                address(sums),
+                address(counter),
             )
             arguments = np.array(addresses, np.int64)
-            threads.run(self._kernel, _address(arguments), table.elements, limit)
+            threads.run(self._kernel, address(arguments), table.elements, limit)
         if not self._reduces:
             return sums
         return np.bincount(table.chunks[:, 0], sums, len(pointers)).astype(np.float64)
@@ -152,36 +121,6 @@ def _kernel(work: Pass, formats: tuple[str, ...], computation: str, title: str) 
     return _kernels[key][1]
 
 
-def read_cells(addresses: NDArray[np.int64], wide: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The numbers at a table of addresses: doubles where `wide`, else single precision."""
-    values = np.zeros(addresses.shape)
-    _cells(addresses, wide, values, write=False)
-    return values
-
-
-def write_cells(
-    addresses: NDArray[np.int64], wide: NDArray[np.int64], values: NDArray[np.float64]
-) -> None:
-    """Store numbers at a table of addresses."""
-    _cells(addresses, wide, np.ascontiguousarray(values), write=True)
-
-
-def _cells(
-    addresses: NDArray[np.int64], wide: NDArray[np.int64], values: NDArray[np.float64], write: bool
-) -> None:
-    if addresses.size:
-        kernel = compiled(_CELLS, "cells", 5, holds_gil=True)
-        kernel(_address(addresses), _address(wide), _address(values), addresses.size, write)
-
-
-def call_each(function: int, arguments: NDArray[np.int64]) -> NDArray[np.int64]:
-    """What a C function `void *f(void *)` returns for each argument; the GIL is held throughout."""
-    results = np.empty_like(arguments)
-    kernel = compiled(_EACH, "each", 4, holds_gil=True)
-    kernel(function, _address(arguments), _address(results), len(arguments))
-    return results
-
-
-def _address(array: NDArray[Any]) -> int:
+def address(array: NDArray[Any]) -> int:
     """Where a contiguous array lies; it must outlive the use of its address."""
     return int(array.__array_interface__["data"][0])

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from thalweg.fuse import cpu, cpu_products
+from thalweg.fuse.engines import host
 from thalweg.fuse.storage import FORMATS
 
 __all__ = ["Gram", "begin", "combined", "forget", "inner", "restart"]
@@ -135,7 +135,7 @@ def inner(rows: Sequence[Tensor], u: Tensor, v: Tensor) -> Array:
         return torch.stack(found).cpu().numpy()
     at = [row.data_ptr() for row in rows]
     form, limit = _FORMATS[u.dtype], torch.get_num_threads()
-    return cpu_products.inner_products(at, u.numel(), form, u.data_ptr(), v.data_ptr(), limit)
+    return host().inner_products(at, u.numel(), form, u.data_ptr(), v.data_ptr(), limit)
 
 
 def combined(k: float, u: Tensor, coefficients: Array, rows: Sequence[Tensor]) -> Tensor:
@@ -148,7 +148,7 @@ def combined(k: float, u: Tensor, coefficients: Array, rows: Sequence[Tensor]) -
             out.add_(row, alpha=coefficient)
         return out
     out, at = torch.empty_like(u), [row.data_ptr() for row in rows]
-    cpu_products.combine(
+    host().combine(
         k,
         u.data_ptr(),
         coefficients,
@@ -164,4 +164,4 @@ def combined(k: float, u: Tensor, coefficients: Array, rows: Sequence[Tensor]) -
 def _is_reachable(vector: Tensor) -> bool:
     """Whether a kernel may run over a vector of a history, and so over all of them."""
     is_plain = type(vector) is Tensor and vector.device.type == "cpu"
-    return is_plain and _FORMATS.get(vector.dtype) in cpu.formats()
+    return is_plain and _FORMATS.get(vector.dtype) in host().formats()

@@ -18,15 +18,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from thalweg.border.groups import Lot
 from thalweg.chain import Chain, Slot
-from thalweg.fuse import cpu
+from thalweg.fuse.engines import host
 from thalweg.fuse.work import Kind, Work
-from thalweg.groups import Lot
-from thalweg.optim.odd import OddTensor
-from thalweg.optim.reach import address, check_sound, dense, format_of, is_reachable, laid_out_like
-from thalweg.optim.rows import BorrowedRows, RowsInPlace
-from thalweg.optim.snapshot import Addresses, Described
-from thalweg.optim.states import NewStates
+from thalweg.optim.memory.odd import OddTensor
+from thalweg.optim.memory.reach import (
+    address,
+    check_sound,
+    dense,
+    format_of,
+    is_reachable,
+    laid_out_like,
+)
+from thalweg.optim.memory.rows import BorrowedRows, RowsInPlace
+from thalweg.optim.memory.snapshot import Addresses, Described
+from thalweg.optim.memory.states import NewStates
 
 __all__ = ["Layout", "Seen", "look"]
 
@@ -207,7 +214,7 @@ class Layout:
             )
             for row, tensors in zip(rows, arrays, strict=True)
         ]
-        self.work = Work(chain, kinds, [row.lot for row in rows])
+        self.work = Work(chain, kinds, [row.lot for row in rows], host())
         self.params = [row.p for row in rows]
         self._grads = [row.g for row in rows]
         created = [[part.prefix in row.created for part in chain.parts] for row in rows]
@@ -277,7 +284,7 @@ class Layout:
             cells, odd_cells = self.work.step(
                 views,
                 self.pointers,
-                cpu.read_cells(self.cells, self.wide),
+                host().read_numbers(self.cells, self.wide),
                 self.first,
                 self.odd,
                 torch.get_num_threads(),
@@ -293,7 +300,7 @@ class Layout:
 
     def _finish(self, values: NDArray[np.float64]) -> None:
         """Store the numbers of the next step, and let go of this step's gradients."""
-        cpu.write_cells(self.cells, self.wide, values)
+        host().write_numbers(self.cells, self.wide, values)
         self.first[:] = False
         self.new.keep()
         for rows in self._rows:

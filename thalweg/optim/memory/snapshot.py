@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from thalweg.fuse import cpu
+from thalweg.fuse.engines import host
 
 __all__ = ["Addresses", "Described"]
 
@@ -41,7 +41,7 @@ class Addresses:
         """The address of each tensor's first element at this moment."""
         if self._objects is None:
             return np.fromiter(map(Tensor.data_ptr, self._tensors), np.int64, len(self._tensors))
-        return cpu.call_each(int(_address_of or 0), self._objects)
+        return host().call_each(int(_address_of or 0), self._objects)
 
 
 class Described:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from thalweg.chain import Chain, Slot
-from thalweg.fuse import cpu
+from thalweg.fuse.engines import host
 from thalweg.fuse.storage import FORMATS
 
 __all__ = ["PLAIN", "address", "check_sound", "dense", "format_of", "is_reachable", "laid_out_like"]
@@ -77,7 +77,7 @@ def is_reachable(
     for tensor in tensors:
         if type(tensor) not in PLAIN or tensor.device.type != "cpu" or tensor.shape != p.shape:
             return False
-        if tensor.layout != torch.strided or _FORMAT.get(tensor.dtype) not in cpu.formats():
+        if tensor.layout != torch.strided or _FORMAT.get(tensor.dtype) not in host().formats():
             return False
         if tensor.is_complex() != p.is_complex():
             return False

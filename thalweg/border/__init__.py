@@ -1,0 +1,3 @@
+"""What every border does, whatever its arrays are: groups, names, filters, averages, copies."""
+
+__all__: list[str] = []

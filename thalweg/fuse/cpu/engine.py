@@ -1,0 +1,50 @@
+"""What the CPU engine offers: the protocol, and what else runs over memory on the host."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from thalweg.fuse.cpu import cache, numbers, products
+from thalweg.fuse.cpu.sweep import Sweep, Table
+from thalweg.fuse.plan import Pass
+
+__all__ = ["CpuEngine"]
+
+
+class CpuEngine:
+    """Runs passes as machine code over whatever lies in the host's memory, on several threads.
+
+    Beyond the protocol: many short vectors as one table, the products that L-BFGS needs, and a C
+    function called on many pointers.
+    """
+
+    name = "cpu"
+
+    def formats(self) -> frozenset[str]:
+        """The element formats that this processor can convert."""
+        return cache.formats()
+
+    def table(self, shapes: Sequence[tuple[int, ...]], by_rows: bool) -> Table:
+        """The pieces that tensors are cut into."""
+        return Table(shapes, by_rows)
+
+    def table_of_rows(self, count: int, width: int) -> Table:
+        """The same of many short vectors of one length, without a look at each."""
+        return Table.of_rows(count, width)
+
+    def sweep(
+        self, work: Pass, formats: Sequence[str], computation: str, title: str, table: Table
+    ) -> Sweep:
+        """A pass with its kernel, over the tensors of a table."""
+        return Sweep(work, formats, computation, title, table)
+
+    def cache(self) -> Path | None:
+        """The folder of the kernels' object code."""
+        return cache.folder()
+
+    read_numbers = staticmethod(numbers.read_numbers)
+    write_numbers = staticmethod(numbers.write_numbers)
+    call_each = staticmethod(numbers.call_each)
+    inner_products = staticmethod(products.inner_products)
+    combine = staticmethod(products.combine)

@@ -1,0 +1,70 @@
+"""What an engine is: it runs the passes of plans over arrays that a border hands in.
+
+The driver (`work.py`) decides which tensors take which plan with which numbers, and knows engines
+by this protocol alone; `engines.py` finds the one for a device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thalweg.fuse.plan import Pass
+
+__all__ = ["Engine", "Sweep"]
+
+
+class Sweep(Protocol):
+    """One pass over the tensors of one table: ready to be run at every step."""
+
+    def run(
+        self, pointers: NDArray[np.int64], numbers: NDArray[np.float64], limit: int
+    ) -> NDArray[np.float64]:
+        """Run it; returns what its reduction adds up to per tensor, if it has one.
+
+        `pointers` has a row per tensor and a column per stream: where each array lies. `numbers`
+        has a column per `Pass.numbers`. At most `limit` threads take part, where that means
+        something.
+        """
+
+
+class Engine(Protocol):
+    """Everything that the driver and the borders ask of an engine."""
+
+    name: str
+    """What it is called where one is chosen."""
+
+    def formats(self) -> frozenset[str]:
+        """The storage formats that it can load and store here."""
+
+    def table(self, shapes: Sequence[tuple[int, ...]], by_rows: bool) -> Any:
+        """What it must know of the shapes of a set of tensors: made once, handed back to `sweep`.
+
+        With `by_rows` no row of a tensor (one index of its first axis) may be split.
+        """
+
+    def sweep(
+        self, work: Pass, formats: Sequence[str], computation: str, title: str, table: Any
+    ) -> Sweep:
+        """A pass over tensors of one table. `formats` are those of `work.streams`; numbers are
+        computed in double, elements in the type `computation`."""
+
+    def read_numbers(
+        self, addresses: NDArray[np.int64], wide: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """The numbers kept with tensors, where they lie: doubles where `wide`, else singles."""
+
+    def write_numbers(
+        self,
+        addresses: NDArray[np.int64],
+        wide: NDArray[np.int64],
+        values: NDArray[np.float64],
+    ) -> None:
+        """Store the numbers kept with tensors."""
+
+    def cache(self) -> Path | None:
+        """The folder in which it keeps what it compiled, or None."""

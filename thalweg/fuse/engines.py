@@ -1,0 +1,31 @@
+"""The engine for a device: the only place that knows engines by name.
+
+An engine is imported when it is first asked for, so that a program which never steps never loads a
+compiler.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from thalweg.fuse.engine import Engine
+
+if TYPE_CHECKING:
+    from thalweg.fuse.cpu.engine import CpuEngine
+
+__all__ = ["engine_for", "host"]
+
+
+@functools.cache
+def host() -> CpuEngine:
+    """The engine for what lies in this machine's memory."""
+    from thalweg.fuse.cpu.engine import CpuEngine
+
+    return CpuEngine()
+
+
+def engine_for(device: str) -> Engine | None:
+    """The engine for the tensors of a device ("cpu", "cuda", ...); None where there is only the
+    reference engine."""
+    return host() if device == "cpu" else None

@@ -1,0 +1,232 @@
+"""A pass as the text of one JavaScript function: what a page runs, and what a person can read.
+
+    function NAME(arrays, numbers, rows, columns)
+
+It takes one tensor: its typed arrays by stream, its numbers by name, and how many rows of how many
+elements it has. It stores in place and returns what the pass adds up to, or 0.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from typing import Any
+
+from thalweg.fuse.plan import Lines, Pass, Reduction
+from thalweg.source import names_in
+
+__all__ = ["ARRAYS", "function_text"]
+
+# the typed array that holds a format, as JavaScript names it
+ARRAYS = {"float64": "Float64Array", "float32": "Float32Array"}
+
+_OPERATORS: dict[type[ast.AST], str] = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Eq: "===",
+    ast.NotEq: "!==",
+    ast.And: "&&",
+    ast.Or: "||",
+    ast.BitAnd: "&&",
+    ast.BitOr: "||",
+    ast.USub: "-",
+    ast.UAdd: "+",
+    ast.Not: "!",
+    ast.Invert: "!",
+}
+_LOGICAL = (ast.BitAnd, ast.BitOr)
+# Math.max and Math.min give NaN if either is, as ours do
+_FUNCTIONS = {
+    "sqrt": "Math.sqrt",
+    "exp": "Math.exp",
+    "log": "Math.log",
+    "abs": "Math.abs",
+    "sign": "Math.sign",
+    "maximum": "Math.max",
+    "minimum": "Math.min",
+}
+_FINISH = {"sum": "k_sum", "mean": "k_sum / columns", "norm": "Math.sqrt(k_sum)"}
+
+
+def function_text(work: Pass, computation: str, name: str) -> str:
+    """The function of one pass, in which elements are computed as `computation` says."""
+    elements = _Script(rounds=computation == "float32")
+    head = [f"const {_array(stream)} = arrays.{stream};" for stream in work.streams]
+    head += [f"const {number} = numbers.{number};" for number in work.numbers]
+    body = _rows(work, elements) if work.rows else _flat(work, elements)
+    return "\n".join(
+        [f"function {name}(arrays, numbers, rows, columns) {{", *_in([*head, *body]), "}"]
+    )
+
+
+def _flat(work: Pass, script: _Script) -> list[str]:
+    lines = [*_before([work.lines], script), "let k_sum = 0;"]
+    lines += _loop(work, work.lines, work.result, "0", "rows * columns", script)
+    return [*lines, "return k_sum;"]
+
+
+def _rows(work: Pass, script: _Script) -> list[str]:
+    """Per row: its measures, then the row itself."""
+    body = ["const k_start = k_row * columns, k_end = k_start + columns;"]
+    for row in work.rows:
+        body += ["k_sum = 0;", *_loop(work, row.lines, row, "k_start", "k_end", script)]
+        body.append(f"const {row.name} = {script.rounded(_FINISH[row.kind])};")
+    body += ["k_sum = 0;", *_loop(work, work.lines, work.result, "k_start", "k_end", script)]
+    body.append("k_total += k_sum;")
+    return [
+        *_before([*(row.lines for row in work.rows), work.lines], script),
+        "let k_sum = 0, k_total = 0;",
+        "for (let k_row = 0; k_row < rows; k_row++) {",
+        *_in(body),
+        "}",
+        "return k_total;",
+    ]
+
+
+def _before(several: Iterable[Lines], script: _Script) -> list[str]:
+    """What is one number for the whole tensor, in double, and what of it the loops take rounded."""
+    lines: list[str] = []
+    for each in several:
+        lines += _Script(rounds=False).block("\n".join(each.uniform))
+        lines += [f"const {new} = {script.rounded(old)};" for new, old in each.rounded]
+    return lines
+
+
+def _loop(
+    work: Pass, lines: Lines, result: Reduction | None, start: str, end: str, script: _Script
+) -> list[str]:
+    """The loop over elements: load, run the lines, then store or add up."""
+    text = "\n".join(lines.elements)
+    used = names_in(ast.parse(text)) | ({result.value} if result else set())
+    given = [name for name in work.loads if name in used]
+    body = [f"let {name} = {_array(name)}[k_i];" for name in given]
+    body += script.block(text, known=given)
+    if result is None:
+        body += [f"{_array(name)}[k_i] = {name};" for name in work.stores]
+    else:
+        squared = f"{result.value} * {result.value}" if result.kind == "norm" else result.value
+        body.append(f"k_sum += {squared};")
+    return [f"for (let k_i = {start}; k_i < {end}; k_i++) {{", *_in(body), "}"]
+
+
+def _array(stream: str) -> str:
+    return f"AT_{stream}"
+
+
+def _in(lines: Iterable[str]) -> list[str]:
+    return ["  " + line for line in lines]
+
+
+class _Script:
+    """Python's lines as JavaScript's; with `rounds`, every operation rounds to single precision.
+
+    A double result of two singles, rounded once more, is the single result: so float32 is what it
+    is elsewhere, bit for bit, where nothing is contracted.
+    """
+
+    def __init__(self, rounds: bool) -> None:
+        self._rounds = rounds
+
+    def rounded(self, text: str) -> str:
+        """An expression in the computation type."""
+        return f"Math.fround({text})" if self._rounds else text
+
+    def block(self, text: str, known: Iterable[str] = ()) -> list[str]:
+        """Some lines, with a declaration of every name that they give a value first."""
+        tree = ast.parse(text)
+        stored = [
+            node.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        ]
+        fresh = [name for name in dict.fromkeys(stored) if name not in set(known)]
+        declared = [f"let {', '.join(fresh)};"] if fresh else []
+        return declared + [line for statement in tree.body for line in self._statement(statement)]
+
+    def _statement(self, statement: ast.stmt) -> list[str]:
+        if isinstance(statement, ast.Assign):
+            (target,) = statement.targets
+            return [f"{ast.unparse(target)} = {self._value(statement.value)};"]
+        if isinstance(statement, ast.If):
+            lines = [f"if ({self._value(statement.test)}) {{", *_in(self._all(statement.body))]
+            if statement.orelse:
+                lines += ["} else {", *_in(self._all(statement.orelse))]
+            return [*lines, "}"]
+        assert isinstance(statement, ast.Pass)
+        return []
+
+    def _all(self, body: Iterable[ast.stmt]) -> list[str]:
+        return [line for statement in body for line in self._statement(statement)]
+
+    def _value(self, tree: ast.expr) -> str:
+        if isinstance(tree, ast.Name):
+            return tree.id
+        if isinstance(tree, ast.Constant):
+            return self._constant(tree.value)
+        if isinstance(tree, ast.BinOp):
+            return self._binary(tree)
+        if isinstance(tree, ast.UnaryOp):
+            return f"({_OPERATORS[type(tree.op)]}{self._value(tree.operand)})"
+        if isinstance(tree, ast.BoolOp):
+            joint = f" {_OPERATORS[type(tree.op)]} "
+            return f"({joint.join(map(self._value, tree.values))})"
+        if isinstance(tree, ast.Compare):
+            return self._comparison(tree)
+        if isinstance(tree, ast.IfExp):
+            return self._choice(tree.test, tree.body, tree.orelse)
+        assert isinstance(tree, ast.Call), ast.dump(tree)
+        return self._call(ast.unparse(tree.func), tree.args)
+
+    def _constant(self, value: Any) -> str:
+        if isinstance(value, bool):
+            return str(value).lower()
+        text = {"inf": "Infinity", "nan": "NaN"}.get(repr(float(value)), repr(float(value)))
+        return self.rounded(text) if self._rounds and not float(value).is_integer() else text
+
+    def _binary(self, tree: ast.BinOp) -> str:
+        left, right = self._value(tree.left), self._value(tree.right)
+        if isinstance(tree.op, _LOGICAL):
+            return f"({left} {_OPERATORS[type(tree.op)]} {right})"
+        if isinstance(tree.op, ast.Pow):
+            return self._power(tree, left, right)
+        if isinstance(tree.op, ast.FloorDiv):
+            return self.rounded(f"Math.floor({left} / {right})")
+        if isinstance(tree.op, ast.Mod):  # Python's has the sign of the divisor
+            return self.rounded(f"((({left}) % ({right}) + ({right})) % ({right}))")
+        return self.rounded(f"({left} {_OPERATORS[type(tree.op)]} {right})")
+
+    def _power(self, tree: ast.BinOp, left: str, right: str) -> str:
+        is_square = isinstance(tree.right, ast.Constant) and tree.right.value == 2
+        if is_square and isinstance(tree.left, ast.Name):
+            return self.rounded(f"({left} * {left})")
+        return self.rounded(f"(({left}) ** ({right}))")
+
+    def _comparison(self, tree: ast.Compare) -> str:
+        values = [self._value(v) for v in (tree.left, *tree.comparators)]
+        pairs = zip(values, tree.ops, values[1:], strict=False)
+        return "(" + " && ".join(f"{a} {_OPERATORS[type(op)]} {b}" for a, op, b in pairs) + ")"
+
+    def _choice(self, test: ast.expr, body: ast.expr, orelse: ast.expr) -> str:
+        return f"({self._value(test)} ? {self._value(body)} : {self._value(orelse)})"
+
+    def _call(self, name: str, arguments: list[ast.expr]) -> str:
+        if name == "where":
+            test, body, orelse = arguments
+            return self._choice(test, body, orelse)
+        values = [self._value(a) for a in arguments]
+        if name == "lerp":
+            return self._lerp(*values)
+        return self.rounded(f"{_FUNCTIONS[name]}({', '.join(values)})")
+
+    def _lerp(self, a: str, b: str, w: str) -> str:
+        step = self.rounded(f"({b} - {a})")
+        near = self.rounded(f"({a} + {self.rounded(f'({w} * {step})')})")
+        rest = self.rounded(f"({step} * {self.rounded(f'(1 - {w})')})")
+        far = self.rounded(f"({b} - {rest})")
+        return f"({w} < 0.5 ? {near} : {far})"
