@@ -19,6 +19,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import ArrayLike, DTypeLike
 
+from thalweg.mytorch.blas import product
 from thalweg.mytorch.nn import init
 from thalweg.mytorch.nn.checks import check_floats, check_positive
 from thalweg.mytorch.nn.module import Module, Parameter
@@ -161,16 +162,16 @@ class _Convolution:
         y = np.empty((out, self.out_rows, self.out_columns, images), self.x.dtype)
         for tile in self.tiles():
             columns = self.columns(tile)
-            product = _scratch.take("product", (*self.weight.shape[:2], columns.shape[2]), y.dtype)
+            found = _scratch.take("product", (*self.weight.shape[:2], columns.shape[2]), y.dtype)
             part = y[:, tile.rows, :, tile.images]
-            part[...] = np.matmul(self.weight, columns, out=product).reshape(part.shape)
+            part[...] = product(self.weight, columns, out=found).reshape(part.shape)
         return y.transpose(3, 0, 1, 2)
 
     def gradient_of_weight(self, g: np.ndarray) -> np.ndarray:
         total = np.zeros_like(self.weight)
         for tile in self.tiles():
             # BLAS takes half the time for this order of the two, many rows by few
-            part = self.columns(tile) @ self.part_of(g, tile).swapaxes(1, 2)
+            part = product(self.columns(tile), self.part_of(g, tile).swapaxes(1, 2))
             total += part.swapaxes(1, 2)
         return total.reshape(self.weight_shape)
 
@@ -180,7 +181,7 @@ class _Convolution:
             part = self.part_of(g, tile)
             shape = (self.groups, self.weight.shape[2], part.shape[2])
             columns = _scratch.take("columns", shape, gx.dtype)
-            np.matmul(self.weight.swapaxes(1, 2), part, out=columns)
+            product(self.weight.swapaxes(1, 2), part, out=columns)
             self.add_columns(columns, gx, tile)
         return gx.transpose(3, 0, 1, 2)
 

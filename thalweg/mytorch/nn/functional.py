@@ -1,5 +1,6 @@
 """The layers and losses as functions: `from thalweg.mytorch.nn import functional as F`."""
 
+from thalweg.mytorch.graph import quiet
 from thalweg.mytorch.nn.activations import gelu, leaky_relu, log_softmax, relu, sigmoid, tanh
 from thalweg.mytorch.nn.class_loss import cross_entropy, nll_loss
 from thalweg.mytorch.nn.conv import conv2d
@@ -31,3 +32,7 @@ __all__ = [
     "sigmoid",
     "tanh",
 ]
+
+# Called by themselves they are as quiet as within a layer.
+for _name in __all__:
+    globals()[_name] = quiet(globals()[_name])

@@ -5,6 +5,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from thalweg.mytorch.blas import product
 from thalweg.mytorch.nn import init
 from thalweg.mytorch.nn.checks import check_floats, check_positive
 from thalweg.mytorch.nn.module import Module, Parameter
@@ -61,14 +62,14 @@ def linear(
         )
     check_floats("linear", input=x, weight=w)
     rows = x.data.reshape(-1, w.shape[1])
-    y = rows @ w.data.T
+    y = product(rows, w.data.T)
 
     def flat(g: np.ndarray) -> np.ndarray:
         return g.reshape(-1, w.shape[0])
 
     parents = [
-        (x, lambda g: (flat(g) @ w.data).reshape(x.shape)),
-        (w, lambda g: flat(g).T @ rows),
+        (x, lambda g: product(flat(g), w.data).reshape(x.shape)),
+        (w, lambda g: product(flat(g).T, rows)),
     ]
     if bias is not None:
         b = as_tensor(bias)

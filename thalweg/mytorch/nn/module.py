@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from thalweg.mytorch.graph import quiet
 from thalweg.mytorch.tensor import Tensor
 
 __all__ = ["Module", "Parameter"]
@@ -62,6 +63,7 @@ class Module:
     def forward(self, *inputs: Any, **options: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no forward(self, x)")
 
+    @quiet
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         return self.forward(*inputs, **options)
 
