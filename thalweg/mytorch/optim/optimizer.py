@@ -17,6 +17,7 @@ from thalweg.border.copies import AveragedWeights, SlowWeights, check_home
 from thalweg.border.groups import by_name, check_filter, decide, lots
 from thalweg.chain import Chain, chain
 from thalweg.fuse import threads
+from thalweg.mytorch.graph import enable_grad
 from thalweg.mytorch.nn import Module, Parameter
 from thalweg.mytorch.optim.memory import FORMATS, Layout, Turn, first_state, ready_gradient
 from thalweg.rule import Declared, Rule
@@ -142,9 +143,10 @@ class Optimizer(AveragedWeights):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Move every parameter that has a gradient by one step.
 
-        `closure`, if given, is called once before; its value is returned.
+        `closure`, if given, is called once before, with gradients on also under `no_grad()`; its
+        value is returned.
         """
-        loss = None if closure is None else closure()
+        loss = None if closure is None else _evaluated(closure)
         check_home(self)
         parts = lots(self.chain.name, self.param_groups)
         turns = [
@@ -312,6 +314,11 @@ def optimizer(rule: type[Declared] | Chain) -> type[Optimizer]:
         "__init__": constructor(made, EXTRAS, (), Optimizer.__init__),
     }
     return type(made.name, bases, body)
+
+
+def _evaluated(closure: Callable[[], Any]) -> Any:
+    with enable_grad():
+        return closure()
 
 
 def _number(where: str, value: Any, is_count: bool) -> float:
