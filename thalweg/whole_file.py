@@ -71,10 +71,9 @@ def _begin(place: Path) -> tuple[BinaryIO, Path]:
     while True:
         unfinished = place.with_name(f"{place.name}.{secrets.token_hex(4)}.tmp")
         file = open(unfinished, "xb")  # noqa: SIM115  (the caller closes it)
-        _lock(file)
-        with suppress(FileNotFoundError):  # taken for a leftover before it was locked
-            if os.path.samestat(os.fstat(file.fileno()), os.stat(unfinished)):
-                return file, unfinished
+        # before it is locked, another process may take it for a leftover
+        if _lock(file) is not False and unfinished.exists():
+            return file, unfinished
         file.close()
 
 
@@ -96,14 +95,16 @@ def _remove_if_left(leftover: Path) -> None:
                 leftover.unlink()
 
 
-def _lock(file: BinaryIO) -> bool:
-    """Take the lock if nobody holds it."""
+def _lock(file: BinaryIO) -> bool | None:
+    """Take the lock if nobody holds it; None where a disk knows no locks."""
     if fcntl is None:
         return True
     try:
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # held, or no locks on this disk
+    except BlockingIOError:
         return False
+    except OSError:
+        return None
     return True
 
 
