@@ -11,7 +11,7 @@ from typing import Any
 try:
     import torch.optim as _torch_optim
 except ModuleNotFoundError as error:
-    if error.name != "torch":
+    if error.name not in ("torch", "torch.optim"):
         raise
     sentence = "thalweg.optim needs torch: pip install 'thalweg[torch]'"
     raise ModuleNotFoundError(sentence, name="torch") from None
