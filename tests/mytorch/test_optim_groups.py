@@ -410,6 +410,8 @@ REFUSED = {
     "lr in words": (lambda: optim.SGD([p], lr="1"), TypeError, "SGD: lr must be a number, got '1'"),
     "a group's lr": (lambda: optim.SGD([{"params": [p], "lr": math.nan}]), ValueError, "lr must"),
     "lr_decay": (lambda: optim.SGD([p], lr_decay=1), ValueError, "lr_decay must be >= 0 and < 1"),
+    "its steps": (lambda: optim.SGD([{"params": [p], "steps": -1}]), ValueError, "SGD: steps must"),
+    "half a step": (lambda: optim.SGD([{"params": [p], "steps": 0.5}]), TypeError, "SGD: steps"),
     "its lr_decay": (lambda: optim.SGD([{"params": [p], "lr_decay": -1}]), ValueError, "lr_decay"),
     "nesterov": (lambda: optim.SGD([p], nesterov=True), ValueError, "SGD: .*momentum"),
     "a typing error": (lambda: optim.SGD([p], momentun=1), TypeError, "did you mean 'momentum'"),

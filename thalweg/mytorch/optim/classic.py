@@ -18,6 +18,7 @@ from thalweg.settings import Setting
 __all__ = ["SGD", "AdaGrad", "Adam"]
 
 _LR_DECAY = Setting(0.0, low=0, below=1)
+_STEPS = Setting(0, low=0, high=2**53)
 _STEPS_PER_DECAY = 100
 _LARGE_RATE = 0.5  # what Adam's rate never is, and its betas always are
 
@@ -71,6 +72,7 @@ class SGD(_SGD):  # type: ignore[misc, valid-type]
     def _check(self, settings: Mapping[str, Any]) -> None:
         super()._check(settings)
         _LR_DECAY.check("SGD: lr_decay", settings["lr_decay"])
+        _STEPS.check("SGD: steps", settings["steps"])
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = super().step(closure)
