@@ -45,10 +45,15 @@ _Params = (
 
 def stub() -> str:
     """The text of the stub, as `ruff format` would leave it."""
-    exported = thalweg.mytorch.optim.__all__
+    exported = sorted(thalweg.mytorch.optim.__all__, key=_order)
     made = [name for name in exported if _is_made(name)]
     names = "\n".join(f'    "{name}",' for name in exported)
     return _HEADER.format(names=names) + "".join(map(_class, made))
+
+
+def _order(name: str) -> tuple[int, str]:
+    """As ruff sorts them: constants, classes, the rest."""
+    return (0 if name.isupper() else 1 if name[0].isupper() else 2), name
 
 
 def _is_made(name: str) -> bool:

@@ -43,7 +43,9 @@ _FOOTER = "\ndef __getattr__(name: str) -> Any: ...  # whatever else torch.optim
 
 def stub() -> str:
     """The text of the stub, as `ruff format` would leave it."""
-    header = _HEADER.format(imports=_imports(), exports=_exports(thalweg.optim.__all__))
+    header = _HEADER.format(
+        imports=_imports(), exports=_exports(sorted(thalweg.optim.__all__, key=_order))
+    )
     classes = [_class(name) for name in OPTIMIZERS]
     return header + "".join(classes) + _FOOTER
 
@@ -64,6 +66,11 @@ def _exports(names: Sequence[str]) -> str:
     if len(line) <= LINE_LENGTH:
         return line
     return "\n".join(["__all__ = [", *(f"    {_text(name)}," for name in names), "]"])
+
+
+def _order(name: str) -> tuple[int, str]:
+    """As ruff sorts them: constants, classes, the rest."""
+    return (0 if name.isupper() else 1 if name[0].isupper() else 2), name
 
 
 def _class(name: str) -> str:

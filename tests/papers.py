@@ -60,10 +60,10 @@ def adam(
         yield p
 
 
-def adamw(p: Array, gradients: Iterable[Array], weight_decay: float = 1e-2, **settings: Any) -> Path:
-    return adam(
-        p, gradients, weight_decay=weight_decay, decoupled_weight_decay=True, **settings
-    )
+def adamw(
+    p: Array, gradients: Iterable[Array], weight_decay: float = 1e-2, **settings: Any
+) -> Path:
+    return adam(p, gradients, weight_decay=weight_decay, decoupled_weight_decay=True, **settings)
 
 
 def sparse_adam(p: Array, gradients: Iterable[Array], **settings: Any) -> Path:
@@ -322,15 +322,25 @@ def adabelief(
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-16,
     weight_decay: float = 0.0,
+    rectify: bool = True,
     maximize: bool = False,
 ) -> Path:
     b1, b2 = betas
     m = s = np.zeros_like(p)
+    longest = 2 / (1 - b2) - 1
     for t, g in enumerate(_ascending(gradients, maximize), 1):
         p = p - lr * weight_decay * p
         m = b1 * m + (1 - b1) * g
         s = b2 * s + (1 - b2) * (g - m) ** 2 + eps
-        p = p - lr * (m / (1 - b1**t)) / (np.sqrt(s / (1 - b2**t)) + eps)
+        c1, c2 = 1 - b1**t, 1 - b2**t
+        length = longest - 2 * t * b2**t / c2
+        if not rectify:
+            p = p - lr * (m / c1) / (np.sqrt(s / c2) + eps)
+        elif length >= 5:
+            over = (longest - 4) / (length - 4) * (longest - 2) / (length - 2)
+            p = p - lr * np.sqrt(c2 * longest / length / over) / c1 * m / (np.sqrt(s) + eps)
+        else:
+            p = p - lr * m / c1
         yield p
 
 

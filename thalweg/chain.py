@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +13,7 @@ from thalweg.rule import Declared, Rule, ScalarState, Stage, State, Switch, star
 from thalweg.settings import Setting
 from thalweg.source import unknown
 
-__all__ = ["Chain", "Part", "Slot", "chain", "named"]
+__all__ = ["Chain", "Part", "Signature", "Slot", "chain", "named"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,33 @@ class Part:
     def qualified(self, name: str) -> str:
         """A name inside the plan: p and g are everybody's, the rest is this part's own."""
         return name if name in ("p", "g") else f"{self.prefix}__{name}"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a constructor takes: settings by position, by keyword only, and those it fixes."""
+
+    positional: tuple[str, ...]
+    keyword_only: tuple[str, ...] = ()
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, text: str, given: Mapping[str, Any]) -> Signature:
+        """Of a text like "lr, betas, *, maximize"; what is given and not in it is fixed."""
+        before, _, after = text.partition("*")
+        positional = tuple(before.replace(",", " ").split())
+        keyword_only = tuple(after.replace(",", " ").split())
+        shown = {*positional, *keyword_only}
+        return cls(positional, keyword_only, {n: v for n, v in given.items() if n not in shown})
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Every setting that the constructor takes, in order."""
+        return (*self.positional, *self.keyword_only)
+
+    def with_keywords(self, names: Iterable[str]) -> Signature:
+        """This one with more settings by keyword."""
+        return replace(self, keyword_only=(*self.keyword_only, *names))
 
 
 @dataclass(frozen=True)
@@ -96,14 +123,17 @@ class Chain:
         name: str,
         parts: Sequence[Part],
         values: Mapping[str, Any],
-        signature: str = "",
+        signature: Signature | None = None,
         doc: str = "",
         aliases: Mapping[str, str] | None = None,
     ) -> None:
         self.name, self.parts, self.doc = name, tuple(parts), doc
         self.aliases = dict(aliases or {})
         self.settings = self._merge_settings(values)
-        self.positional, self.keyword_only, self.fixed = self._read_signature(signature, values)
+        self.signature = signature or Signature(tuple(self.settings))
+        for shown in self.signature.shown:
+            if shown not in self.settings:
+                raise TypeError(f"{name}: signature: {unknown(shown, self.settings)}")
         self._check_keys()
         self.slots = self._merge_states()
         self.cells = self._merge_cells()
@@ -139,19 +169,6 @@ class Chain:
             found[public].check(f"{self.name}: {public}", value)
             found[public] = replace(found[public], default=value)
         return found
-
-    def _read_signature(
-        self, signature: str, values: Mapping[str, Any]
-    ) -> tuple[list[str], list[str], dict[str, Any]]:
-        if not signature:
-            return list(self.settings), [], {}
-        before, _, after = signature.partition("*")
-        positional, keyword_only = before.replace(",", " ").split(), after.replace(",", " ").split()
-        for name in positional + keyword_only:
-            if name not in self.settings:
-                raise TypeError(f"{self.name}: signature: {unknown(name, self.settings)}")
-        shown = {*positional, *keyword_only}
-        return positional, keyword_only, {n: v for n, v in values.items() if n not in shown}
 
     def _merge_states(self) -> list[Slot]:
         return [
@@ -205,27 +222,30 @@ class Chain:
     def preceded_by(self, stage: type[Stage]) -> Chain:
         """This chain with one more stage in front of it, its settings keyword-only."""
         front = Part(stage, _prefix(stage, {p.prefix for p in self.parts}), {})
-        values = {name: s.default for name, s in self.settings.items()}
-        longer = Chain(self.name, [front, *self.parts], values, "", self.doc, self.aliases)
-        longer.positional, longer.fixed = self.positional, self.fixed
-        longer.keyword_only = [*self.keyword_only, *stage.declaration.settings]
-        return longer
+        signature = self.signature.with_keywords(stage.declaration.settings)
+        return self._with([front, *self.parts], signature)
 
     def followed_by(self, stage: type[Stage], names: Mapping[str, str]) -> Chain:
         """This chain with one more stage behind it, under the given public names; its settings are
         in no signature, and come from the group."""
         back = Part(stage, _prefix(stage, {p.prefix for p in self.parts}), names)
+        return self._with([*self.parts, back], self.signature)
+
+    def _with(self, parts: Sequence[Part], signature: Signature) -> Chain:
+        """Other parts under the same name, with the same defaults."""
         values = {name: s.default for name, s in self.settings.items()}
-        longer = Chain(self.name, [*self.parts, back], values, "", self.doc, self.aliases)
-        longer.positional, longer.keyword_only = self.positional, self.keyword_only
-        longer.fixed = self.fixed
-        return longer
+        return Chain(self.name, parts, values, signature, self.doc, self.aliases)
+
+    @property
+    def fixed(self) -> Mapping[str, Any]:
+        """The settings that the constructor does not take, with their values."""
+        return self.signature.fixed
 
     @property
     def defaults(self) -> dict[str, Any]:
         """What a parameter group holds when nothing else was asked for."""
-        shown = [*self.positional, *self.keyword_only]
-        return {name: self.settings[name].default for name in shown} | self.fixed
+        shown = {name: self.settings[name].default for name in self.signature.shown}
+        return {**shown, **self.fixed}
 
     def check(self, group: Mapping[str, Any]) -> None:
         """Raise ValueError or TypeError, naming the setting, for a group that is not acceptable."""
@@ -370,11 +390,9 @@ def chain(
     rules = [part.declared for part in joined if issubclass(part.declared, Rule)]
     if not rules:
         raise TypeError(f"{name}: a chain must contain a rule, got only stages")
-    made = Chain(
-        name, joined, inherited | defaults, signature, doc or rules[0].__doc__ or "", aliases
-    )
-    made.fixed = {n: v for n, v in defaults.items() if n in made.fixed}
-    return made
+    takes = Signature.read(signature, defaults) if signature else None
+    doc = doc or rules[0].__doc__ or ""
+    return Chain(name, joined, inherited | defaults, takes, doc, aliases)
 
 
 def _holds(slot: Slot, h: SimpleNamespace) -> bool:

@@ -1,32 +1,34 @@
-"""Every optimizer thalweg ships: which rule, which stages around it, torch's argument order."""
+"""The registry: every optimizer thalweg ships, by name.
+
+A rule's file is enough to be in it: its optimizer is the rule with the weight decay that the rule
+declares in front. What joins more than that is composed here. A chain is made when it is first
+asked for, so that forty rules cost a program that uses one of them nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
 
 from thalweg import rules
 from thalweg.chain import Chain, chain, named
-from thalweg.stages import Centralize, Decay, Lookahead
+from thalweg.rule import Declared
+from thalweg.rules import RULES
+from thalweg.stages import Centralize, Decay, DecoupledDecay, Lookahead
 
-__all__ = ["OPTIMIZERS"]
+__all__ = ["OPTIMIZERS", "Registry"]
 
-SGD = chain(
-    "SGD",
-    Decay,
-    rules.SGD,
-    signature="lr, momentum, dampening, weight_decay, nesterov",
-)
+# the stage in front of a rule, by the kind of decay that the rule declares
+_DECAYS: dict[str, type[Declared]] = {
+    "coupled": Decay,
+    "either": Decay,
+    "decoupled": DecoupledDecay,
+}
 
-Adam = chain(
-    "Adam",
-    Decay,
-    rules.Adam,
-    signature="lr, betas, eps, weight_decay, amsgrad, *, decoupled_weight_decay",
-)
 
-AdamW = chain(
-    "AdamW",
-    Adam,
-    signature="lr, betas, eps, weight_decay, amsgrad",
-    weight_decay=1e-2,
-    decoupled_weight_decay=True,
-    doc="""AdamW: Adam with decoupled weight decay.
+def _adamw() -> Chain:
+    """AdamW: Adam with decoupled weight decay.
 
     Every weight loses the same share per step, whatever its gradient's scale, where Adam's own
     decay would be divided by it. The default for transformers.
@@ -41,60 +43,19 @@ AdamW = chain(
     Paper: Loshchilov and Hutter 2019, arXiv:1711.05101, Algorithm 2.
     Differs: as torch, the schedule multiplier of the paper is lr itself, and vmax is taken
     before the bias correction.
-    """,
-)
+    """
+    return chain(
+        "AdamW",
+        OPTIMIZERS["Adam"],
+        signature="lr, betas, eps, weight_decay, amsgrad",
+        weight_decay=1e-2,
+        decoupled_weight_decay=True,
+        doc=_adamw.__doc__ or "",
+    )
 
-Adadelta = chain("Adadelta", Decay, rules.Adadelta, signature="lr, rho, eps, weight_decay")
 
-Adagrad = chain(
-    "Adagrad",
-    Decay,
-    rules.Adagrad,
-    signature="lr, lr_decay, weight_decay, initial_accumulator_value, eps",
-)
-
-Adamax = chain("Adamax", Decay, rules.Adamax, signature="lr, betas, eps, weight_decay")
-
-ASGD = chain("ASGD", Decay, rules.ASGD, signature="lr, lambd, alpha, t0, weight_decay")
-
-NAdam = chain(
-    "NAdam",
-    Decay,
-    rules.NAdam,
-    signature="lr, betas, eps, weight_decay, momentum_decay, decoupled_weight_decay",
-)
-
-RAdam = chain(
-    "RAdam",
-    Decay,
-    rules.RAdam,
-    signature="lr, betas, eps, weight_decay, decoupled_weight_decay",
-)
-
-RMSprop = chain(
-    "RMSprop",
-    Decay,
-    rules.RMSprop,
-    signature="lr, alpha, eps, weight_decay, momentum, centered",
-)
-
-Rprop = chain("Rprop", rules.Rprop, signature="lr, etas, step_sizes")
-
-SparseAdam = chain("SparseAdam", rules.SparseAdam, signature="lr, betas, eps")
-
-Ranger = chain(
-    "Ranger",
-    named(Centralize, use="use_gc", conv_only="gc_conv_only", normalize="gc_normalize"),
-    Decay,
-    rules.RAdam,
-    Lookahead,
-    signature="lr, betas, eps, weight_decay, alpha, k, n_sma_threshold, use_gc, gc_conv_only, *, "
-    "gc_normalize, warmup_mode",
-    aliases={"N_sma_threshhold": "n_sma_threshold"},
-    betas=(0.95, 0.999),
-    eps=1e-5,
-    decoupled_weight_decay=True,
-    doc="""Ranger: RAdam with centralized gradients, decoupled decay and Lookahead.
+def _ranger() -> Chain:
+    """Ranger: RAdam with centralized gradients, decoupled decay and Lookahead.
 
     RAdam needs no warm-up, Lookahead less tuning, centralized gradients generalize a
     little better: a safe first choice for a network nobody has tuned yet. Evaluate on
@@ -111,24 +72,55 @@ Ranger = chain(
     Paper: Wright 2019 (the combination); Liu et al. 2020, arXiv:1908.03265; Zhang et al.
     2019, arXiv:1907.08610; Yong et al. 2020, arXiv:2004.01461.
     Differs: not in torch. Follows the author's ranger.py; use_gc=False, ignored there, works.
-    """,
-)
-
-OPTIMIZERS: dict[str, Chain] = {
-    c.name: c
-    for c in (
-        SGD,
-        Adadelta,
-        Adagrad,
-        Adam,
-        AdamW,
-        Adamax,
-        ASGD,
-        NAdam,
-        RAdam,
-        RMSprop,
-        Rprop,
-        SparseAdam,
-        Ranger,
+    """
+    return chain(
+        "Ranger",
+        named(Centralize, use="use_gc", conv_only="gc_conv_only", normalize="gc_normalize"),
+        Decay,
+        rules.RAdam,
+        Lookahead,
+        signature="lr, betas, eps, weight_decay, alpha, k, n_sma_threshold, use_gc, gc_conv_only, "
+        "*, gc_normalize, warmup_mode",
+        aliases={"N_sma_threshhold": "n_sma_threshold"},
+        betas=(0.95, 0.999),
+        eps=1e-5,
+        decoupled_weight_decay=True,
+        doc=_ranger.__doc__ or "",
     )
-}
+
+
+# what is more than a rule with its decay
+_COMPOSITES: dict[str, Callable[[], Chain]] = {"AdamW": _adamw, "Ranger": _ranger}
+
+
+def _plain(name: str) -> Chain:
+    """The optimizer that a rule is by itself."""
+    rule = getattr(rules, name)
+    parts = [rule] if rule.decay is None else [_DECAYS[rule.decay], rule]
+    fixed: dict[str, Any] = {"decoupled_weight_decay": True} if rule.decay == "decoupled" else {}
+    return chain(name, *parts, signature=rule.signature, aliases=rule.aliases, **fixed)
+
+
+class Registry(Mapping[str, Chain]):
+    """Optimizers by name, each made once, when it is first asked for."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], Chain]]) -> None:
+        self._makers = dict(sorted(makers.items()))
+        self._made: dict[str, Chain] = {}
+
+    def __getitem__(self, name: str) -> Chain:
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+        return self._made[name]
+
+    def __contains__(self, name: object) -> bool:  # without making it
+        return name in self._makers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+
+OPTIMIZERS = Registry({**{name: partial(_plain, name) for name in RULES}, **_COMPOSITES})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -244,6 +244,15 @@ class Declared:
 class Rule(Declared):
     """One optimizer, as the lines of its paper: subclass it and declare."""
 
+    signature: ClassVar[str] = ""
+    """The constructor's settings in order, "lr, betas, *, amsgrad"; left out, it is all of them."""
+    aliases: ClassVar[Mapping[str, str]] = {}
+    """Other names of settings."""
+    decay: ClassVar[str | None] = None
+    """The weight decay its optimizer has: "coupled" (L2, through the gradient), "decoupled",
+    "either" as `decoupled_weight_decay` says, or none."""
+    torch_flags: ClassVar[str] = ""
+    """The flags that torch's constructor takes by position, behind the settings."""
     takes_sparse: ClassVar[bool] = False
     """Whether gradients may be sparse; a missing row is one of zeros, or `rests`."""
     rows_only: ClassVar[bool] = False

@@ -10,8 +10,10 @@ import pytest
 
 from thalweg import optim, rules, stages
 from thalweg.optimizers import OPTIMIZERS
+from thalweg.rules import RULES
+from thalweg.stages import STAGES
 
-DECLARED = [getattr(package, name) for package in (rules, stages) for name in package.__all__]
+DECLARED = [getattr(rules, name) for name in RULES] + [getattr(stages, name) for name in STAGES]
 CLASSES = [getattr(optim, name) for name in OPTIMIZERS]
 
 

@@ -108,8 +108,8 @@ def test_only_its_home_names_a_framework(frameworks, home):
 @pytest.mark.parametrize(
     ("folder", "allowed"),
     [
-        ("rules", {"thalweg.rule", "thalweg.elementwise", "thalweg.rules"}),
-        ("stages", {"thalweg.rule", "thalweg.elementwise", "thalweg.stages"}),
+        ("rules", {"thalweg.rule", "thalweg.elementwise", "thalweg.rules", "thalweg.shelf"}),
+        ("stages", {"thalweg.rule", "thalweg.elementwise", "thalweg.stages", "thalweg.shelf"}),
     ],
 )
 def test_declarations_import_only_what_they_are_written_with(folder, allowed):

@@ -9,44 +9,19 @@ from torch import Tensor
 from torch.nn import Parameter
 
 import thalweg.optim as optim
+from tests.cases import SUBJECTS
+from thalweg.optimizers import OPTIMIZERS
 
-# every class of ours, with settings that leave none of its states out; what a state starts as is
-# a power of two, which no type rounds
-OURS = {
-    "SGD": {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01},
-    "Adam": {"lr": 0.01, "amsgrad": True, "weight_decay": 0.01},
-    "AdamW": {"lr": 0.01},
-    "Adadelta": {"lr": 0.5, "eps": 1e-3, "weight_decay": 0.01},
-    "Adagrad": {"lr": 0.01, "lr_decay": 0.1, "initial_accumulator_value": 0.125},
-    "Adamax": {"lr": 0.01, "weight_decay": 0.01},
-    "ASGD": {"lr": 0.01, "lambd": 0.01, "t0": 3.0},
-    "NAdam": {"lr": 0.01, "momentum_decay": 0.01},
-    "RAdam": {"lr": 0.01, "betas": (0.9, 0.95)},
-    "RMSprop": {"lr": 0.01, "momentum": 0.9, "centered": True, "eps": 1e-3},
-    "Rprop": {"lr": 0.015625, "step_sizes": (1e-4, 0.1)},
-    "Ranger": {"lr": 0.01, "betas": (0.9, 0.95), "k": 4, "weight_decay": 0.01},
-}
+# every class of ours, with settings that leave none of its states out
+EVERY = {one.name: one.whole for one in SUBJECTS}
+# without those that are made for sparse gradients
+OURS = {one.name: one.whole for one in SUBJECTS if not one.is_for_sparse}
 # those that torch has too
-TWINS = {name: settings for name, settings in OURS.items() if name != "Ranger"}
-# with the one that is made for sparse gradients and counts its steps in a Python int
-EVERY = {**OURS, "SparseAdam": {"lr": 0.01}}
-
+TWINS = {one.name: one.whole for one in SUBJECTS if one.has_twin and not one.is_for_sparse}
+# those that count their steps
+COUNTING = [name for name in OURS if "step" in OPTIMIZERS[name].cells]
 # other values for settings of each class, all of them good in mid-run as well
-_OF_ADAM = {"betas": (0.7, 0.8), "eps": 1e-3}
-CHANGED = {
-    "SGD": {"momentum": 0.5, "nesterov": False},
-    "Adam": _OF_ADAM,
-    "AdamW": _OF_ADAM,
-    "Adadelta": {"rho": 0.7, "eps": 1e-3},
-    "Adagrad": {"lr_decay": 0.3, "eps": 1e-3},
-    "Adamax": _OF_ADAM,
-    "ASGD": {"lambd": 0.1, "alpha": 0.5, "t0": 1.0},
-    "NAdam": {**_OF_ADAM, "momentum_decay": 0.1},
-    "RAdam": _OF_ADAM,
-    "RMSprop": {"alpha": 0.8, "momentum": 0.5},
-    "Rprop": {"etas": (0.4, 1.3), "step_sizes": (1e-3, 0.05)},
-    "Ranger": {**_OF_ADAM, "alpha": 0.8},
-}
+CHANGED = {one.name: one.changed for one in SUBJECTS if not one.is_for_sparse}
 
 SHAPES = ((3, 4), (4,), (), (2, 3, 2, 2), (0, 3))
 

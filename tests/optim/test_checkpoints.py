@@ -8,6 +8,7 @@ from torch.nn import Parameter
 
 import thalweg.optim as optim
 from tests.optim.runs import (
+    COUNTING,
     OURS,
     SHAPES,
     TWINS,
@@ -229,7 +230,7 @@ def test_numbers_that_torch_has_rounded_to_a_narrow_type_go_on_in_a_wide_one(nam
     assert {held[key].dtype for held in opt.state.values()} == {torch.float32}
 
 
-@pytest.mark.parametrize("name", [n for n in OURS if n != "SGD"])
+@pytest.mark.parametrize("name", COUNTING)
 def test_a_step_kept_as_a_number_is_read_to_its_last_digit(name):
     """Also where the default type is too narrow for it, as bf16 is for 1001."""
     opt = ours(name, weights())
@@ -247,7 +248,7 @@ def test_a_step_kept_as_a_number_is_read_to_its_last_digit(name):
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.int64], ids=str)
-@pytest.mark.parametrize("name", [n for n in OURS if n != "SGD"])
+@pytest.mark.parametrize("name", COUNTING)
 def test_a_step_kept_in_another_type_is_read(name, dtype):
     params, want = weights(FULL), weights(FULL)
     opt, plain = ours(name, params), ours(name, want)

@@ -7,6 +7,7 @@ import torch
 from torch.nn import Parameter
 
 from tests.optim.runs import (
+    COUNTING,
     OURS,
     all_arrays,
     arrays_of,
@@ -153,7 +154,7 @@ def test_a_state_written_from_outside_counts(name, shapes):
     assert_same(params, plain)
 
 
-@few_and_many(without=["SGD"])
+@few_and_many(without=set(OURS) - set(COUNTING))
 @pytest.mark.parametrize("way", ["in place", "replaced", "as a double"])
 def test_a_step_count_written_from_outside_counts(name, shapes, way):
     params, plain = weights(shapes), weights(shapes)

@@ -129,7 +129,7 @@ def value(one: Setting) -> st.SearchStrategy[Any]:
 @st.composite
 def given_to(draw: st.DrawFn, chain: Chain) -> dict[str, Any]:
     """Settings of a group: some of those in the constructor's signature."""
-    shown = {name: chain.settings[name] for name in [*chain.positional, *chain.keyword_only]}
+    shown = {name: chain.settings[name] for name in chain.signature.shown}
     found = draw(st.fixed_dictionaries({}, optional={n: value(s) for n, s in shown.items()}))
     try:
         chain.check({**chain.defaults, **found})

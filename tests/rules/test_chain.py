@@ -194,8 +194,8 @@ def test_named_renames_what_users_and_checkpoints_see():
 
 def test_a_signature_orders_the_constructor():
     made = chain("Mine", Decay, rules.SGD, signature="weight_decay, lr, *, momentum")
-    assert made.positional == ["weight_decay", "lr"]
-    assert made.keyword_only == ["momentum"]
+    assert made.signature.positional == ("weight_decay", "lr")
+    assert made.signature.keyword_only == ("momentum",)
     assert list(made.defaults) == ["weight_decay", "lr", "momentum"]
 
 
@@ -258,8 +258,8 @@ def test_an_outer_chain_keeps_the_inner_one_s_names():
 def test_a_stage_in_front_leaves_the_chain_it_is_put_before_alone():
     sgd = OPTIMIZERS["SGD"]
     longer = sgd.preceded_by(Maximize)
-    assert longer.positional == sgd.positional
-    assert longer.keyword_only == [*sgd.keyword_only, "maximize"]
+    assert longer.signature.positional == sgd.signature.positional
+    assert longer.signature.keyword_only == (*sgd.signature.keyword_only, "maximize")
     assert "maximize" not in sgd.settings
     assert "maximize" not in sgd.defaults
 

@@ -36,7 +36,7 @@ def test_nan_and_infinity_are_where_torch_has_them(one, before, oracle):
         pytest.skip("v - a^2 is one instruction in torch and in the kernel; in NumPy a^2 overflows")
     border = Border(one.chain, (one.settings, [P]), forms=["float32"] * 3, oracle=oracle)
     p = torch.tensor(P, requires_grad=True)
-    opt = getattr(torch.optim, one.torch)([p], foreach=False, **one.torch_settings)
+    opt = getattr(torch.optim, one.torch)([p], foreach=False, **one.settings)
     for grad in [*[np.ones_like(G)] * before, G, *LATER]:
         with np.errstate(all="ignore"):
             border.step([grad])

@@ -31,7 +31,7 @@ def one_by_one(one, values):
     """torch's class in its plain loop form, which is what its formulas are checked in."""
     params = [torch.tensor(value, requires_grad=True) for value in values]
     made = getattr(torch.optim, one.torch)
-    return params, made(params, foreach=False, **one.torch_settings)
+    return params, made(params, foreach=False, **one.settings)
 
 
 @pytest.fixture

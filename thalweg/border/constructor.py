@@ -28,9 +28,9 @@ def constructor(
         kinds("self", kinds.POSITIONAL_OR_KEYWORD),
         kinds("params", kinds.POSITIONAL_OR_KEYWORD),
     ]
-    shown = {n: made.settings[n].default for n in [*made.positional, *made.keyword_only]}
+    shown = {n: made.settings[n].default for n in made.signature.shown}
     defaults = {**shown, **extras}
-    positional = [*made.positional, *by_position]
+    positional = [*made.signature.positional, *by_position]
     rest = [name for name in defaults if name not in positional]
     parameters += [kinds(n, kinds.POSITIONAL_OR_KEYWORD, default=defaults[n]) for n in positional]
     parameters += [kinds(n, kinds.KEYWORD_ONLY, default=defaults[n]) for n in rest]

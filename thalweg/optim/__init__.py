@@ -26,48 +26,29 @@ from thalweg.optim.matrices.muon import Muon
 from thalweg.optimizers import OPTIMIZERS
 
 __all__ = [
-    "ASGD",
     "LBFGS",
-    "SGD",
-    "Adadelta",
     "Adafactor",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Adamax",
     "BaseOptimizer",
     "FusedOptimizer",
     "Muon",
-    "NAdam",
     "Optimizer",
-    "RAdam",
-    "RMSprop",
-    "Ranger",
-    "Rprop",
-    "SparseAdam",
     "lr_scheduler",
     "optimizer",
     "swa_utils",
+    *OPTIMIZERS,
 ]
-
-# beside the settings, what torch's constructors take by position
-Adadelta = optimizer(OPTIMIZERS["Adadelta"], "foreach")
-Adagrad = optimizer(OPTIMIZERS["Adagrad"], "foreach")
-Adam = optimizer(OPTIMIZERS["Adam"])
-AdamW = optimizer(OPTIMIZERS["AdamW"])
-Adamax = optimizer(OPTIMIZERS["Adamax"], "foreach")
-ASGD = optimizer(OPTIMIZERS["ASGD"], "foreach, maximize, differentiable, capturable")
-NAdam = optimizer(OPTIMIZERS["NAdam"])
-RAdam = optimizer(OPTIMIZERS["RAdam"])
-Ranger = optimizer(OPTIMIZERS["Ranger"])
-RMSprop = optimizer(OPTIMIZERS["RMSprop"], "capturable, foreach, maximize, differentiable")
-Rprop = optimizer(OPTIMIZERS["Rprop"])
-SGD = optimizer(OPTIMIZERS["SGD"])
-SparseAdam = optimizer(OPTIMIZERS["SparseAdam"], "maximize")
 
 
 def __getattr__(name: str) -> Any:
-    """Names of torch.optim that are not ours, such as those of later versions."""
+    """An optimizer of the registry, made when it is first asked for; else what is torch's, such as
+    the names of later versions."""
+    if name in OPTIMIZERS:
+        made = globals()[name] = optimizer(OPTIMIZERS[name])
+        return made
     if name.startswith("__") or not hasattr(_torch_optim, name):
         raise AttributeError(f"neither thalweg.optim nor torch.optim has {name!r}")
     return getattr(_torch_optim, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_torch_optim.__all__})

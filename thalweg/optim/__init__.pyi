@@ -20,6 +20,7 @@ __all__ = [
     "ASGD",
     "LBFGS",
     "SGD",
+    "AdaBelief",
     "Adadelta",
     "Adafactor",
     "Adagrad",
@@ -28,6 +29,7 @@ __all__ = [
     "Adamax",
     "BaseOptimizer",
     "FusedOptimizer",
+    "Lion",
     "Muon",
     "NAdam",
     "Optimizer",
@@ -41,15 +43,35 @@ __all__ = [
     "swa_utils",
 ]
 
-class SGD(FusedOptimizer):
+class ASGD(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor = 0.01,
+        lambd: float | Tensor = 0.0001,
+        alpha: float | Tensor = 0.75,
+        t0: float | Tensor = 1000000.0,
+        weight_decay: float | Tensor = 0.0,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        differentiable: bool = False,
+        capturable: bool = False,
+        *,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class AdaBelief(FusedOptimizer):
     def __init__(
         self,
         params: ParamsT,
         lr: float | Tensor = 0.001,
-        momentum: float | Tensor = 0.0,
-        dampening: float | Tensor = 0.0,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-16,
         weight_decay: float | Tensor = 0.0,
-        nesterov: bool = False,
+        rectify: bool = True,
         *,
         maximize: bool = False,
         foreach: bool | None = None,
@@ -160,20 +182,18 @@ class Adamax(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
-class ASGD(FusedOptimizer):
+class Lion(FusedOptimizer):
     def __init__(
         self,
         params: ParamsT,
-        lr: float | Tensor = 0.01,
-        lambd: float | Tensor = 0.0001,
-        alpha: float | Tensor = 0.75,
-        t0: float | Tensor = 1000000.0,
+        lr: float | Tensor = 0.0001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.99),
         weight_decay: float | Tensor = 0.0,
-        foreach: bool | None = None,
-        maximize: bool = False,
-        differentiable: bool = False,
-        capturable: bool = False,
         *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
         fused: bool | None = None,
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
@@ -242,6 +262,33 @@ class RMSprop(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class Ranger(SlowWeights, FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.95, 0.999),
+        eps: float | Tensor = 1e-05,
+        weight_decay: float | Tensor = 0.0,
+        alpha: float | Tensor = 0.5,
+        k: int = 6,
+        n_sma_threshold: float | Tensor = 5.0,
+        use_gc: bool = True,
+        gc_conv_only: bool = False,
+        *,
+        gc_normalize: bool = False,
+        warmup_mode: Literal["sgd", "skip"] = "sgd",
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+        N_sma_threshhold: float | Tensor = ...,
+    ) -> None: ...
+
 class Rprop(FusedOptimizer):
     def __init__(
         self,
@@ -249,6 +296,26 @@ class Rprop(FusedOptimizer):
         lr: float | Tensor = 0.01,
         etas: tuple[float | Tensor, float | Tensor] = (0.5, 1.2),
         step_sizes: tuple[float | Tensor, float | Tensor] = (1e-06, 50.0),
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class SGD(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor = 0.001,
+        momentum: float | Tensor = 0.0,
+        dampening: float | Tensor = 0.0,
+        weight_decay: float | Tensor = 0.0,
+        nesterov: bool = False,
         *,
         maximize: bool = False,
         foreach: bool | None = None,
@@ -276,33 +343,6 @@ class SparseAdam(FusedOptimizer):
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
         average: Average | None = None,
-    ) -> None: ...
-
-class Ranger(SlowWeights, FusedOptimizer):
-    def __init__(
-        self,
-        params: ParamsT,
-        lr: float | Tensor = 0.001,
-        betas: tuple[float | Tensor, float | Tensor] = (0.95, 0.999),
-        eps: float | Tensor = 1e-05,
-        weight_decay: float | Tensor = 0.0,
-        alpha: float | Tensor = 0.5,
-        k: int = 6,
-        n_sma_threshold: float | Tensor = 5.0,
-        use_gc: bool = True,
-        gc_conv_only: bool = False,
-        *,
-        gc_normalize: bool = False,
-        warmup_mode: Literal["sgd", "skip"] = "sgd",
-        maximize: bool = False,
-        foreach: bool | None = None,
-        capturable: bool = False,
-        differentiable: bool = False,
-        fused: bool | None = None,
-        state_dtype: Literal["param", "float32"] = "param",
-        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
-        average: Average | None = None,
-        N_sma_threshhold: float | Tensor = ...,
     ) -> None: ...
 
 def __getattr__(name: str) -> Any: ...  # whatever else torch.optim has

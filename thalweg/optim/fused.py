@@ -327,15 +327,15 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
                     held[key] = torch.tensor(float(held[key]), dtype=number_type(fused=False))
 
 
-def optimizer(rule: type[Declared] | Chain, flags: str = "") -> type[FusedOptimizer]:
+def optimizer(rule: type[Declared] | Chain) -> type[FusedOptimizer]:
     """Make a `torch.optim.Optimizer` class out of a rule or a chain.
 
         MyOpt = optimizer(chain("MyOpt", Centralize, RAdam, Lookahead))
         opt = MyOpt(model.parameters(), lr=3e-4)
 
     The constructor takes the chain's settings, `maximize`, torch's `foreach`, `capturable`,
-    `differentiable` and `fused`, and `state_dtype` and `decay_filter`. `flags` lists those of them
-    that may be given by position, in order.
+    `differentiable` and `fused`, and `state_dtype` and `decay_filter`; those that its rule lists as
+    `torch_flags` may be given by position.
     """
     if not isinstance(rule, Chain | type):
         raise TypeError(f"optimizer takes a rule or a chain, got {rule!r}")
@@ -344,7 +344,7 @@ def optimizer(rule: type[Declared] | Chain, flags: str = "") -> type[FusedOptimi
         made = made.preceded_by(Maximize)
     module = sys._getframe(1).f_globals.get("__name__", "__main__")
     has_slow_weights = any(issubclass(part.declared, Lookahead) for part in made.parts)
-    by_position = flags.replace(",", " ").split()
+    by_position = made.rules[0].torch_flags.replace(",", " ").split()
     bases = (SlowWeights, FusedOptimizer) if has_slow_weights else (FusedOptimizer,)
     body = {
         "chain": made,

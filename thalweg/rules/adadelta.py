@@ -20,6 +20,10 @@ class Adadelta(Rule):
     Differs: as torch, the step is scaled by lr (the paper has none).
     """
 
+    signature = "lr, rho, eps, weight_decay"
+    decay = "coupled"
+    torch_flags = "foreach"
+
     lr: float = setting(1.0, low=0)
     rho: float = setting(0.9, low=0, high=1)
     eps: float = setting(1e-6, low=0)

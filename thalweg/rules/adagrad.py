@@ -21,6 +21,10 @@ class Adagrad(Rule):
     raises: there the missing rows are zeros.
     """
 
+    signature = "lr, lr_decay, weight_decay, initial_accumulator_value, eps"
+    decay = "coupled"
+    torch_flags = "foreach"
+
     lr: float = setting(1e-2, low=0)
     lr_decay: float = setting(0.0, low=0)
     initial_accumulator_value: float = setting(0.0, low=0)

@@ -22,6 +22,9 @@ class Adam(Rule):
     Differs: as torch, vmax is taken before the bias correction (the paper has none).
     """
 
+    signature = "lr, betas, eps, weight_decay, amsgrad, *, decoupled_weight_decay"
+    decay = "either"
+
     lr: float = setting(1e-3, low=0)
     betas: tuple[float, float] = setting((0.9, 0.999), low=0, below=1)
     eps: float = setting(1e-8, low=0)

@@ -19,6 +19,10 @@ class Adamax(Rule):
     Differs: as torch, eps is added to |g| (the paper has none).
     """
 
+    signature = "lr, betas, eps, weight_decay"
+    decay = "coupled"
+    torch_flags = "foreach"
+
     lr: float = setting(2e-3, low=0)
     betas: tuple[float, float] = setting((0.9, 0.999), low=0, below=1)
     eps: float = setting(1e-8, low=0)

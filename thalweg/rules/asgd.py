@@ -21,6 +21,10 @@ class ASGD(Rule):
     of lambd.
     """
 
+    signature = "lr, lambd, alpha, t0, weight_decay"
+    decay = "coupled"
+    torch_flags = "foreach, maximize, differentiable, capturable"
+
     lr: float = setting(1e-2, low=0)
     lambd: float = setting(1e-4)
     alpha: float = setting(0.75)

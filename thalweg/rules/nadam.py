@@ -22,6 +22,9 @@ class NAdam(Rule):
     Differs: as torch, m itself decays with b1; the paper lets it decay with mu_t.
     """
 
+    signature = "lr, betas, eps, weight_decay, momentum_decay, decoupled_weight_decay"
+    decay = "either"
+
     lr: float = setting(2e-3, low=0)
     betas: tuple[float, float] = setting((0.9, 0.999), low=0, below=1)
     eps: float = setting(1e-8, low=0)

@@ -4,6 +4,15 @@ from thalweg.elementwise import lerp, sqrt
 from thalweg.rule import Rule, setting, state
 
 
+def rectification(b2, t, threshold):
+    """The factor r of step t, or 0 where rho, the length of the average that v is, is too short."""
+    rho_inf = 2 / (1 - b2) - 1
+    rho = rho_inf - 2 * t * b2**t / (1 - b2**t)
+    if rho <= threshold:
+        return 0.0
+    return sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))
+
+
 class RAdam(Rule):
     """Rectified Adam.
 
@@ -24,6 +33,9 @@ class RAdam(Rule):
     while rho is small, as the authors' code does by default.
     """
 
+    signature = "lr, betas, eps, weight_decay, decoupled_weight_decay"
+    decay = "either"
+
     lr: float = setting(1e-3, low=0)
     betas: tuple[float, float] = setting((0.9, 0.999), low=0, below=1)
     eps: float = setting(1e-8, low=0)
@@ -36,11 +48,7 @@ class RAdam(Rule):
     @staticmethod
     def scalars(h, t):
         b1, b2 = h.betas
-        rho_inf = 2 / (1 - b2) - 1
-        rho = rho_inf - 2 * t * b2**t / (1 - b2**t)
-        r = 0.0
-        if rho > h.n_sma_threshold:
-            r = sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))
+        r = rectification(b2, t, h.n_sma_threshold)
         return dict(b1=b1, b2=b2, step=h.lr / (1 - b1**t), r=r, c=sqrt(1 - b2**t))
 
     @staticmethod

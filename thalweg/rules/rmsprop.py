@@ -22,6 +22,10 @@ class RMSprop(Rule):
     Differs: as torch, eps is added after the root (Graves has it inside).
     """
 
+    signature = "lr, alpha, eps, weight_decay, momentum, centered"
+    decay = "coupled"
+    torch_flags = "capturable, foreach, maximize, differentiable"
+
     lr: float = setting(1e-2, low=0)
     alpha: float = setting(0.99, low=0)
     eps: float = setting(1e-8, low=0)

@@ -23,6 +23,8 @@ class Rprop(Rule):
     last one back); a NaN is no sign.
     """
 
+    signature = "lr, etas, step_sizes"
+
     lr: float = setting(1e-2, low=0)
     etas: tuple[float, float] = setting((0.5, 1.2), above=(0, 1), below=(1, None))
     step_sizes: tuple[float, float] = setting((1e-6, 50.0))

@@ -19,6 +19,9 @@ class SGD(Rule):
     is inside it); the first b is g itself, not (1 - dampening) g.
     """
 
+    signature = "lr, momentum, dampening, weight_decay, nesterov"
+    decay = "coupled"
+
     lr: float = setting(1e-3, low=0)
     momentum: float = setting(0.0, low=0)
     dampening: float = setting(0.0)

@@ -21,6 +21,9 @@ class SparseAdam(Rule):
     which it refuses too, are taken as pairs of real numbers.
     """
 
+    signature = "lr, betas, eps"
+    torch_flags = "maximize"
+
     lr: float = setting(1e-3, above=0)
     betas: tuple[float, float] = setting((0.9, 0.999), low=0, below=1)
     eps: float = setting(1e-8, above=0)

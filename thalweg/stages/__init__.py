@@ -1,20 +1,18 @@
-"""What stands around a rule, in the same pass: one stage per file."""
+"""What stands around a rule, in the same pass: one kind of stage per file."""
 
-from thalweg.stages.average import EqualAverage, ExponentialAverage
-from thalweg.stages.centralize import Centralize
-from thalweg.stages.clip import ClipNorm, ClipValue
-from thalweg.stages.decay import Decay, DecoupledDecay
-from thalweg.stages.lookahead import Lookahead
-from thalweg.stages.maximize import Maximize
+from typing import Any
 
-__all__ = [
-    "Centralize",
-    "ClipNorm",
-    "ClipValue",
-    "Decay",
-    "DecoupledDecay",
-    "EqualAverage",
-    "ExponentialAverage",
-    "Lookahead",
-    "Maximize",
-]
+from thalweg.shelf import found_in, taken
+
+STAGES = found_in(__file__)
+"""The file of each stage."""
+
+__all__ = ["STAGES", *STAGES]
+
+
+def __getattr__(name: str) -> Any:
+    return taken(__name__, STAGES, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -11,6 +11,8 @@
 and `lr_scheduler` has torch's schedulers.
 """
 
+from typing import Any
+
 from thalweg.mytorch.optim import lr_scheduler
 from thalweg.mytorch.optim.classic import SGD, AdaGrad, Adam
 from thalweg.mytorch.optim.optimizer import Optimizer, optimizer
@@ -18,32 +20,24 @@ from thalweg.mytorch.optim.scheduler import Scheduler
 from thalweg.optimizers import OPTIMIZERS
 
 __all__ = [
-    "ASGD",
     "SGD",
     "AdaGrad",
-    "Adadelta",
-    "Adagrad",
     "Adam",
-    "AdamW",
-    "Adamax",
-    "NAdam",
     "Optimizer",
-    "RAdam",
-    "RMSprop",
-    "Ranger",
-    "Rprop",
     "Scheduler",
     "lr_scheduler",
     "optimizer",
+    *(name for name in OPTIMIZERS if name not in ("SGD", "Adam")),
 ]
 
-Adadelta = optimizer(OPTIMIZERS["Adadelta"])
-Adagrad = optimizer(OPTIMIZERS["Adagrad"])
-AdamW = optimizer(OPTIMIZERS["AdamW"])
-Adamax = optimizer(OPTIMIZERS["Adamax"])
-ASGD = optimizer(OPTIMIZERS["ASGD"])
-NAdam = optimizer(OPTIMIZERS["NAdam"])
-RAdam = optimizer(OPTIMIZERS["RAdam"])
-Ranger = optimizer(OPTIMIZERS["Ranger"])
-RMSprop = optimizer(OPTIMIZERS["RMSprop"])
-Rprop = optimizer(OPTIMIZERS["Rprop"])
+
+def __getattr__(name: str) -> Any:
+    """An optimizer of the registry, made when it is first asked for."""
+    if name not in OPTIMIZERS:
+        raise AttributeError(f"thalweg.mytorch.optim has no {name!r}")
+    made = globals()[name] = optimizer(OPTIMIZERS[name])
+    return made
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -13,12 +13,14 @@ from thalweg.mytorch.optim.scheduler import Scheduler
 __all__ = [
     "ASGD",
     "SGD",
+    "AdaBelief",
     "AdaGrad",
     "Adadelta",
     "Adagrad",
     "Adam",
     "AdamW",
     "Adamax",
+    "Lion",
     "NAdam",
     "Optimizer",
     "RAdam",
@@ -26,6 +28,7 @@ __all__ = [
     "Ranger",
     "Rprop",
     "Scheduler",
+    "SparseAdam",
     "lr_scheduler",
     "optimizer",
 ]
@@ -63,6 +66,21 @@ class SGD(Optimizer):
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
         lr_decay: float = 0.0,
+    ) -> None: ...
+
+class AdaBelief(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-16,
+        weight_decay: float = 0.0,
+        rectify: bool = True,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
     ) -> None: ...
 
 class AdaGrad(Optimizer):
@@ -153,6 +171,19 @@ class Adamax(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class Lion(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.0001,
+        betas: tuple[float, float] = (0.9, 0.99),
+        weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class NAdam(Optimizer):
     def __init__(
         self,
@@ -229,6 +260,19 @@ class Rprop(Optimizer):
         lr: float = 0.01,
         etas: tuple[float, float] = (0.5, 1.2),
         step_sizes: tuple[float, float] = (1e-06, 50.0),
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class SparseAdam(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
         *,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,

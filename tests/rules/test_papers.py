@@ -1,0 +1,32 @@
+"""The oracle follows the paper: a loop over NumPy arrays, written apart from it."""
+
+import numpy as np
+import pytest
+
+from tests.cases import CASES, SUBJECTS
+from tests.fuse.border import Border
+from thalweg.optimizers import OPTIMIZERS
+
+STEPS = 50
+SHAPES = [(4, 3), (5,), (), (2, 3, 2, 2)]
+
+
+@pytest.mark.parametrize("one", CASES, ids=str)
+def test_the_oracle_follows_the_lines_of_the_paper(one):
+    rng = np.random.default_rng(3)
+    values = [rng.standard_normal(shape) for shape in SHAPES]
+    grads = [[rng.standard_normal(shape) for shape in SHAPES] for _ in range(STEPS)]
+    oracle = Border(one.chain, (one.settings, values), oracle=True)
+    papers = [
+        one.reference(value, [g[i] for g in grads], **one.settings)
+        for i, value in enumerate(values)
+    ]
+    for g in grads:
+        oracle.step(g)
+        for have, paper in zip(oracle.params, papers, strict=True):
+            # the order of operations differs, and 50 steps add up its roundings
+            np.testing.assert_allclose(have, next(paper), rtol=1e-10, atol=1e-12)
+
+
+def test_every_optimizer_has_an_entry():
+    assert sorted(one.name for one in SUBJECTS) == sorted(OPTIMIZERS)
