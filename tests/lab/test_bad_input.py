@@ -25,8 +25,8 @@ def refusal(arguments, monkeypatch, capsys) -> str:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["adma"], "no optimizer is called 'adma' (did you mean Adam?); there are SGD, Adadelta,"),
-        (["quasar"], "no optimizer is called 'quasar'; there are SGD, Adadelta,"),
+        (["adma"], "no optimizer is called 'adma' (did you mean Adam?); there are ASGD, AdaBelief,"),
+        (["quasar"], "no optimizer is called 'quasar'; there are ASGD, AdaBelief,"),
         (["--lr", "adam=abc"], "Adam: lr must be a number above 0, got 'abc'"),
         (["--lr", "adam=-1"], "Adam: lr must be a number above 0, got '-1'"),
         (["--lr", "adam=0"], "Adam: lr must be a number above 0, got '0'"),

@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
+from tests.cases import SUBJECTS
 from tests.mytorch.agreement import needs_torch
 from tests.mytorch.steps import (
     EVERY,
@@ -270,7 +271,8 @@ def test_what_is_no_state_is_said_to_be_none():
 
 # To torch and back.
 
-TWINS = [name for name in EVERY if name not in ("Ranger", "AdaGrad")]
+# what torch has, and steps with dense gradients
+TWINS = [one.name for one in SUBJECTS if one.has_twin and not one.is_for_sparse]
 
 
 @pytest.fixture
