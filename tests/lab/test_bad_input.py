@@ -25,7 +25,7 @@ def refusal(arguments, monkeypatch, capsys) -> str:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["adma"], "no optimizer is called 'adma' (did you mean Adam?); there are ASGD, AdaBelief,"),
+        (["adma"], "no optimizer is called 'adma' (did you mean Adam?); there are ASGD, Ada"),
         (["quasar"], "no optimizer is called 'quasar'; there are ASGD, AdaBelief,"),
         (["--lr", "adam=abc"], "Adam: lr must be a number above 0, got 'abc'"),
         (["--lr", "adam=-1"], "Adam: lr must be a number above 0, got '-1'"),
