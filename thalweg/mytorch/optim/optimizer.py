@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from types import MappingProxyType
@@ -19,7 +18,8 @@ from thalweg.chain import Chain, chain
 from thalweg.fuse import threads
 from thalweg.mytorch.graph import enable_grad
 from thalweg.mytorch.nn import Module, Parameter
-from thalweg.mytorch.optim.memory import FORMATS, Layout, Turn, first_state, ready_gradient
+from thalweg.mytorch.optim.loading import fitting
+from thalweg.mytorch.optim.memory import Layout, Turn, first_state, ready_gradient
 from thalweg.rule import Declared, Rule
 from thalweg.stages import Lookahead, Maximize
 
@@ -27,10 +27,6 @@ __all__ = ["Optimizer", "optimizer"]
 
 # what the constructor takes beside the chain's settings, kept in every group
 EXTRAS: dict[str, Any] = {"decay_filter": None, "average": None}
-
-# the numbers of a state that count something
-_COUNTS = ("step", "n_averaged")
-_LARGEST_COUNT = 2**53
 
 # what a copy or a file does without: it is found again, or belongs to a `with` block
 _PASSING = ("chain", "_layout", "_predicate", "_swapped")
@@ -231,36 +227,12 @@ class Optimizer(AveragedWeights):
                 f"{', '.join(map(repr, strange))}"
             )
         self.state = {
-            owners[i]: self._fitting(f"{title}: parameter {i}", owners[i], held)
+            owners[i]: fitting(
+                f"{title}: parameter {i}", self.chain, type(self).chain, owners[i], held
+            )
             for i, held in loaded["state"].items()
         }
         self._layout = None
-
-    def _fitting(self, title: str, p: Parameter, held: Mapping[str, Any]) -> dict[str, Any]:
-        """A parameter's loaded state: arrays of its shape, and numbers."""
-        if not isinstance(held, Mapping):
-            raise ValueError(f"{title}: a state must be a dict, got {held!r}")
-        # as old versions of torch say that there is no buffer
-        given = {key: value for key, value in held.items() if value is not None}
-        lacking = [key for key in self._needed if key not in given]
-        if given and lacking:
-            raise ValueError(f"{title}: the state must have {', '.join(map(repr, lacking))} too")
-        arrays = {slot.key for slot in self.chain.slots}
-        found: dict[str, Any] = {}
-        for key, value in given.items():
-            where = f"{title}: the state {key!r}"
-            if key in self.chain.cells:
-                found[key] = _number(where, value, is_count=key in _COUNTS)
-            else:
-                found[key] = _array(where, value, p) if key in arrays else value
-        return found
-
-    @property
-    def _needed(self) -> list[str]:
-        """What the state of every parameter has that was ever stepped."""
-        made = type(self).chain  # without an average, which may be new
-        slots = [slot for slot in made.slots if issubclass(slot.part.declared, Rule)]
-        return [*made.cells, *(slot.key for slot in slots if slot.state.when is None)]
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in vars(self).items() if key not in _PASSING}
@@ -319,30 +291,6 @@ def optimizer(rule: type[Declared] | Chain) -> type[Optimizer]:
 def _evaluated(closure: Callable[[], Any]) -> Any:
     with enable_grad():
         return closure()
-
-
-def _number(where: str, value: Any, is_count: bool) -> float:
-    """A number kept per parameter, out of whatever a file holds it as."""
-    array = np.asarray(None if isinstance(value, list | tuple | str) else value)
-    if array.size == 1 and array.dtype.kind in "iuf":
-        number = float(array.reshape(()))
-        is_whole = 0 <= number <= _LARGEST_COUNT and not number % 1
-        if is_whole if is_count else math.isfinite(number):
-            return number
-    kind = "a whole number from 0 to 2^53" if is_count else "a finite number"
-    raise ValueError(f"{where} must be {kind}, got {value!r}")
-
-
-def _array(where: str, value: Any, p: Parameter) -> np.ndarray:
-    """An array kept per parameter, apart from the one it was given as."""
-    array = np.asarray(value)
-    native = array.dtype.newbyteorder("=")
-    if native not in FORMATS or array.shape != p.shape:
-        raise ValueError(
-            f"{where} must be an array of float32 or float64 and of its parameter's shape "
-            f"{p.shape}, got {array.dtype} of shape {array.shape}"
-        )
-    return np.array(array, native, order="C")
 
 
 def _plain(average: Any) -> dict[str, Any]:
