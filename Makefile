@@ -1,20 +1,32 @@
 # The same verbs for people and for CI. Each one makes .venv from nothing if it has to, so the
 # first run takes a minute or two and the later ones start at once.
 #
-#   make test ARGS='-k ranger'     ARGS is handed on to the command behind demo, test and bench
+#   make test ARGS='-k ranger'     ARGS is handed on to the command behind a target
+#   make test WORKERS=1            so many tests at once; without it, as many as there are cores
 #   make test PYTHON=python3.12    the interpreter that .venv is made with
 
-PYTHON ?= python3
-ARGS   ?=
-VENV   := .venv
-BIN    := $(VENV)/bin
+PYTHON  ?= python3
+ARGS    ?=
+WORKERS ?= auto
+N       ?= 20
+VENV    := .venv
+BIN     := $(VENV)/bin
 
-# Constrained twice: what is installed, and what builds it.
-INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt \
-	--build-constraint constraints.txt
+# The pinned versions want Python 3.11: an older one takes what it can get. Constrained twice: what
+# is installed, and what builds it.
+PINS    := $(shell $(PYTHON) -c 'import sys; print("constraints.txt" * (sys.version_info >= (3, 11)))')
+INSTALL := $(BIN)/python -m pip install --quiet \
+	$(if $(PINS),--constraint $(PINS) --build-constraint $(PINS))
+
+# Whoever is done first takes tests from the other, and a module stays together otherwise.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+QUICK  := -m "not slow and not dist"
+
+# Bytecode is written, or each worker and each process that a test starts compiles all anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench stubs clean
+.PHONY: help demo test quick repeat wheel versions check format bench stubs clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -23,7 +35,23 @@ demo: $(VENV)/lab.stamp ## train a network with five optimizers and compare them
 	$(BIN)/thalweg compare $(ARGS)
 
 test: $(VENV)/dev.stamp ## run every test, slow ones too
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
+
+quick: $(VENV)/dev.stamp ## run the quick tests: no compiler, no processes, no long parity runs
+	$(PYTEST) $(QUICK) $(ARGS)
+
+repeat: $(VENV)/dev.stamp ## run the quick tests N times (20), each time in another order
+	@for round in $$(seq $(N)); do \
+		seed=$$(shuf -i 1-999999999 -n 1); \
+		echo "round $$round of $(N), --randomly-seed=$$seed"; \
+		$(PYTEST) $(QUICK) -q --randomly-seed=$$seed $(ARGS) || exit 1; \
+	done; echo "$(N) rounds, none of them red"
+
+wheel: $(VENV)/dev.stamp ## build sdist and wheel, and run the quick tests on the wheel alone
+	$(BIN)/python scripts/try_the_wheel.py
+
+versions: $(VENV)/dev.stamp ## the same without torch on other Pythons (ARGS, else all found)
+	$(BIN)/python scripts/try_the_wheel.py $(or $(ARGS),others)
 
 check: $(VENV)/dev.stamp ## formatting, lint and types, changing nothing
 	$(BIN)/ruff format --check .

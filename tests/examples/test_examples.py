@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +21,24 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 sys.exit("torch was imported" if "torch" in sys.modules else 0)
 """
 
+# Runs it likewise and presses Ctrl-C in its own process, at one place of one epoch: a signal sent
+# from outside comes when the machine has time for it.
+STOPPED = """
+import runpy, signal, sys
+from thalweg.mytorch import checkpoint, optim
+place, calls, *sys.argv = sys.argv[1:]
+owner, name = {"batch": (optim.AdamW, "step"), "save": (checkpoint, "save")}[place]
+original, left = getattr(owner, name), int(calls)
+def counted(*arguments):
+    global left
+    original(*arguments)
+    left -= 1
+    if not left:
+        signal.raise_signal(signal.SIGINT)
+setattr(owner, name, counted)
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
 # With a network this small, two threads of matrix products only wait for each other.
 ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
@@ -39,14 +56,13 @@ TRAININGS = [
 pytestmark = pytest.mark.slow
 
 
-def command(script: str, *arguments: str) -> list[str]:
-    return [sys.executable, "-c", RUNNER, str(EXAMPLES / f"{script}.py"), *arguments]
+def start(runner: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", runner, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=ENVIRONMENT)
 
 
 def run(script: str, *arguments: str, cwd: Path) -> str:
-    done = subprocess.run(
-        command(script, *arguments), capture_output=True, text=True, cwd=cwd, env=ENVIRONMENT
-    )
+    done = start(RUNNER, str(EXAMPLES / f"{script}.py"), *arguments, cwd=cwd)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
@@ -69,42 +85,36 @@ def test_it_reads_as_many_images_as_it_should_and_draws_its_loss(
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path):
-    through, stopped = tmp_path / "through", tmp_path / "stopped"
-    through.mkdir()
-    stopped.mkdir()
-    whole = losses(run("resume", cwd=through))
-    first = losses(stop(cwd=stopped, after="epoch  7"))
-    rest = losses(run("resume", cwd=stopped))
-    assert len(whole) == 20
-    assert 7 <= len(first) < 20
-    # Not their sum: Ctrl-C may come between saving an epoch and printing its loss.
-    assert first == whole[: len(first)]
-    assert rest == whole[-len(rest) :]
-    ours, theirs = (load_file(folder / "runs/resume.safetensors") for folder in (through, stopped))
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> tuple[list[float], Path]:
+    """A training that nobody stopped: its losses, and where it ran."""
+    place = tmp_path_factory.mktemp("whole")
+    return losses(run("resume", cwd=place)), place
+
+
+# What was called how often when Ctrl-C came, and the epochs that were printed and saved by then.
+BATCHES = 75  # in an epoch
+STOPS = [("batch", 7 * BATCHES + 30, 7, 7), ("save", 8, 7, 8)]
+
+
+@pytest.mark.parametrize(
+    ("place", "calls", "printed", "saved"),
+    STOPS,
+    ids=["within an epoch", "between saving and printing"],
+)
+def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(
+    whole, place, calls, printed, saved, tmp_path
+):
+    (all_losses, through), script = whole, str(EXAMPLES / "resume.py")
+    assert len(all_losses) == 20
+    stopped = start(STOPPED, place, str(calls), script, cwd=tmp_path)
+    assert stopped.returncode != 0
+    assert "KeyboardInterrupt" in stopped.stderr
+    assert losses(stopped.stdout) == all_losses[:printed]
+    assert losses(run("resume", cwd=tmp_path)) == all_losses[saved:]
+    ours, theirs = (load_file(folder / "runs/resume.safetensors") for folder in (through, tmp_path))
     assert ours.keys() == theirs.keys()
     assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
-
-
-def stop(cwd: Path, after: str) -> str:
-    """Start the example and press Ctrl-C once it has printed some words."""
-    running = subprocess.Popen(
-        command("resume"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=cwd,
-        env=ENVIRONMENT,
-    )
-    shown = []
-    for line in running.stdout:
-        shown.append(line)
-        if line.startswith(after):
-            running.send_signal(signal.SIGINT)
-            break
-    rest, _ = running.communicate()
-    assert running.returncode != 0
-    return "".join(shown) + rest
 
 
 def test_every_example_is_run_here():

@@ -12,6 +12,8 @@ from tests.fuse.border import Border
 from thalweg import rules
 from thalweg.chain import chain
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 STEP = """
 import numpy as np

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cases import CASES
@@ -156,7 +156,6 @@ def problems(draw):
     )
 
 
-@settings(max_examples=60, deadline=None)
 @given(problems())
 def test_any_shapes_and_settings_follow_the_oracle(problem):
     one, shapes, lr, steps, seed = problem

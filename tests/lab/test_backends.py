@@ -4,15 +4,17 @@ import math
 import os
 import subprocess
 import sys
+from importlib import metadata
 
 import numpy as np
 import pytest
 
-from tests.lab.conftest import run_thalweg
+from tests.lab.conftest import read_strictly, run_thalweg
 from thalweg.lab.contest import Contest
 from thalweg.lab.contestants import DEFAULT_NAMES, Budget, enter
 from thalweg.lab.digits import load_tasks
 from thalweg.lab.network import BACKENDS, initial_layers, load_backend
+from thalweg.lab.results import write_results
 from thalweg.optimizers import OPTIMIZERS
 
 TASKS = load_tasks()
@@ -107,6 +109,17 @@ def test_with_torch_they_say_so_too(tmp_path):
     assert outcome.results["versions"]["torch"] == torch.__version__
     assert "network in torch, 1 epoch in" in " ".join(outcome.stdout.split())
     assert max(map(len, outcome.stdout.splitlines())) <= 80
+
+
+def test_the_version_is_that_of_the_torch_that_ran_with_its_build(tmp_path, monkeypatch):
+    """The metadata of a torch for CUDA may say 2.13.0 where the module says 2.13.0+cu130."""
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch, "__version__", "2.13.0+of.another.build")
+    contest = Contest(enter(["sgd"], ["sgd=0.1"]), SHORT, load_backend("torch"), TASKS)
+    write_results(tmp_path / "results.json", contest, "torch", complete=False, seconds=0.0)
+    versions = read_strictly(tmp_path / "results.json")["versions"]
+    assert versions["torch"] == "2.13.0+of.another.build"
+    assert versions["scikit-learn"] == metadata.version("scikit-learn")
 
 
 def test_without_being_asked_for_torch_is_never_loaded(tmp_path):

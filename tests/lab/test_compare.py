@@ -11,6 +11,8 @@ import pytest
 from tests.lab.conftest import COMMAND, SMALL, Outcome, environment
 from thalweg.lab.results import open_folder
 
+pytestmark = pytest.mark.slow
+
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 

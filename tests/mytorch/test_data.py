@@ -114,7 +114,6 @@ def test_a_random_split_has_every_item_once():
     ("attempt", "error", "sentence"),
     [
         (lambda: DataLoader(TensorDataset(np.ones((0, 2)))), ValueError, "the dataset is empty"),
-        (lambda: DataLoader([1, 2]), TypeError, "dataset must be a Dataset, got list"),
         (lambda: DataLoader(NUMBERS, 0), ValueError, "batch_size must be a whole number of at"),
         (
             lambda: DataLoader(NUMBERS, 11, drop_last=True),
@@ -213,7 +212,7 @@ def test_mnist_reads_plain_and_compressed_files(folder):
         ("labels", idx(LABELS) + b"more", "must have 3 = 3 bytes after its header, got more"),
         ("labels", idx(LABELS[:2]), "has 3 images, but .* has 2 labels: there must be as many"),
         ("labels", idx(LABELS + 1), "labels must lie in 0 to 9, got 10 at index 2"),
-        ("images", gzip.compress(idx(IMAGES))[:-9], "must be a whole gzip file, but: "),
+        ("images", gzip.compress(idx(IMAGES), mtime=0)[:-9], "must be a whole gzip file, but: "),
     ],
 )
 def test_an_idx_file_that_is_not_what_it_says_is_refused(folder, name, content, sentence):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.mytorch.agreement import (
@@ -13,76 +13,10 @@ from tests.mytorch.agreement import (
     assert_torch_agrees,
     needs_torch,
 )
+from tests.mytorch.function_cases import CASES
 from thalweg.mytorch import Tensor
 from thalweg.mytorch.nn import conv
 from thalweg.mytorch.nn import functional as F
-
-IMAGE = apart(2, 4, 6, 5)
-LABELS = np.array([1, 0, 2, 1, 1])
-SHARES = np.array([0.5, 2.0, 1.0])
-TRUTH = np.array([[0.0, 1, 0.25], [1, 0, 1]])
-
-CASES = [
-    ("linear", [apart(4, 3), apart(2, 3, seed=1)], {}),
-    ("linear", [apart(3), apart(2, 3, seed=1), apart(2)], {}),
-    ("linear", [apart(2, 2, 3), apart(2, 3, seed=1), apart(2)], {}),
-    ("conv2d", [IMAGE, apart(3, 4, 3, 2)], {}),
-    ("conv2d", [IMAGE, apart(3, 4, 3, 2), apart(3)], {"stride": 2, "padding": 1}),
-    ("conv2d", [IMAGE, apart(6, 2, 2, 2), apart(6)], {"groups": 2, "stride": (1, 2)}),
-    ("conv2d", [IMAGE, apart(4, 1, 2, 3)], {"groups": 4, "dilation": (2, 1), "padding": (3, 0)}),
-    ("conv2d", [IMAGE, apart(5, 4, 1, 1)], {}),
-    ("max_pool2d", [IMAGE], {"kernel_size": 2}),
-    ("max_pool2d", [IMAGE], {"kernel_size": 3, "stride": 1, "padding": 1}),
-    ("max_pool2d", [IMAGE], {"kernel_size": (2, 3), "stride": (3, 1), "dilation": (1, 2)}),
-    ("avg_pool2d", [IMAGE], {"kernel_size": 2}),
-    ("avg_pool2d", [IMAGE], {"kernel_size": 3, "stride": 2, "padding": 1}),
-    ("avg_pool2d", [IMAGE], {"kernel_size": 3, "padding": 1, "count_include_pad": False}),
-    ("flatten", [apart(2, 3, 4)], {}),
-    ("flatten", [apart(2, 3, 4)], {"start_dim": 1}),
-    ("flatten", [apart(2, 3, 4)], {"start_dim": -3, "end_dim": 1}),
-    ("relu", [apart(4, 3)], {}),
-    ("leaky_relu", [apart(4, 3)], {}),
-    ("leaky_relu", [apart(4, 3)], {"negative_slope": -0.5}),
-    ("sigmoid", [apart(4, 3)], {}),
-    ("tanh", [apart(4, 3)], {}),
-    ("gelu", [apart(4, 3)], {}),
-    ("gelu", [apart(4, 3)], {"approximate": "tanh"}),
-    ("log_softmax", [apart(4, 3)], {"dim": 1}),
-    ("log_softmax", [apart(4, 3, 2)], {"dim": 0}),
-    ("layer_norm", [apart(4, 3)], {"normalized_shape": (3,)}),
-    ("layer_norm", [apart(2, 4, 3)], {"normalized_shape": (4, 3), "eps": 0.1}),
-    ("dropout", [apart(4, 3)], {"p": 0.0}),
-    ("dropout", [apart(4, 3)], {"p": 1.0}),
-    ("dropout", [apart(4, 3)], {"p": 0.4, "training": False}),
-    ("embedding", [LABELS, apart(3, 4)], {}),
-    ("embedding", [LABELS.reshape(5, 1), apart(3, 4)], {"padding_idx": -2}),
-    ("mse_loss", [apart(4, 3), apart(4, 3, seed=1)], {}),
-    ("mse_loss", [apart(4, 3), apart(4, 3, seed=1)], {"reduction": "sum"}),
-    ("mse_loss", [apart(4, 3), apart(4, 3, seed=1)], {"reduction": "none"}),
-    ("cross_entropy", [apart(5, 3), LABELS], {}),
-    ("cross_entropy", [apart(5, 3), LABELS], {"reduction": "sum", "weight": SHARES}),
-    ("cross_entropy", [apart(5, 3), LABELS], {"reduction": "none", "ignore_index": 1}),
-    ("cross_entropy", [apart(5, 3), LABELS], {"weight": SHARES, "ignore_index": 1}),
-    ("cross_entropy", [apart(5, 3), LABELS], {"label_smoothing": 0.3}),
-    (
-        "cross_entropy",
-        [apart(5, 3), LABELS],
-        {"label_smoothing": 0.3, "weight": SHARES, "ignore_index": 2},
-    ),
-    ("cross_entropy", [apart(5, 3, 2), np.stack([LABELS, LABELS[::-1]], 1)], {"weight": SHARES}),
-    ("nll_loss", [apart(5, 3), LABELS], {}),
-    ("nll_loss", [apart(5, 3), LABELS], {"weight": SHARES, "ignore_index": 1}),
-    ("nll_loss", [apart(5, 3), LABELS], {"reduction": "none"}),
-    ("nll_loss", [apart(5, 3, 2), np.stack([LABELS, LABELS[::-1]], 1)], {"reduction": "sum"}),
-    ("binary_cross_entropy_with_logits", [3 * apart(2, 3), TRUTH], {}),
-    ("binary_cross_entropy_with_logits", [apart(2, 3), TRUTH], {"weight": SHARES}),
-    (
-        "binary_cross_entropy_with_logits",
-        [apart(2, 3), TRUTH],
-        {"pos_weight": SHARES, "weight": TRUTH + 1, "reduction": "sum"},
-    ),
-    ("binary_cross_entropy_with_logits", [apart(2, 3), TRUTH], {"reduction": "none"}),
-]
 
 
 def title(value) -> str | None:
@@ -136,7 +70,6 @@ def windows(draw, pool: bool):
 
 
 @needs_torch
-@settings(max_examples=60, deadline=None)
 @given(
     windows(pool=False),
     st.integers(1, 3),
@@ -164,7 +97,6 @@ def test_a_convolution_of_any_shape_is_torchs(window, images, channels, groups, 
 
 
 @needs_torch
-@settings(max_examples=60, deadline=None)
 @given(windows(pool=True), st.integers(1, 3), st.booleans())
 def test_pooling_of_any_shape_is_torchs(window, images, with_ties):
     from torch.nn import functional as theirs
@@ -187,7 +119,6 @@ def test_pooling_of_any_shape_is_torchs(window, images, with_ties):
 
 
 @needs_torch
-@settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.integers(0, 3), max_size=2), st.integers(1, 4), st.integers(1, 5), st.integers(1, 4)
 )
@@ -207,7 +138,6 @@ def test_rows_of_any_shape_are_torchs(lead, batch, into, out):
 
 
 @needs_torch
-@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_losses_of_any_shape_are_torchs(data):
     import torch

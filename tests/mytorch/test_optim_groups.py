@@ -348,7 +348,7 @@ def test_a_chain_of_ones_own_becomes_an_optimizer():
         assert_same([p.data], [opt.state[p]["slow_buffer"]])
 
 
-@pytest.mark.parametrize("given", [3, "Adam", Signs()], ids=repr)
+@pytest.mark.parametrize("given", [3, "Adam", Signs()], ids=["number", "name", "made"])
 def test_only_rules_and_chains_become_optimizers(given):
     with pytest.raises(TypeError, match="optimizer takes a rule or a chain, got"):
         optim.optimizer(given)

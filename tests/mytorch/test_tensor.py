@@ -7,7 +7,7 @@ import weakref
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis.extra.numpy import mutually_broadcastable_shapes
 
 from tests.mytorch.agreement import (
@@ -71,7 +71,6 @@ BINARY = {
 
 
 @pytest.mark.parametrize("name", BINARY)
-@settings(max_examples=25, deadline=None)
 @given(shapes=mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3))
 def test_an_op_on_two_tensors_broadcasts(name, shapes):
     a, b = (apart(*shape, seed=i) for i, shape in enumerate(shapes.input_shapes))
@@ -295,6 +294,39 @@ def test_a_leaf_can_be_copied_and_pickled():
         assert_close(twin.grad, x.grad)
         assert twin.requires_grad
         assert not np.shares_memory(twin.data, x.data)
+
+
+def deep(length: int = 20_000) -> Tensor:
+    y = Tensor(1.0, requires_grad=True)
+    for _ in range(length):
+        y = y + 1
+    return y
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, pickle.dumps], ids=lambda f: f.__name__
+)
+@pytest.mark.parametrize("walked", [False, True])
+def test_a_result_is_not_copied_and_says_what_can_be(copied, walked):
+    y = deep()
+    if walked:
+        y.backward()
+    with pytest.raises(RuntimeError, match=r"only leaves can be copied and pickled; detach\(\) it"):
+        copied(y)
+    assert copy.deepcopy(y.detach()).item() == y.item()
+    with pytest.raises(RuntimeError, match="a result, from 'add'"):
+        copied(y) if copied is copy.copy else copied({"history": [y]})
+
+
+def test_a_history_many_times_as_long_as_the_stack_is_freed_in_any_order():
+    ends = [deep(50_000) for _ in range(2)]
+    middle = ends[0] * ends[1]
+    del ends
+    middle.backward()
+    del middle
+    unwalked = deep(100_000)
+    repr(unwalked)
+    del unwalked
 
 
 def test_a_tensor_of_one_number_is_one():

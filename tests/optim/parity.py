@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -128,6 +128,15 @@ class Subject:
     def takes(self, kind: Kind) -> bool:
         """Whether torch's class takes such parameters."""
         return self.takes_complex or not kind.dtype.is_complex
+
+    def without_repeats(self) -> Subject:
+        """One configuration of those that differ in flags which choose nothing in ours."""
+        idle = [path for path in PATHS if path != "differentiable"]
+        found: dict[str, str] = {}
+        for description, settings in self.configs.items():
+            chosen = {name: value for name, value in settings.items() if name not in idle}
+            found.setdefault(repr(chosen), description)
+        return replace(self, configs={one: self.configs[one] for one in found.values()})
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:

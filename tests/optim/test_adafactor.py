@@ -100,9 +100,7 @@ def test_a_run_is_continued_by_the_other_class(classes, dtype):
 
 
 PATCHED = settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

@@ -786,6 +786,7 @@ def forget_compiled_code():
     torch._dynamo.reset()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("forget_compiled_code")
 @pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")
 @of_averages

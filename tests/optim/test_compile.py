@@ -26,7 +26,10 @@ from thalweg.optim import optimizer
 from thalweg.stages import ClipNorm
 
 # what torch says of its own code while it compiles
-pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning"),
+]
 
 
 @pytest.fixture(autouse=True)

@@ -294,12 +294,15 @@ def test_a_network_learns_as_with_torch():
 
 
 @SEARCHES
-@pytest.mark.parametrize("steps", [1, 2, 5])
+@pytest.mark.parametrize("steps", [1, 2, 3])
 def test_the_state_is_torchs_key_by_key(settings, steps):
     settings = {**settings, "max_iter": 1 if steps == 1 else 4, "history_size": 3}
     have, want = (
         Course(c, some(), several, **settings).walk(steps) for c in (LBFGS, torch.optim.LBFGS)
     )
+    # A step length is interpolated from differences of losses, and has the digits that these have:
+    # where a loss still falls by 1e-6 of itself, nine are left of fifteen.
+    assert steps == 1 or want.losses[-3] - want.losses[-1] > 1e-6 * want.losses[-1]
     assert set(have.opt.state) == {have.params[0]}
     assert have.state.keys() == want.state.keys()
     for key, value in want.state.items():

@@ -3,7 +3,7 @@
 import copy
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.schedules.twins import OURS, TORCHS, assert_same, build, edit, optimizer
@@ -111,7 +111,6 @@ def follow(name, arguments, history):
 
 @pytest.mark.filterwarnings("ignore:The epoch parameter")
 @pytest.mark.parametrize("name", ARGUMENTS)
-@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_any_history_gives_torchs_values(name, data):
     follow(name, data.draw(ARGUMENTS[name]), data.draw(HISTORIES))
@@ -124,7 +123,6 @@ MEMBERS = [name for name in ARGUMENTS if name != "OneCycleLR"]  # which sets key
 member = st.sampled_from(MEMBERS).flatmap(lambda name: st.tuples(st.just(name), ARGUMENTS[name]))
 
 
-@settings(max_examples=60, deadline=None)
 @given(members=st.lists(member, min_size=1, max_size=4), data=st.data(), history=STEPS_ONLY)
 def test_any_history_of_a_sequence_gives_torchs_values(members, data, history):
     count = len(members) - 1
@@ -132,7 +130,6 @@ def test_any_history_of_a_sequence_gives_torchs_values(members, data, history):
     follow("SequentialLR", dict(members=members, milestones=milestones), history)
 
 
-@settings(max_examples=60, deadline=None)
 @given(members=st.lists(member, min_size=1, max_size=3), history=STEPS_ONLY)
 def test_any_history_of_a_chain_gives_torchs_values(members, history):
     follow("ChainedScheduler", dict(members=members), history)
@@ -145,7 +142,6 @@ METRICS = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     arguments=st.fixed_dictionaries(
         {

@@ -7,6 +7,8 @@ import textwrap
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PREPARE = """
 import os, threading, torch
 import thalweg.optim as optim

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -169,7 +169,6 @@ def assert_alike(ours: list[list[Tensor]], theirs: list[list[Tensor]]) -> None:
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_the_fused_pass_is_the_oracle(name, data):
     problem = data.draw(problems(name, list(RELATIVE)))
@@ -178,7 +177,6 @@ def test_the_fused_pass_is_the_oracle(name, data):
 
 
 @pytest.mark.parametrize("name", WITH_A_TWIN)
-@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_the_fused_pass_is_torch(name, data):
     problem = data.draw(problems(name, COMPARED))

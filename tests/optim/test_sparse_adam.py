@@ -271,6 +271,7 @@ def test_complex_tables_are_taken_where_torch_refuses_them():
     assert (p != before[0]).all(1).tolist() == [True, False, False, False, False, True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("width", [1, 70, 3000])
 def test_thousands_of_rows_are_torchs_on_any_number_of_threads(width, threads):

@@ -6,6 +6,7 @@ import math
 import os
 import platform
 import re
+import sys
 import tempfile
 from dataclasses import asdict
 from datetime import datetime
@@ -91,8 +92,14 @@ def write_results(
 
 
 def _versions(backend: str) -> dict[str, str]:
-    packages = {package: version(package) for package in _PACKAGES[backend]}
+    packages = {package: _version(package) for package in _PACKAGES[backend]}
     return {"thalweg": __version__, "python": platform.python_version(), **packages}
+
+
+def _version(package: str) -> str:
+    """What a loaded module says of itself: its build too, which the metadata may leave out."""
+    said = getattr(sys.modules.get(package), "__version__", None)
+    return str(said or version(package))
 
 
 def _settings(contest: Contest) -> dict[str, Any]:

@@ -29,11 +29,14 @@ from thalweg.mytorch.activating import (
     softmax,
     tanh,
 )
+from thalweg.mytorch.evaluation import evaluate
+from thalweg.mytorch.gradcheck import gradcheck
 from thalweg.mytorch.graph import (
     enable_grad,
     is_grad_enabled,
     no_grad,
 )
+from thalweg.mytorch.history import History
 from thalweg.mytorch.indexing import (
     gather,
     index_select,
@@ -66,6 +69,7 @@ from thalweg.mytorch.making import (
     zeros,
     zeros_like,
 )
+from thalweg.mytorch.metrics import accuracy
 from thalweg.mytorch.operators import (
     add,
     div,
@@ -155,13 +159,17 @@ from thalweg.mytorch.shapes import (
     triu,
     unsqueeze,
 )
+from thalweg.mytorch.summary import summary
 from thalweg.mytorch.tensor import (
     Tensor,
 )
+from thalweg.mytorch.training import fit
 
 __all__ = [
+    "History",
     "Tensor",
     "abs",
+    "accuracy",
     "add",
     "all",
     "amax",
@@ -183,10 +191,12 @@ __all__ = [
     "empty",
     "enable_grad",
     "eq",
+    "evaluate",
     "exp",
     "expand",
     "expm1",
     "eye",
+    "fit",
     "flatten",
     "flip",
     "float32",
@@ -198,6 +208,7 @@ __all__ = [
     "gather",
     "ge",
     "get_rng_state",
+    "gradcheck",
     "gt",
     "index_select",
     "int32",
@@ -266,6 +277,7 @@ __all__ = [
     "std",
     "sub",
     "sum",
+    "summary",
     "tanh",
     "tensor",
     "topk",

@@ -38,6 +38,8 @@ def product(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.n
     whatever else a program computes is left alone, and who reads 1 here never raises it.
     """
     work = a.size * b.shape[-1]
+    if work <= _TINY:
+        return a @ b if out is None else np.matmul(a, b, out=out)
     if a.ndim > 2:
         work = a.shape[-2] * a.shape[-1] * b.shape[-1]  # a stack goes matrix by matrix
     if not _TINY < work < SMALL:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ContextDecorator, contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from itertools import count
@@ -26,6 +26,7 @@ __all__ = [
     "enable_grad",
     "is_grad_enabled",
     "no_grad",
+    "plain",
     "quiet",
     "record",
     "record_linear",
@@ -42,7 +43,6 @@ _Class = TypeVar("_Class", bound=type)
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
-_is_quiet: ContextVar[bool] = ContextVar("is_quiet", default=False)
 
 # One count for all that happens: what was computed, and what was written into.
 _numbers = count(1)
@@ -88,19 +88,16 @@ def quiet(function: _Function) -> _Function:
     """Let a function compute infinity and NaN without NumPy's warnings, as torch does.
 
     One warning of each op of a training that diverges is a screen of them; `backward` says it once.
-    Inside another such function it costs next to nothing.
     """
+    silence = {"over": "ignore", "invalid": "ignore", "divide": "ignore"}
+    if not issubclass(np.errstate, ContextDecorator):
+        return np.errstate(**silence)(function)  # type: ignore[arg-type]
 
     @wraps(function)
     def quietly(*args: Any, **kwargs: Any) -> Any:
-        if _is_quiet.get():
+        # before NumPy 2 the decorator forgets what was before, if it is entered again within
+        with np.errstate(**silence):  # type: ignore[arg-type]
             return function(*args, **kwargs)
-        token = _is_quiet.set(True)
-        try:
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                return function(*args, **kwargs)
-        finally:
-            _is_quiet.reset(token)
 
     return quietly  # type: ignore[return-value]
 
@@ -158,7 +155,7 @@ class Recorded:
             _accumulate(self, seed)
             return
         history = _history(self._node)
-        if gradient is None and np.isnan(self.data.item()) and _is_news(history):
+        if gradient is None and _is_nan(self.data.item()) and _is_news(history):
             warnings.warn(_NAN, RuntimeWarning, stacklevel=2)
         _go_back(history, {self._node: seed})
 
@@ -169,7 +166,9 @@ class Recorded:
                     f"backward: a tensor of shape {self.data.shape} needs a gradient to start "
                     "from; only one number does without"
                 )
-            return np.ones_like(self.data)
+            one = np.empty(self.data.shape, self.data.dtype)
+            one.fill(1)
+            return one
         seed = np.asarray(gradient, self.data.dtype)
         if seed.shape != self.data.shape:
             raise ValueError(
@@ -187,13 +186,10 @@ class Recorded:
     def _continue_from(self, op: str, *parents: tuple[Recorded, Pullback]) -> None:
         """Be the result of an op from here on, with another array, without leaving one's place."""
         global _last_change
-        self._node = Node(op, _wanting(parents), ())
+        wanting = [(p._node or p, pullback) for p, pullback in parents if p.requires_grad]
+        self._node = Node(op, wanting, ())
         self.requires_grad = True
         self._changed = _last_change = self._node.number
-
-
-def _wanting(parents: tuple[tuple[Recorded, Pullback], ...]) -> list[Any]:
-    return [(p._node or p, pullback) for p, pullback in parents if p.requires_grad]
 
 
 def _history(node: Node) -> list[Node]:
@@ -237,7 +233,7 @@ def _accumulate(leaf: Recorded, part: np.ndarray, is_its_own: bool = False) -> N
     if leaf.grad is not None:
         leaf.grad += part
     elif is_its_own and part.dtype == leaf.data.dtype and part.flags.c_contiguous:
-        leaf.grad = np.asarray(part)
+        leaf.grad = part if type(part) is np.ndarray else np.asarray(part)
     else:
         leaf.grad = np.array(part, leaf.data.dtype, order="C")
 
@@ -259,6 +255,10 @@ _NAN = (
 )
 
 
+def _is_nan(number: float) -> bool:
+    return number != number
+
+
 def _is_news(history: list[Node]) -> bool:
     """Whether no leaf behind a loss has been there when NaN was told of; now they all have."""
     leaves = [p for node in history for p, _ in node.parents if type(p) is not Node]
@@ -273,6 +273,13 @@ def as_tensor(value: Any) -> Tensor:
     return value if isinstance(value, Recorded) else _Result(value)  # type: ignore[return-value]
 
 
+def plain(array: np.ndarray) -> Tensor:
+    """A tensor of an array whose type is known to be right."""
+    made = _Result.__new__(_Result)
+    made.data = array
+    return made
+
+
 def record(op: str, data: np.ndarray, *parents: tuple[Recorded, Pullback]) -> Tensor:
     """Make the result of an op, which remembers those of its parents that want a gradient.
 
@@ -282,7 +289,7 @@ def record(op: str, data: np.ndarray, *parents: tuple[Recorded, Pullback]) -> Te
     result = _Result.__new__(_Result)
     result.data = data if type(data) is np.ndarray else np.asarray(data)
     if _recording.get():
-        wanting = _wanting(parents)
+        wanting = [(p._node or p, pullback) for p, pullback in parents if p.requires_grad]
         if wanting:
             result.requires_grad = True
             result._node = Node(op, wanting, parents)

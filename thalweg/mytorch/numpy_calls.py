@@ -158,6 +158,22 @@ def _transpose(a: Any, axes: Any = None) -> Any:
     return shapes.permute(a, tuple(range(a.ndim))[::-1] if axes is None else tuple(axes))
 
 
+def _squeeze(a: Any, axis: Any = None) -> Any:
+    return shapes.squeeze(a, axis)
+
+
+def _expand_dims(a: Any, axis: int) -> Any:
+    return shapes.unsqueeze(a, axis)
+
+
+def _swapaxes(a: Any, axis1: int, axis2: int) -> Any:
+    return shapes.transpose(a, axis1, axis2)
+
+
+def _broadcast_to(array: Any, shape: Any) -> Any:
+    return shapes.expand(array, shape)
+
+
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.all: _all,
     np.amax: _max,
@@ -165,21 +181,21 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.any: _any,
     np.argmax: _argmax,
     np.argmin: _argmin,
-    np.broadcast_to: shapes.broadcast_to,
+    np.broadcast_to: _broadcast_to,
     np.clip: _clip,
     np.concatenate: _concatenate,
     np.cumsum: _cumsum,
-    np.expand_dims: shapes.unsqueeze,
+    np.expand_dims: _expand_dims,
     np.max: _max,
     np.mean: _mean,
     np.min: _min,
     np.prod: _prod,
     np.reshape: _reshape,
-    np.squeeze: shapes.squeeze,
+    np.squeeze: _squeeze,
     np.stack: _stack,
     np.std: _std,
     np.sum: _sum,
-    np.swapaxes: shapes.transpose,
+    np.swapaxes: _swapaxes,
     np.transpose: _transpose,
     np.var: _var,
     np.where: _where,

@@ -112,7 +112,7 @@ def _power_of_number(x: Recorded, exponent: Any) -> Tensor:
     whole = isinstance(exponent, int | np.integer)
     power: Any = int(exponent) if whole else float(exponent)
     base = x.data
-    if base.dtype not in FLOATS:
+    if base.dtype not in FLOATS and (not whole or base.dtype.kind == "b"):
         base = base.astype(np.int64 if whole else np.float32)
 
     def pull(g: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thalweg.mytorch.graph import FLOATS, Recorded, as_tensor
+from thalweg.mytorch.graph import FLOATS, Recorded, as_tensor, plain
 
 if TYPE_CHECKING:
     from thalweg.mytorch.tensor import Tensor
@@ -34,19 +34,27 @@ _RANK = {"b": 0, "u": 1, "i": 1, "f": 2}
 Operands = tuple["Tensor", "Tensor", np.ndarray, np.ndarray]
 
 
+_NUMBERS = (int, float, np.integer, np.floating, np.bool_)
+
+
 def is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.integer | np.floating | np.bool_)
+    return isinstance(value, _NUMBERS)
 
 
 def beside(value: Any, other: Recorded) -> Tensor:
     """The other operand as a tensor; a number takes the type that it has beside this one."""
-    if isinstance(value, Recorded) or not is_number(value):
+    if isinstance(value, Recorded):
+        return value  # type: ignore[return-value]
+    own = other.data.dtype
+    if type(value) in (float, int) and own.kind == "f":  # nearly always
+        return plain(np.array(value, own))
+    if not is_number(value):
         return as_tensor(value)
     kind = "f" if isinstance(value, float | np.floating) else "i"
     kind = "b" if isinstance(value, bool | np.bool_) else kind
-    if _RANK[kind] <= _RANK[other.data.dtype.kind]:
-        return as_tensor(np.asarray(value, other.data.dtype))
-    return as_tensor(np.asarray(value, np.float32 if kind == "f" else np.int64))
+    if _RANK[kind] > _RANK[own.kind]:
+        own = np.dtype(np.float32 if kind == "f" else np.int64)
+    return plain(np.array(value, own))
 
 
 def common_type(x: np.ndarray, y: np.ndarray) -> np.dtype:
@@ -110,6 +118,8 @@ def sum_to(gradient: np.ndarray, parent: Recorded) -> np.ndarray:
 def axis_of(op: str, x: Recorded, dim: Any) -> int:
     """One axis, counted from the front."""
     number = max(x.data.ndim, 1)  # torch gives a single number one axis to name
+    if type(dim) is int and -number <= dim < number:  # nearly always
+        return dim % number
     if isinstance(dim, bool) or not hasattr(dim, "__index__"):
         raise TypeError(f"{op}: dim must be the number of an axis, got {dim!r}")
     at = dim.__index__()
@@ -120,8 +130,10 @@ def axis_of(op: str, x: Recorded, dim: Any) -> int:
 
 def axes_of(op: str, x: Recorded, dim: Any) -> tuple[int, ...]:
     """Some axes, counted from the front; all of them for None and, as in torch, for ()."""
-    if dim is None or (isinstance(dim, tuple | list) and not dim):
+    if dim is None or dim == () or dim == []:
         return tuple(range(x.data.ndim))
+    if type(dim) is int and x.data.ndim:
+        return (axis_of(op, x, dim),)
     wanted = dim if isinstance(dim, tuple | list) else (dim,)
     axes = tuple(axis_of(op, x, one) for one in wanted)
     if len(set(axes)) < len(axes):

@@ -44,9 +44,9 @@ class ValuesIndices(NamedTuple):
 @quiet
 def sum(input: Any, dim: Dim = None, keepdim: bool = False) -> Tensor:
     x = as_tensor(input)
-    axes = axes_of("sum", x, dim)
-    kind = x.data.dtype if x.data.dtype in FLOATS else np.dtype(np.int64)
-    data = reduced(np.add, x.data, axes, keepdim, dtype=kind)
+    axes = None if dim is None else axes_of("sum", x, dim)
+    kind = None if x.data.dtype in FLOATS else np.int64
+    data = np.add.reduce(x.data, axes, kind, None, keepdims=keepdim)  # type: ignore[call-overload]
     return record_linear("sum", data, (x, lambda g: spread(g, x, axes, keepdim)))
 
 
@@ -230,10 +230,12 @@ def reduced(
     return function.reduce(x, axis=axes, keepdims=keepdim, **options)
 
 
-def spread(g: np.ndarray, x: Recorded, axes: tuple[int, ...], keepdim: bool) -> np.ndarray:
+def spread(g: np.ndarray, x: Recorded, axes: tuple[int, ...] | None, keepdim: bool) -> np.ndarray:
     """The gradient of what was reduced, for each element that it was made of."""
-    kept = g if keepdim or len(axes) == x.data.ndim else np.expand_dims(g, axes)
-    return np.broadcast_to(kept, x.data.shape)
+    kept = g if keepdim or not axes or len(axes) == x.data.ndim else np.expand_dims(g, axes)
+    whole = np.empty(x.data.shape, g.dtype)
+    whole[...] = kept
+    return whole
 
 
 def _without(kept: np.ndarray, axes: tuple[int, ...], keepdim: bool) -> np.ndarray:

@@ -48,12 +48,12 @@ def reshape(input: Any, *shape: Any) -> Tensor:
     `view` is the same. Differs: torch's `view` refuses what would need a copy.
     """
     x = as_tensor(input)
-    wanted = sizes_of("reshape", shape)
+    wanted = shape[0] if len(shape) == 1 else shape
     try:
         data = x.data.reshape(wanted)
-    except ValueError:
-        said = wanted[0] if len(wanted) == 1 else wanted
-        raise ValueError(f"reshape: shape {x.data.shape} does not fit {said}") from None
+    except (ValueError, TypeError):
+        sizes_of("reshape", shape)
+        raise ValueError(f"reshape: shape {x.data.shape} does not fit {wanted}") from None
     return view_of("reshape", x, data, lambda g: g.reshape(x.data.shape))
 
 

@@ -1,22 +1,24 @@
 """What there is to learn from: items by number, and whole batches of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from thalweg.mytorch.data.collate import collate
 from thalweg.mytorch.random import generator
 from thalweg.mytorch.tensor import Tensor, as_tensor
 
-__all__ = ["Dataset", "Subset", "TensorDataset", "random_split"]
+__all__ = ["ConcatDataset", "Dataset", "Subset", "TensorDataset", "as_dataset", "random_split"]
 
 
 class Dataset:
     """Items by number: subclass it and write `__len__` and `__getitem__`.
 
-    An item is an array or a number or, mostly, a tuple of them, such as an image and its label. Of
-    one that holds all its items in arrays, `batch` can do better than one item after another.
+    An item is an array or a number or, mostly, a tuple or a dict of them, such as an image and its
+    label. Of one that holds all its items in arrays, `batch` can do better than one item after
+    another.
     """
 
     def __len__(self) -> int:
@@ -26,27 +28,11 @@ class Dataset:
         raise NotImplementedError(f"{type(self).__name__} has no __getitem__(self, index)")
 
     def batch(self, indices: np.ndarray) -> Any:
-        """Some items stacked: an array, or a tuple of them if an item is one."""
-        items = [self[int(index)] for index in indices]
-        if isinstance(items[0], tuple):
-            sizes = {len(item) for item in items}
-            if len(sizes) > 1:
-                raise ValueError(
-                    f"{type(self).__name__}: every item must have as many parts, got {sizes}"
-                )
-            return tuple(self._stack(part) for part in zip(*items, strict=True))
-        return self._stack(items)
+        """Some items stacked: an array, or a tuple, a list or a dict of them if an item is one."""
+        return collate(type(self).__name__, [self[int(index)] for index in indices])
 
-    def _stack(self, values: Sequence[Any]) -> np.ndarray:
-        arrays = [as_tensor(value).data for value in values]
-        shapes = {array.shape for array in arrays}
-        if len(shapes) > 1:
-            some, other, *_ = sorted(shapes)
-            raise ValueError(
-                f"{type(self).__name__}: the items of a batch must have one shape, got {some} and "
-                f"{other}"
-            )
-        return np.stack(arrays)
+    def __add__(self, other: Any) -> "ConcatDataset":
+        return ConcatDataset([self, other])
 
 
 class TensorDataset(Dataset):
@@ -77,8 +63,9 @@ class TensorDataset(Dataset):
 class Subset(Dataset):
     """Some items of another dataset."""
 
-    def __init__(self, dataset: Dataset, indices: ArrayLike) -> None:
-        self.dataset, self.indices = dataset, np.asarray(indices, np.intp)
+    def __init__(self, dataset: Any, indices: ArrayLike) -> None:
+        self.dataset = as_dataset("Subset", dataset)
+        self.indices = np.asarray(indices, np.intp)
         wrong = (self.indices < 0) | (self.indices >= len(dataset))
         if wrong.any():
             raise IndexError(
@@ -95,13 +82,62 @@ class Subset(Dataset):
         return self.dataset.batch(self.indices[indices])
 
 
+class ConcatDataset(Dataset):
+    """Several datasets one behind the other; `one + other` makes one of two."""
+
+    def __init__(self, datasets: Iterable[Any]) -> None:
+        self.datasets = [as_dataset("ConcatDataset", one) for one in datasets]
+        if not self.datasets:
+            raise ValueError("ConcatDataset: there must be at least one dataset")
+
+    def __len__(self) -> int:
+        return sum(map(len, self.datasets))
+
+    def __getitem__(self, index: int) -> Any:
+        place = index + len(self) if index < 0 else index
+        if not 0 <= place < len(self):
+            raise IndexError(f"ConcatDataset: there are {len(self)} items, none is number {index}")
+        for dataset in self.datasets:
+            if place < len(dataset):
+                return dataset[place]
+            place -= len(dataset)
+        raise AssertionError("the lengths of the datasets have changed")
+
+
+class _Items(Dataset):
+    """A list, or whatever else has items by number, as a Dataset."""
+
+    def __init__(self, items: Any) -> None:
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.items[index]
+
+
+def as_dataset(where: str, value: Any) -> Dataset:
+    """A Dataset as it is; anything else with a length and items by number, as one."""
+    if isinstance(value, Dataset):
+        return value
+    is_mapping = hasattr(value, "keys")
+    if is_mapping or not (hasattr(value, "__len__") and hasattr(value, "__getitem__")):
+        raise TypeError(
+            f"{where}: dataset must be a Dataset, or a list or another thing with a length and "
+            f"items by number, got {type(value).__name__}"
+        )
+    return _Items(value)
+
+
 def random_split(
-    dataset: Dataset, lengths: Sequence[float], *, seed: int | None = None
+    dataset: Any, lengths: Sequence[float], *, seed: int | None = None
 ) -> list[Subset]:
     """Split at random into parts of these lengths, or of these shares if they add up to 1.
 
     Without a seed, the order comes from mytorch's generator.
     """
+    dataset = as_dataset("random_split", dataset)
     count = len(dataset)
     if any(not length >= 0 for length in lengths):
         raise ValueError(f"random_split: lengths must be at least 0, got {list(lengths)}")

@@ -12,24 +12,33 @@ from thalweg.mytorch.tensor import Tensor, as_tensor, record
 
 __all__ = [
     "GELU",
+    "Elementwise",
     "LeakyReLU",
-    "LogSoftmax",
     "ReLU",
     "Sigmoid",
     "Tanh",
     "gelu",
     "leaky_relu",
-    "log_softmax",
     "relu",
     "sigmoid",
     "tanh",
 ]
 
 
-class ReLU(Module):
+class Elementwise(Module):
+    """A function of each element, without settings of its own.
+
+    Differs: `inplace=True` is taken, here and elsewhere, and the input stays as it is all the same.
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
+        self.inplace = inplace
+
+
+class ReLU(Elementwise):
     """`max(x, 0)`: the usual choice between layers.
 
-    Differs: no inplace, here and elsewhere.
+    Differs: `inplace=True` leaves the input as it is.
     """
 
     def forward(self, x: Tensor | ArrayLike) -> Tensor:
@@ -39,8 +48,8 @@ class ReLU(Module):
 class LeakyReLU(Module):
     """`x` above zero, `negative_slope x` below: no unit is ever without a gradient."""
 
-    def __init__(self, negative_slope: float = 0.01) -> None:
-        self.negative_slope = negative_slope
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
+        self.negative_slope, self.inplace = negative_slope, inplace
 
     def forward(self, x: Tensor | ArrayLike) -> Tensor:
         return leaky_relu(x, self.negative_slope)
@@ -79,19 +88,6 @@ class GELU(Module):
 
     def describe(self) -> str:
         return f"approximate={self.approximate!r}"
-
-
-class LogSoftmax(Module):
-    """`x - log(sum(e^x))` along an axis: log-probabilities, as NLLLoss takes them."""
-
-    def __init__(self, dim: int = -1) -> None:
-        self.dim = dim
-
-    def forward(self, x: Tensor | ArrayLike) -> Tensor:
-        return log_softmax(x, self.dim)
-
-    def describe(self) -> str:
-        return f"dim={self.dim}"
 
 
 def relu(input: Tensor | ArrayLike) -> Tensor:
@@ -135,16 +131,6 @@ def gelu(input: Tensor | ArrayLike, approximate: str = "none") -> Tensor:
         return g * (phi + x.data * density)
 
     return record("gelu", x.data * phi, (x, pull))
-
-
-def log_softmax(input: Tensor | ArrayLike, dim: int = -1) -> Tensor:
-    x = as_tensor(input)
-    check_floats("log_softmax", input=x)
-    if not -x.ndim <= dim < x.ndim:
-        raise ValueError(f"log_softmax: shape {x.shape} has no axis {dim}")
-    y = x.data - x.data.max(axis=dim, keepdims=True)
-    y -= np.log(np.exp(y).sum(axis=dim, keepdims=True))
-    return record("log_softmax", y, (x, lambda g: g - np.exp(y) * g.sum(axis=dim, keepdims=True)))
 
 
 def _check_approximate(approximate: str) -> str:

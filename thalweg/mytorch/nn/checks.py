@@ -6,7 +6,15 @@ import numpy as np
 
 from thalweg.mytorch.tensor import Tensor
 
-__all__ = ["check_floats", "check_labels", "check_positive", "check_reduction", "check_share"]
+__all__ = [
+    "check_axis",
+    "check_default",
+    "check_floats",
+    "check_labels",
+    "check_positive",
+    "check_reduction",
+    "check_share",
+]
 
 
 def check_positive(where: str, name: str, value: Any) -> int:
@@ -25,6 +33,9 @@ def check_share(where: str, name: str, value: Any) -> float:
 
 def check_floats(where: str, **tensors: Tensor) -> None:
     """All of one type, which has gradients: mixed ones would compute in double, unasked."""
+    found = {tensor.data.dtype for tensor in tensors.values()}
+    if len(found) == 1 and found.pop().kind == "f":  # nearly always
+        return
     kinds = {name: tensor.dtype for name, tensor in tensors.items()}
     if any(kind.kind != "f" for kind in kinds.values()) or len(set(kinds.values())) > 1:
         got = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
@@ -47,3 +58,14 @@ def check_labels(where: str, what: str, labels: np.ndarray, count: int) -> None:
 def check_reduction(where: str, reduction: str) -> None:
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"{where}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+
+
+def check_axis(where: str, x: Tensor, dim: int) -> None:
+    if not -x.ndim <= dim < x.ndim:
+        raise ValueError(f"{where}: shape {x.shape} has no axis {dim}")
+
+
+def check_default(where: str, name: str, value: Any, default: Any, reason: str) -> None:
+    """An argument of torch's that is there to be passed on, and has one value here."""
+    if value is not default and value != default:
+        raise ValueError(f"{where}: {name} must be {default!r}, got {value!r}: {reason}")

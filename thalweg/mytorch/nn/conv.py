@@ -23,10 +23,10 @@ from thalweg.mytorch.blas import product
 from thalweg.mytorch.nn import init
 from thalweg.mytorch.nn.checks import check_floats, check_positive
 from thalweg.mytorch.nn.module import Module, Parameter
-from thalweg.mytorch.nn.window import Window
+from thalweg.mytorch.nn.window import Pair, Window
 from thalweg.mytorch.tensor import Tensor, as_tensor, record
 
-__all__ = ["Conv2d", "conv2d"]
+__all__ = ["Conv2d", "Convolution", "conv2d", "draw_as_torch"]
 
 # The columns of one tile, in bytes: more does not stay in the cache.
 TILE = 4 << 20
@@ -77,10 +77,7 @@ class Conv2d(Module):
 
     def reset_parameters(self) -> None:
         """Draw weight and bias anew."""
-        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
-        if self.bias is not None:
-            bound = 1 / math.sqrt(math.prod(self.weight.shape[1:]))
-            init.uniform_(self.bias, -bound, bound)
+        draw_as_torch(self.weight, self.bias)
 
     def forward(self, x: Tensor | ArrayLike) -> Tensor:
         return conv2d(
@@ -93,6 +90,14 @@ class Conv2d(Module):
             f"stride={self.stride}, padding={self.padding}, dilation={self.dilation}, "
             f"groups={self.groups}, bias={self.bias is not None}"
         )
+
+
+def draw_as_torch(weight: Parameter, bias: Parameter | None) -> None:
+    """Both uniform within 1 / sqrt(fan in), which is all axes of the weight but the first."""
+    init.kaiming_uniform_(weight, a=math.sqrt(5))
+    if bias is not None:
+        bound = 1 / math.sqrt(math.prod(weight.shape[1:]))
+        init.uniform_(bias, -bound, bound)
 
 
 def conv2d(
@@ -113,7 +118,7 @@ def conv2d(
         )
     check_floats("conv2d", input=x, weight=w)
     window = Window.of("conv2d", w.shape[2:], stride, padding, dilation)
-    convolution = _Convolution(x.data, w.data, window, groups)
+    convolution = Convolution(x.data, w.data, window, groups)
     y = convolution.forward()
     parents = [(x, convolution.gradient_of_x), (w, convolution.gradient_of_weight)]
     if bias is not None:
@@ -148,14 +153,24 @@ class _Tile(NamedTuple):
     images: slice
 
 
-class _Convolution:
-    """One forward pass and, for each gradient, one backward pass, tile by tile."""
+class Convolution:
+    """One forward pass and, for each gradient, one backward pass, tile by tile.
 
-    def __init__(self, x: np.ndarray, weight: np.ndarray, window: Window, groups: int) -> None:
+    `places` says how many outputs there are along each axis where not all that fit are meant.
+    """
+
+    def __init__(
+        self,
+        x: np.ndarray,
+        weight: np.ndarray,
+        window: Window,
+        groups: int,
+        places: Pair | None = None,
+    ) -> None:
         self.x, self.window, self.groups = x.transpose(1, 2, 3, 0), window, groups
         self.weight = weight.reshape(groups, len(weight) // groups, -1)
         self.weight_shape = weight.shape
-        self.out_rows, self.out_columns = window.places("conv2d", *x.shape[2:])
+        self.out_rows, self.out_columns = places or window.places("conv2d", *x.shape[2:])
 
     def forward(self) -> np.ndarray:
         images, out = self.x.shape[-1], self.weight_shape[0]

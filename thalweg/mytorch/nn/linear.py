@@ -77,5 +77,7 @@ def linear(
             raise ValueError(f"linear: bias must have shape ({w.shape[0]},), got {b.shape}")
         check_floats("linear", input=x, bias=b)
         y += b.data
-        parents.append((b, lambda g: flat(g).sum(axis=0)))
-    return record("linear", y.reshape(*x.shape[:-1], w.shape[0]), *parents)
+        parents.append((b, lambda g: np.add.reduce(flat(g), axis=0)))
+    if x.ndim != 2:
+        y = y.reshape(*x.shape[:-1], w.shape[0])
+    return record("linear", y, *parents)

@@ -1,6 +1,6 @@
 """What a layer is: parameters, layers within it, and a forward pass."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -52,9 +52,9 @@ class Module:
     """A layer, or a network of layers: subclass it, assign layers and parameters, write `forward`.
 
     Every attribute that is a Parameter or a Module belongs to it, under the attribute's name; the
-    names of deeper ones are joined with dots, as in torch. Layers in a list are not found: put them
-    into a Sequential. Arrays that belong to the state and are not trained are named by
-    `register_buffer`.
+    names of deeper ones are joined with dots, as in torch. Layers in a plain list are not found:
+    put them into a ModuleList or a Sequential. Arrays that belong to the state and are not trained
+    are named by `register_buffer`.
     """
 
     training: bool = True
@@ -177,11 +177,15 @@ class Module:
         for parameter in self.parameters():
             parameter.zero_grad()
 
-    def to(self: _Self, dtype: DTypeLike) -> _Self:
-        """Turn all floats within into float32 or float64; build the optimizer after this."""
-        wanted = np.dtype(dtype)
-        if wanted not in (np.float32, np.float64):
-            raise TypeError(f"Module.to: dtype must be float32 or float64, got {wanted}")
+    def to(self: _Self, *where: Any, device: Any = None, dtype: DTypeLike | None = None) -> _Self:
+        """Turn all floats within into float32 or float64; build the optimizer after this.
+
+        `to(np.float64)`, `to("float64")`; a device may be named too, as in torch, and must be the
+        CPU.
+        """
+        wanted = _type_wanted(where, device, dtype)
+        if wanted is None:
+            return self
         for parameter in self.parameters():
             parameter._move_to(wanted)
         for module in self.modules():
@@ -191,11 +195,31 @@ class Module:
                     setattr(module, name, values.astype(wanted))
         return self
 
+    def cpu(self: _Self) -> _Self:
+        """The module itself: it is there already."""
+        return self
+
+    def cuda(self: _Self, device: Any = None) -> _Self:
+        return self.to("cuda" if device is None else f"cuda:{device}")
+
     def float(self: _Self) -> _Self:
         return self.to(np.float32)
 
     def double(self: _Self) -> _Self:
         return self.to(np.float64)
+
+    def requires_grad_(self: _Self, requires_grad: bool = True) -> _Self:
+        """Let all parameters within want gradients, or none of them: a part that is to stay."""
+        for parameter in self.parameters():
+            parameter.requires_grad = requires_grad
+        return self
+
+    def apply(self: _Self, function: Callable[["Module"], Any]) -> _Self:
+        """Call a function with every module within, inner ones first, and with this one."""
+        for child in self.children():
+            child.apply(function)
+        function(self)
+        return self
 
     def describe(self) -> str:
         """The settings, as `repr` shows them between the parentheses."""
@@ -205,6 +229,39 @@ class Module:
         children = [f"({name}): {child!r}" for name, child in self.named_children()]
         inner = "".join(f"\n  {line}" for child in children for line in child.splitlines())
         return f"{type(self).__name__}({self.describe()}{inner}{chr(10) * bool(inner)})"
+
+
+# the devices that torch knows by name, with or without a number behind
+_DEVICES = ("cpu", "cuda", "mps", "xpu", "xla", "hpu", "mtia", "ipu", "vulkan", "meta")
+
+
+def _type_wanted(where: tuple[Any, ...], device: Any, dtype: Any) -> np.dtype | None:
+    """What `to` was asked for: a type, or none where it is only told the device it is on."""
+    devices, types = [device], [dtype]
+    for one in where:
+        is_device = str(one).partition(":")[0] in _DEVICES
+        (devices if is_device else types).append(one)
+    elsewhere = [one for one in devices if one is not None and not str(one).startswith("cpu")]
+    if elsewhere:
+        raise ValueError(
+            f"Module.to: device must be 'cpu', got {str(elsewhere[0])!r}: mytorch computes with "
+            "NumPy, which has no other; for a GPU, write the network in torch and step it with "
+            "thalweg.optim"
+        )
+    named = [one for one in types if one is not None]
+    if len(named) > 1:
+        raise TypeError(f"Module.to: there must be one dtype, got {named[0]!r} and {named[1]!r}")
+    return _float_type(named[0]) if named else None
+
+
+def _float_type(dtype: Any) -> np.dtype:
+    try:
+        wanted = np.dtype(str(dtype).removeprefix("torch.") if "torch." in str(dtype) else dtype)
+    except TypeError:
+        raise TypeError(f"Module.to: dtype must be float32 or float64, got {dtype!r}") from None
+    if wanted not in (np.float32, np.float64):
+        raise TypeError(f"Module.to: dtype must be float32 or float64, got {wanted}")
+    return wanted
 
 
 def _join(prefix: str, name: str) -> str:

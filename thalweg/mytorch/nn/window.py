@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Pair", "Window", "as_pair"]
+__all__ = ["Pair", "Window", "as_one", "as_pair"]
 
 Pair = tuple[int, int]
 
@@ -21,6 +21,14 @@ def as_pair(where: str, name: str, value: Any, low: int) -> Pair:
             f"{where}: {name} must be one or two whole numbers of at least {low}, got {value!r}"
         )
     return int(pair[0]), int(pair[1])
+
+
+def as_one(where: str, name: str, value: Any, low: int) -> int:
+    """One whole number of at least `low`; a tuple of one is taken, too."""
+    given = tuple(value) if isinstance(value, tuple | list) else (value,)
+    if len(given) != 1 or not _is_whole(given[0]) or given[0] < low:
+        raise ValueError(f"{where}: {name} must be a whole number of at least {low}, got {value!r}")
+    return int(given[0])
 
 
 def _is_whole(number: Any) -> bool:
