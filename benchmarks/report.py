@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 import thalweg
+from thalweg.whole_file import whole_file
 
 __all__ = ["Report", "Target", "make_table"]
 
@@ -108,12 +109,8 @@ class Report:
 
     def _write(self, content: Mapping[str, Any]) -> None:
         """Write the file so that readers see the whole of it or none."""
-        partial = self.path.with_name(f".{self.path.name}-{os.getpid()}")
-        try:
-            partial.write_text(json.dumps(content, indent=2) + "\n")
-            os.replace(partial, self.path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with whole_file(self.path) as file:
+            file.write((json.dumps(content, indent=2) + "\n").encode())
 
 
 def make_table(first: str, *headings: str) -> Table:

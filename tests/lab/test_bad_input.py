@@ -1,5 +1,6 @@
 """What `thalweg` cannot do it says in one sentence, with exit code 2."""
 
+import os
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import pytest
 
 from tests.lab.conftest import run_thalweg
 from thalweg.lab import main
+from thalweg.optimizers import OPTIMIZERS
 
 
 def refusal(arguments, monkeypatch, capsys) -> str:
@@ -23,8 +25,8 @@ def refusal(arguments, monkeypatch, capsys) -> str:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["adma"], "no optimizer is called 'adma' (did you mean Adam?); there are SGD, Adadelta,"),
-        (["quasar"], "no optimizer is called 'quasar'; there are SGD, Adadelta,"),
+        (["adma"], "no optimizer is called 'adma' (did you mean Adam?); there are ASGD, Ada"),
+        (["quasar"], "no optimizer is called 'quasar'; there are ASGD, AdaBelief,"),
         (["--lr", "adam=abc"], "Adam: lr must be a number above 0, got 'abc'"),
         (["--lr", "adam=-1"], "Adam: lr must be a number above 0, got '-1'"),
         (["--lr", "adam=0"], "Adam: lr must be a number above 0, got '0'"),
@@ -35,6 +37,13 @@ def refusal(arguments, monkeypatch, capsys) -> str:
         (["--lr", "adm=1"], "no optimizer is called 'adm' (did you mean Adam?)"),
         (["sgd", "--lr", "adam=1"], "--lr adam=1: Adam is not in this comparison of SGD"),
         (["--lr", "adam=1", "--lr", "Adam=2"], "Adam already has the learning rate 1"),
+        (["lbfgs"], "LBFGS cannot take part: it asks for the loss several times in a step"),
+        (["muon"], "Muon cannot take part: it moves matrices only"),
+        (["--out", ""], "--out must be the path of a folder, got ''"),
+        (["--name", ""], "--name must be one plain name, got ''"),
+        (["--lr", ""], "--lr must be NAME=VALUE, such as Adam=0.003, got ''"),
+        (["--backend", ""], "--backend must be mytorch or torch, got ''"),
+        ([""], "no optimizer is called ''"),
         (["SparseAdam"], "SparseAdam cannot take part: it is for the sparse gradients"),
         (["--backend", "numpy"], "--backend must be mytorch or torch, got 'numpy'"),
         (["--seeds", "0"], "--seeds"),
@@ -48,6 +57,13 @@ def refusal(arguments, monkeypatch, capsys) -> str:
 )
 def test_a_bad_request_is_refused(arguments, sentence, monkeypatch, capsys):
     assert sentence in refusal(["compare", *arguments], monkeypatch, capsys)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
+def test_a_pipe_in_the_place_of_a_file_is_found_before_any_training(tmp_path, monkeypatch, capsys):
+    os.mkfifo(tmp_path / "results.json")
+    said = refusal(["compare", "--out", str(tmp_path)], monkeypatch, capsys)
+    assert f"cannot write {tmp_path}/results.json: what is no file is in the way" in said
 
 
 def test_a_mistyped_command_is_refused_with_the_right_one(monkeypatch, capsys):
@@ -98,4 +114,17 @@ def test_help_fits_80_columns_and_names_every_option(tmp_path):
     assert max(map(len, outcome.stdout.splitlines())) <= 80
     for option in ("--lr", "--seeds", "--epochs", "--batch-size", "--backend", "--name", "--out"):
         assert option in outcome.stdout
-    assert "mytorch|torch" in outcome.stdout
+    assert "mytorch or torch" in " ".join(outcome.stdout.split())
+
+
+def test_every_optimizer_takes_part_or_it_is_said_why_not(monkeypatch, capsys):
+    pytest.importorskip("torch")
+    from thalweg import optim
+
+    kinds = [name for name in optim.__all__ if isinstance(getattr(optim, name), type)]
+    names = [name for name in kinds if not name.endswith("Optimizer")]
+    assert "LBFGS" in names
+    for name in names:
+        if name not in OPTIMIZERS or name == "SparseAdam":
+            said = refusal(["compare", name], monkeypatch, capsys)
+            assert f"{name} cannot take part: " in said

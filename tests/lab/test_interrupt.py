@@ -1,11 +1,13 @@
 """Ctrl-C keeps what is finished, says so, and ends with 130."""
 
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from tests.lab.conftest import Outcome, environment
+from thalweg.lab.interrupt import catch_interrupt
 
 pytestmark = pytest.mark.slow
 
@@ -14,6 +16,8 @@ pytestmark = pytest.mark.slow
 STOPPED = """
 import signal, sys
 from thalweg.lab import main
+
+BY = signal.Signals[sys.argv.pop(1)]
 
 class Watched:
     def __init__(self, stream):
@@ -24,7 +28,7 @@ class Watched:
         written = self.stream.write(text)
         if self.words and self.words in text:
             self.words = ""
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(BY)
         return written
 
 sys.stdout = Watched(sys.stdout)
@@ -32,9 +36,9 @@ main()
 """
 
 
-def interrupt(place, *arguments: str, after: str) -> Outcome:
-    """Start a comparison too long to finish and press Ctrl-C once it has printed some words."""
-    command = [sys.executable, "-c", STOPPED, after, "compare", *arguments]
+def interrupt(place, *arguments: str, after: str, by: str = "SIGINT") -> Outcome:
+    """Start a comparison too long to finish and end it once it has printed some words."""
+    command = [sys.executable, "-c", STOPPED, by, after, "compare", *arguments]
     command += ["--seeds", "9999", "--out", "kept"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=place, env=environment())
     return Outcome(done.returncode, done.stdout, done.stderr, place / "kept")
@@ -54,6 +58,28 @@ def test_finished_runs_are_kept_and_shown(tmp_path):
     )
     assert "optimizer " in outcome.stdout  # the table
     assert sorted(path.name for path in outcome.folder.iterdir()) == ["curves.png", "results.json"]
+
+
+@pytest.mark.parametrize(("by", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
+def test_being_told_to_end_keeps_what_ctrl_c_keeps(by, code, tmp_path):
+    outcome = interrupt(
+        tmp_path, "sgd", "--lr", "sgd=0.03", "--epochs", "1", after="SGD: seed 1 of 9999", by=by
+    )
+    assert (outcome.code, outcome.stderr) == (code, "")
+    assert len(outcome.results["optimizers"]["SGD"]["runs"]) == 1
+    assert sorted(path.name for path in outcome.folder.iterdir()) == ["curves.png", "results.json"]
+
+
+def test_a_second_signal_ends_at_once_and_the_old_handlers_come_back():
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with catch_interrupt() as came:
+        assert came() == 0
+        signal.raise_signal(signal.SIGTERM)
+        assert came() == signal.SIGTERM
+        with pytest.raises(SystemExit) as end:
+            signal.raise_signal(signal.SIGINT)
+    assert end.value.code == 130
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
 def test_before_the_first_run_the_finished_trials_are_kept(tmp_path):

@@ -209,7 +209,7 @@ def test_mnist_reads_plain_and_compressed_files(folder):
         ("images", b"<html>", "begins with the bytes 0 0 8 3, got 60 104 116 109$"),
         ("images", idx(IMAGES)[:10], "is cut off within its header of 16 bytes"),
         ("images", idx(IMAGES)[:-1], "must have 3 x 4 x 5 = 60 bytes after its header, got 59"),
-        ("labels", idx(LABELS) + b"more", "must have 3 = 3 bytes after its header, got 7"),
+        ("labels", idx(LABELS) + b"more", "must have 3 = 3 bytes after its header, got more"),
         ("labels", idx(LABELS[:2]), "has 3 images, but .* has 2 labels: there must be as many"),
         ("labels", idx(LABELS + 1), "labels must lie in 0 to 9, got 10 at index 2"),
         ("images", gzip.compress(idx(IMAGES), mtime=0)[:-9], "must be a whole gzip file, but: "),

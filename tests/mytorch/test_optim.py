@@ -1,5 +1,6 @@
 """The optimizers compute what torch's compute, and learn with nothing but NumPy."""
 
+import inspect
 import math
 import subprocess
 import sys
@@ -141,7 +142,7 @@ def assert_trains_as(opt_of, build, dtype, name, settings, steps=STEPS):
 def test_every_optimizer_is_here():
     made = {*OPTIMIZERS, "AdaGrad"}
     assert set(EVERY) == made
-    assert made | {"Optimizer", "Scheduler", "optimizer"} == set(optim.__all__)
+    assert made | {"Optimizer", "Scheduler", "lr_scheduler", "optimizer"} == set(optim.__all__)
 
 
 @needs_torch
@@ -286,6 +287,43 @@ def test_one_beta_leaves_the_other_as_it_is():
     assert optim.Adam(nn.Linear(1, 1), beta2=0.99).defaults["betas"] == (0.9, 0.99)
     assert optim.Adam(nn.Linear(1, 1), beta1=0.5).defaults["betas"] == (0.5, 0.999)
     assert optim.Adam(nn.Linear(1, 1)).defaults["betas"] == (0.9, 0.999)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "sentence"),
+    [
+        (lambda p: optim.SGD(p, 1e-3, 0.01), "write momentum=0.01 or lr_decay=0.01"),
+        (lambda p: optim.SGD(p, 0.1, 0.9, 0.1), "the second number is momentum, as in torch"),
+        (lambda p: optim.Adam(p, 0.9), "write lr=0.9 or beta1=0.9"),
+        (lambda p: optim.Adam(p, 0.9, (0.9, 0.99)), "the first number is lr, as in torch"),
+    ],
+)
+def test_a_number_that_meant_something_else_in_the_document_warns(attempt, sentence):
+    with pytest.warns(UserWarning, match=sentence) as caught:
+        attempt(nn.Linear(1, 1))
+    assert caught[0].filename == __file__
+
+
+def test_two_betas_as_the_document_has_them_are_refused_with_the_way_to_write_them():
+    with pytest.raises(TypeError, match=r"2 numbers, got 0.99; .* write beta1=0.9, beta2=0.99"):
+        optim.Adam(nn.Linear(1, 1), 0.9, 0.99)
+
+
+def test_what_means_the_same_in_both_does_not_warn():
+    model = nn.Linear(1, 1)
+    assert optim.SGD(model, 1e-3).defaults["lr"] == 1e-3
+    assert optim.SGD(model, lr=1e-3, momentum=0.01).defaults["momentum"] == 0.01
+    assert optim.AdaGrad(model, 0.1, 1e-4).defaults["eps"] == 1e-4
+    assert optim.Adam(model, 0.01, (0.9, 0.99)).defaults["lr"] == 0.01
+    assert optim.Adam(model, lr=0.9).defaults["lr"] == 0.9
+
+
+@pytest.mark.parametrize("name", ["SGD", "AdaGrad", "Adam"])
+def test_help_says_last_what_differs_from_the_document(name):
+    paper, last = inspect.getdoc(getattr(optim, name)).split("\n\n")[-1].split("\nDiffers: ")
+    assert paper.startswith("Paper: ")
+    assert "\nFrom the first Mytorch: " in last
+    assert max(map(len, last.splitlines())) <= 100
 
 
 # Threads, and what a step brings in.

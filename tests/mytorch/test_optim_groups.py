@@ -3,6 +3,7 @@
 import copy
 import math
 import re
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -187,7 +188,8 @@ def test_zero_grad_forgets_or_fills():
     assert p.grad is None
 
 
-def test_a_closure_is_called_once_before_the_step_and_its_value_returned():
+@pytest.mark.parametrize("around", [nullcontext, no_grad])
+def test_a_closure_is_called_once_before_the_step_with_gradients_on(around):
     (p,) = weights([(2,)])
     opt = optim.SGD([p], lr=0.1)
     seen = []
@@ -200,7 +202,10 @@ def test_a_closure_is_called_once_before_the_step_and_its_value_returned():
         return loss
 
     before = p.data.copy()
-    assert opt.step(closure).item() == pytest.approx(before.sum())
+    with around():
+        assert opt.step(closure).item() == pytest.approx(before.sum())
+        recorded = (p * 1).requires_grad
+    assert recorded == (around is nullcontext)
     assert_same(seen, [before])
     np.testing.assert_allclose(p.data, before - 0.1)
 
@@ -405,6 +410,8 @@ REFUSED = {
     "lr in words": (lambda: optim.SGD([p], lr="1"), TypeError, "SGD: lr must be a number, got '1'"),
     "a group's lr": (lambda: optim.SGD([{"params": [p], "lr": math.nan}]), ValueError, "lr must"),
     "lr_decay": (lambda: optim.SGD([p], lr_decay=1), ValueError, "lr_decay must be >= 0 and < 1"),
+    "its steps": (lambda: optim.SGD([{"params": [p], "steps": -1}]), ValueError, "SGD: steps must"),
+    "half a step": (lambda: optim.SGD([{"params": [p], "steps": 0.5}]), TypeError, "SGD: steps"),
     "its lr_decay": (lambda: optim.SGD([{"params": [p], "lr_decay": -1}]), ValueError, "lr_decay"),
     "nesterov": (lambda: optim.SGD([p], nesterov=True), ValueError, "SGD: .*momentum"),
     "a typing error": (lambda: optim.SGD([p], momentun=1), TypeError, "did you mean 'momentum'"),

@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
+from tests.cases import SUBJECTS
 from tests.mytorch.agreement import needs_torch
 from tests.mytorch.steps import (
     EVERY,
@@ -204,6 +205,19 @@ def filtered(state):
     state["param_groups"][0]["decay_filter"] = [True]
 
 
+def with_state(number, **entries):
+    """A state in which a parameter has these entries; None stands for its not having one."""
+
+    def spoil(state):
+        state["state"][number] = state["state"].get(number, {}) | entries
+
+    return spoil
+
+
+def listed(state):
+    state["state"][1] = [1.0]
+
+
 @pytest.mark.parametrize(
     ("spoil", "error", "sentence"),
     [
@@ -214,8 +228,16 @@ def filtered(state):
             r"'exp_avg' must be .* shape \(4,\), got float64 of shape \(2, 2\)",
         ),
         (integer, ValueError, r"'exp_avg_sq' must be .*, got int64 of shape \(4,\)"),
-        (numberless, ValueError, "the state 'step' must be a number, got 'seven'"),
-        (several, ValueError, "the state 'step' must be a number, got array"),
+        (numberless, ValueError, "the state 'step' must be a whole number from 0 .* got 'seven'"),
+        (several, ValueError, "the state 'step' must be a whole number from 0 .* got array"),
+        (with_state(1, step=-1.0), ValueError, "parameter 1: the state 'step' must be .* got -1.0"),
+        (with_state(1, step=1.5), ValueError, "parameter 1: the state 'step' must be .* got 1.5"),
+        (with_state(1, step=math.nan), ValueError, "the state 'step' must be .* got nan"),
+        (with_state(1, step=2.0**60), ValueError, "the state 'step' must be .* got 1.15"),
+        (with_state(1, step=None), ValueError, "parameter 1: the state must have 'step' too"),
+        (with_state(1, exp_avg=None), ValueError, "parameter 1: the state must have 'exp_avg' too"),
+        (with_state(9, step=1.0), ValueError, "in a group, got states of 9"),
+        (listed, ValueError, r"parameter 1: a state must be a dict, got \[1.0\]"),
         (
             short,
             ValueError,
@@ -249,7 +271,8 @@ def test_what_is_no_state_is_said_to_be_none():
 
 # To torch and back.
 
-TWINS = [name for name in EVERY if name not in ("Ranger", "AdaGrad")]
+# what torch has, and steps with dense gradients
+TWINS = [one.name for one in SUBJECTS if one.has_twin and not one.is_for_sparse]
 
 
 @pytest.fixture

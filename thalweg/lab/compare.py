@@ -14,13 +14,12 @@ from thalweg.lab.digits import load_tasks
 from thalweg.lab.errors import UserError
 from thalweg.lab.interrupt import catch_interrupt
 from thalweg.lab.network import SIZES, load_backend
+from thalweg.lab.output import Output
 from thalweg.lab.progress import make_view
 from thalweg.lab.report import print_report
-from thalweg.lab.results import CURVES, RESULTS, open_folder, save, write_results
+from thalweg.lab.results import CURVES, RESULTS, open_folder, write_results
 
 __all__ = ["compare"]
-
-_INTERRUPTED = 130
 
 
 def compare(
@@ -28,7 +27,7 @@ def compare(
     budget: Budget,
     backend: str,
     name: str | None,
-    out: Path | None,
+    out: str | None,
 ) -> int:
     """Compare the contestants, leave the results in a folder, and give the exit code."""
     console = Console(highlight=False)
@@ -45,13 +44,15 @@ def compare(
             with suppress(OSError):  # it is not empty
                 folder.rmdir()
             console.print("Interrupted before anything was finished; nothing is written.")
-            return _INTERRUPTED
+            return 128 + interrupted()
         try:  # first, for after Ctrl-C whatever shows our output may be gone too
             written = _write(folder, contest, backend, complete, seconds)
+            if isinstance(console.file, Output):
+                console.file.kept = folder
         finally:
             print_report(console, contest)
         _conclude(console, contest, complete, seconds, written)
-    return 0 if complete else _INTERRUPTED
+    return 0 if complete else 128 + interrupted()
 
 
 def _announce(contest: Contest, backend: str) -> str:
@@ -64,8 +65,8 @@ def _announce(contest: Contest, backend: str) -> str:
     )
 
 
-def _play(contest: Contest, console: Console, interrupted: Callable[[], bool]) -> bool:
-    """Play until the end or until Ctrl-C, and say whether it was the end."""
+def _play(contest: Contest, console: Console, interrupted: Callable[[], int]) -> bool:
+    """Play until the end or until told to end, and say whether it was the end."""
     with make_view(console, contest) as view:
         for event in contest.play():
             if interrupted():
@@ -85,7 +86,7 @@ def _write(
             return [results]
         from thalweg.lab.plots import draw_curves
 
-        save(curves, lambda partial: draw_curves(partial, contest))
+        draw_curves(curves, contest)
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}") from error
     return [results, curves]

@@ -15,7 +15,13 @@ DEFAULT_NAMES = ("SGD", "Adam", "AdamW", "RAdam", "Ranger")
 # Where an optimizer's own default would be a poor showing.
 _OVERRIDES: Mapping[str, Mapping[str, Any]] = {"SGD": {"momentum": 0.9}}
 
-_LEFT_OUT = {"SparseAdam": "it is for the sparse gradients of embeddings, and there are none here"}
+_LEFT_OUT = {
+    "Adafactor": "it is there for torch alone, and the comparison's default is not torch",
+    "LBFGS": "it asks for the loss several times in a step, on one and the same batch, and here "
+    "every step has one gradient of a new batch",
+    "Muon": "it moves matrices only, and this network has biases too",
+    "SparseAdam": "it is for the sparse gradients of embeddings, and there are none here",
+}
 
 
 class Budget(NamedTuple):

@@ -8,10 +8,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import colormaps, ticker
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from thalweg.lab.contest import Contest, Entry
 from thalweg.lab.summary import rank
 from thalweg.lab.training import EVALUATE_EVERY, TARGET, Curve
+from thalweg.whole_file import whole_file
 
 __all__ = ["draw_curves", "plot_losses", "plot_schedule"]
 
@@ -35,7 +37,7 @@ def draw_curves(path: Path, contest: Contest) -> None:
         style = {"color": colour, "linestyle": _LINES[number % len(_LINES)]}
         _draw(loss, entry, style, lambda curve: curve.train_loss)
         _draw(accuracy, entry, style, lambda curve: curve.held_accuracy)
-    loss.set_yscale("log")
+    _scale_losses(loss)
     _label(loss, f"Training loss (mean of {EVALUATE_EVERY} steps)")
     _label(accuracy, "Test accuracy")
     _frame_accuracy(accuracy, contest)
@@ -43,8 +45,7 @@ def draw_curves(path: Path, contest: Contest) -> None:
     handles, labels = loss.get_legend_handles_labels()
     columns = _LEGEND_LETTERS // (_HANDLE_LETTERS + max(map(len, labels)))
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    _save(figure, path)
 
 
 def plot_schedule(values: np.ndarray, label: str, axes: Axes | None = None) -> Axes:
@@ -66,15 +67,23 @@ def plot_losses(path: Path, losses: Sequence[float], batches: int, title: str) -
     means = np.reshape(losses[: len(losses) // batches * batches], (-1, batches)).mean(axis=1)
     middles = np.arange(len(means)) + 0.5
     axes.plot(middles, means, color=_COLOURS[1], marker=".", label="mean of an epoch")
-    axes.set_yscale("log")
+    _scale_losses(axes)
     _label(axes, title)
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     axes.set_ylabel("training loss")
     axes.legend(frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    """Write a picture whole, in the format that its name says."""
+    try:
+        with whole_file(path) as file:
+            figure.savefig(file, format=path.suffix.removeprefix(".") or "png", dpi=150)
+    finally:
+        plt.close(figure)
 
 
 def _title(entries: Sequence[Entry]) -> str:
@@ -91,13 +100,27 @@ def _draw(
     values = np.full((len(entry.runs), len(longest.step)), np.nan)
     for row, run in zip(values, entry.runs, strict=True):
         row[: len(run.curve.step)] = read(run.curve)
+    values[~np.isfinite(values)] = np.nan
     diverged = sum(run.diverged_at is not None for run in entry.runs)
     label = f"{entry.name}, lr {entry.lr:g}"
     if diverged:
         label += f" ({diverged} of {len(entry.runs)} diverged)"
-    axes.plot(longest.step, values.mean(axis=0), label=label, linewidth=1.7, **style)
+    marker = "o" if len(longest.step) == 1 else ""  # a line needs two points to be seen
+    axes.plot(longest.step, values.mean(axis=0), marker=marker, label=label, linewidth=1.7, **style)
     lowest, highest = values.min(axis=0), values.max(axis=0)
     axes.fill_between(longest.step, lowest, highest, color=style["color"], alpha=0.15, linewidth=0)
+
+
+def _scale_losses(axes: Axes) -> None:
+    """In powers of ten, unless nothing drawn is above 0: all diverged, or all learned by heart."""
+    drawn = np.concatenate([np.asarray(line.get_ydata(), float) for line in axes.lines])
+    if (drawn > 0).any():
+        axes.set_yscale("log")
+    if not np.isfinite(drawn).any():
+        axes.set(xticks=[], yticks=[])
+        axes.annotate(
+            "no finite loss", (0.5, 0.5), xycoords="axes fraction", ha="center", color="grey"
+        )
 
 
 def _label(axes: Axes, title: str) -> None:

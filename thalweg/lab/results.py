@@ -8,7 +8,6 @@ import platform
 import re
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from importlib.metadata import version
@@ -21,8 +20,9 @@ from thalweg.lab.errors import UserError
 from thalweg.lab.network import SIZES
 from thalweg.lab.summary import summarize
 from thalweg.lab.training import EVALUATE_EVERY, TARGET, WARM_UP, Run
+from thalweg.whole_file import whole_file
 
-__all__ = ["CURVES", "RESULTS", "open_folder", "save", "write_results"]
+__all__ = ["CURVES", "RESULTS", "open_folder", "write_results"]
 
 RESULTS = "results.json"
 CURVES = "curves.png"
@@ -34,7 +34,7 @@ _PACKAGES = {
 }
 
 
-def open_folder(command: str, name: str | None, out: Path | None) -> Path:
+def open_folder(command: str, name: str | None, out: str | None) -> Path:
     """Make the folder and prove that results can be written there, before any work is done."""
     folder = _choose_folder(command, name, out)
     try:
@@ -46,14 +46,19 @@ def open_folder(command: str, name: str | None, out: Path | None) -> Path:
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}") from error
     for file in (RESULTS, CURVES):
-        if (folder / file).is_dir():
-            raise UserError(f"cannot write {folder / file}: a folder is in the way")
+        if (folder / file).exists() and not (folder / file).is_file():
+            kind = "a folder" if (folder / file).is_dir() else "what is no file"
+            raise UserError(f"cannot write {folder / file}: {kind} is in the way")
     return folder
 
 
-def _choose_folder(command: str, name: str | None, out: Path | None) -> Path:
+def _choose_folder(command: str, name: str | None, out: str | None) -> Path:
+    if out == "":
+        raise UserError("--out must be the path of a folder, got ''")
+    if name is None and out is None:
+        return _new_folder(f"{command}-{datetime.now():%Y%m%d-%H%M%S}")
     if name is None:
-        return out or _new_folder(f"{command}-{datetime.now():%Y%m%d-%H%M%S}")
+        return Path(str(out))
     if out is not None:
         raise UserError("--name and --out both say where to write: give one of them")
     if name in ("", ".", "..") or Path(name).name != name:
@@ -65,16 +70,6 @@ def _new_folder(name: str) -> Path:
     """Give a folder that is not there yet, though another run began in the same second."""
     names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
     return next(_RUNS / free for free in names if not (_RUNS / free).exists())
-
-
-def save(path: Path, write: Callable[[Path], object]) -> None:
-    """Let write fill a file beside path, then move it there: readers see all of it or none."""
-    partial = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
-    try:
-        write(partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def write_results(
@@ -92,7 +87,8 @@ def write_results(
         "optimizers": {entry.name: _describe(entry) for entry in contest.entries},
     }
     text = json.dumps(_finite(results), indent=2, allow_nan=False)
-    save(path, lambda partial: partial.write_text(_join_numbers(text) + "\n"))
+    with whole_file(path) as file:
+        file.write(f"{_join_numbers(text)}\n".encode())
 
 
 def _versions(backend: str) -> dict[str, str]:

@@ -7,7 +7,10 @@ from typing import NamedTuple
 
 from thalweg.lab.contest import Entry
 
-__all__ = ["Spread", "Summary", "rank", "summarize"]
+__all__ = ["Spread", "Summary", "rank", "summarize", "winner"]
+
+# Ahead by chance in so many seeds out of as many: 1 in 32.
+_SEEDS_THAT_SHOW = 5
 
 
 class Spread(NamedTuple):
@@ -48,6 +51,22 @@ def rank(entries: Iterable[Entry]) -> list[tuple[Entry, Summary]]:
     """Summarize the entries that have finished runs, best test accuracy first, then lower loss."""
     summaries = [(entry, summarize(entry)) for entry in entries if entry.runs]
     return sorted(summaries, key=lambda pair: (-pair[1].test_accuracy.mean, pair[1].test_loss.mean))
+
+
+def winner(entries: Iterable[Entry]) -> Entry | None:
+    """The entry with a better test accuracy than every other in each of 5 seeds or more."""
+    played = [entry for entry in entries if entry.runs]
+    for entry in played:
+        others = [other for other in played if other is not entry]
+        if others and all(_is_ahead(entry, other) for other in others):
+            return entry
+    return None
+
+
+def _is_ahead(entry: Entry, other: Entry) -> bool:
+    theirs = {run.seed: run.held_accuracy for run in other.runs}
+    leads = [run.held_accuracy > theirs[run.seed] for run in entry.runs if run.seed in theirs]
+    return len(leads) >= _SEEDS_THAT_SHOW and all(leads)
 
 
 def _spread(values: Sequence[float]) -> Spread:

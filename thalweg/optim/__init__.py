@@ -8,7 +8,13 @@ torch's own, so that the import above can replace `import torch.optim as optim`.
 
 from typing import Any
 
-import torch.optim as _torch_optim
+try:
+    import torch.optim as _torch_optim
+except ModuleNotFoundError as error:
+    if error.name not in ("torch", "torch.optim"):
+        raise
+    sentence = "thalweg.optim needs torch: pip install 'thalweg[torch]'"
+    raise ModuleNotFoundError(sentence, name="torch") from None
 from torch.optim import Optimizer
 
 from thalweg.optim import lr_scheduler, swa_utils

@@ -9,6 +9,7 @@ import math
 import os
 import zlib
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 
@@ -19,6 +20,7 @@ __all__ = ["mnist"]
 _GZIP = b"\x1f\x8b"
 _KINDS = {1: "labels", 3: "images"}
 _CLASSES = 10
+_LARGEST = 2**31  # several times the largest set that is handed around in this format
 
 
 def mnist(path: str | os.PathLike[str], train: bool = True) -> TensorDataset:
@@ -55,8 +57,32 @@ def _find(folder: Path, stem: str, kind: str) -> Path:
 
 
 def _read(path: Path, axes: int) -> np.ndarray:
-    content = _unpacked(path)
-    magic = content[:4]
+    """What an IDX file holds, of which no more is unpacked than its header promises."""
+    start = 4 + 4 * axes
+    try:
+        with _opened(path) as file:
+            header = file.read(start)
+            _check_magic(path, header[:4], axes)
+            if len(header) < start:
+                raise ValueError(f"mnist: {path} is cut off within its header of {start} bytes")
+            shape = tuple(int(n) for n in np.frombuffer(header, ">u4", axes, offset=4))
+            size = " x ".join(map(str, shape)) + f" = {math.prod(shape)} bytes"
+            if math.prod(shape) > _LARGEST:
+                raise ValueError(
+                    f"mnist: {path} must have no more than {_LARGEST} bytes, but its header "
+                    f"promises {size}"
+                )
+            content = file.read(math.prod(shape))
+            more = file.read(1)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"mnist: {path} must be a whole gzip file, but: {error}") from None
+    if more or len(content) < math.prod(shape):
+        found = "more" if more else str(len(content))
+        raise ValueError(f"mnist: {path} must have {size} after its header, got {found}")
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _check_magic(path: Path, magic: bytes, axes: int) -> None:
     if magic != bytes([0, 0, 8, axes]):
         known = _KINDS.get(magic[3]) if len(magic) == 4 and magic[:3] == b"\0\0\x08" else None
         raise ValueError(
@@ -64,24 +90,9 @@ def _read(path: Path, axes: int) -> np.ndarray:
             f"0 0 8 {axes}, got {' '.join(map(str, magic)) or 'an empty file'}"
             + (f": these are {known}" if known else "")
         )
-    start = 4 + 4 * axes
-    if len(content) < start:
-        raise ValueError(f"mnist: {path} is cut off within its header of {start} bytes")
-    shape = tuple(int(n) for n in np.frombuffer(content, ">u4", axes, offset=4))
-    if len(content) - start != math.prod(shape):
-        size = " x ".join(map(str, shape))
-        raise ValueError(
-            f"mnist: {path} must have {size} = {math.prod(shape)} bytes after its header, "
-            f"got {len(content) - start}"
-        )
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
-def _unpacked(path: Path) -> bytes:
-    content = path.read_bytes()
-    if path.suffix != ".gz" and not content.startswith(_GZIP):
-        return content
-    try:
-        return gzip.decompress(content)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"mnist: {path} must be a whole gzip file, but: {error}") from None
+def _opened(path: Path) -> BinaryIO:
+    with path.open("rb") as file:
+        is_packed = path.suffix == ".gz" or file.read(2) == _GZIP
+    return cast(BinaryIO, gzip.open(path, "rb")) if is_packed else path.open("rb")

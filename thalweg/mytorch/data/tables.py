@@ -4,6 +4,7 @@ import difflib
 import os
 from collections.abc import Iterator
 from csv import Error, reader
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from thalweg.mytorch.data.dataset import TensorDataset
 
 __all__ = ["csv"]
 
+_NO_DELIMITERS = '"\r\n\0'
+_SHOWN = 300
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -21,6 +24,7 @@ def csv(path: str | os.PathLike[str], target: str, *, delimiter: str = ",") -> T
     Every column but `target` is a feature, in the file's order. The target is int64, to be classes,
     if each of its values is a whole number, and float32 otherwise.
     """
+    _check_arguments(path, target, delimiter)
     lines = _lines(path, delimiter)
     _, names = next(lines, (0, []))
     names = [name.strip() for name in names]
@@ -38,17 +42,33 @@ def csv(path: str | os.PathLike[str], target: str, *, delimiter: str = ",") -> T
     )
 
 
+def _check_arguments(path: Any, target: Any, delimiter: Any) -> None:
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"csv: path must be the name of a file, got {path!r}")
+    if not os.path.isfile(path):  # a device might never end
+        raise FileNotFoundError(f"csv: there must be a file at {path}")
+    if not isinstance(target, str):
+        raise TypeError(f"csv: target must be the name of a column, got {target!r}")
+    if not isinstance(delimiter, str):
+        raise TypeError(f"csv: delimiter must be one character, got {delimiter!r}")
+    if len(delimiter) != 1 or delimiter in _NO_DELIMITERS:
+        raise ValueError(
+            f"csv: delimiter must be one character, no quote and no end of a line, got "
+            f"{delimiter!r}"
+        )
+
+
 def _lines(path: str | os.PathLike[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """The lines that are not empty, with their numbers."""
     try:
         # utf-8-sig: spreadsheets begin their files with a mark that is no part of the first name
         with open(path, encoding="utf-8-sig", newline="") as file:
-            found = reader(file, delimiter=delimiter, skipinitialspace=True)
+            found = reader(file, delimiter=delimiter, skipinitialspace=delimiter != " ")
             for cells in found:
                 if cells:
                     yield found.line_num, cells
     except (UnicodeDecodeError, Error) as error:
-        raise ValueError(f"csv: {path} must be a table in UTF-8, but: {error}") from None
+        raise ValueError(f"csv: {path} must be a table in UTF-8, but: {_short(error)}") from None
 
 
 def _check_header(path: str | os.PathLike[str], names: list[str], target: str) -> None:
@@ -56,14 +76,17 @@ def _check_header(path: str | os.PathLike[str], names: list[str], target: str) -
         raise ValueError(f"csv: {path} is empty: its first line must name the columns")
     if all(_number(name) is not None for name in names):
         raise ValueError(
-            f"csv: {path}: the first line must name the columns, got numbers: {', '.join(names)}"
+            f"csv: {path}: the first line must name the columns, got numbers: "
+            f"{_short(', '.join(names))}"
         )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"csv: {path}: every column must have a name of its own, got {twice}")
+        raise ValueError(
+            f"csv: {path}: every column must have a name of its own, got {_short(twice)}"
+        )
     if target not in names:
         close = difflib.get_close_matches(target, names, 1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names)}"
+        hint = f"did you mean {close[0]!r}?" if close else f"there are {_short(', '.join(names))}"
         raise ValueError(f"csv: {path} has no column {target!r}; {hint}")
     if len(names) == 1:
         raise ValueError(f"csv: {path} has no column besides the target {target!r}")
@@ -80,12 +103,18 @@ def _numbers(
     values = [_number(cell) for cell in cells]
     if None in values:
         at = values.index(None)
-        fault = f"got {cells[at]!r}" if cells[at].strip() else "but this one is missing"
+        fault = f"got {_short(repr(cells[at]))}" if cells[at].strip() else "but this one is missing"
         raise ValueError(
             f"csv: {path}, line {line}, column {names[at]!r}: every value must be a number that "
             f"float32 can hold, {fault}"
         )
     return values
+
+
+def _short(what: Any) -> str:
+    """What a file says of itself, without the rest of what may be all of it."""
+    text = str(what)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _number(cell: str) -> float | None:

@@ -7,11 +7,13 @@
     loss_of(model).backward()
     opt.step()
 
-`optimizer(rule)` makes such a class out of any rule or chain; `Scheduler` runs a schedule on one.
+`optimizer(rule)` makes such a class out of any rule or chain; `Scheduler` runs a schedule on one,
+and `lr_scheduler` has torch's schedulers.
 """
 
 from typing import Any
 
+from thalweg.mytorch.optim import lr_scheduler
 from thalweg.mytorch.optim.classic import SGD, AdaGrad, Adam
 from thalweg.mytorch.optim.optimizer import Optimizer, optimizer
 from thalweg.mytorch.optim.scheduler import Scheduler
@@ -23,6 +25,7 @@ __all__ = [
     "Adam",
     "Optimizer",
     "Scheduler",
+    "lr_scheduler",
     "optimizer",
     *(name for name in OPTIMIZERS if name not in ("SGD", "Adam")),
 ]

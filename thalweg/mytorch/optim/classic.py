@@ -1,8 +1,12 @@
-"""SGD, AdaGrad and Adam, which also take the arguments of the first Mytorch."""
+"""SGD, AdaGrad and Adam, which also take the arguments of the first Mytorch by name.
+
+docs/mytorch/first_mytorch.md says in a table what differs from it.
+"""
 
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,7 +18,9 @@ from thalweg.settings import Setting
 __all__ = ["SGD", "AdaGrad", "Adam"]
 
 _LR_DECAY = Setting(0.0, low=0, below=1)
+_STEPS = Setting(0, low=0, high=2**53)
 _STEPS_PER_DECAY = 100
+_LARGE_RATE = 0.5  # what Adam's rate never is, and its betas always are
 
 
 def _keywords(of: type, **defaults: Any) -> Callable[[Any], Any]:
@@ -32,24 +38,41 @@ def _keywords(of: type, **defaults: Any) -> Callable[[Any], Any]:
     return put
 
 
+def _doc(name: str, more: str) -> str:
+    """The docstring of a class of the registry, its last part, `Differs:`, taken further."""
+    return f"{OPTIMIZERS[name].doc.rstrip()}\n    From the first Mytorch: {more}\n    "
+
+
+def _warn_of_order(sentence: str) -> None:
+    warnings.warn(sentence, UserWarning, stacklevel=3)
+
+
 _SGD = optimizer(OPTIMIZERS["SGD"])
 
 
 class SGD(_SGD):  # type: ignore[misc, valid-type]
-    __doc__ = f"""{OPTIMIZERS["SGD"].doc}
-    Besides: `lr_decay`, a keyword, takes its share off the rate at every {_STEPS_PER_DECAY}th step,
-
-        lr_t = lr (1 - lr_decay)^floor(t / {_STEPS_PER_DECAY})
-    """
+    __doc__ = _doc(
+        "SGD",
+        f"""the second number is momentum, where it had lr_decay,
+    and says so; lr_decay, a keyword, takes its share off at every {_STEPS_PER_DECAY}th step,
+    lr_t = lr (1 - lr_decay)^floor(t / {_STEPS_PER_DECAY}), where there the shares of all steps
+    were multiplied; every parameter moves, not those of Linear and Conv2d alone.""",
+    )
 
     @_keywords(_SGD, lr_decay=0.0)
     def __init__(self, params: Any, *args: Any, lr_decay: float = 0.0, **settings: Any) -> None:
         self._own = {"lr_decay": lr_decay, "steps": 0}
         super().__init__(params, *args, **settings)
+        if len(args) > 1:
+            _warn_of_order(
+                f"SGD: the second number is momentum, as in torch; in the first Mytorch it was "
+                f"lr_decay: write momentum={args[1]!r} or lr_decay={args[1]!r}"
+            )
 
     def _check(self, settings: Mapping[str, Any]) -> None:
         super()._check(settings)
         _LR_DECAY.check("SGD: lr_decay", settings["lr_decay"])
+        _STEPS.check("SGD: steps", settings["steps"])
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = super().step(closure)
@@ -65,15 +88,23 @@ class SGD(_SGD):  # type: ignore[misc, valid-type]
 
 
 AdaGrad = optimizer(chain("AdaGrad", OPTIMIZERS["Adagrad"], signature="lr, eps", eps=1e-8))
-AdaGrad.__doc__ = f"{OPTIMIZERS['Adagrad'].doc}\n    Here with eps = 1e-8.\n    "
+AdaGrad.__doc__ = _doc(
+    "Adagrad",
+    """nothing but that every parameter moves; its order and its defaults
+    are kept, eps = 1e-8 among them, where Adagrad has 1e-10.""",
+)
 
 _Adam = optimizer(OPTIMIZERS["Adam"])
 
 
 class Adam(_Adam):  # type: ignore[misc, valid-type]
-    __doc__ = f"""{OPTIMIZERS["Adam"].doc}
-    Besides: `beta1` and `beta2`, keywords, may be given in place of `betas`.
-    """
+    __doc__ = _doc(
+        "Adam",
+        """the first number is lr, where it had beta1, and a large one says
+    so; beta1 and beta2, keywords, may be given in place of betas; the defaults are lr = 1e-3 and
+    beta2 = 0.999, where it had 1e-2 and 0.99; the step follows m, where its code follows g, and t
+    counts steps, where its code counts layers; eps is added after the bias correction.""",
+    )
 
     @_keywords(_Adam, beta1=None, beta2=None)
     def __init__(
@@ -84,6 +115,11 @@ class Adam(_Adam):  # type: ignore[misc, valid-type]
         beta2: float | None = None,
         **settings: Any,
     ) -> None:
+        if len(args) > 1 and isinstance(args[1], float | int):
+            raise TypeError(
+                f"Adam: betas must be 2 numbers, got {args[1]!r}; in the first Mytorch the order "
+                f"was beta1, beta2, lr, eps: write beta1={args[0]!r}, beta2={args[1]!r}"
+            )
         if beta1 is not None or beta2 is not None:
             if "betas" in settings or len(args) > 1:
                 raise TypeError("Adam: give either betas or beta1 and beta2")
@@ -91,3 +127,8 @@ class Adam(_Adam):  # type: ignore[misc, valid-type]
             given = zip((beta1, beta2), default, strict=True)
             settings["betas"] = tuple(own if one is None else one for one, own in given)
         super().__init__(params, *args, **settings)
+        if args and float(args[0]) >= _LARGE_RATE:
+            _warn_of_order(
+                f"Adam: the first number is lr, as in torch; in the first Mytorch it was beta1: "
+                f"write lr={args[0]!r} or beta1={args[0]!r}"
+            )

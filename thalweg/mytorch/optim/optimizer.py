@@ -16,8 +16,10 @@ from thalweg.border.copies import AveragedWeights, SlowWeights, check_home
 from thalweg.border.groups import by_name, check_filter, decide, lots
 from thalweg.chain import Chain, chain
 from thalweg.fuse import threads
+from thalweg.mytorch.graph import enable_grad
 from thalweg.mytorch.nn import Module, Parameter
-from thalweg.mytorch.optim.memory import FORMATS, Layout, Turn, first_state, ready_gradient
+from thalweg.mytorch.optim.loading import fitting
+from thalweg.mytorch.optim.memory import Layout, Turn, first_state, ready_gradient
 from thalweg.rule import Declared, Rule
 from thalweg.stages import Lookahead, Maximize
 
@@ -137,9 +139,10 @@ class Optimizer(AveragedWeights):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Move every parameter that has a gradient by one step.
 
-        `closure`, if given, is called once before; its value is returned.
+        `closure`, if given, is called once before, with gradients on also under `no_grad()`; its
+        value is returned.
         """
-        loss = None if closure is None else closure()
+        loss = None if closure is None else _evaluated(closure)
         check_home(self)
         parts = lots(self.chain.name, self.param_groups)
         turns = [
@@ -217,35 +220,19 @@ class Optimizer(AveragedWeights):
         lots(self.chain.name, groups)
         numbers = [i for group in loaded["param_groups"] for i in group["params"]]
         owners = dict(zip(numbers, self._params(), strict=True))
+        strange = [i for i in loaded["state"] if i not in owners]
+        if strange:
+            raise ValueError(
+                f"{title}: every state must be that of a parameter in a group, got states of "
+                f"{', '.join(map(repr, strange))}"
+            )
         self.state = {
-            owners[i]: self._fitting(title, owners[i], held)
+            owners[i]: fitting(
+                f"{title}: parameter {i}", self.chain, type(self).chain, owners[i], held
+            )
             for i, held in loaded["state"].items()
-            if i in owners
         }
         self._layout = None
-
-    def _fitting(self, title: str, p: Parameter, held: Mapping[str, Any]) -> dict[str, Any]:
-        """A parameter's loaded state: arrays of its shape, and numbers."""
-        found: dict[str, Any] = {}
-        arrays = {slot.key for slot in self.chain.slots}
-        for key, value in held.items():
-            array = np.asarray(value)
-            native = array.dtype.newbyteorder("=")
-            is_float = native in FORMATS
-            if value is None:  # as old versions of torch say that there is no buffer
-                continue
-            if key in self.chain.cells:
-                if array.size != 1 or array.dtype.kind not in "iuf":
-                    raise ValueError(f"{title}: the state {key!r} must be a number, got {value!r}")
-                found[key] = float(array.reshape(()))
-            elif key in arrays and not (is_float and array.shape == p.shape):
-                raise ValueError(
-                    f"{title}: the state {key!r} must be an array of float32 or float64 and of its "
-                    f"parameter's shape {p.shape}, got {array.dtype} of shape {array.shape}"
-                )
-            else:
-                found[key] = np.array(array, native, order="C") if key in arrays else value
-        return found
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in vars(self).items() if key not in _PASSING}
@@ -299,6 +286,11 @@ def optimizer(rule: type[Declared] | Chain) -> type[Optimizer]:
         "__init__": constructor(made, EXTRAS, (), Optimizer.__init__),
     }
     return type(made.name, bases, body)
+
+
+def _evaluated(closure: Callable[[], Any]) -> Any:
+    with enable_grad():
+        return closure()
 
 
 def _plain(average: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from thalweg.mytorch.optim.optimizer import Optimizer
+from thalweg.mytorch.optim.saved import check_state, saved_values
 from thalweg.schedules import PerGroup, Schedule
 from thalweg.schedules.slot import Slot, check_param
 
@@ -64,23 +65,11 @@ class Scheduler:
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from where another one stood; if the state does not fit, nothing changes."""
-        missing = [key for key in self.state_dict() if key not in state_dict]
-        if missing:
-            raise ValueError(
-                f"Scheduler: the state must be what state_dict gave, it lacks {', '.join(missing)}"
-            )
-        if state_dict["param"] != self.param:
-            raise ValueError(
-                f"Scheduler: param must be {self.param!r} in the state, got {state_dict['param']!r}"
-            )
+        check_state("Scheduler", state_dict, self.state_dict(), self.param)
+        values = state_dict["base_values"]
+        base = saved_values("Scheduler", "base_values", values, len(self.optimizer.param_groups))
         self._adopt()
-        if len(state_dict["base_values"]) != len(self.base_values):
-            raise ValueError(
-                f"Scheduler: the state must have {len(self.base_values)} base values, one for each "
-                f"group, got {len(state_dict['base_values'])}"
-            )
-        self.last_epoch = int(state_dict["last_epoch"])
-        self.base_values = list(map(float, state_dict["base_values"]))
+        self.last_epoch, self.base_values = state_dict["last_epoch"], base
         self._apply()
 
     def _adopt(self) -> None:

@@ -1,0 +1,210 @@
+"""What is printed: in narrow windows, into what is full or closed, and about who is ahead."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from tests.lab.conftest import COMMAND, environment, run_thalweg
+from thalweg.lab import main
+from thalweg.lab.contest import Contest
+from thalweg.lab.contestants import DEFAULT_NAMES, Budget, enter
+from thalweg.lab.plots import draw_curves, plot_losses
+from thalweg.lab.report import print_report
+from thalweg.lab.training import Curve, Run
+
+QUICK = ("compare", "sgd", "--lr", "sgd=0.1", "--seeds", "1", "--epochs", "1", "--out", "kept")
+FILES = ["curves.png", "results.json"]
+needs_full = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+
+
+def run(seed: int, accuracy: float, loss: float = 0.1, diverged_at: int | None = None) -> Run:
+    curve = Curve([5], [loss], [loss], [accuracy])
+    return Run(seed, accuracy, loss, None, diverged_at, 1e-4, 1e-3, curve)
+
+
+def contest(**accuracies: list[float]) -> Contest:
+    """A contest that is over, with these accuracies of each optimizer."""
+    given = [f"{name}=0.1" for name in accuracies]
+    seeds = max(map(len, accuracies.values()))
+    made = Contest(enter(list(accuracies), given), Budget(seeds, 1, 64), None, (None, None))
+    for entry, values in zip(made.entries, accuracies.values(), strict=True):
+        entry.runs += [run(seed, value) for seed, value in enumerate(values, start=1)]
+    return made
+
+
+def report(made: Contest, width: int = 80, **console) -> str:
+    shown = Console(width=width, **console)
+    with shown.capture() as capture:
+        print_report(shown, made)
+    return capture.get()
+
+
+def is_bold(text: str, name: str) -> bool:
+    line = next(line for line in text.splitlines() if name in line)
+    return "\x1b[1m" in line
+
+
+# Narrow windows.
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_the_report_fits_its_window_and_no_cell_is_cut(width):
+    shown = report(contest(adam=[0.9712, 0.9633, 0.9541], sgd=[0.9, 0.8, 0.7]), width)
+    assert max(map(len, shown.splitlines())) <= width
+    assert "…" not in shown
+    for value in ("96.29 ± 0.86", "80.00 ± 10.00", "0.100"):
+        assert value in shown
+
+
+def told(columns: str, *arguments: str, monkeypatch, capsys) -> str:
+    """What the command prints in a window of so many columns."""
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr(sys, "argv", ["thalweg", *arguments])
+    with pytest.raises(SystemExit):
+        main()
+    said = capsys.readouterr()
+    assert said.err == ""
+    return said.out
+
+
+@pytest.mark.parametrize("columns", ["40", "60", "80", "200"])
+@pytest.mark.parametrize("command", [(), ("compare",)])
+def test_help_fits_its_window_and_breaks_no_word(columns, command, monkeypatch, capsys):
+    shown = told(columns, *command, "--help", monkeypatch=monkeypatch, capsys=capsys)
+    assert max(map(len, shown.splitlines())) <= min(int(columns), 80)
+    wide = told("80", *command, "--help", monkeypatch=monkeypatch, capsys=capsys)
+    assert shown.split() == wide.split()
+    assert "<" not in shown  # as in <str> or <list[str]>
+
+
+def test_the_help_names_the_optimizers_that_run_by_default(monkeypatch, capsys):
+    *rest, last = DEFAULT_NAMES
+    shown = told("80", "compare", "--help", monkeypatch=monkeypatch, capsys=capsys)
+    assert f"Without any there are {', '.join(rest)} and {last}." in " ".join(shown.split())
+
+
+def test_without_a_command_there_is_the_help(monkeypatch, capsys):
+    shown = told("80", monkeypatch=monkeypatch, capsys=capsys)
+    assert shown == told("80", "--help", monkeypatch=monkeypatch, capsys=capsys)
+
+
+def test_the_package_runs_as_the_command_does(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "thalweg", "--version"], capture_output=True, text=True
+    )
+    assert done.stdout == run_thalweg("--version", cwd=tmp_path).stdout
+
+
+# A standard output that takes nothing.
+
+
+def into(command: str, place, *arguments: str) -> subprocess.CompletedProcess:
+    """Run a shell's line in which $0 stands for thalweg and what it is to do."""
+    line = command.replace("$0", " ".join([*COMMAND, *arguments]))
+    return subprocess.run(
+        ["bash", "-c", line], capture_output=True, text=True, cwd=place, env=environment()
+    )
+
+
+@needs_full
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("$0 > /dev/full", "No space left on device"),
+        ("$0 >&-", "it is closed"),
+        ("($0; echo $? >&2) | head -1", "Broken pipe"),
+    ],
+)
+def test_what_cannot_be_shown_is_said_and_the_files_are_kept(line, reason, tmp_path):
+    done = into(line, tmp_path, *QUICK)
+    sentence = f"thalweg: cannot write to standard output: {reason}; everything is in kept\n"
+    assert done.stderr in (sentence, f"{sentence}1\n")
+    assert done.returncode == ("head" not in line)
+    assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == FILES
+
+
+@needs_full
+@pytest.mark.parametrize("arguments", [("--version",), ("--help",), ()])
+def test_every_command_says_so(arguments, tmp_path):
+    done = into("$0 > /dev/full", tmp_path, *arguments)
+    assert done.stderr == "thalweg: cannot write to standard output: No space left on device\n"
+    assert done.returncode == (1 if arguments else 2)
+
+
+@needs_full
+@pytest.mark.parametrize("line", ["$0 2> /dev/full", "$0 2>&-"])
+def test_an_error_that_cannot_be_shown_keeps_its_code(line, tmp_path):
+    done = into(line, tmp_path, "compare", "quasar")
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
+
+
+# Who is ahead.
+
+
+def test_the_best_in_every_one_of_five_seeds_is_marked():
+    ahead = contest(adam=[0.9, 0.91, 0.92, 0.9, 0.93], sgd=[0.8, 0.9, 0.91, 0.7, 0.92])
+    shown = report(ahead, force_terminal=True)
+    assert is_bold(shown, "Adam")
+    assert not is_bold(shown, "SGD")
+    assert "Adam was more accurate than every other in each seed." in shown
+
+
+@pytest.mark.parametrize(
+    "accuracies",
+    [
+        {"adam": [0.9] * 5, "sgd": [0.8, 0.8, 0.8, 0.8, 0.91]},  # not in each
+        {"adam": [0.9] * 5, "sgd": [0.8, 0.8, 0.8, 0.8, 0.9]},
+        {"adam": [0.9] * 4, "sgd": [0.8] * 4},  # too few
+        {"adam": [0.9] * 5, "sgd": [0.8] * 4},
+        {"adam": [0.9] * 5, "sgd": [0.8] * 5, "radam": [0.9] * 5},
+        {"adam": [0.9] * 5},  # nobody to be ahead of
+    ],
+)
+def test_a_lead_that_the_seeds_do_not_show_is_not_marked(accuracies):
+    shown = report(contest(**accuracies), force_terminal=True)
+    assert not is_bold(shown, "Adam")
+    several = len(accuracies) > 1
+    assert ("None was more accurate than every other in each of 5 seeds" in shown) == several
+
+
+@pytest.mark.parametrize("values", [[0.9], [0.9, 0.9], [0.9, 0.8], [0.9, 0.9, 0.9]])
+def test_there_is_no_deviation_of_two_seeds_and_none_that_rounds_to_nothing(values):
+    assert "±" not in report(contest(adam=values)).replace("Mean ± standard", "")
+    assert ("Mean ± standard" in report(contest(adam=values))) == (len(values) > 2)
+
+
+# What has diverged.
+
+
+def diverged(accuracy: float, loss: float) -> Contest:
+    made = contest(adam=[accuracy], sgd=[accuracy])
+    for entry in made.entries:
+        entry.runs[:] = [run(1, accuracy, loss, 5 if not np.isfinite(loss) else None)]
+    return made
+
+
+@pytest.mark.parametrize("loss", [np.inf, -np.inf, np.nan, 0.0, 3e38, 5e-324])
+def test_any_loss_can_be_drawn_and_put_into_the_table(loss, tmp_path):
+    made = diverged(0.1, loss)
+    draw_curves(tmp_path / "curves.png", made)
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert ("diverged" in report(made)) == (not np.isfinite(loss))
+
+
+@pytest.mark.parametrize("losses", [[np.inf] * 4, [np.nan] * 4, [0.0] * 4, [1.0, np.nan, 2.0, 0.0]])
+def test_any_losses_of_a_training_can_be_drawn(losses, tmp_path):
+    plot_losses(tmp_path / "losses.png", losses, 2, "losses")
+    assert (tmp_path / "losses.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_a_rate_that_nothing_survives_ends_in_a_table_and_a_picture(tmp_path):
+    outcome = run_thalweg(*QUICK[:3], "sgd=1e308", *QUICK[4:], cwd=tmp_path, folder=tmp_path)
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert "diverged" in outcome.stdout
+    assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == FILES

@@ -1,0 +1,76 @@
+"""A parameter's saved state: checked as a whole before anything of it is taken over."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from thalweg.chain import Chain
+from thalweg.mytorch.nn import Parameter
+from thalweg.mytorch.optim.memory import FORMATS
+from thalweg.rule import Rule
+
+__all__ = ["fitting"]
+
+_LARGEST_COUNT = 2**53
+
+
+def fitting(title: str, chain: Chain, own: Chain, p: Parameter, held: Any) -> dict[str, Any]:
+    """A state with arrays of the parameter's shape and numbers in their range.
+
+    `own` is the chain of the optimizer's class, without the average that `chain` may keep: what it
+    keeps is there as a whole once the parameter has been stepped.
+    """
+    if not isinstance(held, Mapping):
+        raise ValueError(f"{title}: a state must be a dict, got {held!r:.100}")
+    arrays = {slot.key for slot in chain.slots}
+    found: dict[str, Any] = {}
+    for key, value in held.items():
+        where = f"{title}: the state {key!r}"
+        if value is None:  # as old versions of torch say that there is no buffer
+            continue
+        if key in chain.cells:
+            found[key] = _number(where, value, is_count=key == "step" or key.startswith("n_"))
+        else:
+            found[key] = _array(where, value, p) if key in arrays else value
+    kept = {*own.cells, *(slot.key for slot in own.slots)}
+    is_stepped = found.get("step") or not kept.isdisjoint(found.keys() - {"step"})
+    lacking = [key for key in _needed(own) if key not in found]
+    if is_stepped and lacking:
+        raise ValueError(f"{title}: the state must have {', '.join(map(repr, lacking))} too")
+    return found
+
+
+def _needed(own: Chain) -> Iterator[str]:
+    """What the state of every parameter has that was ever stepped."""
+    yield from own.cells
+    for slot in own.slots:
+        if slot.state.when is None and issubclass(slot.part.declared, Rule):
+            yield slot.key
+
+
+def _number(where: str, value: Any, is_count: bool) -> float:
+    """A number kept per parameter, out of whatever a file holds it as."""
+    array = np.asarray(None if isinstance(value, list | tuple | str) else value)
+    if array.size == 1 and array.dtype.kind in "iuf":
+        number = float(array.reshape(()))
+        is_whole = 0 <= number <= _LARGEST_COUNT and not number % 1
+        if is_whole if is_count else math.isfinite(number):
+            return number
+    kind = "a whole number from 0 to 2^53" if is_count else "a finite number"
+    raise ValueError(f"{where} must be {kind}, got {value!r:.200}")
+
+
+def _array(where: str, value: Any, p: Parameter) -> np.ndarray:
+    """An array kept per parameter, apart from the one it was given as."""
+    array = np.asarray(value)
+    native = array.dtype.newbyteorder("=")
+    if native not in FORMATS or array.shape != p.shape:
+        raise ValueError(
+            f"{where} must be an array of float32 or float64 and of its parameter's shape "
+            f"{p.shape}, got {array.dtype} of shape {array.shape}"
+        )
+    return np.array(array, native, order="C")
