@@ -156,6 +156,7 @@ def problems(draw):
     )
 
 
+@pytest.mark.slow
 @given(problems())
 def test_any_shapes_and_settings_follow_the_oracle(problem):
     one, shapes, lr, steps, seed = problem

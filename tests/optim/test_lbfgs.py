@@ -319,12 +319,14 @@ def test_the_state_is_torchs_key_by_key(settings, steps):
 
 @WAYS
 @SEARCHES
-@pytest.mark.parametrize("k", [1, 2, 4])
+@pytest.mark.parametrize("k", [1, 2])
 @pytest.mark.parametrize(
     "dtype", [torch.float32, torch.float64, torch.complex64, torch.complex128], ids=str
 )
 def test_a_run_goes_on_in_the_other_class(dtype, k, settings, way):
-    settings = {**settings, "max_iter": 3, "history_size": 4}
+    """Eight iterations: later the loss moves by less than float32 shows, and a search that looks
+    at it may evaluate once more or once less."""
+    settings = {**settings, "max_iter": 2, "history_size": 3}
     classes = (LBFGS, torch.optim.LBFGS)[:: 1 if way == "ours to torch" else -1]
     want = Course(torch.optim.LBFGS, some(dtype), several, **settings).walk(2 * k)
     start = Course(classes[0], some(dtype), several, **settings).walk(k)
@@ -806,7 +808,9 @@ def test_parameters_that_change_their_type_take_the_history_along(to):
     run.walk(2)
     want = Course(LBFGS, some(to), several, **WOLFE).walk(4)
     assert {v.dtype for key in ("old_dirs", "old_stps") for v in run.state[key]} == {to}
-    assert_agree(run.params, want.params, rtol=1e-3)
+    # Both are at the least, a loss of about 105, whose last bit in float32 hides such a distance.
+    narrow = torch.finfo(torch.float32).eps
+    assert_agree(run.params, want.params, rtol=(105 * narrow) ** 0.5)
 
 
 def test_types_may_be_mixed_and_a_file_keeps_the_widest():

@@ -19,6 +19,8 @@ from thalweg.chain import Chain
 from thalweg.optimizers import OPTIMIZERS
 from thalweg.settings import Setting
 
+pytestmark = pytest.mark.slow  # each example compiles what its settings ask for
+
 # A step is a few dozen roundings of 2^-53 or 2^-24. Up to four digits go where numbers drawn at
 # random nearly cancel, such as weight decay and a gradient, and a step divides by what is left; a
 # wrong line shows in the first. bfloat16 has no digit to lose: where two numbers that differ in the
