@@ -96,6 +96,7 @@ def offences(files, refused) -> list[str]:
     [
         ({"torch"}, "optim/**/*.py"),
         ({"numba", "llvmlite"}, "fuse/cpu*.py"),
+        # the lab's pictures, and that of a mytorch training, which needs no lab
         ({"matplotlib"}, "*/plots.py"),
     ],
     ids=lambda value: "+".join(sorted(value)) if isinstance(value, set) else None,

@@ -33,6 +33,13 @@ class Plateau:
         self.seen.append(metrics)
 
 
+class Perhaps(Plateau):
+    """One that takes a metric where it is given."""
+
+    def step(self, metrics=None):
+        self.seen.append(metrics)
+
+
 class Counter:
     """A scheduler that does not."""
 
@@ -41,6 +48,10 @@ class Counter:
 
     def step(self):
         self.steps += 1
+
+
+class OneCycleLR(Counter):
+    """Known by its name."""
 
 
 class Terminal(io.StringIO):
@@ -89,6 +100,7 @@ def test_the_history_is_arrays_of_batches_and_epochs():
     ):
         assert (values.shape, values.dtype) == ((3,), np.float64)
     assert history.loss[0] > history.loss[-1]
+    assert history.steps.tolist() == [4, 8, 12]
     assert history.stopped == ""
     sizes = np.tile([16, 16, 16, 2], 3).reshape(3, 4)
     weighed = (history.batch_loss.reshape(3, 4) * sizes).sum(axis=1) / 50
@@ -109,6 +121,16 @@ def test_validation_is_the_models_loss_and_metrics_in_evaluation():
     assert history.validation_metrics["right"][-1] == pytest.approx(found["right"])
 
 
+def test_a_metric_may_be_written_in_numpy():
+    def right(scores, sides):
+        assert not scores.requires_grad
+        return np.mean(np.argmax(scores, axis=1) == np.asarray(sides))
+
+    history = trained(metrics=[right, accuracy], validation=DataLoader(OTHERS, 7))
+    for found in (history.metrics, history.validation_metrics):
+        np.testing.assert_allclose(found["right"], found["accuracy"])
+
+
 def test_a_schedule_goes_by_batches():
     model = network()
     history = trained(model, schedule=cosine(12))
@@ -123,12 +145,15 @@ def test_any_other_scheduler_goes_by_epochs_unless_told():
         counter = Counter()
         trained(schedule=counter, schedule_every=every)
         assert counter.steps == steps
+    counter = OneCycleLR()
+    trained(schedule=counter)
+    assert counter.steps == 12
 
 
 def test_a_scheduler_that_wants_a_metric_gets_the_validation_loss_or_the_training_loss():
-    plateau = Plateau()
-    history = trained(schedule=plateau)
-    assert plateau.seen == history.loss.tolist()
+    for plateau in (Plateau(), Perhaps()):
+        history = trained(schedule=plateau)
+        assert plateau.seen == history.loss.tolist()
     plateau = Plateau()
     history = trained(schedule=plateau, validation=DataLoader(OTHERS, 7))
     assert plateau.seen == history.validation_loss.tolist()
@@ -193,7 +218,7 @@ def test_a_batch_of_another_form_is_unpacked_by_a_function():
     ("attempt", "error", "sentence"),
     [
         (lambda: trained(epochs=0), ValueError, "fit: epochs must be a whole number of at least 1"),
-        (lambda: trained(loader=iter([])), ValueError, "the loader gave no batch"),
+        (lambda: trained(loader=iter([])), ValueError, "the loader gave no batch in epoch 1"),
         (lambda: trained(schedule_every="step"), ValueError, "must be 'batch' or 'epoch', got 'st"),
         (lambda: trained(schedule=Plateau(), schedule_every="batch"), ValueError, "wants a metric"),
         (lambda: trained(schedule=3), TypeError, "schedule must be one of thalweg.schedules"),
@@ -231,7 +256,7 @@ def test_nothing_is_shown_in_a_pipe_unless_wanted(capsys):
     assert len(lines) == 3
     assert lines[0].startswith("epoch 1/3: loss 0.")
     assert ", accuracy 0." in lines[0]
-    assert ", validation loss 0." in lines[0]
+    assert "; validation loss 0." in lines[0]
 
 
 def test_a_terminal_shows_lines_and_with_rich_a_bar_as_well(monkeypatch):
@@ -260,6 +285,10 @@ def test_a_picture_of_losses_and_metrics_in_one_call():
         drawn = {line.get_label(): line.get_ydata() for line in losses.lines}
         assert set(drawn) == {"one batch", "training", "validation"}
         np.testing.assert_array_equal(drawn["validation"], history.validation_loss)
+        places = {line.get_label(): line.get_xdata() for line in losses.lines}
+        np.testing.assert_allclose(places["one batch"], np.arange(1, 13) / 4)
+        np.testing.assert_allclose(places["training"], [0.5, 1.5, 2.5])
+        np.testing.assert_allclose(places["validation"], [1, 2, 3])
         assert [line.get_label() for line in metrics.lines] == [
             "accuracy, training",
             "accuracy, validation",
@@ -279,7 +308,7 @@ sys.modules["matplotlib"] = None
 import numpy as np
 from thalweg.mytorch import History
 try:
-    History(*[np.ones(2)] * 4).plot()
+    History(*[np.ones(2)] * 5).plot()
 except ImportError as error:
     print(error)
 """
@@ -293,6 +322,6 @@ def test_a_run_without_an_epoch_can_be_drawn():
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            History(*[np.empty(0)] * 4, stopped="the loss is nan").plot()
+            History(*[np.empty(0)] * 5, stopped="the loss is nan").plot()
     finally:
         plt.close("all")

@@ -186,6 +186,14 @@ def test_its_gradients_are_those_of_finite_differences(name, settings, shapes):
     assert_differences_agree(function, *map(numbers, shapes), *parameters)
 
 
+@pytest.mark.parametrize(("name", "settings", "shapes"), LAYERS, ids=title)
+def test_a_layer_can_be_made_in_double(name, settings, shapes):
+    layer = getattr(nn, name)(**settings, dtype=np.float64)
+    assert {p.dtype for p in layer.parameters()} <= {np.dtype(np.float64)}
+    outputs = flat(layer(*map(numbers, shapes)))
+    assert {one.dtype for one in outputs} == {np.dtype(np.float64)}
+
+
 LARGE = [
     ("Conv1d", {"in_channels": 40, "out_channels": 50, "kernel_size": 5}),
     ("ConvTranspose2d", {"in_channels": 30, "out_channels": 20, "kernel_size": 3}),
@@ -259,3 +267,25 @@ def test_a_layer_without_a_state_takes_torchs_settings(name, settings):
     assert_close(ours(Tensor(x)).data, theirs(torch.tensor(x)).numpy())
     assert repr(ours).startswith(f"{name}(")
     assert ours.state_dict() == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ReLU",
+        "LeakyReLU",
+        "ELU",
+        "SELU",
+        "SiLU",
+        "Mish",
+        "Hardtanh",
+        "ReLU6",
+        "Hardswish",
+        "Dropout",
+    ],
+)
+def test_in_place_is_taken_and_leaves_the_input_as_it_is(name):
+    layer, plain = getattr(nn, name)(inplace=True), getattr(nn, name)()
+    x = Tensor(apart(3, 4))
+    assert_close(layer.eval()(x).data, plain.eval()(x).data)
+    np.testing.assert_array_equal(x.data, apart(3, 4))

@@ -1,6 +1,7 @@
 """Batches of anything: dicts, pairs of pairs, samplers, and torch's other arguments."""
 
 from collections import namedtuple
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -169,7 +170,12 @@ def test_torchs_arguments_stand_in_torchs_order_and_are_taken_at_their_defaults(
 
 class Endless:
     def __iter__(self):
-        return iter(range(3))
+        return cycle(range(3))
+
+
+def test_a_sampler_may_never_end():
+    batches = iter(DataLoader(NUMBERS, 2, sampler=Endless()))
+    assert [next(batches)[0].data.tolist() for _ in range(3)] == [[0, 1], [2, 0], [1, 2]]
 
 
 @pytest.mark.parametrize(

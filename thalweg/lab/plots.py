@@ -1,4 +1,4 @@
-"""Every picture that the lab draws; the only file that imports matplotlib."""
+"""Every picture that the lab draws; no other file of it imports matplotlib."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

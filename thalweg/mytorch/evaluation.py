@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.mytorch.data.collate import map_parts
 from thalweg.mytorch.nn.module import Module
 from thalweg.mytorch.tensor import Tensor, as_tensor, no_grad
 
@@ -65,8 +66,9 @@ class Reading:
         inputs, target = self._parts(batch)
         output = self.model(*inputs)
         loss = self.loss(output, target)
+        seen = map_parts(_detached, output)  # so that NumPy may look at it, too
         with no_grad():
-            values = {name: float(metric(output, target)) for name, metric in self.metrics.items()}
+            values = {name: float(metric(seen, target)) for name, metric in self.metrics.items()}
         return loss, values, _count(target, inputs)
 
     def over(self, loader: Iterable[Any]) -> dict[str, float]:
@@ -116,6 +118,10 @@ def _named(where: str, metrics: Metrics) -> dict[str, Callable[[Any, Any], Any]]
     if "loss" in named:
         raise ValueError(f"{where}: a metric must have another name than 'loss'")
     return named
+
+
+def _detached(output: Any) -> Any:
+    return output.detach() if isinstance(output, Tensor) else output
 
 
 def _count(target: Any, inputs: tuple[Any, ...]) -> int:

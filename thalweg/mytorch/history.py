@@ -21,6 +21,8 @@ class History:
     """The training loss of each batch."""
     lr: np.ndarray
     """The first group's lr at each batch."""
+    steps: np.ndarray
+    """The number of batches done by the end of each epoch."""
     seconds: np.ndarray
     """How long each epoch took, its validation included."""
     metrics: dict[str, np.ndarray] = field(default_factory=dict)

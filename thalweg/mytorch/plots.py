@@ -33,18 +33,16 @@ def plot_history(history: History, axes: Axes | None = None) -> Figure:
 
 def _draw_losses(axes: Axes, history: History) -> None:
     epochs = np.arange(1, len(history) + 1)
-    if len(history):
-        batches = np.arange(1, len(history.batch_loss) + 1)
-        per_epoch = max(len(history.batch_loss) / len(history), 1)
-        axes.plot(
-            batches / per_epoch,
-            history.batch_loss,
-            color=_COLOURS[0],
-            linewidth=0.5,
-            alpha=0.4,
-            label="one batch",
-        )
-    axes.plot(epochs, history.loss, color=_COLOURS[0], marker=".", label="training")
+    axes.plot(
+        _epochs_of_batches(history),
+        history.batch_loss,
+        color=_COLOURS[0],
+        linewidth=0.5,
+        alpha=0.4,
+        label="one batch",
+    )
+    # the mean of an epoch belongs to its middle, what is measured after it to its end
+    axes.plot(epochs - 0.5, history.loss, color=_COLOURS[0], marker=".", label="training")
     if len(history.validation_loss):
         axes.plot(
             epochs, history.validation_loss, color=_COLOURS[1], marker=".", label="validation"
@@ -54,13 +52,24 @@ def _draw_losses(axes: Axes, history: History) -> None:
     _label(axes, "Loss")
 
 
+def _epochs_of_batches(history: History) -> np.ndarray:
+    """How many epochs were done at the end of each batch, in parts."""
+    batches = np.arange(1, len(history.batch_loss) + 1)
+    if not len(history):
+        return batches / max(len(batches), 1)
+    ends = np.concatenate([[0], history.steps])
+    beyond = (batches - ends[-1]) / (ends[-1] - ends[-2])  # of an epoch that was not finished
+    within = np.interp(batches, ends, np.arange(len(ends)))
+    return np.where(batches > ends[-1], len(history) + beyond, within)
+
+
 def _draw_metrics(axes: Axes, history: History) -> None:
     epochs = np.arange(1, len(history) + 1)
     for i, name in enumerate(history.metrics):
         colour = _COLOURS[i % len(_COLOURS)]
         is_only = name not in history.validation_metrics
         axes.plot(
-            epochs,
+            epochs - 0.5,
             history.metrics[name],
             color=colour,
             linestyle="-" if is_only else "--",

@@ -50,12 +50,12 @@ class Bar(Silent):
         self._progress: Any = Progress(
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]:.4f}"),
+            TextColumn("{task.fields[loss]}"),
             Remaining(),
             console=Console(file=stream),
             transient=True,
         )
-        self._task = self._progress.add_task("", total=batches, loss=float("nan"))
+        self._task = self._progress.add_task("", total=batches, loss="")
 
     def __enter__(self) -> "Bar":
         self._progress.start()
@@ -70,10 +70,10 @@ class Bar(Silent):
         self._progress.stop()
 
     def batch(self, loss: float) -> None:
-        self._progress.update(self._task, advance=1, loss=loss)
+        self._progress.update(self._task, advance=1, loss=f"loss {loss:.4g}")
 
     def epoch(self, text: str) -> None:
-        self._progress.console.print(text, highlight=False, markup=False)
+        self._progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def progress_for(wanted: bool | None, batches: int | None, stream: TextIO | None = None) -> Silent:

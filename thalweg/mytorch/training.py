@@ -50,9 +50,9 @@ def fit(
     `clip_norm` is the largest norm of all gradients, as `clip_grad_norm_` takes it.
 
     `schedule` is one of thalweg.schedules, which goes by batches, or a scheduler that is made
-    already: a `Scheduler` goes by batches and any other by epochs unless `schedule_every` says
-    "batch" or "epoch"; one whose `step` wants a metric gets the validation loss, or else the
-    training loss, of the epoch.
+    already: Scheduler, OneCycleLR and CyclicLR go by batches and any other by epochs, unless
+    `schedule_every` says "batch" or "epoch". One whose `step` takes a metric gets the validation
+    loss, or else the training loss, of the epoch.
 
     Progress is shown on a terminal and not in a pipe; `progress=True` writes a line for each epoch
     there, too, and False none anywhere. Where the loss stops being a finite number the training
@@ -95,6 +95,7 @@ class _Training:
         self.stopped = ""
         self.batch_losses: list[float] = []
         self.rates: list[float] = []
+        self.steps: list[int] = []
         self.seconds: list[float] = []
         self.epochs: list[dict[str, float]] = []
         self.held: list[dict[str, float]] = []
@@ -115,7 +116,10 @@ class _Training:
             self.rates.append(rate)
             shown.batch(values["loss"])
         if not means.count:
-            raise ValueError("fit: the loader gave no batch: there is nothing to learn from")
+            raise ValueError(
+                f"fit: the loader gave no batch in epoch {number}: there is nothing to learn "
+                "from (a generator gives its batches once)"
+            )
         return means.now()
 
     def _step(self, batch: Any) -> tuple[dict[str, float], int]:
@@ -133,6 +137,7 @@ class _Training:
     def note(self, means: dict[str, float], held: dict[str, float], seconds: float) -> None:
         self.epochs.append(means)
         self.held += [held] if held else []
+        self.steps.append(len(self.batch_losses))
         self.seconds.append(seconds)
 
     def history(self) -> History:
@@ -140,6 +145,7 @@ class _Training:
             loss=_column(self.epochs, "loss"),
             batch_loss=np.array(self.batch_losses),
             lr=np.array(self.rates),
+            steps=np.array(self.steps, int),
             seconds=np.array(self.seconds),
             metrics={name: _column(self.epochs, name) for name in self.reading.metrics},
             validation_loss=_column(self.held, "loss"),
@@ -157,13 +163,13 @@ class _Turns:
         if every not in (None, "batch", "epoch"):
             raise ValueError(f"fit: schedule_every must be 'batch' or 'epoch', got {every!r}")
         self.scheduler, by_itself = _scheduler(optimizer, schedule)
-        self.wants_metric = self.scheduler is not None and _wants_metric(self.scheduler.step)
-        if self.wants_metric and every == "batch":
+        self.takes_metric, needs_metric = _metric_of(self.scheduler)
+        if needs_metric and every == "batch":
             raise ValueError(
                 f"fit: {type(schedule).__name__} wants a metric, which there is after an epoch: "
                 "schedule_every must be 'epoch'"
             )
-        self.every = "epoch" if self.wants_metric else every or by_itself
+        self.every = every or by_itself
 
     def after_batch(self) -> None:
         if self.scheduler is not None and self.every == "batch":
@@ -171,28 +177,34 @@ class _Turns:
 
     def after_epoch(self, loss: float) -> None:
         if self.scheduler is not None and self.every == "epoch":
-            self.scheduler.step(*[loss] * self.wants_metric)
+            self.scheduler.step(*[loss] * self.takes_metric)
+
+
+# what goes by batches wherever it is used; the rest is made for epochs
+_BY_BATCH = ("Scheduler", "OneCycleLR", "CyclicLR")
 
 
 def _scheduler(optimizer: Any, schedule: Any) -> tuple[Any, str]:
     """What has a `step`, and by what it goes unless told."""
     if schedule is None:
         return None, "batch"
+    if callable(getattr(schedule, "step", None)):
+        return schedule, "batch" if type(schedule).__name__ in _BY_BATCH else "epoch"
     from thalweg.mytorch.optim.scheduler import Scheduler  # which brings the engine along
 
-    if type(schedule) is Scheduler:
-        return schedule, "batch"
-    if callable(getattr(schedule, "step", None)):
-        return schedule, "epoch"
     return Scheduler(optimizer, schedule), "batch"
 
 
-def _wants_metric(step: Any) -> bool:
-    return any(
-        one.default is Argument.empty
-        for one in signature(step).parameters.values()
+def _metric_of(scheduler: Any) -> tuple[bool, bool]:
+    """Whether a scheduler's `step` takes a metric, and whether it cannot do without."""
+    given = [] if scheduler is None else list(signature(scheduler.step).parameters.values())
+    positional = [
+        one
+        for one in given
         if one.kind in (Argument.POSITIONAL_ONLY, Argument.POSITIONAL_OR_KEYWORD)
-    )
+    ]
+    needs = any(one.default is Argument.empty for one in positional)
+    return needs or any(one.name == "metrics" for one in positional[:1]), needs
 
 
 def _column(rows: list[dict[str, float]], name: str) -> np.ndarray:
@@ -203,6 +215,7 @@ def _line(
     epoch: int, epochs: int, means: dict[str, float], held: dict[str, float], seconds: float
 ) -> str:
     width = len(str(epochs))
-    numbers = [f"{name} {value:.4f}" for name, value in means.items()]
-    numbers += [f"validation {name} {value:.4f}" for name, value in held.items()]
-    return f"epoch {epoch:{width}}/{epochs}: {', '.join(numbers)} ({seconds:.1f} s)"
+    said = ", ".join(f"{name} {value:.4g}" for name, value in means.items())
+    if held:
+        said += "; validation " + ", ".join(f"{name} {value:.4g}" for name, value in held.items())
+    return f"epoch {epoch:{width}}/{epochs}: {said} ({seconds:.1f} s)"

@@ -7,6 +7,7 @@ import numpy as np
 
 from thalweg.mytorch.data.collate import map_parts
 from thalweg.mytorch.data.dataset import Dataset, as_dataset
+from thalweg.mytorch.data.sampler import BatchSampler
 from thalweg.mytorch.nn.checks import check_default, check_positive
 from thalweg.mytorch.random import generator as own_generator
 from thalweg.mytorch.tensor import as_tensor
@@ -126,25 +127,25 @@ class DataLoader:
     def __iter__(self) -> Iterator[Any]:
         order = self._order()
         self.epoch += 1
-        if self.batch_sampler is not None:
-            return (self._load(np.asarray(chosen, np.intp)) for chosen in self.batch_sampler)
-        if self.batch_size is None:
+        if self.batch_size is None and self.batch_sampler is None:
             return (map_parts(as_tensor, self.dataset[int(index)]) for index in order)
-        return self._batches(order, self.batch_size)
+        return (self._load(np.asarray(chosen, np.intp)) for chosen in self._chosen(order))
 
-    def _batches(self, order: Iterable[int], size: int) -> Iterator[Any]:
-        indices = order if isinstance(order, np.ndarray) else np.fromiter(order, np.intp)
-        for start in range(0, len(indices), size):
-            chosen = indices[start : start + size]
-            if len(chosen) == size or not self.drop_last:
-                yield self._load(chosen)
-
-    def _order(self) -> Iterable[int]:
+    def _order(self) -> Any:
         if self.sampler is not None:
             return self.sampler
         if not self.shuffle:
             return np.arange(len(self.dataset))
         return np.random.default_rng([self.seed, self.epoch]).permutation(len(self.dataset))
+
+    def _chosen(self, order: Any) -> Iterable[Sequence[int] | np.ndarray]:
+        """The item numbers of each batch."""
+        if self.batch_sampler is not None:
+            return self.batch_sampler
+        size = self.batch_size or 1
+        if self.sampler is not None:
+            return BatchSampler(order, size, self.drop_last)
+        return (order[i * size : (i + 1) * size] for i in range(len(self)))
 
     def _load(self, indices: np.ndarray) -> Any:
         if self.collate_fn is not None:

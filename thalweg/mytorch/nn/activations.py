@@ -12,6 +12,7 @@ from thalweg.mytorch.tensor import Tensor, as_tensor, record
 
 __all__ = [
     "GELU",
+    "Elementwise",
     "LeakyReLU",
     "ReLU",
     "Sigmoid",
@@ -20,14 +21,25 @@ __all__ = [
     "leaky_relu",
     "relu",
     "sigmoid",
+    "sigmoid_of",
     "tanh",
 ]
 
 
-class ReLU(Module):
+class Elementwise(Module):
+    """A function of each element, without settings of its own.
+
+    Differs: `inplace=True` is taken, here and elsewhere, and the input stays as it is all the same.
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
+        self.inplace = inplace
+
+
+class ReLU(Elementwise):
     """`max(x, 0)`: the usual choice between layers.
 
-    Differs: no inplace, here and elsewhere.
+    Differs: `inplace=True` leaves the input as it is.
     """
 
     def forward(self, x: Tensor | ArrayLike) -> Tensor:
@@ -37,8 +49,8 @@ class ReLU(Module):
 class LeakyReLU(Module):
     """`x` above zero, `negative_slope x` below: no unit is ever without a gradient."""
 
-    def __init__(self, negative_slope: float = 0.01) -> None:
-        self.negative_slope = negative_slope
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
+        self.negative_slope, self.inplace = negative_slope, inplace
 
     def forward(self, x: Tensor | ArrayLike) -> Tensor:
         return leaky_relu(x, self.negative_slope)
@@ -96,9 +108,14 @@ def leaky_relu(input: Tensor | ArrayLike, negative_slope: float = 0.01) -> Tenso
 def sigmoid(input: Tensor | ArrayLike) -> Tensor:
     x = as_tensor(input)
     check_floats("sigmoid", input=x)
-    small = np.exp(-np.abs(x.data))  # e^x itself overflows
-    y = np.where(x.data >= 0, 1, small) / (1 + small)
+    y = sigmoid_of(x.data)
     return record("sigmoid", y, (x, lambda g: g * y * (1 - y)))
+
+
+def sigmoid_of(x: np.ndarray) -> np.ndarray:
+    """The same of an array."""
+    small = np.exp(-np.abs(x))  # e^x itself overflows
+    return np.where(x >= 0, 1, small) / (1 + small)
 
 
 def tanh(input: Tensor | ArrayLike) -> Tensor:

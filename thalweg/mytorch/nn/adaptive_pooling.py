@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from thalweg.mytorch.blas import product
 from thalweg.mytorch.nn.checks import check_floats
 from thalweg.mytorch.nn.module import Module
 from thalweg.mytorch.tensor import Tensor, as_tensor, record
@@ -41,8 +42,8 @@ def adaptive_avg_pool2d(input: Tensor | ArrayLike, output_size: Size) -> Tensor:
     height, width = _check_size("adaptive_avg_pool2d", output_size)
     rows = _shares(x.shape[-2], height, x.dtype)
     columns = _shares(x.shape[-1], width, x.dtype)
-    y = rows @ (x.data @ columns.T)
-    return record("adaptive_avg_pool2d", y, (x, lambda g: rows.T @ (g @ columns)))
+    y = product(rows, product(x.data, columns.T))
+    return record("adaptive_avg_pool2d", y, (x, lambda g: product(rows.T, product(g, columns))))
 
 
 def _shares(size: int, parts: int | None, dtype: np.dtype) -> np.ndarray:

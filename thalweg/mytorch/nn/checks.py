@@ -10,6 +10,7 @@ __all__ = [
     "check_axis",
     "check_default",
     "check_floats",
+    "check_groups",
     "check_labels",
     "check_positive",
     "check_reduction",
@@ -58,6 +59,17 @@ def check_labels(where: str, what: str, labels: np.ndarray, count: int) -> None:
 def check_reduction(where: str, reduction: str) -> None:
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"{where}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+
+
+def check_groups(where: str, groups: Any, in_channels: int, out_channels: int) -> int:
+    """How many parts a convolution's channels are split into."""
+    check_positive(where, "groups", groups)
+    if in_channels % groups or out_channels % groups:
+        raise ValueError(
+            f"{where}: groups must divide in_channels {in_channels} and out_channels "
+            f"{out_channels}, got {groups}"
+        )
+    return int(groups)
 
 
 def check_axis(where: str, x: Tensor, dim: int) -> None:

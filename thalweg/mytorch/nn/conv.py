@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from thalweg.mytorch.blas import product
 from thalweg.mytorch.nn import init
-from thalweg.mytorch.nn.checks import check_floats, check_positive
+from thalweg.mytorch.nn.checks import check_floats, check_groups, check_positive
 from thalweg.mytorch.nn.module import Module, Parameter
 from thalweg.mytorch.nn.window import Pair, Window
 from thalweg.mytorch.tensor import Tensor, as_tensor, record
@@ -61,12 +61,7 @@ class Conv2d(Module):
     ) -> None:
         self.in_channels = check_positive("Conv2d", "in_channels", in_channels)
         self.out_channels = check_positive("Conv2d", "out_channels", out_channels)
-        self.groups = check_positive("Conv2d", "groups", groups)
-        if in_channels % groups or out_channels % groups:
-            raise ValueError(
-                f"Conv2d: groups must divide in_channels {in_channels} and out_channels "
-                f"{out_channels}, got {groups}"
-            )
+        self.groups = check_groups("Conv2d", groups, in_channels, out_channels)
         window = Window.of("Conv2d", kernel_size, stride, padding, dilation)
         self.kernel_size, self.stride = window.kernel, window.stride
         self.padding, self.dilation = window.padding, window.dilation

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from thalweg.mytorch.nn.checks import check_floats, check_positive
+from thalweg.mytorch.nn.checks import check_floats, check_groups, check_positive
 from thalweg.mytorch.nn.conv import Convolution, draw_as_torch
 from thalweg.mytorch.nn.module import Module, Parameter
 from thalweg.mytorch.nn.window import Pair, Window, as_pair
@@ -48,12 +48,7 @@ class ConvTranspose2d(Module):
         title = "ConvTranspose2d"
         self.in_channels = check_positive(title, "in_channels", in_channels)
         self.out_channels = check_positive(title, "out_channels", out_channels)
-        self.groups = check_positive(title, "groups", groups)
-        if in_channels % groups or out_channels % groups:
-            raise ValueError(
-                f"{title}: groups must divide in_channels {in_channels} and out_channels "
-                f"{out_channels}, got {groups}"
-            )
+        self.groups = check_groups(title, groups, in_channels, out_channels)
         window = Window.of(title, kernel_size, stride, padding, dilation)
         self.kernel_size, self.stride = window.kernel, window.stride
         self.padding, self.dilation = window.padding, window.dilation

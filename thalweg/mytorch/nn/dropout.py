@@ -17,10 +17,11 @@ class Dropout(Module):
     A network that cannot rely on any one unit overfits less. In evaluation it does nothing.
 
     Paper: Srivastava et al. 2014, JMLR 15.
+    Differs: `inplace=True` leaves the input as it is.
     """
 
-    def __init__(self, p: float = 0.5) -> None:
-        self.p = check_share("Dropout", "p", p)
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
+        self.p, self.inplace = check_share("Dropout", "p", p), inplace
 
     def forward(self, x: Tensor | ArrayLike) -> Tensor:
         return dropout(x, self.p, self.training)

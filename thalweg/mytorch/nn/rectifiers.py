@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from thalweg.mytorch.nn.activations import Elementwise, sigmoid_of
 from thalweg.mytorch.nn.checks import check_floats, check_positive
 from thalweg.mytorch.nn.module import Module, Parameter
 from thalweg.mytorch.tensor import Tensor, as_tensor, record
@@ -40,8 +41,8 @@ class ELU(Module):
     Paper: Clevert et al. 2015, arXiv:1511.07289.
     """
 
-    def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = alpha
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        self.alpha, self.inplace = alpha, inplace
 
     def forward(self, x: Tensor | ArrayLike) -> Tensor:
         return elu(x, self.alpha)
@@ -50,7 +51,7 @@ class ELU(Module):
         return f"alpha={self.alpha}"
 
 
-class SELU(Module):
+class SELU(Elementwise):
     """ELU scaled so that deep networks keep their activations at mean 0 and variance 1.
 
     Paper: Klambauer et al. 2017, arXiv:1706.02515.
@@ -60,7 +61,7 @@ class SELU(Module):
         return selu(x)
 
 
-class SiLU(Module):
+class SiLU(Elementwise):
     """`x sigmoid(x)`, also called swish: a smooth ReLU that dips a little below zero.
 
     Paper: Elfwing et al. 2017, arXiv:1702.03118.
@@ -70,7 +71,7 @@ class SiLU(Module):
         return silu(x)
 
 
-class Mish(Module):
+class Mish(Elementwise):
     """`x tanh(softplus(x))`: SiLU's shape, a little steeper.
 
     Paper: Misra 2019, arXiv:1908.08681.
@@ -106,12 +107,12 @@ class LogSigmoid(Module):
 class Hardtanh(Module):
     """x held within min_val and max_val."""
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
         if not min_val < max_val:
             raise ValueError(
                 f"Hardtanh: min_val must be below max_val, got {min_val!r} and {max_val!r}"
             )
-        self.min_val, self.max_val = min_val, max_val
+        self.min_val, self.max_val, self.inplace = min_val, max_val, inplace
 
     def forward(self, x: Tensor | ArrayLike) -> Tensor:
         return hardtanh(x, self.min_val, self.max_val)
@@ -120,14 +121,14 @@ class Hardtanh(Module):
         return f"min_val={self.min_val}, max_val={self.max_val}"
 
 
-class ReLU6(Module):
+class ReLU6(Elementwise):
     """ReLU held at 6: what small numbers of bits can hold."""
 
     def forward(self, x: Tensor | ArrayLike) -> Tensor:
         return relu6(x)
 
 
-class Hardswish(Module):
+class Hardswish(Elementwise):
     """`x relu6(x + 3) / 6`: SiLU without an exponential.
 
     Paper: Howard et al. 2019, arXiv:1905.02244.
@@ -173,7 +174,7 @@ def selu(input: Tensor | ArrayLike) -> Tensor:
 
 def silu(input: Tensor | ArrayLike) -> Tensor:
     x = _floats("silu", input)
-    s = _sigmoid(x.data)
+    s = sigmoid_of(x.data)
     return record("silu", x.data * s, (x, lambda g: g * (s * (1 + x.data * (1 - s)))))
 
 
@@ -182,7 +183,7 @@ def mish(input: Tensor | ArrayLike) -> Tensor:
     t = np.tanh(_log1p_exp(x.data))
 
     def pull(g: np.ndarray) -> np.ndarray:
-        return g * (t + x.data * _sigmoid(x.data) * (1 - t * t))
+        return g * (t + x.data * sigmoid_of(x.data) * (1 - t * t))
 
     return record("mish", x.data * t, (x, pull))
 
@@ -193,13 +194,13 @@ def softplus(input: Tensor | ArrayLike, beta: float = 1.0, threshold: float = 20
     is_straight = z > threshold
     y = np.where(is_straight, x.data, _log1p_exp(z) / x.dtype.type(beta))
     return record(
-        "softplus", y, (x, lambda g: g * np.where(is_straight, x.dtype.type(1), _sigmoid(z)))
+        "softplus", y, (x, lambda g: g * np.where(is_straight, x.dtype.type(1), sigmoid_of(z)))
     )
 
 
 def logsigmoid(input: Tensor | ArrayLike) -> Tensor:
     x = _floats("logsigmoid", input)
-    return record("logsigmoid", -_log1p_exp(-x.data), (x, lambda g: g * _sigmoid(-x.data)))
+    return record("logsigmoid", -_log1p_exp(-x.data), (x, lambda g: g * sigmoid_of(-x.data)))
 
 
 def hardtanh(input: Tensor | ArrayLike, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
@@ -252,11 +253,6 @@ def _held(op: str, x: Tensor, low: float, high: float) -> Tensor:
     """x within two bounds; there is no gradient at or beyond them."""
     is_within = (x.data > low) & (x.data < high)
     return record(op, np.clip(x.data, low, high), (x, lambda g: g * is_within))
-
-
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    small = np.exp(-np.abs(x))  # e^x itself overflows
-    return np.where(x >= 0, 1, small) / (1 + small)
 
 
 def _log1p_exp(x: np.ndarray) -> np.ndarray:

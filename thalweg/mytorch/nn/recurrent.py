@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from thalweg.mytorch.joining import cat, stack
 from thalweg.mytorch.nn import init
 from thalweg.mytorch.nn.checks import check_default, check_floats, check_positive, check_share
 from thalweg.mytorch.nn.dropout import dropout as drop
 from thalweg.mytorch.nn.module import Module, Parameter
 from thalweg.mytorch.nn.scan import gru_scan, lstm_scan, rnn_scan
-from thalweg.mytorch.tensor import Tensor, as_tensor, record
+from thalweg.mytorch.tensor import Tensor, as_tensor
 
 __all__ = ["GRU", "LSTM", "RNN"]
 
@@ -110,7 +111,7 @@ class _Recurrent(Module):
             for name, one in zip(self.states, given, strict=True)
         ]
         y, ends = self._layers(x, starts)
-        finals = [_stacked(each) for each in ends]
+        finals = [stack(each) for each in ends]
         if is_alone:
             return y.reshape(y.shape[0], y.shape[2]), [_without_batch(one) for one in finals]
         return y.transpose(0, 1) if self.batch_first else y, finals
@@ -143,7 +144,7 @@ class _Recurrent(Module):
                 sides.append(y[::-1] if is_reverse else y)
                 for found, one in zip(ends, last, strict=True):
                     found.append(one)
-            x = _side_by_side(*sides) if len(sides) > 1 else sides[0]
+            x = cat(sides, -1) if len(sides) > 1 else sides[0]
         return x, ends
 
     def describe(self) -> str:
@@ -285,20 +286,3 @@ class GRU(_Recurrent):
 
 def _without_batch(final: Tensor) -> Tensor:
     return final.reshape(final.shape[0], final.shape[2])
-
-
-def _side_by_side(one: Tensor, other: Tensor) -> Tensor:
-    """The hidden states of both directions, along the last axis."""
-    size = one.shape[-1]
-    both = np.concatenate([one.data, other.data], axis=-1)
-    return record(
-        "directions", both, (one, lambda g: g[..., :size]), (other, lambda g: g[..., size:])
-    )
-
-
-def _stacked(states: Sequence[Tensor]) -> Tensor:
-    """The states of all layers, along a new first axis."""
-    whole = np.stack([state.data for state in states])
-    return record(
-        "layers", whole, *((state, lambda g, i=i: g[i]) for i, state in enumerate(states))
-    )

@@ -52,9 +52,7 @@ class _Scan:
         self.rows = x.data.reshape(-1, x.shape[2])
         self.h = np.empty((self.length + 1, self.batch, self.hidden), x.dtype)
         self.h[0] = h0.data
-        self.gates = product(self.rows, self.w_ih.T).reshape(
-            self.length, self.batch, len(self.w_ih)
-        )
+        self.gates = product(self.rows, self.w_ih.T).reshape(*x.shape[:2], len(self.w_ih))
         self._found: dict[str, np.ndarray] | None = None
 
     def result(self) -> np.ndarray:

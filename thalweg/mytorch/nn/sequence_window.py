@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from thalweg.mytorch.nn.checks import check_positive
+from thalweg.mytorch.nn.checks import check_groups, check_positive
 from thalweg.mytorch.nn.conv import conv2d, draw_as_torch
 from thalweg.mytorch.nn.module import Module, Parameter
 from thalweg.mytorch.nn.pooling import avg_pool2d, max_pool2d
@@ -44,12 +44,7 @@ class Conv1d(Module):
     ) -> None:
         self.in_channels = check_positive("Conv1d", "in_channels", in_channels)
         self.out_channels = check_positive("Conv1d", "out_channels", out_channels)
-        self.groups = check_positive("Conv1d", "groups", groups)
-        if in_channels % groups or out_channels % groups:
-            raise ValueError(
-                f"Conv1d: groups must divide in_channels {in_channels} and out_channels "
-                f"{out_channels}, got {groups}"
-            )
+        self.groups = check_groups("Conv1d", groups, in_channels, out_channels)
         self.kernel_size = as_one("Conv1d", "kernel_size", kernel_size, 1)
         self.stride = as_one("Conv1d", "stride", stride, 1)
         self.padding = as_one("Conv1d", "padding", padding, 0)
