@@ -65,6 +65,16 @@ def test_numpy_beside_still_warns():
         _ = LARGE * LARGE
 
 
+def test_numpys_settings_are_afterwards_as_they_were():
+    model = nn.Sequential(nn.Sequential(nn.Linear(2, 2), nn.ReLU()), nn.Linear(2, 1))
+    with np.errstate(over="raise", divide="print"):
+        before = np.geterr()
+        model(LARGE).backward(np.ones((3, 1)))
+        with pytest.raises(ValueError, match="linear: input"):
+            model(np.ones(3))
+        assert np.geterr() == before
+
+
 def diverge(model: nn.Module, steps: int = 60) -> list[float]:
     opt = optim.SGD(model, lr=1e4)
     x = Tensor(np.linspace(-1, 1, 32, dtype=np.float32).reshape(16, 2))

@@ -124,6 +124,7 @@ print("threadpoolctl" in sys.modules, blas._threads() is not None)
 """
 
 
+@pytest.mark.slow
 def test_it_needs_no_package_but_numpy():
     run = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr

@@ -222,7 +222,7 @@ WITHOUT_GRADIENT = {
     "argmax of an axis": lambda m, x: m.argmax(x, 1),
     "argmin kept": lambda m, x: x.argmin(0, keepdim=True),
     "argsort": lambda m, x: x.argsort(stable=True),
-    "argsort downwards": lambda m, x: m.argsort(x, 0, descending=True, stable=True),
+    "argsort downwards": lambda m, x: m.argsort(x, dim=0, descending=True, stable=True),
     "max's indices": lambda m, x: x.max(0).indices,
     "min's indices, kept": lambda m, x: x.min(1, keepdim=True).indices,
     "topk's indices": lambda m, x: (2 * x + x.cumsum(1)).topk(1).indices,

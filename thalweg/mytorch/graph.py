@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FLOATS",
+    "Memory",
     "Node",
     "Pullback",
     "Recorded",
@@ -117,6 +118,15 @@ class Node:
         self.inputs = inputs
 
 
+class Memory:
+    """What several tensors look into, and when something was last written there."""
+
+    __slots__ = ("written",)
+
+    def __init__(self) -> None:
+        self.written = 0
+
+
 class Recorded:
     """An array in a graph: what it was computed from, and the way back to the leaves."""
 
@@ -125,11 +135,11 @@ class Recorded:
     requires_grad: bool = False
 
     _node: Node | None = None
-    # The tensor whose memory this one looks into.
-    _base: Recorded | None = None
-    # When its array was last changed by other ways than `data`, and when the memory of that was.
+    # When its array was last changed by other ways than `data`.
     _changed = 0
-    _written = 0
+    # The memory that it shares with others, and whether it is they that made it.
+    _memory_shared: Memory | None = None
+    _is_view = False
     # Whether somebody has heard that a loss which depends on this leaf is NaN.
     _told_of_nan = False
 
@@ -180,8 +190,9 @@ class Recorded:
     def _has_changed(self) -> None:
         """Remember that something was written into the memory of this tensor."""
         global _last_change
-        home = self if self._base is None else self._base
-        self._changed = home._written = _last_change = next(_numbers)
+        self._changed = _last_change = next(_numbers)
+        if self._memory_shared is not None:
+            self._memory_shared.written = _last_change
 
     def _continue_from(self, op: str, *parents: tuple[Recorded, Pullback]) -> None:
         """Be the result of an op from here on, with another array, without leaving one's place."""
@@ -190,6 +201,12 @@ class Recorded:
         self._node = Node(op, wanting, ())
         self.requires_grad = True
         self._changed = _last_change = self._node.number
+
+    def _looks_into(self, other: Recorded) -> None:
+        """Share the memory of another: what is written into one has changed both."""
+        if other._memory_shared is None:
+            other._memory_shared = Memory()
+        self._memory_shared, self._is_view = other._memory_shared, True
 
 
 def _history(node: Node) -> list[Node]:
@@ -240,8 +257,8 @@ def _accumulate(leaf: Recorded, part: np.ndarray, is_its_own: bool = False) -> N
 
 def _check_unchanged(node: Node) -> None:
     for operand, _ in node.inputs:
-        home = operand if operand._base is None else operand._base
-        if max(operand._changed, home._written) > node.number:
+        memory = operand._memory_shared
+        if max(operand._changed, memory.written if memory else 0) > node.number:
             raise RuntimeError(
                 f"backward: something was written into a tensor after {node.op!r} was computed "
                 "from it, so its gradient would be wrong; write into a clone() of it"
@@ -308,5 +325,5 @@ def view_of(op: str, x: Recorded, data: np.ndarray, pullback: Pullback) -> Tenso
     """`record_linear` for an array that may look into the memory of its one parent."""
     result = record_linear(op, data, (x, pullback))
     if data.base is not None and (data.base is x.data or data.base is x.data.base):
-        result._base = x if x._base is None else x._base
+        result._looks_into(x)
     return result

@@ -53,7 +53,8 @@ def set_items(x: Recorded, index: Any, value: Any) -> None:
         return
     before = record("before", x.data)  # goes on as what x was
     before.requires_grad, before._node = x.requires_grad, x._node
-    x.data = target
+    if target is not x.data:
+        x.data, x._memory_shared = target, None
     x._continue_from(
         "set items", (before, lambda g: _without(g, key)), (new, lambda g: sum_to(g[key], new))
     )
@@ -64,7 +65,7 @@ def _check_writable(x: Recorded, new: Recorded) -> None:
         raise RuntimeError(
             "set items: a leaf that wants a gradient can be written into only under no_grad()"
         )
-    if x._base is not None:
+    if x._is_view:
         raise RuntimeError(
             "set items: this tensor is a view of another, whose gradient would be wrong: write "
             "x[0, 1] = value for x[0][1] = value, or clone() it first"

@@ -60,11 +60,13 @@ def reshape(input: Any, *shape: Any) -> Tensor:
 def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Make the axes from start_dim to end_dim one."""
     x = as_tensor(input)
-    start, end = axis_of("flatten", x, start_dim), axis_of("flatten", x, end_dim)
+    axes = range(max(x.data.ndim, 1))
+    try:
+        start, end = axes[start_dim], axes[end_dim]
+    except IndexError:
+        start, end = 1, 0
     if start > end:
-        raise ValueError(
-            f"flatten: start_dim must not lie behind end_dim, got {start_dim}, {end_dim}"
-        )
+        raise ValueError(f"flatten: shape {x.data.shape} has no axes {start_dim} to {end_dim}")
     shape = x.data.shape
     # not -1: an empty batch leaves it open how long that would be
     return reshape(x, *shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :])

@@ -183,7 +183,8 @@ class Tensor(Recorded):
                 f"copy: this tensor is a result, from {self._node.op!r}, and its history stays "
                 "here: only leaves can be copied and pickled; detach() it first"
             )
-        return {key: value for key, value in vars(self).items() if key != "_base"}
+        shared = ("_memory_shared", "_is_view")
+        return {key: value for key, value in vars(self).items() if key not in shared}
 
     def item(self) -> Any:
         """The one number of a tensor of size 1, as Python's."""
@@ -202,7 +203,7 @@ class Tensor(Recorded):
     def detach(self) -> Tensor:
         """The same array, without its history."""
         twin = Tensor(self.data)
-        twin._base = self if self._base is None else self._base
+        twin._looks_into(self)
         return twin
 
     def clone(self) -> Tensor:

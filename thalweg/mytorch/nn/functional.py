@@ -1,6 +1,7 @@
 """The layers and losses as functions: `from thalweg.mytorch.nn import functional as F`."""
 
 from thalweg.mytorch.graph import quiet
+from thalweg.mytorch.indexing import one_hot as one_hot  # torch has it here, and no gradient
 from thalweg.mytorch.nn.activations import gelu, leaky_relu, relu, sigmoid, tanh
 from thalweg.mytorch.nn.adaptive_pooling import adaptive_avg_pool2d
 from thalweg.mytorch.nn.attention import scaled_dot_product_attention
