@@ -156,12 +156,11 @@ def _averages(opt: Border) -> list[tuple[Any, Any]]:
             f"{opt.chain.name} keeps no average; make it with average=EMA(...) or average=SWA(...)"
         )
     part = slots[-1].part
-    counters = part.declared.declaration.scalar_states.items()
-    counts = [part.key(name, counter.key) for name, counter in counters]
+    counter = part.declared.declaration.scalar_states.get("n_averaged")
     found = []
     for p in (p for group in opt.param_groups for p in group["params"]):
         held = opt.state.get(p, {})
-        has_begun = all(float(held.get(key, 0)) > 0 for key in counts)
+        has_begun = counter is None or float(held.get(part.key("n_averaged", counter.key), 0)) > 0
         found.append((p, held.get(slots[-1].key) if has_begun else None))
     return found
 

@@ -15,7 +15,7 @@ from thalweg.fuse.cpu_cache import compiled, formats
 from thalweg.fuse.cpu_text import kernel_text
 from thalweg.fuse.plan import Pass
 
-__all__ = ["BLOCK", "Sweep", "Table", "call_each", "formats", "read_cells", "write_cells"]
+__all__ = ["BLOCK", "Launch", "Sweep", "Table", "call_each", "formats", "read_cells", "write_cells"]
 
 # Elements of one chunk. Large ones keep the processor's prefetching going (2^18 is a fifth faster
 # than 2^14 where memory is the limit); where there is less to do, smaller ones are shared evenly.
@@ -115,28 +115,48 @@ class Sweep:
         tables = (table.columns, table.chunks, table.tasks)
         self._tables = [_address(array) for array in tables]
 
+    def launch(self, pointers: NDArray[np.int64], numbers: NDArray[np.float64]) -> Launch:
+        """The pass over tensors at these addresses, ready to be run once."""
+        return Launch(self, pointers, numbers)
+
     def run(
         self, pointers: NDArray[np.int64], numbers: NDArray[np.float64], limit: int
     ) -> NDArray[np.float64]:
         """Run it on up to `limit` threads; returns what a reduction adds up to per tensor."""
-        table = self.table
-        sums: NDArray[np.float64] = np.zeros(len(table.chunks) if self._reduces else 1)
-        if len(table.chunks):
-            counter = np.zeros(1, np.int64)
-            pointers, numbers = np.ascontiguousarray(pointers), np.ascontiguousarray(numbers)
-            addresses = (
-                _address(pointers),
-                _address(numbers),
-                *self._tables,
-                len(table.tasks) - 1,
-                _address(sums),
-                _address(counter),
-            )
-            arguments = np.array(addresses, np.int64)
-            threads.run(self._kernel, _address(arguments), table.elements, limit)
+        launch = self.launch(pointers, numbers)
+        launch.run(limit)
         if not self._reduces:
-            return sums
-        return np.bincount(table.chunks[:, 0], sums, len(pointers)).astype(np.float64)
+            return launch.sums
+        return np.bincount(self.table.chunks[:, 0], launch.sums, len(pointers)).astype(np.float64)
+
+
+class Launch:
+    """One run of a sweep. Its tasks are taken from a counter: run again, it finds none left."""
+
+    def __init__(
+        self, sweep: Sweep, pointers: NDArray[np.int64], numbers: NDArray[np.float64]
+    ) -> None:
+        table = sweep.table
+        self._sweep = sweep
+        self.sums: NDArray[np.float64] = np.zeros(len(table.chunks) if sweep._reduces else 1)
+        counter = np.zeros(1, np.int64)
+        pointers, numbers = np.ascontiguousarray(pointers), np.ascontiguousarray(numbers)
+        addresses = (
+            _address(pointers),
+            _address(numbers),
+            *sweep._tables,
+            len(table.tasks) - 1,
+            _address(self.sums),
+            _address(counter),
+        )
+        self._arguments = np.array(addresses, np.int64)
+        self._memory = pointers, numbers, counter  # what the addresses point to
+
+    def run(self, limit: int) -> None:
+        """Run it on up to `limit` threads."""
+        table = self._sweep.table
+        if len(table.chunks):
+            threads.run(self._sweep._kernel, _address(self._arguments), table.elements, limit)
 
 
 # by the identity of the pass, which is kept beside its kernel: comparing passes would cost more

@@ -6,6 +6,7 @@ and `Odd` objects for the tensors that must take the reference engine.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,10 +21,15 @@ from thalweg.fuse import reference
 from thalweg.fuse.batch import Batch
 from thalweg.fuse.plan import Plan, plan_for
 from thalweg.fuse.totals import Totals
+from thalweg.fuse.whole import Deed
 
-__all__ = ["Kind", "Odd", "Work"]
+__all__ = ["EXACT", "Kind", "Odd", "Prepared", "Work"]
+
+# the first count to which single precision cannot add one
+EXACT = 2.0**24
 
 Static = Mapping[str, bool | str]
+Values = Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -66,11 +72,22 @@ class Odd(Protocol):
 
 
 @dataclass
+class Prepared:
+    """One step to be taken: the deeds, then the next cells, of the tensors and of the odd ones."""
+
+    deeds: list[Deed]
+    cells: NDArray[np.float64]
+    odd_cells: list[dict[str, float]]
+    is_large: bool  # whether a cell has outgrown single precision
+
+
+@dataclass
 class _Context:
     """What tensors of the same group, step and cells have in common."""
 
     views: list[SimpleNamespace]
     t: int
+    cells: Mapping[str, float]
     numbers: dict[str, float]
     carried: dict[str, float]
 
@@ -91,7 +108,7 @@ class Work:
         self._batches: dict[Any, list[Batch]] = {}
         self._sorted: tuple[NDArray[np.int64], list[int], NDArray[np.int64]] | None = None
 
-    def step(
+    def prepare(
         self,
         views: Sequence[list[SimpleNamespace]],
         pointers: NDArray[np.int64],
@@ -99,8 +116,8 @@ class Work:
         first: NDArray[np.bool_],
         odd: Sequence[Odd],
         limit: int,
-    ) -> tuple[NDArray[np.float64], list[dict[str, float]]]:
-        """Run one step; returns the next cells, of the tensors and of the odd ones.
+    ) -> Prepared:
+        """Measure what a step must know, and say what it will do; nothing moves yet.
 
         `views` are the groups' settings as `chain.views` gives them. `cells` has a column per
         `chain.cells`, with the numbers as the last step left them; `first` has a column per part:
@@ -111,18 +128,27 @@ class Work:
         others = [self._context(views[one.group], one.cells, one.first) for one in odd]
         numbers = [context.numbers for context in contexts]
         totals = self._measure(batches, numbers, context_of, pointers, odd, others, limit)
-        # the odd ones first: only they can still fail, and then nothing has moved
-        for one, context, known in zip(odd, others, totals.of_odd, strict=True):
-            static, plan = self._plan(context, one.shape)
-            arrays = reference.update(plan, one.arrays(), context.numbers | known, static)
-            one.keep(arrays, plan.main.stores)
-        for batch, measures in zip(batches, totals.of_batches, strict=True):
-            batch.run(batch.plan.main, numbers, context_of, measures, pointers, limit)
+        launches = [
+            batch.launch(numbers, context_of, measures, pointers)
+            for batch, measures in zip(batches, totals.of_batches, strict=True)
+        ]
+        # the odd ones first: only they can still fail, and the first of them before it moves
+        deeds = self._odd_deeds(list(zip(odd, others, totals.of_odd, strict=True)))
+        deeds += [functools.partial(launch.run, limit) for launch in launches]
         following = np.array([[c.carried[k] for k in self.chain.cells] for c in contexts])
-        return (
-            following.reshape(len(contexts), len(self.chain.cells))[context_of],
-            [context.carried for context in others],
-        )
+        following = following.reshape(len(contexts), len(self.chain.cells))[context_of]
+        is_large = any(value >= EXACT for c in contexts for value in c.carried.values())
+        return Prepared(deeds, following, [context.carried for context in others], is_large)
+
+    def _odd_deeds(self, ahead: list[tuple[Odd, _Context, Values]]) -> list[Deed]:
+        """Compute the first of these, and what is then to be done: store it, and go on."""
+        if not ahead:
+            return []
+        one, context, known = ahead[0]
+        static, plan = self._plan(context, one.shape)
+        arrays = reference.update(plan, one.arrays(), context.numbers | known, static)
+        keep = functools.partial(one.keep, arrays, plan.main.stores)
+        return [keep, functools.partial(self._odd_deeds, ahead[1:])]
 
     def _contexts(
         self,
@@ -153,10 +179,10 @@ class Work:
         numbers, carried = self.chain.scalars(views, t, first, cells)
         if "step" in cells:
             carried["step"] = cells["step"] + 1
-        return _Context(views, t, numbers, carried)
+        return _Context(views, t, cells, numbers, carried)
 
     def _plan(self, context: _Context, shape: tuple[int, ...]) -> tuple[Static, Plan]:
-        static = self.chain.static(context.views, context.t, shape)
+        static = self.chain.static(context.views, context.t, shape, context.cells)
         return static, plan_for(self.chain, static)
 
     def _partition(

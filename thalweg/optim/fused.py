@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping, MutableMapping, Sequence
-from operator import is_
+from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from thalweg.averaging import averaging, check_average, plain
+from thalweg.averaging import at_rest, averaging, check_average, plain
 from thalweg.chain import Chain, Slot, chain
 from thalweg.constructor import constructor
 from thalweg.copies import AveragedWeights, SlowWeights, check_home
+from thalweg.fuse.whole import Deed, take
 from thalweg.groups import Lot, check_filter, lots
 from thalweg.optim import (
     team,  # noqa: F401  (kernels on torch's threads)
@@ -21,8 +21,9 @@ from thalweg.optim import (
 )
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.layout import Layout, Seen, look
+from thalweg.optim.rounds import Rounds
 from thalweg.optim.states import STATE_TYPES, NewStates, number_type
-from thalweg.optim.traced import are_fake, is_watched, operator, remember
+from thalweg.optim.traced import Trace, are_fake, freeze, is_watched, operator, remember
 from thalweg.rule import Declared, Rule
 from thalweg.stages import Lookahead, Maximize
 
@@ -53,6 +54,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
 
     chain: ClassVar[Chain]
     _layout: Layout | None = None
+    _rest: Layout | None = None  # of the parameters whose averages move without a gradient
     _fresh: dict[Tensor, set[str]]  # parts whose states a tracing made: their first step is ahead
 
     def __init__(self, params: Any, **settings: Any) -> None:
@@ -183,11 +185,11 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
 
     def _run(self, differentiable: bool) -> None:
         parts = lots(self.chain.name, self.param_groups)
-        seen = look(parts)
+        seen, resting = look(parts)
         if is_watched() and self._is_traceable:
-            self._trace()
+            self._trace(frozen=True)
         else:
-            self._step(parts, seen, self.state, differentiable)
+            self._step(parts, seen, resting, self.state, differentiable)
 
     @property
     def _is_traceable(self) -> bool:
@@ -198,26 +200,62 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         self,
         parts: Sequence[Lot],
         seen: Seen,
+        resting: Seen,
         states: MutableMapping[Tensor, dict[str, Any]],
         differentiable: bool = False,
     ) -> None:
+        """Take one step of these parameters, or none; those that rest only move their averages."""
         check_home(self)
+        new = NewStates(self.chain)
+        take(lambda: self._deeds(parts, seen, resting, states, new, differentiable), new.undo)
+        self._turn.note()
+
+    def _deeds(
+        self,
+        parts: Sequence[Lot],
+        seen: Seen,
+        resting: Seen,
+        states: MutableMapping[Tensor, dict[str, Any]],
+        new: NewStates,
+        differentiable: bool,
+    ) -> list[Deed]:
         views = [self.chain.views(lot.group, lot.spared, differentiable) for lot in parts]
         if self._layout is not None and self._layout.fits(seen, views, states):
-            self._layout.step(views)
-            return
-        if are_fake(seen.params) and self._is_traceable:
-            self._trace()
-            return
-        rounds = seen.rounds()
-        for each in rounds:
-            layout = Layout(self.chain, each, parts, views, states, self._fresh, differentiable)
-            layout.step(views)
-            for p in each.params:
-                self._fresh.pop(p, None)
-        self._layout = layout if layout.reusable and len(rounds) == 1 else None
+            deeds = self._layout.prepare(views)
+        elif are_fake(seen.params) and self._is_traceable:
+            self._trace(frozen=True)
+            return []
+        else:
+            made = Rounds(self.chain, parts, views, states, self._fresh, differentiable)
+            deeds = made.deeds(seen, new)
+            self._layout = made.layout
+        return [*deeds, *self._still(parts, resting, states, new, differentiable)]
 
-    def _trace(self) -> None:
+    def _still(
+        self,
+        parts: Sequence[Lot],
+        resting: Seen,
+        states: MutableMapping[Tensor, dict[str, Any]],
+        new: NewStates,
+        differentiable: bool,
+    ) -> list[Deed]:
+        """What moves of parameters without a gradient: their averages, where they are kept."""
+        chain = at_rest(self.chain) if resting.params else None
+        if chain is None:
+            return []
+        views = [chain.views(lot.group, lot.spared, differentiable) for lot in parts]
+        if self._rest is not None and self._rest.fits(resting, views, states):
+            return self._rest.prepare(views)
+        made = Rounds(chain, parts, views, states, self._fresh, differentiable, rests=True)
+        deeds = made.deeds(resting, new)
+        self._rest = made.layout
+        return deeds
+
+    def _trace(self, frozen: bool = False) -> None:
+        """One operator for the step; `frozen`, with the settings as they are now.
+
+        Under torch.compile they are read when the graph runs: a schedule needs no new graph.
+        """
         if not self._is_traceable:
             super()._trace()
             return
@@ -225,17 +263,20 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         params: list[Tensor] = []
         grads: list[Tensor] = []
         states: list[Tensor] = []
+        numbers: list[Tensor] = []
         with torch.no_grad():
             for group in self.param_groups:
                 its_params: list[Tensor] = []  # torch.compile wants empty lists
                 its_grads: list[Tensor] = []
                 its_states: list[Tensor] = []
                 groups.append(self._init_group(group, its_params, its_grads, its_states))
+                if frozen:
+                    numbers += freeze(groups[-1], group, len(numbers))
                 params += its_params
                 grads += its_grads
                 states += its_states
             if params:
-                operator(groups, params, grads, states)
+                operator(groups, params, grads, states, numbers)
 
     @torch.no_grad()
     def _init_group(
@@ -245,51 +286,65 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         grads: list[Tensor],
         states: list[Tensor],
     ) -> int:
-        """Collect what the step of one group touches, and make the states it lacks.
+        """Collect what the step of one group touches, and make the states it lacks: first of the
+        parameters that have a gradient, then of those whose averages move without one.
 
         torch.compile knows it by this name, and runs it while tracing instead of following it.
         """
-        new = NewStates(self.chain)
-        sizes: list[int] = []
-        for lot in lots(self.chain.name, [group]):
-            seen = look([lot])
-            views = self.chain.views(group, lot.spared)
-            slots = self.chain.live_slots(views)
-            for p in seen.params:
-                held = self.state[p] if slots or self.chain.cells else {}
-                self._fresh.setdefault(p, set()).update(new.make(held, p, slots, views, group))
-                states += [held[key] for key in self._keys(slots)]
+        parts = lots(self.chain.name, [group])
+        found: list[tuple[list[Tensor], list[int]]] = []
+        moving, resting = look(parts)
+        grads += moving.grads
+        for chain, seen in ((self.chain, moving), (at_rest(self.chain), resting)):
+            if chain is None:
+                found.append(([], [0] * len(parts)))
+                continue
+            found.append((seen.params, seen.sizes))
             params += seen.params
-            grads += seen.grads
-            sizes += seen.sizes
-        return remember(self, list(params), sizes)
-
-    def _keys(self, slots: Sequence[Slot]) -> list[str]:
-        """The keys of a parameter's state, in the operator's order."""
-        return [*self.chain.cells, *(slot.key for slot in slots)]
+            for p, lot in zip(seen.params, seen.lots(), strict=True):
+                views = chain.views(group, parts[lot].spared, as_tensors=True)
+                slots = chain.live_slots(views)
+                held = self.state[p] if slots or chain.cells else {}
+                made = NewStates(chain).make(held, p, slots, views, group)
+                self._fresh.setdefault(p, set()).update(made)
+                states += [held[key] for key in _keys(chain, slots)]
+        return remember(self, *found[0], *found[1])
 
     def _step_on(
         self,
-        own: Sequence[Tensor],
-        sizes: list[int],
-        params: list[Tensor],
-        grads: list[Tensor],
-        held: Sequence[Tensor],
+        traces: Sequence[Trace],
+        params: Iterator[Tensor],
+        grads: Iterator[Tensor],
+        held: Iterator[Tensor],
+        numbers: Sequence[Tensor],
     ) -> None:
         """One step on given tensors: the optimizer's own, or those a graph has in their place."""
-        parts = lots(self.chain.name, self.param_groups)
-        seen = Seen(params, grads, sizes)
-        given = iter(held)
+        both = zip(traces, self.param_groups, strict=False)
+        groups = [trace.group(live, numbers) for trace, live in both]
+        moving, resting = Seen([], [], []), Seen([], [], [])
         states: dict[Tensor, dict[str, Any]] = {}
-        are_own = all(map(is_, params, own))
-        for p, mine, lot in zip(params, own, seen.lots(), strict=True):
-            views = self.chain.views(parts[lot].group, parts[lot].spared)
-            states[p] = {key: next(given) for key in self._keys(self.chain.live_slots(views))}
-            are_own = are_own and all(self.state[mine].get(k) is t for k, t in states[p].items())
-            if p is not mine:
-                self._fresh[p] = self._fresh.pop(mine, set())
-        with torch.no_grad():
-            self._step(parts, seen, self.state if are_own else states)
+        are_own = True
+        for trace, group in zip(traces, groups, strict=True):
+            parts = lots(self.chain.name, [group])
+            for chain, own, seen in (
+                (self.chain, Seen(trace.params, [], trace.sizes), moving),
+                (at_rest(self.chain), Seen(trace.resting, [], trace.resting_sizes), resting),
+            ):
+                seen.sizes += own.sizes
+                for mine, lot in zip(own.params, own.lots(), strict=True):
+                    assert chain is not None
+                    p = next(params)
+                    seen.params.append(p)
+                    seen.grads.append(next(grads) if seen is moving else p)
+                    slots = chain.live_slots(chain.views(group, parts[lot].spared))
+                    states[p] = {key: next(held) for key in _keys(chain, slots)}
+                    known = self.state[mine] if states[p] else {}
+                    are_own &= p is mine and all(known.get(k) is t for k, t in states[p].items())
+                    if p is not mine:
+                        self._fresh[p] = self._fresh.pop(mine, set())
+        with torch.no_grad(), self._turn.lock:
+            parts = lots(self.chain.name, groups)
+            self._step(parts, moving, resting, self.state if are_own else states)
 
     def _with_own(self, loaded: dict[str, Any]) -> dict[str, Any]:
         groups = list(loaded["param_groups"])
@@ -314,7 +369,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._layout, self._fresh = None, {}
+        self._layout, self._rest, self._fresh = None, None, {}
         for group in self.param_groups:  # a file knows what it averaged, and so do copies
             self.chain = averaging(type(self).chain, group)  # type: ignore[misc]
             self.defaults |= {k: v for k, v in group.items() if k.startswith("average")}
@@ -325,6 +380,11 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
                     held[key] = int(held[key])
                 elif not is_tensor:  # as old checkpoints have it
                     held[key] = torch.tensor(float(held[key]), dtype=number_type(fused=False))
+
+
+def _keys(chain: Chain, slots: Sequence[Slot]) -> list[str]:
+    """The keys of a parameter's state, in the operator's order."""
+    return [*chain.cells, *(slot.key for slot in slots)]
 
 
 def optimizer(rule: type[Declared] | Chain, flags: str = "") -> type[FusedOptimizer]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from thalweg.chain import Chain, Slot
+from thalweg.fuse.work import EXACT
 from thalweg.rule import starting
 
-__all__ = ["STATE_TYPES", "NewStates", "number_type"]
+__all__ = ["STATE_TYPES", "NewStates", "narrowed", "number_type", "put", "widened"]
 
 # what a group's state_dtype may be: torch's way, or wider than a narrow parameter
 STATE_TYPES = ("param", "float32")
@@ -23,12 +24,50 @@ def number_type(fused: bool) -> torch.dtype:
     return torch.float64 if is_double else torch.float32
 
 
+def widened(number: Tensor) -> Tensor:
+    """A number where it can grow beyond the limit; Apple's GPUs have no double."""
+    return number if number.device.type == "mps" else number.double()
+
+
+def put(home: MutableMapping[str, Any], key: str, value: float) -> None:
+    """Store a number in its own kind, or in a wider one if that cannot hold it."""
+    number = home[key]
+    if not isinstance(number, Tensor):
+        home[key] = int(value)
+    elif value >= EXACT and number.dtype != torch.float64:
+        home[key] = widened(number).fill_(value)
+    else:
+        number.fill_(value)
+
+
+def narrowed(held: Mapping[str, Any], keys: Collection[str]) -> Mapping[str, Any]:
+    """A parameter's state as torch would have it in a file: numbers there are of one type."""
+    own = number_type(fused=False)
+    wide = {
+        key: number.to(own)
+        for key, number in held.items()
+        if key in keys
+        and isinstance(number, Tensor)
+        and number.dtype == torch.float64 != own
+        and number.numel() == 1
+        and number >= EXACT
+    }
+    return {**held, **wide} if wide else held
+
+
 class NewStates:
     """The states made for one step: a first step that fails must still be the first."""
 
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
         self._made: list[tuple[dict[str, Any], str]] = []
+        self._homes: list[tuple[MutableMapping[Tensor, dict[str, Any]], Tensor]] = []
+
+    def home(self, states: MutableMapping[Tensor, dict[str, Any]], p: Tensor) -> dict[str, Any]:
+        """The state of a parameter, empty if it had none."""
+        if p not in states:
+            self._homes.append((states, p))
+        return states[p]
 
     def make(
         self,
@@ -45,8 +84,8 @@ class NewStates:
         for slot in slots:
             if state.get(slot.key) is None:  # old checkpoints of torch's SGD hold a None
                 h = views[self._chain.parts.index(slot.part)]
-                state[slot.key] = _start(starting(slot.state, h), p, group)
                 self._made.append((state, slot.key))
+                state[slot.key] = _start(starting(slot.state, h), p, group)
                 created.add(slot.part.prefix)
         return created
 
@@ -56,22 +95,27 @@ class NewStates:
         number = number_type(fused=bool(group.get("fused")))
         for key, start in first.items():
             if key not in state:
+                self._made.append((state, key))
                 if key == "step" and self._chain.counts_in_int:
                     state[key] = int(start)
                 elif isinstance(start, Tensor):  # under autograd
                     state[key] = start.reshape(()).to(number)
                 else:
-                    state[key] = torch.tensor(start, dtype=number)
-                self._made.append((state, key))
+                    # as torch's Adam: never on a default device
+                    state[key] = torch.tensor(start, dtype=number, device="cpu")
 
     def keep(self) -> None:
         """The step has happened: they stay."""
         self._made.clear()
+        self._homes.clear()
 
     def undo(self) -> None:
         """Remove them again."""
         for state, key in self._made:
             state.pop(key, None)
+        for states, p in self._homes:
+            if not states.get(p, True):
+                del states[p]
 
 
 def _start(start: Any, p: Tensor, group: Mapping[str, Any]) -> Tensor:
