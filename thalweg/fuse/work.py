@@ -131,6 +131,7 @@ class Work:
         launches = [
             batch.launch(numbers, context_of, measures, pointers)
             for batch, measures in zip(batches, totals.of_batches, strict=True)
+            if batch.plan.main.stores
         ]
         # the odd ones first: only they can still fail, and the first of them before it moves
         deeds = self._odd_deeds(list(zip(odd, others, totals.of_odd, strict=True)))

@@ -13,6 +13,7 @@ from torch import Tensor
 from thalweg.fuse.whole import Turn
 from thalweg.groups import by_name, decide
 from thalweg.optim.loading import restore_types
+from thalweg.optim.states import narrowed
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -184,6 +185,15 @@ class BaseOptimizer(torch.optim.Optimizer):
             with self._turn.lock:
                 self._update()
         return loss
+
+    def state_dict(self) -> dict[str, Any]:
+        """The states and settings, in torch's form and, counts too, in torch's types."""
+        found = super().state_dict()
+        if "state" in found:  # a hook may have made anything of it
+            numbers = self._numbers
+            states = {key: narrowed(held, numbers) for key, held in found["state"].items()}
+            found = {**found, "state": states}
+        return found
 
     def load_state_dict(self, state_dict: dict[str, Any], strict: bool = True) -> None:
         """Load a state_dict of ours or of torch's class of the same name.

@@ -134,13 +134,13 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
 
     def _start(self) -> None:
         """Make the states of every parameter, as torch's class does when it is made."""
-        new = NewStates(self.chain)
+        new = NewStates()
         for group in self.param_groups:
             views = self.chain.views(group)
             for p in group["params"]:
                 slots = self.chain.live_slots(views)
                 of_rules = [slot for slot in slots if issubclass(slot.part.declared, Rule)]
-                new.make(self.state[p], p, of_rules, views, group)
+                new.make(self.chain, self.state[p], p, of_rules, views, group)
 
     def _kept(self, p: Tensor) -> Tensor:
         return p.detach().clone()
@@ -185,11 +185,11 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
 
     def _run(self, differentiable: bool) -> None:
         parts = lots(self.chain.name, self.param_groups)
-        seen, resting = look(parts)
+        seen = look(parts, rests=at_rest(self.chain) is not None)
         if is_watched() and self._is_traceable:
             self._trace(frozen=True)
         else:
-            self._step(parts, seen, resting, self.state, differentiable)
+            self._step(parts, seen, self.state, differentiable)
 
     @property
     def _is_traceable(self) -> bool:
@@ -200,21 +200,19 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         self,
         parts: Sequence[Lot],
         seen: Seen,
-        resting: Seen,
         states: MutableMapping[Tensor, dict[str, Any]],
         differentiable: bool = False,
     ) -> None:
         """Take one step of these parameters, or none; those that rest only move their averages."""
         check_home(self)
-        new = NewStates(self.chain)
-        take(lambda: self._deeds(parts, seen, resting, states, new, differentiable), new.undo)
+        new = NewStates()
+        take(lambda: self._deeds(parts, seen, states, new, differentiable), new.undo)
         self._turn.note()
 
     def _deeds(
         self,
         parts: Sequence[Lot],
         seen: Seen,
-        resting: Seen,
         states: MutableMapping[Tensor, dict[str, Any]],
         new: NewStates,
         differentiable: bool,
@@ -229,10 +227,15 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
             made = Rounds(self.chain, parts, views, states, self._fresh, differentiable)
             deeds = made.deeds(seen, new)
             self._layout = made.layout
-        return [*deeds, *self._still(parts, resting, states, new, differentiable)]
+        chain = at_rest(self.chain) if seen.resting else None
+        if seen.resting is None or chain is None:
+            return deeds
+        still = self._still(chain, parts, seen.resting, states, new, differentiable)
+        return [*deeds, *still]
 
     def _still(
         self,
+        chain: Chain,
         parts: Sequence[Lot],
         resting: Seen,
         states: MutableMapping[Tensor, dict[str, Any]],
@@ -240,9 +243,6 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         differentiable: bool,
     ) -> list[Deed]:
         """What moves of parameters without a gradient: their averages, where they are kept."""
-        chain = at_rest(self.chain) if resting.params else None
-        if chain is None:
-            return []
         views = [chain.views(lot.group, lot.spared, differentiable) for lot in parts]
         if self._rest is not None and self._rest.fits(resting, views, states):
             return self._rest.prepare(views)
@@ -293,10 +293,10 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         """
         parts = lots(self.chain.name, [group])
         found: list[tuple[list[Tensor], list[int]]] = []
-        moving, resting = look(parts)
+        moving = look(parts, rests=True)
         grads += moving.grads
-        for chain, seen in ((self.chain, moving), (at_rest(self.chain), resting)):
-            if chain is None:
+        for chain, seen in ((self.chain, moving), (at_rest(self.chain), moving.resting)):
+            if chain is None or seen is None:
                 found.append(([], [0] * len(parts)))
                 continue
             found.append((seen.params, seen.sizes))
@@ -305,7 +305,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
                 views = chain.views(group, parts[lot].spared, as_tensors=True)
                 slots = chain.live_slots(views)
                 held = self.state[p] if slots or chain.cells else {}
-                made = NewStates(chain).make(held, p, slots, views, group)
+                made = NewStates().make(chain, held, p, slots, views, group)
                 self._fresh.setdefault(p, set()).update(made)
                 states += [held[key] for key in _keys(chain, slots)]
         return remember(self, *found[0], *found[1])
@@ -344,7 +344,8 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
                         self._fresh[p] = self._fresh.pop(mine, set())
         with torch.no_grad(), self._turn.lock:
             parts = lots(self.chain.name, groups)
-            self._step(parts, moving, resting, self.state if are_own else states)
+            moving.resting = resting if resting.params else None
+            self._step(parts, moving, self.state if are_own else states)
 
     def _with_own(self, loaded: dict[str, Any]) -> dict[str, Any]:
         groups = list(loaded["param_groups"])

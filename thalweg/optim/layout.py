@@ -12,6 +12,7 @@ import functools
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from operator import is_
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -45,13 +46,19 @@ __all__ = ["Layout", "Seen", "look"]
 
 @dataclass
 class Seen:
-    """The parameters that have a gradient now, in the order of the lots, and how many of each."""
+    """The parameters that have a gradient now, in the order of the lots, and how many of each.
+
+    `resting` are those that have none, if there are any and somebody asks.
+    """
 
     params: list[Tensor]
     grads: list[Tensor]
     sizes: list[int]
+    resting: Seen | None = None
 
-    def rounds(self, states: Mapping[Tensor, Mapping[str, Any]]) -> list[Seen]:
+    def rounds(
+        self, states: Mapping[Tensor, Mapping[str, Any]] = MappingProxyType({})
+    ) -> list[Seen]:
         """Parts whose tensors share no memory: where they do, torch moves one after the other."""
         memory = [_written(p, states.get(p, {})) for p in self.params]
         which = overlap.rounds(memory)
@@ -101,26 +108,26 @@ class _Row:
         return [self.state[s.key] if s.key in keys else None for s in chain.slots]
 
 
-def look(lots: Sequence[Lot]) -> tuple[Seen, Seen]:
-    """Collect what this step has to move, and the parameters that have no gradient.
-
-    The latter have themselves in its place: what of a chain moves without one does not read it.
-    """
-    seen, resting = Seen([], [], []), Seen([], [], [])
+def look(lots: Sequence[Lot], rests: bool = False) -> Seen:
+    """Collect what this step has to move; with `rests`, also what has no gradient."""
+    seen = Seen([], [], [])
+    missing = False
     for lot in lots:
-        params, without = list(lot.params), []
+        params = list(lot.params)
         grads: list[Any] = [p.grad for p in params]
         if any(map(is_, grads, [None] * len(grads))):
-            without = [p for p, g in zip(params, grads, strict=True) if g is None]
+            missing = True
             params = [p for p, g in zip(params, grads, strict=True) if g is not None]
             grads = [g for g in grads if g is not None]
         seen.params += params
         seen.grads += grads
         seen.sizes.append(len(params))
-        resting.params += without
-        resting.grads += without
-        resting.sizes.append(len(without))
-    return seen, resting
+    if missing and rests:
+        without = [[p for p in lot.params if p.grad is None] for lot in lots]
+        flat = [p for of_one in without for p in of_one]
+        # nothing that moves without a gradient reads one
+        seen.resting = Seen(flat, flat, [len(of_one) for of_one in without])
+    return seen
 
 
 class Layout:
@@ -152,7 +159,7 @@ class Layout:
             slots, view = self.live[lot], views[lot]
             _check_fused(chain, p, lots[lot].group)
             home = new.home(states, p) if slots or chain.cells else {}
-            created = new.make(home, p, slots, view, lots[lot].group) | fresh.get(p, set())
+            created = new.make(chain, home, p, slots, view, lots[lot].group) | fresh.get(p, set())
             self.created[p] = created
             check_sound(chain, p, g, {s.key: home[s.key] for s in slots})
             if self._steps_in_place(p, g, slots, view, home, differentiable):

@@ -59,7 +59,7 @@ class Rounds:
         for p, created in before.created.items():
             # torch looks at the states of all entries before it moves the first of them
             self._created[p] = created & self._rules
-        new = NewStates(self._chain)
+        new = NewStates()
         try:
             return self._deeds(rounds, new)
         except BaseException:

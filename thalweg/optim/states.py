@@ -58,8 +58,7 @@ def narrowed(held: Mapping[str, Any], keys: Collection[str]) -> Mapping[str, Any
 class NewStates:
     """The states made for one step: a first step that fails must still be the first."""
 
-    def __init__(self, chain: Chain) -> None:
-        self._chain = chain
+    def __init__(self) -> None:
         self._made: list[tuple[dict[str, Any], str]] = []
         self._homes: list[tuple[MutableMapping[Tensor, dict[str, Any]], Tensor]] = []
 
@@ -71,6 +70,7 @@ class NewStates:
 
     def make(
         self,
+        chain: Chain,
         state: dict[str, Any],
         p: Tensor,
         slots: Sequence[Slot],
@@ -78,25 +78,29 @@ class NewStates:
         group: Mapping[str, Any],
     ) -> set[str]:
         """Fill in what a parameter's state lacks; returns the parts that got an array."""
-        if any(key not in state for key in self._chain.cells):
-            self._make_numbers(state, self._chain.first_cells(views), group)
+        if any(key not in state for key in chain.cells):
+            self._make_numbers(chain, state, chain.first_cells(views), group)
         created = set()
         for slot in slots:
             if state.get(slot.key) is None:  # old checkpoints of torch's SGD hold a None
-                h = views[self._chain.parts.index(slot.part)]
+                h = views[chain.parts.index(slot.part)]
                 self._made.append((state, slot.key))
                 state[slot.key] = _start(starting(slot.state, h), p, group)
                 created.add(slot.part.prefix)
         return created
 
     def _make_numbers(
-        self, state: dict[str, Any], first: Mapping[str, Any], group: Mapping[str, Any]
+        self,
+        chain: Chain,
+        state: dict[str, Any],
+        first: Mapping[str, Any],
+        group: Mapping[str, Any],
     ) -> None:
         number = number_type(fused=bool(group.get("fused")))
         for key, start in first.items():
             if key not in state:
                 self._made.append((state, key))
-                if key == "step" and self._chain.counts_in_int:
+                if key == "step" and chain.counts_in_int:
                     state[key] = int(start)
                 elif isinstance(start, Tensor):  # under autograd
                     state[key] = start.reshape(()).to(number)
