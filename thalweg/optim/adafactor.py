@@ -16,7 +16,7 @@ from thalweg.optim.checks import check_ranges, refuse
 from thalweg.optim.layout import Layout, Seen, look
 from thalweg.optim.matrices.factored import Factored
 from thalweg.optim.matrices.inner_rules import AdafactorStep
-from thalweg.optim.states import number_type
+from thalweg.optim.states import NewStates, number_cell, number_type
 from thalweg.stages import Maximize
 
 __all__ = ["Adafactor"]
@@ -103,7 +103,7 @@ class Adafactor(BaseOptimizer):
         self._vectors = self._matrices = None
         for held in self.state.values():
             if "step" in held and not isinstance(held["step"], Tensor):  # as old checkpoints have
-                held["step"] = torch.tensor(float(held["step"]), dtype=number_type(fused=False))
+                held["step"] = number_cell(float(held["step"]), number_type(fused=False))
 
     @torch.no_grad()
     def _update(self) -> None:
@@ -146,7 +146,7 @@ class Adafactor(BaseOptimizer):
         if found is None:
             found = Factored(STEP, matrices, factored, self.state)
         if layout is None:
-            layout = Layout(STEP, vectors, parts, views, self.state, {}, differentiable=False)
+            layout = Layout(STEP, vectors, parts, views, self.state, {}, NewStates(), False)
         layout.step(views)
         found.step(factored, torch.get_num_threads())
         self._vectors, self._matrices = layout if layout.reusable else None, found
@@ -158,7 +158,7 @@ class Adafactor(BaseOptimizer):
             if p.dim() < 2:
                 continue
             if "step" not in held:
-                held["step"] = torch.zeros((), dtype=number_type(fused=False))
+                held["step"] = number_cell(0.0, number_type(fused=False))
             for key, axis in (("row_var", -1), ("col_var", -2)):
                 shape = list(p.shape)
                 shape[axis] = 1

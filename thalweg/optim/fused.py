@@ -22,7 +22,7 @@ from thalweg.optim import (
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.layout import Layout, Seen, look
 from thalweg.optim.rounds import Rounds
-from thalweg.optim.states import STATE_TYPES, NewStates, number_type
+from thalweg.optim.states import STATE_TYPES, NewStates, number_cell, number_type
 from thalweg.optim.traced import Trace, are_fake, freeze, is_watched, operator, remember
 from thalweg.rule import Declared, Rule
 from thalweg.stages import Lookahead, Maximize
@@ -380,7 +380,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
                 if key == "step" and self.chain.counts_in_int:
                     held[key] = int(held[key])
                 elif not is_tensor:  # as old checkpoints have it
-                    held[key] = torch.tensor(float(held[key]), dtype=number_type(fused=False))
+                    held[key] = number_cell(float(held[key]), number_type(fused=False))
 
 
 def _keys(chain: Chain, slots: Sequence[Slot]) -> list[str]:

@@ -24,7 +24,7 @@ from torch.utils._foreach_utils import _get_fused_kernels_supported_devices
 from thalweg.averaging import count_rest
 from thalweg.chain import Chain, Slot
 from thalweg.fuse import cpu, overlap
-from thalweg.fuse.whole import Deed
+from thalweg.fuse.whole import Deed, take
 from thalweg.fuse.work import EXACT, Kind, Prepared, Work
 from thalweg.groups import Lot
 from thalweg.optim.odd import OddTensor
@@ -39,7 +39,7 @@ from thalweg.optim.reach import (
 )
 from thalweg.optim.rows import BorrowedRows, RowsInPlace
 from thalweg.optim.snapshot import Addresses, Described
-from thalweg.optim.states import NewStates, widened
+from thalweg.optim.states import NewStates, number_cell, widened
 
 __all__ = ["Layout", "Seen", "look"]
 
@@ -154,12 +154,30 @@ class Layout:
         self._rows: list[BorrowedRows] = []
         self._in_place: list[tuple[int, RowsInPlace]] = []
         self._counts: list[tuple[dict[str, Any], Tensor]] = []
-        rows: list[_Row] = []
+        try:
+            rows = self._rows_of(seen, lots, views, states, differentiable)
+            self._tabulate(rows)
+            self._remember(rows, states)
+        except BaseException:
+            new.undo()
+            raise
+
+    def _rows_of(
+        self,
+        seen: Seen,
+        lots: Sequence[Lot],
+        views: Sequence[Sequence[Any]],
+        states: MutableMapping[Tensor, dict[str, Any]],
+        differentiable: bool,
+    ) -> list[_Row]:
+        """The parameters that the fused pass takes; the others are filed with their kind."""
+        chain, rows = self.chain, list[_Row]()
         for p, g, lot in zip(seen.params, seen.grads, seen.lots(), strict=True):
             slots, view = self.live[lot], views[lot]
             _check_fused(chain, p, lots[lot].group)
-            home = new.home(states, p) if slots or chain.cells else {}
-            created = new.make(chain, home, p, slots, view, lots[lot].group) | fresh.get(p, set())
+            home = self.new.home(states, p) if slots or chain.cells else {}
+            created = self.new.make(chain, home, p, slots, view, lots[lot].group)
+            created |= self._fresh.get(p, set())
             self.created[p] = created
             check_sound(chain, p, g, {s.key: home[s.key] for s in slots})
             if self._steps_in_place(p, g, slots, view, home, differentiable):
@@ -172,8 +190,7 @@ class Layout:
                 self.odd += _odd(chain, row, differentiable)
             else:
                 rows.append(self._reached(row))
-        self._tabulate(rows)
-        self._remember(rows, states)
+        return rows
 
     def _steps_in_place(
         self,
@@ -226,7 +243,7 @@ class Layout:
         for key in self.chain.cells:
             number = row.home[key]
             if not isinstance(number, Tensor):
-                number = torch.tensor(float(number), dtype=torch.float64, device="cpu")
+                number = number_cell(float(number), torch.float64)
                 self._counts.append((row.home, number))
                 self.copies = True
             found.append(number)
@@ -307,6 +324,10 @@ class Layout:
             )
         except KeyError:
             return False
+
+    def step(self, views: Sequence[list[Any]]) -> None:
+        """Take one step, or none."""
+        take(lambda: self.prepare(views), self.new.undo)
 
     def prepare(self, views: Sequence[list[Any]]) -> list[Deed]:
         """What is to be done to take one step; nothing moves yet."""

@@ -12,7 +12,7 @@ from thalweg.chain import Chain, Slot
 from thalweg.fuse.work import EXACT
 from thalweg.rule import starting
 
-__all__ = ["STATE_TYPES", "NewStates", "narrowed", "number_type", "put", "widened"]
+__all__ = ["STATE_TYPES", "NewStates", "narrowed", "number_cell", "number_type", "put", "widened"]
 
 # what a group's state_dtype may be: torch's way, or wider than a narrow parameter
 STATE_TYPES = ("param", "float32")
@@ -53,6 +53,11 @@ def narrowed(held: Mapping[str, Any], keys: Collection[str]) -> Mapping[str, Any
         and number >= EXACT
     }
     return {**held, **wide} if wide else held
+
+
+def number_cell(start: float, dtype: torch.dtype) -> Tensor:
+    """A number kept with a parameter: as torch's Adam has it, never on a default device."""
+    return torch.tensor(start, dtype=dtype, device="cpu")
 
 
 class NewStates:
@@ -105,8 +110,7 @@ class NewStates:
                 elif isinstance(start, Tensor):  # under autograd
                     state[key] = start.reshape(()).to(number)
                 else:
-                    # as torch's Adam: never on a default device
-                    state[key] = torch.tensor(start, dtype=number, device="cpu")
+                    state[key] = number_cell(start, number)
 
     def keep(self) -> None:
         """The step has happened: they stay."""

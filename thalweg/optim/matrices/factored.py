@@ -17,11 +17,13 @@ from thalweg.chain import Chain
 from thalweg.elementwise import lerp
 from thalweg.fuse import cpu, reference
 from thalweg.fuse.plan import plan_for
+from thalweg.fuse.work import EXACT
 from thalweg.optim.layout import Seen
 from thalweg.optim.matrices.blocks import Block, Doubles, Formats, Passes, Places, Scratch
 from thalweg.optim.matrices.spans import Spans, own, portions
 from thalweg.optim.reach import PLAIN, address, format_of
 from thalweg.optim.snapshot import Addresses, Described
+from thalweg.optim.states import put
 
 __all__ = ["Factored", "Views"]
 
@@ -197,6 +199,8 @@ class Factored:
             at = Places(p_at[some], g_at[some], row_at[some], col_at[some])
             block.run(at, {n: v[some] for n, v in numbers.items()}, self._scratch, limit)
         cpu.write_cells(step_at[:, None], self._is_wide, steps + 1)
+        for i in np.flatnonzero(steps[:, 0] + 1 >= EXACT).tolist():
+            put(self._rows[i].held, "step", steps[i, 0] + 1)
         torch.autograd.graph.increment_version([one.p for one in self._rows])
 
     def _numbers(self, views: Sequence[Views], steps: Doubles) -> dict[str, Doubles]:
@@ -238,4 +242,4 @@ def _step_as_written(chain: Chain, one: Matrix, g: Tensor, view: Views) -> None:
         p.copy_(reference.update(plan, arrays, numbers, static)["p"])  # refused if p overlaps
         row_var.copy_(row)
         col_var.copy_(col)
-    step += 1
+    put(one.held, "step", float(step) + 1)
