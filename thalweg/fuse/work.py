@@ -196,9 +196,8 @@ class Work:
         if before is None or not (context_of is before[0] or np.array_equal(context_of, before[0])):
             both = context_of * len(self.kinds) + self.kind_of
             found, inverse = np.unique(both, return_inverse=True)
-            self._sorted = context_of, found.tolist(), inverse
-            self._batches.clear()
-            before = self._sorted
+            self._batches.clear()  # first: what is filed must never be of another partition
+            before = self._sorted = context_of, found.tolist(), inverse
         _, present, which = before
         pairs = [divmod(both, len(self.kinds)) for both in present]
         plans = self._plans(contexts, pairs)

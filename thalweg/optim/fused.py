@@ -206,8 +206,10 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         """Take one step of these parameters, or none; those that rest only move their averages."""
         check_home(self)
         new = NewStates()
-        take(lambda: self._deeds(parts, seen, states, new, differentiable), new.undo)
-        self._turn.note()
+        def deeds() -> list[Deed]:
+            return [*self._deeds(parts, seen, states, new, differentiable), self._turn.note]
+
+        take(deeds, new.undo)
 
     def _deeds(
         self,

@@ -1,0 +1,196 @@
+"""Ctrl-C in the middle of a step: it has happened whole, or not at all."""
+
+import copy
+import signal
+import threading
+import time
+import warnings
+
+import pytest
+import torch
+from torch.nn import Parameter
+
+import thalweg.optim as optim
+from tests.optim.interrupts import interrupted
+from tests.optim.runs import assert_same, assert_same_state, numbers, ours, values, walk, weights
+from thalweg.averaging import EMA, SWA
+from thalweg.chain import chain
+from thalweg.rules import SGD
+from thalweg.stages import ClipNorm
+
+Clipped = optim.optimizer(chain("Clipped", ClipNorm, SGD, lr=0.1, momentum=0.9, max_norm=0.5))
+
+
+def gaps(seed):
+    return Parameter(numbers((3, 4), seed)[:, ::2])
+
+
+def alone():
+    return weights([(3,), (2, 2)])
+
+
+def mixed():
+    """Two formats and two tensors that no kernel can reach."""
+    return [*alone(), *weights([(3,)], torch.float32), gaps(5), gaps(6)]
+
+
+def with_one_at_rest():
+    params = alone()
+    params[1].requires_grad_(False)
+    return params
+
+
+def sharing():
+    whole = Parameter(numbers((4, 4), 1))
+    return [whole, Parameter(whole.detach()[:, ::2])]
+
+
+CASES = {
+    "AdamW": lambda: ours("AdamW", alone()),
+    "Ranger": lambda: ours("Ranger", alone(), k=2),
+    "NAdam": lambda: ours("NAdam", alone()),
+    "a global norm": lambda: Clipped(alone()),
+    "many kinds": lambda: Clipped(mixed()),
+    "an average": lambda: ours("SGD", with_one_at_rest(), average=EMA(0.9)),
+    "a mean": lambda: ours("AdamW", with_one_at_rest(), average=SWA(1, 2)),
+    "shared memory": lambda: ours("SGD", sharing()),
+    "complex": lambda: ours("Adam", weights([(3,)], torch.complex128)),
+    "differentiable": lambda: ours("Adam", alone(), differentiable=True),
+}
+
+
+def give(opt, t):
+    for i, p in enumerate(p for group in opt.param_groups for p in group["params"]):
+        if p.requires_grad:
+            p.grad = numbers(p.shape, 100 * t + i, p.dtype)
+
+
+def step(opt, t):
+    give(opt, t)
+    with torch.no_grad():
+        opt.step()
+
+
+def same(one, other):
+    params = [[p for group in opt.param_groups for p in group["params"]] for opt in (one, other)]
+    assert_same(*params)
+    assert_same_state(one, other)
+
+
+def is_as(one, other):
+    try:
+        same(one, other)
+    except AssertionError:
+        return False
+    return True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("earlier", [0, 1, 2])
+@pytest.mark.parametrize("case", CASES)
+def test_a_step_interrupted_at_any_line_is_whole_or_not_begun(case, earlier):
+    """And the steps after it are those that would have come anyway, hooks and all."""
+
+    def made(steps):
+        opt = CASES[case]()
+        opt.calls = []
+        opt.register_step_post_hook(lambda opt, *_: opt.calls.append(1))
+        for t in range(steps):
+            step(opt, t)
+        give(opt, steps)
+        return opt
+
+    before, after, last = (made(earlier + n) for n in (0, 1, 2))
+    seen = {"begun": 0, "not begun": 0}
+    for opt in interrupted(lambda: made(earlier), lambda opt: step(opt, earlier)):
+        begun = is_as(opt, after)
+        seen["begun" if begun else "not begun"] += 1
+        same(opt, after if begun else before)
+        assert len(opt.calls) == earlier + begun
+        for t in range(earlier + begun, earlier + 2):
+            step(opt, t)
+        same(opt, last)
+    assert min(seen.values()) > 3
+
+
+@pytest.mark.slow
+def test_ctrl_c_at_a_hundred_moments_leaves_whole_steps():
+    shapes = [(300, 200), (200,), (50, 60, 3)]
+    params, plain = weights(shapes, torch.float32), weights(shapes, torch.float32)
+    for p, q in zip(params, plain, strict=True):
+        p.grad = numbers(p.shape, 1, p.dtype)
+        q.grad = p.grad.clone()
+    opt, other = ours("AdamW", params), ours("AdamW", plain)
+    opt.step()
+    other.step()
+    taken, caught, stop = 1, 0, threading.Event()
+    me = threading.main_thread().ident
+
+    def press():
+        while not stop.wait(0.003):
+            signal.pthread_kill(me, signal.SIGINT)
+
+    presses = threading.Thread(target=press)
+    end = time.monotonic() + 60
+    try:
+        presses.start()
+        while caught < 100 and time.monotonic() < end:
+            try:
+                while True:
+                    opt.step()
+            except KeyboardInterrupt:
+                caught += 1
+    finally:
+        while presses.is_alive():
+            try:
+                stop.set()
+                presses.join()
+            except KeyboardInterrupt:
+                continue
+    assert caught == 100
+    count = int(opt.state[params[0]]["step"])
+    assert all(held["step"] == count for held in opt.state.values())
+    while taken < count:
+        other.step()
+        taken += 1
+    assert_same(params, plain)
+    assert_same_state(opt, other)
+
+
+def test_the_first_step_that_is_interrupted_leaves_no_state():
+    opt = ours("AdamW", alone())
+    give(opt, 0)
+    first = next(interrupted(lambda: opt, lambda opt: opt.step()))
+    assert first.state_dict()["state"] == {}
+
+
+def test_hooks_run_once_where_a_subclass_calls_our_step():
+    class Mine(optim.AdamW):
+        def step(self, closure=None):
+            return super().step(closure)
+
+    opt, calls = Mine(alone()), []
+    opt.register_step_pre_hook(lambda *_: calls.append("before"))
+    opt.register_step_post_hook(lambda *_: calls.append("after"))
+    walk(opt, 2)
+    assert calls == ["before", "after"] * 2
+
+
+def test_an_error_in_a_hook_is_the_hooks_own():
+    opt = ours("AdamW", alone())
+
+    def fail(*_):
+        raise ArithmeticError("mine")
+
+    handle = opt.register_step_post_hook(fail)
+    with pytest.raises(ArithmeticError, match="mine"):
+        walk(opt)
+    handle.remove()
+    twin = copy.deepcopy(opt)
+    walk(opt, 1, start=1)
+    walk(twin, 1, start=1)
+    assert_same_state(opt, twin)
+    assert values(opt.state)[0].shape == (3,)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        walk(opt, 1, start=2)
