@@ -1,7 +1,7 @@
-"""Steps that are interrupted at every line of ours, one after the other."""
+"""Calls that are interrupted at a line of ours."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +28,14 @@ def _raising_at(number: int) -> Any:
     return trace
 
 
-def interrupted(make: Callable[[], Any], call: Callable[[Any], Any]) -> Iterator[Any]:
-    """Things made anew, each after a call on it that was interrupted one line later than before."""
-    number = 0
-    while True:
-        number += 1
-        thing, before = make(), sys.gettrace()
-        sys.settrace(_raising_at(number))
-        try:
-            call(thing)
-        except KeyboardInterrupt:
-            yield thing
-        else:
-            return
-        finally:
-            sys.settrace(before)
+def is_interrupted(call: Callable[[], Any], line: int) -> bool:
+    """Whether a call was interrupted at the so-many-th line, or came to its end before."""
+    before = sys.gettrace()
+    sys.settrace(_raising_at(line))
+    try:
+        call()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False

@@ -12,6 +12,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 __all__ = ["Deed", "Turn", "take"]
@@ -25,12 +26,13 @@ class _Deeds:
 
     def __init__(self) -> None:
         self.ahead: list[Deed] = []
-        self.begun = False
+        self.begun = self.done = False
 
     def do(self) -> None:
         while self.ahead:
             self.begun = True
             self.ahead[:1] = self.ahead[0]() or ()  # in one instruction: done, and off the list
+            self.done = True
 
 
 def take(prepare: Callable[[], Sequence[Deed]], undo: Callable[[], None]) -> None:
@@ -41,8 +43,9 @@ def take(prepare: Callable[[], Sequence[Deed]], undo: Callable[[], None]) -> Non
         deeds.do()
     except BaseException:
         if deeds.begun:
-            deeds.do()
-        else:
+            with suppress(Exception):  # what failed by itself will fail again
+                deeds.do()
+        if not deeds.done:
             undo()
         raise
 
