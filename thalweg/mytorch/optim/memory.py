@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from thalweg.averaging import count_rest
 from thalweg.chain import Chain, Slot
-from thalweg.fuse import overlap
 from thalweg.fuse.whole import Deed
 from thalweg.fuse.work import Kind, Work
 from thalweg.mytorch.nn import Parameter
 from thalweg.rule import starting
 
-__all__ = ["FORMATS", "Layout", "Turn", "first_state", "ready_gradient", "rounds"]
+__all__ = ["FORMATS", "Layout", "Turn", "first_state", "ready_gradient"]
 
 # in the processor's own byte order: the engine reads what it finds
 FORMATS = {np.dtype(name): name for name in ("float32", "float64")}
@@ -172,22 +171,6 @@ class Layout:
             row.held.update(values)
             states[row.p] = row.held
         self._first[:] = False
-
-
-def rounds(turns: Sequence[Turn], states: Mapping[Parameter, State]) -> list[list[Turn]]:
-    """Parts whose arrays share no memory: where they do, one is moved after the other."""
-    written = [[turn.p.data, *states.get(turn.p, {}).values()] for turn in turns]
-    memory = [
-        [
-            overlap.Memory(a.ctypes.data, a.shape, a.strides, a.itemsize)
-            for a in arrays
-            if isinstance(a, np.ndarray)
-        ]
-        for arrays in written
-    ]
-    which = overlap.rounds(memory)
-    count = max(which, default=0) + 1
-    return [[t for t, n in zip(turns, which, strict=True) if n == number] for number in range(count)]
 
 
 def _formats(arrays: Sequence[NDArray[Any] | None]) -> tuple[str | None, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -24,7 +23,6 @@ from thalweg.mytorch.optim.memory import (
     Turn,
     first_state,
     ready_gradient,
-    rounds,
 )
 from thalweg.rule import Declared, Rule
 from thalweg.stages import Lookahead, Maximize
@@ -181,21 +179,11 @@ class Optimizer(AveragedWeights):
 
     def _one_step(
         self, chain: Chain, layout: Layout | None, turns: Sequence[Turn], views: Sequence[Any]
-    ) -> tuple[list[whole.Deed], Layout | None]:
+    ) -> tuple[list[whole.Deed], Layout]:
         """The deeds of a step under one chain, and the layout for the next one."""
         live = [chain.live_slots(view) for view in views]
-        rests = chain is not self.chain
-
-        def in_turn(ahead: Sequence[list[Turn]]) -> list[whole.Deed]:
-            made = Layout(chain, ahead[0], views, live, self.state, rests)
-            deeds = made.prepare(ahead[0], views, self.state, threads.available())
-            return [*deeds, partial(in_turn, ahead[1:])] if ahead[1:] else deeds
-
         if layout is None or not layout.fits(turns, live, self.state):
-            parts = rounds(turns, self.state)
-            if len(parts) > 1:
-                return in_turn(parts), None
-            layout = Layout(chain, turns, views, live, self.state, rests)
+            layout = Layout(chain, turns, views, live, self.state, rests=chain is not self.chain)
         return layout.prepare(turns, views, self.state, threads.available()), layout
 
     def _now(self, group: Mapping[str, Any]) -> Mapping[str, Any]:
