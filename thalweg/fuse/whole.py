@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -21,45 +21,39 @@ __all__ = ["Deed", "Turn", "take"]
 Deed = Callable[[], Any]
 
 
-class _Deeds:
-    """What is left to do, and whether anything has been done."""
-
-    def __init__(self) -> None:
-        self.ahead: list[Deed] = []
-        self.begun = self.done = False
-
-    def do(self) -> None:
-        while self.ahead:
-            self.begun = True
-            self.ahead[:1] = self.ahead[0]() or ()  # in one instruction: done, and off the list
-            self.done = True
-
-
-def take(prepare: Callable[[], Sequence[Deed]], undo: Callable[[], None]) -> None:
+def take(prepare: Callable[[], list[Deed]], undo: Callable[[], None]) -> None:
     """Take a step: what `prepare` returns is done to its end, or else `undo` is called."""
-    deeds = _Deeds()
+    ahead: list[Deed] = []
+    first: Deed | None = None
     try:
-        deeds.ahead[:] = prepare()
-        deeds.do()
+        ahead = prepare()
+        first = ahead[0] if ahead else None
+        _do(ahead)
     except BaseException:
-        if deeds.begun:
+        if first is not None:
             with suppress(Exception):  # what failed by itself will fail again
-                deeds.do()
-        if not deeds.done:
+                _do(ahead)
+        if first is None or (ahead and ahead[0] is first):
             undo()
         raise
+
+
+def _do(ahead: list[Deed]) -> None:
+    while ahead:
+        ahead[:1] = ahead[0]() or ()  # in one instruction: done, and off the list
 
 
 class Turn:
     """Whose turn it is to step one optimizer, and what each thread's step has come to.
 
     Kernels let other Python threads run, and two of them must not move the same weights. It
-    belongs to the process: no copy or file has one.
+    belongs to the process: no copy or file has one. `taken` says of each thread that is inside a
+    call of `step` whether its step has happened.
     """
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self._taken: dict[int, bool] = {}  # by thread, for as long as its call of `step` lasts
+        self.taken: dict[int, bool] = {}
         _turns.add(self)
 
     def __deepcopy__(self, memo: Any) -> Turn:
@@ -68,28 +62,11 @@ class Turn:
     def __reduce__(self) -> Any:
         return Turn, ()
 
-    @property
-    def is_inside(self) -> bool:
-        """Whether this thread is inside a call of `step` already."""
-        return threading.get_ident() in self._taken
-
-    @property
-    def is_taken(self) -> bool:
-        """Whether the step that this thread is inside of has happened."""
-        return self._taken.get(threading.get_ident(), False)
-
-    def enter(self) -> None:
-        """This thread calls `step`."""
-        self._taken[threading.get_ident()] = False
-
-    def leave(self) -> None:
-        """The call is over; to be said twice does no harm."""
-        self._taken.pop(threading.get_ident(), None)
-
     def note(self) -> None:
-        """The weights have moved; a graph's step, which no call of `step` is around, needs no note."""
-        if self.is_inside:
-            self._taken[threading.get_ident()] = True
+        """This thread's step has happened; where no call of `step` is around it, nobody asks."""
+        me = threading.get_ident()
+        if me in self.taken:
+            self.taken[me] = True
 
 
 _turns: weakref.WeakSet[Turn] = weakref.WeakSet()
@@ -98,7 +75,7 @@ _turns: weakref.WeakSet[Turn] = weakref.WeakSet()
 def _forget() -> None:
     """In a forked child nobody is stepping, whoever was in the parent."""
     for turn in _turns:
-        turn.lock, turn._taken = threading.RLock(), {}
+        turn.lock, turn.taken = threading.RLock(), {}
 
 
 if hasattr(os, "register_at_fork"):

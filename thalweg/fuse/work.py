@@ -134,11 +134,11 @@ class Work:
             if batch.plan.main.stores
         ]
         # the odd ones first: only they can still fail, and the first of them before it moves
-        deeds = self._odd_deeds(list(zip(odd, others, totals.of_odd, strict=True)))
+        deeds = self._odd_deeds(list(zip(odd, others, totals.of_odd, strict=True))) if odd else []
         deeds += [functools.partial(launch.run, limit) for launch in launches]
-        following = np.array([[c.carried[k] for k in self.chain.cells] for c in contexts])
-        following = following.reshape(len(contexts), len(self.chain.cells))[context_of]
-        is_large = any(value >= EXACT for c in contexts for value in c.carried.values())
+        carried = [[c.carried[k] for k in self.chain.cells] for c in contexts]
+        following = np.array(carried).reshape(len(contexts), len(self.chain.cells))[context_of]
+        is_large = bool(self.chain.cells) and max(map(max, carried), default=0.0) >= EXACT
         return Prepared(deeds, following, [context.carried for context in others], is_large)
 
     def _odd_deeds(self, ahead: list[tuple[Odd, _Context, Values]]) -> list[Deed]:
@@ -158,20 +158,22 @@ class Work:
         first: NDArray[np.bool_],
     ) -> tuple[list[_Context], NDArray[np.int64]]:
         """The distinct combinations of group, cells and `first`, and which one each tensor has."""
-        if not first.any() and np.array_equal(cells, cells[self._leader_of]):
+        # as bytes: on a few numbers NumPy's own questions take longer than the answer
+        if b"\1" not in first.tobytes() and cells.tobytes() == cells[self._leader_of].tobytes():
             examples, context_of = self._leaders, self._rank_of  # one step count to a group
         else:
             keys = np.column_stack([self.group_of, cells, first])
             _, examples, context_of = np.unique(
                 keys, axis=0, return_index=True, return_inverse=True
             )
+            context_of = context_of.reshape(-1)
         contexts = []
         for i in examples.tolist():
             held = dict(zip(self.chain.cells, cells[i].tolist(), strict=True))
             prefixes = (part.prefix for part in self.chain.parts)
             new = dict(zip(prefixes, first[i].tolist(), strict=True))
             contexts.append(self._context(views[self.group_of[i]], held, new))
-        return contexts, context_of.reshape(-1)
+        return contexts, context_of
 
     def _context(
         self, views: list[SimpleNamespace], cells: Mapping[str, float], first: Mapping[str, bool]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, overload
 
 import torch
@@ -36,7 +37,7 @@ def _finishing(func: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return func(self, *args, **kwargs)
         except BaseException as error:
-            if not self._turn.is_taken:
+            if not self._turn.taken.get(get_ident()):
                 raise
             return _Interrupted(error)
 
@@ -147,20 +148,20 @@ class BaseOptimizer(torch.optim.Optimizer):
         def step(self: BaseOptimizer, *args: Any, **kwargs: Any) -> Any:
             if torch.compiler.is_compiling():  # which cannot follow threads and interrupts
                 return traced(self, *args, **kwargs)
-            turn = self._turn
-            if turn.is_inside:
+            me, taken = get_ident(), self._turn.taken
+            if me in taken:
                 return func(self, *args, **kwargs)
             try:
                 try:
-                    turn.enter()
+                    taken[me] = False
                     result = hooked(self, *args, **kwargs)
                     if isinstance(result, _Interrupted):
                         raise result.error
                     return result
                 finally:
-                    turn.leave()
+                    taken.pop(me, None)
             finally:  # Ctrl-C may come in between
-                turn.leave()
+                taken.pop(me, None)
 
         return step
 

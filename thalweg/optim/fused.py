@@ -207,7 +207,9 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         check_home(self)
         new = NewStates()
         def deeds() -> list[Deed]:
-            return [*self._deeds(parts, seen, states, new, differentiable), self._turn.note]
+            found = self._deeds(parts, seen, states, new, differentiable)
+            found.append(self._turn.note)
+            return found
 
         take(deeds, new.undo)
 

@@ -288,7 +288,7 @@ class Layout:
         self._standing = [*self.params, *held]
         cells = [cell for of_one in self._cells for cell in of_one]
         self._addresses = Addresses([*self._standing, *cells])
-        self._at = self._addresses.now()
+        self._at = self._addresses.now().tobytes()
         self._described = Described([*self._standing, *self._grads])
 
     def fits(
@@ -304,7 +304,7 @@ class Layout:
             return False
         if not (_same(seen.params, self.params) and self._states_fit(states)):
             return False
-        if not np.array_equal(self._addresses.now(), self._at):
+        if self._addresses.now().tobytes() != self._at:
             return False
         if not self._described.fits([*self._standing, *seen.grads]):
             return False
