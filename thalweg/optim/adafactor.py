@@ -17,6 +17,7 @@ from thalweg.optim.layout import Layout, Seen, look
 from thalweg.optim.matrices.factored import Factored
 from thalweg.optim.matrices.inner_rules import AdafactorStep
 from thalweg.optim.states import NewStates, number_cell, number_type
+from thalweg.optim.traced import is_watched
 from thalweg.stages import Maximize
 
 __all__ = ["Adafactor"]
@@ -107,6 +108,8 @@ class Adafactor(BaseOptimizer):
 
     @torch.no_grad()
     def _update(self) -> None:
+        if is_watched():
+            self._vectors = self._matrices = None
         parts = self._lots()
         rounds = look(parts).rounds()
         for seen in rounds:

@@ -186,10 +186,12 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
     def _run(self, differentiable: bool) -> None:
         parts = lots(self.chain.name, self.param_groups)
         seen = look(parts, rests=at_rest(self.chain) is not None)
-        if is_watched() and self._is_traceable:
-            self._trace(frozen=True)
-        else:
-            self._step(parts, seen, self.state, differentiable)
+        if is_watched():
+            self._layout = self._rest = None
+            if self._is_traceable:
+                self._trace(frozen=True)
+                return
+        self._step(parts, seen, self.state, differentiable)
 
     @property
     def _is_traceable(self) -> bool:

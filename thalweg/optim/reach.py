@@ -11,6 +11,7 @@ from torch import Tensor
 from thalweg.chain import Chain, Slot
 from thalweg.fuse import cpu
 from thalweg.fuse.storage import FORMATS
+from thalweg.optim.traced import is_watched
 
 __all__ = ["PLAIN", "address", "check_sound", "dense", "format_of", "is_reachable", "laid_out_like", "strides"]
 
@@ -80,7 +81,12 @@ def is_reachable(
     state: Mapping[str, Any],
     numbers: Mapping[str, Any],
 ) -> bool:
-    """Whether one kernel may run over the parameter, its gradient and its states in memory."""
+    """Whether one kernel may run over the parameter, its gradient and its states in memory.
+
+    Nobody who follows tensors sees what a kernel does: then torch's own operators must do it.
+    """
+    if is_watched():
+        return False
     tensors = [p, g, *(state[slot.key] for slot in slots)]
     for tensor in tensors:
         if type(tensor) not in PLAIN or tensor.device.type != "cpu" or tensor.shape != p.shape:

@@ -24,6 +24,7 @@ from thalweg.optim.matrices.spans import Spans, own, portions
 from thalweg.optim.reach import PLAIN, address, format_of
 from thalweg.optim.snapshot import Addresses, Described
 from thalweg.optim.states import put
+from thalweg.optim.traced import is_watched
 
 __all__ = ["Factored", "Views"]
 
@@ -56,6 +57,8 @@ class Matrix:
 
 def _is_row_by_row(one: Matrix, g: Tensor) -> bool:
     """Whether the engine can run over the rows of a matrix and its gradient as they lie."""
+    if is_watched():
+        return False
     p, row, col, step = one.kept
     for tensor in (g, *one.kept):
         if type(tensor) not in PLAIN or tensor.device.type != "cpu":
