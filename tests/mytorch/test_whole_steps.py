@@ -77,7 +77,9 @@ def test_the_first_step_that_is_interrupted_leaves_no_state():
     assert not opt.state
 
 
-@pytest.mark.parametrize("made", [copy.deepcopy, copy.copy, lambda o: pickle.loads(pickle.dumps(o))])
+@pytest.mark.parametrize(
+    "made", [copy.deepcopy, copy.copy, lambda o: pickle.loads(pickle.dumps(o))]
+)
 def test_copies_and_what_comes_from_files_can_be_stepped_by_themselves(made):
     opt = make("AdamW", weights([(3,)]))
     walk(opt)

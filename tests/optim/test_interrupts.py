@@ -168,11 +168,15 @@ def test_ctrl_c_at_a_hundred_moments_leaves_whole_steps(alarm):
     calls = []
     opt.register_step_post_hook(lambda *_: calls.append(1))
     opt.step()
+
+    def train(seconds):
+        alarm(seconds)
+        while True:
+            opt.step()
+
     for i in range(100):
         with pytest.raises(KeyboardInterrupt):
-            alarm(0.002 + 0.00003 * i)
-            while True:
-                opt.step()
+            train(0.002 + 0.00003 * i)
     count = int(opt.state[params[0]]["step"])
     for _ in range(count):
         other.step()

@@ -214,4 +214,4 @@ def _address(array: NDArray[Any]) -> int:
         return 0
     if not array.flags.writeable:
         return int(array.__array_interface__["data"][0])
-    return _addressof(_byte_of(array))
+    return _addressof(_byte_of(array.data))

@@ -67,6 +67,6 @@ def rounds(members: Sequence[Sequence[Memory]]) -> list[int]:
 def _share(one: Memory, other: Memory) -> bool:
     """Whether two tensors whose ranges overlap have an element in common."""
     try:
-        return np.shares_memory(one.array, other.array, max_work=_EFFORT)
+        return np.shares_memory(one.array, other.array, max_work=_EFFORT)  # type: ignore[arg-type]
     except _TooHard:
         return True

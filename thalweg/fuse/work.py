@@ -147,7 +147,7 @@ class Work:
             return []
         one, context, known = ahead[0]
         static, plan = self._plan(context, one.shape)
-        arrays = reference.update(plan, one.arrays(), context.numbers | known, static)
+        arrays = reference.update(plan, one.arrays(), {**context.numbers, **known}, static)
         keep = functools.partial(one.keep, arrays, plan.main.stores)
         return [keep, functools.partial(self._odd_deeds, ahead[1:])]
 

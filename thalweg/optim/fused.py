@@ -208,6 +208,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         """Take one step of these parameters, or none; those that rest only move their averages."""
         check_home(self)
         new = NewStates()
+
         def deeds() -> list[Deed]:
             found = self._deeds(parts, seen, states, new, differentiable)
             found.append(self._turn.note)
@@ -301,19 +302,19 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         found: list[tuple[list[Tensor], list[int]]] = []
         moving = look(parts, rests=True)
         grads += moving.grads
-        for chain, seen in ((self.chain, moving), (at_rest(self.chain), moving.resting)):
-            if chain is None or seen is None:
+        for links, seen in ((self.chain, moving), (at_rest(self.chain), moving.resting)):
+            if links is None or seen is None:
                 found.append(([], [0] * len(parts)))
                 continue
             found.append((seen.params, seen.sizes))
             params += seen.params
             for p, lot in zip(seen.params, seen.lots(), strict=True):
-                views = chain.views(group, parts[lot].spared, as_tensors=True)
-                slots = chain.live_slots(views)
-                held = self.state[p] if slots or chain.cells else {}
-                made = NewStates().make(chain, held, p, slots, views, group)
+                views = links.views(group, parts[lot].spared, as_tensors=True)
+                slots = links.live_slots(views)
+                held = self.state[p] if slots or links.cells else {}
+                made = NewStates().make(links, held, p, slots, views, group)
                 self._fresh.setdefault(p, set()).update(made)
-                states += [held[key] for key in _keys(chain, slots)]
+                states += [held[key] for key in _keys(links, slots)]
         return remember(self, *found[0], *found[1])
 
     def _step_on(
@@ -332,18 +333,18 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         are_own = True
         for trace, group in zip(traces, groups, strict=True):
             parts = lots(self.chain.name, [group])
-            for chain, own, seen in (
+            for links, own, seen in (
                 (self.chain, Seen(trace.params, [], trace.sizes), moving),
                 (at_rest(self.chain), Seen(trace.resting, [], trace.resting_sizes), resting),
             ):
                 seen.sizes += own.sizes
                 for mine, lot in zip(own.params, own.lots(), strict=True):
-                    assert chain is not None
+                    assert links is not None
                     p = next(params)
                     seen.params.append(p)
                     seen.grads.append(next(grads) if seen is moving else p)
-                    slots = chain.live_slots(chain.views(group, parts[lot].spared))
-                    states[p] = {key: next(held) for key in _keys(chain, slots)}
+                    slots = links.live_slots(links.views(group, parts[lot].spared))
+                    states[p] = {key: next(held) for key in _keys(links, slots)}
                     known = self.state[mine] if states[p] else {}
                     are_own &= p is mine and all(known.get(k) is t for k, t in states[p].items())
                     if p is not mine:

@@ -289,7 +289,7 @@ class Layout:
         cells = [cell for of_one in self._cells for cell in of_one]
         self._addresses = Addresses([*self._standing, *cells])
         self._at = self._addresses.now().tobytes()
-        self._described = Described([*self._standing, *self._grads])
+        self._described = Described([*self._standing, *self._shown(self._grads)])
 
     def fits(
         self,
@@ -306,12 +306,16 @@ class Layout:
             return False
         if self._addresses.now().tobytes() != self._at:
             return False
-        if not self._described.fits([*self._standing, *seen.grads]):
+        if not self._described.fits([*self._standing, *self._shown(seen.grads)]):
             return False
         self._grads = seen.grads
         at = Addresses(seen.grads).now()
         self.pointers[:, 1] = at if at.all() else list(map(address, seen.grads))
         return True
+
+    def _shown(self, grads: list[Tensor]) -> list[Tensor]:
+        """The gradients, where they are any: torch's guards take no tensor twice."""
+        return [] if self._rests else grads
 
     def _states_fit(self, states: MutableMapping[Tensor, dict[str, Any]]) -> bool:
         """Whether the states are the same objects; where they lie is asked apart."""

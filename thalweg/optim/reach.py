@@ -13,7 +13,16 @@ from thalweg.fuse import cpu
 from thalweg.fuse.storage import FORMATS
 from thalweg.optim.traced import is_watched
 
-__all__ = ["PLAIN", "address", "check_sound", "dense", "format_of", "is_reachable", "laid_out_like", "strides"]
+__all__ = [
+    "PLAIN",
+    "address",
+    "check_sound",
+    "dense",
+    "format_of",
+    "is_reachable",
+    "laid_out_like",
+    "strides",
+]
 
 PLAIN = {Tensor, torch.nn.Parameter}
 

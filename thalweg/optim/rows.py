@@ -106,9 +106,7 @@ class RowsInPlace:
         for key, value in carried.items():
             put(self._numbers, key, value)
 
-    def _launch(
-        self, numbers: Mapping[str, float], static: Mapping[str, Any]
-    ) -> cpu.Launch | None:
+    def _launch(self, numbers: Mapping[str, float], static: Mapping[str, Any]) -> cpu.Launch | None:
         work, count = plan_for(self._chain, static).main, len(self._index)
         width = self._values[0].numel() * (2 if self._p.is_complex() else 1) if count else 0
         if not width:

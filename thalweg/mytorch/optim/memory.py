@@ -152,7 +152,7 @@ class Layout:
         made = self._work.prepare(views, self._pointers, cells, self._first, [], threads)
         following = [dict(zip(self._cells, values, strict=True)) for values in made.cells.tolist()]
         if self._rests:
-            for before, after in zip(cells.tolist(), following, strict=True):
+            for before, after in zip(held, following, strict=True):
                 count_rest(self._chain, dict(zip(self._cells, before, strict=True)), after)
         return [*made.deeds, partial(self._finish, turns, following, states)]
 
