@@ -7,7 +7,7 @@ from torch.nn import Parameter
 import thalweg.optim as optim
 from tests.optim.runs import TWINS, numbers, ours, torchs
 from thalweg.groups import Lot
-from thalweg.optim.layout import look
+from thalweg.optim.seen import look
 
 HALVES = {
     "columns": lambda base: base[:, ::2],

@@ -13,9 +13,10 @@ from thalweg.chain import chain
 from thalweg.groups import Lot, check_filter, lots
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.checks import check_ranges, refuse
-from thalweg.optim.layout import Layout, Seen, look
+from thalweg.optim.layout import Layout
 from thalweg.optim.matrices.factored import Factored
 from thalweg.optim.matrices.inner_rules import AdafactorStep
+from thalweg.optim.seen import Seen, look
 from thalweg.optim.states import NewStates, number_cell, number_type
 from thalweg.optim.traced import is_watched
 from thalweg.stages import Maximize

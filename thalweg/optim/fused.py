@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from thalweg.averaging import at_rest, averaging, check_average, plain
-from thalweg.chain import Chain, Slot, chain
+from thalweg.chain import Chain, chain
 from thalweg.constructor import constructor
 from thalweg.copies import AveragedWeights, SlowWeights, check_home
 from thalweg.fuse.whole import Deed, take
@@ -20,8 +20,10 @@ from thalweg.optim import (
     tensors,  # noqa: F401  (the reference engine on torch's tensors)
 )
 from thalweg.optim.base import BaseOptimizer
-from thalweg.optim.layout import Layout, Seen, look
+from thalweg.optim.layout import Layout
+from thalweg.optim.operands import collect, unpacked
 from thalweg.optim.rounds import Rounds
+from thalweg.optim.seen import Seen, look
 from thalweg.optim.states import STATE_TYPES, NewStates, number_cell, number_type
 from thalweg.optim.traced import Trace, are_fake, freeze, is_watched, operator, remember
 from thalweg.rule import Declared, Rule
@@ -298,24 +300,8 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
 
         torch.compile knows it by this name, and runs it while tracing instead of following it.
         """
-        parts = lots(self.chain.name, [group])
-        found: list[tuple[list[Tensor], list[int]]] = []
-        moving = look(parts, rests=True)
-        grads += moving.grads
-        for links, seen in ((self.chain, moving), (at_rest(self.chain), moving.resting)):
-            if links is None or seen is None:
-                found.append(([], [0] * len(parts)))
-                continue
-            found.append((seen.params, seen.sizes))
-            params += seen.params
-            for p, lot in zip(seen.params, seen.lots(), strict=True):
-                views = links.views(group, parts[lot].spared, as_tensors=True)
-                slots = links.live_slots(views)
-                held = self.state[p] if slots or links.cells else {}
-                made = NewStates().make(links, held, p, slots, views, group)
-                self._fresh.setdefault(p, set()).update(made)
-                states += [held[key] for key in _keys(links, slots)]
-        return remember(self, *found[0], *found[1])
+        found = collect(self.chain, group, self.state, self._fresh, (params, grads, states))
+        return remember(self, *found)
 
     def _step_on(
         self,
@@ -328,30 +314,15 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         """One step on given tensors: the optimizer's own, or those a graph has in their place."""
         both = zip(traces, self.param_groups, strict=False)
         groups = [trace.group(live, numbers) for trace, live in both]
-        moving, resting = Seen([], [], []), Seen([], [], [])
-        states: dict[Tensor, dict[str, Any]] = {}
+        moving, states, places = unpacked(self.chain, traces, groups, (params, grads, held))
         are_own = True
-        for trace, group in zip(traces, groups, strict=True):
-            parts = lots(self.chain.name, [group])
-            for links, own, seen in (
-                (self.chain, Seen(trace.params, [], trace.sizes), moving),
-                (at_rest(self.chain), Seen(trace.resting, [], trace.resting_sizes), resting),
-            ):
-                seen.sizes += own.sizes
-                for mine, lot in zip(own.params, own.lots(), strict=True):
-                    assert links is not None
-                    p = next(params)
-                    seen.params.append(p)
-                    seen.grads.append(next(grads) if seen is moving else p)
-                    slots = links.live_slots(links.views(group, parts[lot].spared))
-                    states[p] = {key: next(held) for key in _keys(links, slots)}
-                    known = self.state[mine] if states[p] else {}
-                    are_own &= p is mine and all(known.get(k) is t for k, t in states[p].items())
-                    if p is not mine:
-                        self._fresh[p] = self._fresh.pop(mine, set())
+        for mine, p in places:
+            known = self.state[mine] if states[p] else {}
+            are_own &= p is mine and all(known.get(k) is t for k, t in states[p].items())
+            if p is not mine:
+                self._fresh[p] = self._fresh.pop(mine, set())
         with torch.no_grad(), self._turn.lock:
             parts = lots(self.chain.name, groups)
-            moving.resting = resting if resting.params else None
             self._step(parts, moving, self.state if are_own else states)
 
     def _with_own(self, loaded: dict[str, Any]) -> dict[str, Any]:
@@ -388,11 +359,6 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
                     held[key] = int(held[key])
                 elif not is_tensor:  # as old checkpoints have it
                     held[key] = number_cell(float(held[key]), number_type(fused=False))
-
-
-def _keys(chain: Chain, slots: Sequence[Slot]) -> list[str]:
-    """The keys of a parameter's state, in the operator's order."""
-    return [*chain.cells, *(slot.key for slot in slots)]
 
 
 def optimizer(rule: type[Declared] | Chain, flags: str = "") -> type[FusedOptimizer]:

@@ -18,10 +18,10 @@ from thalweg.fuse.storage import computation
 from thalweg.groups import check_filter, lots
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.checks import check_ranges, refuse
-from thalweg.optim.layout import look
 from thalweg.optim.matrices.inner_rules import Descend, Momentum
 from thalweg.optim.matrices.spans import SpanPass, vectors
 from thalweg.optim.reach import address, format_of, is_reachable, laid_out_like
+from thalweg.optim.seen import look
 from thalweg.settings import Setting
 
 __all__ = ["Muon"]

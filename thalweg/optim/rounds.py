@@ -11,7 +11,8 @@ from torch import Tensor
 from thalweg.chain import Chain
 from thalweg.fuse.whole import Deed
 from thalweg.groups import Lot
-from thalweg.optim.layout import Layout, Seen
+from thalweg.optim.layout import Layout
+from thalweg.optim.seen import Seen
 from thalweg.optim.states import NewStates
 from thalweg.rule import Rule
 

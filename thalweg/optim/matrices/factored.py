@@ -18,10 +18,10 @@ from thalweg.elementwise import lerp
 from thalweg.fuse import cpu, reference
 from thalweg.fuse.plan import plan_for
 from thalweg.fuse.work import EXACT
-from thalweg.optim.layout import Seen
 from thalweg.optim.matrices.blocks import Block, Doubles, Formats, Passes, Places, Scratch
 from thalweg.optim.matrices.spans import Spans, own, portions
 from thalweg.optim.reach import PLAIN, address, format_of
+from thalweg.optim.seen import Seen
 from thalweg.optim.snapshot import Addresses, Described
 from thalweg.optim.states import put
 from thalweg.optim.traced import is_watched
