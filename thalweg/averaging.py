@@ -7,7 +7,7 @@ opt = SGD(model.parameters(), lr=0.1, average=SWA(start=8000, every=100))
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,7 +15,16 @@ from thalweg.chain import Chain
 from thalweg.rule import Stage
 from thalweg.stages import EqualAverage, ExponentialAverage
 
-__all__ = ["EMA", "SWA", "Average", "averaging", "check_average", "plain"]
+__all__ = [
+    "EMA",
+    "SWA",
+    "Average",
+    "at_rest",
+    "averaging",
+    "check_average",
+    "count_rest",
+    "plain",
+]
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,31 @@ def averaging(chain: Chain, group: Mapping[str, Any]) -> Chain:
     """The chain that steps a group like this one: with an average behind it, if it wants one."""
     kind = group.get("average")
     return _averaging(chain, kind) if kind else chain
+
+
+@functools.cache
+def at_rest(chain: Chain) -> Chain | None:
+    """What of a chain moves for a parameter without a gradient: its averages; None without any."""
+    kinds = tuple(kind.stage for kind in _KINDS.values())
+    parts = [part for part in chain.parts if issubclass(part.declared, kinds)]
+    return Chain(f"{chain.name} at rest", parts, {}) if parts else None
+
+
+def count_rest(chain: Chain, before: Mapping[str, Any], after: MutableMapping[str, Any]) -> None:
+    """Put right the numbers, by key, that follow a step of the optimizer without a gradient."""
+    for key in before:
+        if key == "step":
+            after[key] = before[key]
+        elif key in _missed(chain):
+            after[key] = before[key] + 1
+
+
+@functools.cache
+def _missed(chain: Chain) -> list[str]:
+    """The keys under which the steps without a gradient are counted."""
+    name = "n_missed"
+    found = [part for part in chain.parts if name in part.declared.declaration.scalar_states]
+    return [part.key(name, part.declared.declaration.scalar_states[name].key) for part in found]
 
 
 def _names(kind: type[Average]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from thalweg import advice
@@ -251,17 +251,23 @@ class Chain:
         return numbers, carried
 
     def static(
-        self, views: Sequence[SimpleNamespace], t: int, shape: tuple[int, ...]
+        self,
+        views: Sequence[SimpleNamespace],
+        t: int,
+        shape: tuple[int, ...],
+        cells: Mapping[str, float] = MappingProxyType({}),
     ) -> dict[str, bool | str]:
         """Every switch of one tensor's step, by qualified name: what chooses the plan."""
         found: dict[str, bool | str] = {}
-        for h, flags, switches in zip(
-            views, self._wiring.flags, self._wiring.switches, strict=True
+        for part, h, flags, switches in zip(
+            self.parts, views, self._wiring.flags, self._wiring.switches, strict=True
         ):
             for name, qualified in flags:
                 value = getattr(h, name)
                 found[qualified] = value if isinstance(value, str) else bool(value)
             given = {"h": h, "t": t, "shape": shape}
+            for name, s in part.declared.declaration.scalar_states.items():
+                given[name] = cells.get(part.key(name, s.key), 0.0)
             for made, qualified in switches:
                 found[qualified] = bool(made.function(*[given[name] for name in made.takes]))
         return found

@@ -116,12 +116,9 @@ def needs(example: Any) -> Any:
 
 
 def switch(function: Callable[..., bool]) -> Any:
-    """Declare a truth value `update` may branch on, from any of (h, t, shape) by name."""
-    takes = tuple(inspect.signature(function).parameters)
-    for name in takes:
-        if name not in SWITCHES_TAKE:
-            raise TypeError(f"switch {function.__name__}: {unknown(name, SWITCHES_TAKE)}")
-    return Switch(function, takes)
+    """Declare a truth value `update` may branch on, from any of (h, t, shape) and the scalar
+    states, by name."""
+    return Switch(function, tuple(inspect.signature(function).parameters))
 
 
 def measure(scope: str, reduction: str) -> Callable[[Callable[..., Any]], Any]:
@@ -297,16 +294,21 @@ def _collect(cls: type[Declared]) -> Declaration:
                 value.check(f"{cls.__name__}.{name}: its default", value.default)
             if found.take(name, value) and name in STREAMS:
                 raise TypeError(f"{cls.__name__}: {name!r} is the name of a stream; choose another")
+    for made in found.switches.values():
+        for name in made.takes:
+            if name not in SWITCHES_TAKE and name not in found.scalar_states:
+                allowed = [*SWITCHES_TAKE, *found.scalar_states]
+                raise TypeError(f"switch {made.function.__name__}: {unknown(name, allowed)}")
     for name, s in found.states.items():
         if s.when is not None and s.when not in found.static:
             raise TypeError(
                 f"{cls.__name__}.{name}: when= names a switch; {unknown(s.when, found.static)}"
             )
-        made = found.switches.get(s.when or "")
-        if made and made.takes != ("h",):
+        when = found.switches.get(s.when or "")
+        if when and when.takes != ("h",):
             raise TypeError(
                 f"{cls.__name__}.{name}: when={s.when!r} must depend on the settings alone, "
-                f"not on {', '.join(made.takes)}"
+                f"not on {', '.join(when.takes)}"
             )
     return found
 

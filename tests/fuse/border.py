@@ -11,6 +11,7 @@ from thalweg.chain import Chain, Slot
 from thalweg.fuse.engine import Engine
 from thalweg.fuse.engines import host
 from thalweg.fuse.storage import computation
+from thalweg.fuse.whole import take
 from thalweg.fuse.work import Kind, Work
 
 __all__ = ["Border", "Guarded", "narrowed", "widened"]
@@ -166,7 +167,7 @@ class Border:
         pointers = [[t.held[n].address if n in t.held else 0 for n in work.arrays] for t in fused]
         cells = [[t.cells[key] for key in self.chain.cells] for t in fused]
         first = [[t.first.get(part.prefix, False) for part in self.chain.parts] for t in fused]
-        next_cells, odd_cells = work.step(
+        prepared = work.prepare(
             views,
             np.array(pointers, np.int64).reshape(len(fused), len(work.arrays)),
             np.array(cells, np.float64).reshape(len(fused), len(self.chain.cells)),
@@ -174,9 +175,10 @@ class Border:
             odd,
             self.threads,
         )
-        for tensor, row in zip(fused, next_cells, strict=True):
+        take(lambda: prepared.deeds, lambda: None)
+        for tensor, row in zip(fused, prepared.cells, strict=True):
             tensor.cells = dict(zip(self.chain.cells, row.tolist(), strict=True))
-        for tensor, values in zip(odd, odd_cells, strict=True):
+        for tensor, values in zip(odd, prepared.odd_cells, strict=True):
             tensor.cells = values
 
     def _work(self, fused: list[Parameter]) -> Work:

@@ -484,7 +484,7 @@ def test_a_step_that_fails_leaves_no_state_behind(monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Work, "step", fail)
+        patch.setattr(Work, "prepare", fail)
         with pytest.raises(KeyboardInterrupt):
             opt.step()
     assert opt.state == {}

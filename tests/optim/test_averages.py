@@ -367,7 +367,7 @@ def test_a_group_added_to_a_loaded_average_is_averaged_with_the_rest(way):
         assert_same(params_of(again), averages_of(opt))
 
 
-def test_late_gradients_begin_late_and_frozen_parameters_never():
+def test_frozen_parameters_are_averaged_and_have_no_other_state():
     params = weights([(3,), (2,), (4,)])
     opt = ours("AdamW", params, average=EMA(0.5))
     own = values(params)
@@ -377,25 +377,12 @@ def test_late_gradients_begin_late_and_frozen_parameters_never():
         opt.step()
     first, late, frozen = params
     assert opt.state[late]["step"] == 2.0
-    assert frozen not in opt.state or not opt.state[frozen]
+    assert list(opt.state[frozen]) == ["average"]
     before = values(params)
     with opt.averaged_weights():
         assert_same([first, late], [opt.state[p]["average"] for p in (first, late)])
         assert_same([frozen], [own[2]])
     assert_same(params, before)
-
-
-def test_a_mean_starts_at_each_parameters_own_step():
-    params = weights([(3,), (3,)])
-    opt = ours("SGD", params, average=SWA(start=3))
-    for t in range(4):
-        opt.zero_grad()
-        give_gradients(params[: 1 + (t > 1)], t)
-        opt.step()
-    assert counts_of(opt) == [2.0, 0.0]
-    own = params[1].detach().clone()
-    with opt.averaged_weights():
-        assert_same([params[1]], [own])
 
 
 def test_a_decay_filter_and_an_average_go_together():
@@ -910,3 +897,54 @@ def test_the_word_for_an_average_is_the_average():
     """A group holds it, so somebody will write it."""
     (group,) = ours("AdamW", weights(), average="ema").param_groups
     assert (group["average"], group["average_decay"]) == ("ema", 0.999)
+
+
+@pytest.mark.parametrize("kind", ["ema", "swa"])
+@pytest.mark.parametrize("name", ["SGD", "AdamW", "SparseAdam", "NAdam"])
+def test_averages_move_without_a_gradient_as_torchs_averaged_model_does(name, kind):
+    params = weights([(3, 4), (4,), (2,)])
+    params[2].requires_grad_(False)
+    model = torch.nn.ParameterList(params)
+    average = EMA(0.9) if kind == "ema" else SWA(1, 1)
+    fn = get_ema_multi_avg_fn(0.9) if kind == "ema" else None
+    opt, judge = ours(name, params, average=average), AveragedModel(model, multi_avg_fn=fn)
+    for t in range(40):
+        give_gradients(params, t)
+        params[2].grad = None
+        if t % 3 == 1 or t > 20:
+            params[1].grad = None
+        if t == 7:
+            params[0].grad = params[1].grad = None
+        opt.step()
+        judge.update_parameters(model)
+    assert_close([opt.state[p]["average"] for p in params], list(judge.module.parameters()))
+
+
+def test_a_mean_starts_at_the_optimizers_step_and_not_at_the_parameters():
+    params = weights([(2,), (2,)])
+    opt, taken = ours("SGD", params, average=SWA(start=5, every=2)), []
+    for t in range(10):
+        give_gradients(params, t)
+        if t % 2:
+            params[1].grad = None
+        opt.step()
+        if t + 1 in (5, 7, 9):
+            taken.append(values(params))
+    for p, path in zip(params, zip(*taken, strict=True), strict=True):
+        assert_close([opt.state[p]["average"]], [torch.stack(path).mean(0)])
+    assert [opt.state[p]["n_missed"].item() for p in params] == [0, 5]
+    assert [opt.state[p]["step"].item() for p in params] == [10, 5]
+
+
+def test_what_moves_without_a_gradient_is_laid_out_once():
+    params = weights([(2,), (2,)])
+    params[1].requires_grad_(False)
+    opt = ours("AdamW", params, average=EMA(0.9))
+    found = set()
+    for t in range(5):
+        params[0].grad = numbers((2,), t)
+        opt.step()
+        if t > 1:
+            found.add((id(opt._layout), id(opt._rest)))
+    assert len(found) == 1
+    assert opt._rest is not None

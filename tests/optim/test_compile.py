@@ -207,4 +207,4 @@ def test_a_graph_outlives_its_optimizer_with_a_sentence():
     del opt
     gc.collect()
     with pytest.raises(RuntimeError, match="no longer exists"):
-        torch.ops.thalweg.step([number], [p.detach()], [p.grad], [])
+        torch.ops.thalweg.step([number], [p.detach()], [p.grad], [], [])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import Parameter
 
-from tests.optim.runs import OURS, TWINS, assert_close, numbers, ours, torchs, walk
+from tests.optim.runs import OURS, TWINS, assert_close, assert_same, numbers, ours, torchs, walk
 
 
 def contiguous(shape):
@@ -195,3 +195,42 @@ def test_a_model_turned_to_channels_last_in_mid_run_goes_on(name):
     walk(opt, 5, start=3)
     walk(other, 5, start=3)
     assert_close(model.parameters(), plain.parameters())
+
+
+@pytest.mark.parametrize("which", ["gradient", "state", "both"])
+def test_strides_of_axes_of_size_one_cost_nothing_and_mean_nothing(which):
+    """As autograd makes them for a depthwise convolution; the layout of all would be made anew."""
+    shape, odd = (8, 1, 7, 7), (49, 1, 7, 1)
+    p, q = Parameter(numbers(shape, 1)), Parameter(numbers(shape, 1))
+    opt, other = ours("AdamW", [p]), ours("AdamW", [q])
+
+    def restrided(tensor):
+        return torch.empty_strided(shape, odd, dtype=tensor.dtype).copy_(tensor)
+
+    layouts = set()
+    for t in range(4):
+        q.grad = numbers(shape, 10 + t)
+        p.grad = restrided(q.grad) if which != "state" else q.grad.clone()
+        if t == 1 and which != "gradient":
+            for key in ("exp_avg", "exp_avg_sq"):
+                opt.state[p][key] = restrided(opt.state[p][key])
+        opt.step()
+        other.step()
+        if t > 1:
+            layouts.add(id(opt._layout))
+    assert opt._layout is not None
+    assert len(layouts) == 1
+    if which != "gradient":
+        assert opt.state[p]["exp_avg"].stride() == odd
+    assert_same([p], [q])
+
+
+def test_strides_that_mean_something_are_seen():
+    p, q = Parameter(numbers((6, 6), 1)), Parameter(numbers((6, 6), 1))
+    opt, other = ours("AdamW", [p]), ours("AdamW", [q])
+    for t in range(4):
+        q.grad = numbers((6, 6), 10 + t)
+        p.grad = q.grad.T.contiguous().T if t % 2 else q.grad.clone()
+        opt.step()
+        other.step()
+    assert_same([p], [q])

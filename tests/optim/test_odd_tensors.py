@@ -304,3 +304,14 @@ def test_a_clipped_norm_covers_both_parts_of_a_complex_parameter():
         opt.step()
     for params in results:
         assert_close(params, plain)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "Adagrad", "Ranger"])
+def test_fused_parameters_without_data_are_refused_as_torch_does(name):
+    """A forgotten `to_empty()` would go unseen: nothing moves there."""
+    p = Parameter(torch.ones(2, device="meta"))
+    p.grad = torch.ones(2, device="meta")
+    opt = ours(name, [p], fused=True)
+    with pytest.raises(RuntimeError, match="`fused=True` requires all the params to be floating"):
+        opt.step()
+    ours(name, [p]).step()  # as in torch, where nobody asked for it

@@ -53,6 +53,34 @@ def test_sync_takes_the_step_of_the_slow_weights_now():
     assert opt.state[p]["slow_buffer"].item() == p.item()
 
 
+def test_loaded_slow_weights_are_the_weights_and_nothing_else_changes():
+    p, opt = descended(5)
+    opt.load_slow_weights()
+    assert p.item() == opt.state[p]["slow_buffer"].item() == 7.625
+    assert opt.state[p]["step"] == 5.0
+    p.grad = torch.ones(1, dtype=torch.float64)
+    opt.step()  # the sixth: 7.125, so 7.625 + (7.125 - 7.625) / 4
+    assert p.item() == 7.5
+
+
+def test_inside_slow_weights_there_is_nothing_to_load():
+    p, opt = descended(5)
+    with opt.slow_weights():
+        opt.load_slow_weights()
+        assert p.item() == 7.625
+    assert p.item() == 6.625
+
+
+def test_loaded_slow_weights_are_those_that_were_lent():
+    params = weights(dtype=torch.bfloat16)
+    opt = ours("Ranger", params)
+    walk(opt, 6)
+    with opt.slow_weights():
+        lent = values(params)
+    opt.load_slow_weights()
+    assert_same(params, lent)
+
+
 def test_sync_leaves_the_count_of_steps_alone():
     p, opt = descended(4)
     opt.sync()  # 8 -> 7.625 at 3; 7.125 -> 7.5

@@ -1,5 +1,9 @@
 """Threads: as many as torch may use, and any number of callers at once."""
 
+import copy
+import os
+import pickle
+import signal
 import threading
 
 import pytest
@@ -12,6 +16,7 @@ from tests.optim.runs import (
     OURS,
     assert_close,
     assert_same,
+    assert_same_state,
     numbers,
     ours,
     values,
@@ -110,6 +115,70 @@ def test_optimizers_stepped_in_two_threads_are_as_one_after_the_other(shape, thr
         *(lambda o=o, p=p, g=g: train(o, p, g) for o, p, g in zip(opts, params, grads, strict=True))
     )
     assert_same(params, serial)
+
+
+@pytest.mark.parametrize("name", ["AdamW", "Ranger", "Clipped", "Adafactor", "Muon"])
+def test_one_optimizer_stepped_by_two_threads_takes_one_step_after_the_other(name, threads):
+    threads(2)
+    shape, counts = (50, 40), (100, 101)
+
+    def made():
+        p = Parameter(numbers(shape, 1, torch.float32))
+        p.grad = numbers(shape, 2, torch.float32)
+        opt = Clipped([p]) if name == "Clipped" else getattr(optim, name)([p])
+        calls = []
+        opt.register_step_pre_hook(lambda *_: calls.append("before"))
+        opt.register_step_post_hook(lambda *_: calls.append("after"))
+        return p, opt, calls
+
+    p, opt, calls = made()
+    together(*(lambda n=n: [opt.step() for _ in range(n)] for n in counts))
+    q, other, wanted = made()
+    for _ in range(sum(counts)):
+        other.step()
+    assert_same([p], [q])
+    assert_same_state(opt, other)
+    assert sorted(calls) == sorted(wanted)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # threads are the point here
+def test_a_child_can_step_what_another_thread_was_stepping():
+    opt = ours("AdamW", weights())
+    walk(opt)
+    held, release = threading.Event(), threading.Event()
+
+    def hold():
+        with opt._turn.lock:
+            held.set()
+            release.wait(60)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(60)
+    child = os.fork()
+    if not child:
+        try:
+            signal.alarm(20)
+            walk(opt, 1, start=1)
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    release.set()
+    holder.join()
+    assert status == 0
+
+
+@pytest.mark.parametrize(
+    "made", [copy.deepcopy, copy.copy, lambda o: pickle.loads(pickle.dumps(o))]
+)
+def test_copies_and_what_comes_from_files_take_turns_of_their_own(made):
+    opt = ours("AdamW", weights())
+    walk(opt)
+    twin = made(opt)
+    assert twin._turn is not opt._turn
+    walk(twin, 1, start=1)
 
 
 @pytest.mark.parametrize("name", EVERY)

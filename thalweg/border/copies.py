@@ -37,18 +37,30 @@ class Border:
 
 
 class SlowWeights(Border):
-    """What optimizers with a Lookahead stage have besides: `sync` and `slow_weights`."""
+    """What optimizers with a Lookahead stage have besides: `slow_weights`, `load_slow_weights` and
+    `sync`."""
 
     def sync(self) -> None:
-        """Let the slow weights take a step towards the fast ones now, and start again from there.
+        """End a round early: the slow weights go part of the way to the fast ones, which start
+        again from there.
 
-        The step is the one of every k-th `step`; the count of steps does not change. Parameters
-        that have not been stepped yet have no slow weights, and stay as they are.
+        It is what happens at every k-th `step`; the count of steps does not change. To have the
+        slow weights as they are, call `load_slow_weights`. Parameters that have not been stepped
+        yet have no slow weights, and stay as they are.
         """
         for p, slow, alpha in _slow(self):
             fast, moved = Lookahead.update(self._wide(p), self._wide(slow), alpha, True)
             self._put(p, fast)
             self._put(slow, moved)
+
+    def load_slow_weights(self) -> None:
+        """Make the slow weights the weights, for good: at the end of a training, say.
+
+        The fast ones are gone; a training that goes on starts again from the slow ones. Parameters
+        that have not been stepped yet have no slow weights, and stay as they are.
+        """
+        for p, slow, _ in _slow(self):
+            self._put(p, self._wide(slow))
 
     @contextmanager
     def slow_weights(self) -> Iterator[None]:
@@ -156,12 +168,11 @@ def _averages(opt: Border) -> list[tuple[Any, Any]]:
             f"{opt.chain.name} keeps no average; make it with average=EMA(...) or average=SWA(...)"
         )
     part = slots[-1].part
-    counters = part.declared.declaration.scalar_states.items()
-    counts = [part.key(name, counter.key) for name, counter in counters]
+    counter = part.declared.declaration.scalar_states.get("n_averaged")
     found = []
     for p in (p for group in opt.param_groups for p in group["params"]):
         held = opt.state.get(p, {})
-        has_begun = all(float(held.get(key, 0)) > 0 for key in counts)
+        has_begun = counter is None or float(held.get(part.key("n_averaged", counter.key), 0)) > 0
         found.append((p, held.get(slots[-1].key) if has_begun else None))
     return found
 

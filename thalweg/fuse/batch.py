@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.fuse.engine import Engine, Sweep
+from thalweg.fuse.engine import Engine, Launch, Sweep
 from thalweg.fuse.plan import Pass, Plan
 from thalweg.fuse.storage import computation
 
@@ -49,6 +49,30 @@ class Batch:
         `numbers` are the uniform ones of each context, `known` the measures of each tensor.
         """
         sweep, columns = self._sweep(work)
+        table = self._table(work, numbers, context_of, known)
+        return sweep.run(pointers[self.members[:, None], columns], table, limit)
+
+    def launch(
+        self,
+        numbers: Sequence[Mapping[str, float]],
+        context_of: NDArray[np.int64],
+        known: Mapping[str, NDArray[np.float64]],
+        pointers: NDArray[np.int64],
+    ) -> Launch:
+        """The pass that stores, ready to be run."""
+        work = self.plan.main
+        sweep, columns = self._sweep(work)
+        table = self._table(work, numbers, context_of, known)
+        return sweep.launch(pointers[self.members[:, None], columns], table)
+
+    def _table(
+        self,
+        work: Pass,
+        numbers: Sequence[Mapping[str, float]],
+        context_of: NDArray[np.int64],
+        known: Mapping[str, NDArray[np.float64]],
+    ) -> NDArray[np.float64]:
+        """The numbers that a pass takes, a row per tensor."""
         rows = [[one.get(name, 0.0) for name in work.numbers] for one in numbers]
         table = np.array(rows, np.float64).reshape(len(rows), len(work.numbers))[
             context_of[self.members]
@@ -56,7 +80,7 @@ class Batch:
         for i, name in enumerate(work.numbers):
             if name in known:
                 table[:, i] = known[name]
-        return sweep.run(pointers[self.members[:, None], columns], table, limit)
+        return table
 
     def _sweep(self, work: Pass) -> tuple[Sweep, NDArray[np.int64]]:
         """The kernel of a pass and the columns of the pointer table it takes; made once."""

@@ -15,11 +15,21 @@ from numpy.typing import NDArray
 
 from thalweg.fuse.plan import Pass
 
-__all__ = ["Engine", "Sweep"]
+__all__ = ["Engine", "Launch", "Sweep"]
+
+
+class Launch(Protocol):
+    """One run of a pass, prepared and not yet begun: begun twice, it happens once."""
+
+    def run(self, limit: int) -> None:
+        """Run it on up to `limit` threads."""
 
 
 class Sweep(Protocol):
     """One pass over the tensors of one table: ready to be run at every step."""
+
+    def launch(self, pointers: NDArray[np.int64], numbers: NDArray[np.float64]) -> Launch:
+        """The pass over arrays that lie at `pointers`, with these numbers; nothing runs yet."""
 
     def run(
         self, pointers: NDArray[np.int64], numbers: NDArray[np.float64], limit: int

@@ -12,7 +12,7 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -62,15 +62,44 @@ def run(kernel: Any, argument: int, elements: int, limit: int) -> None:
         _run_on_pool(kernel, argument, count - 1)
 
 
+class _Crew:
+    """The helpers of one launch: those that are at work are waited for, and nobody comes late."""
+
+    def __init__(self, kernel: Any, argument: int) -> None:
+        self._kernel, self._argument = kernel, argument
+        self._changed = threading.Condition()
+        self._working, self._is_open = 0, True
+
+    def help(self) -> None:
+        with self._changed:
+            if not self._is_open:
+                return
+            self._working += 1
+        try:
+            self._kernel(self._argument)
+        finally:
+            with self._changed:
+                self._working -= 1
+                self._changed.notify_all()
+
+    def dismiss(self) -> None:
+        with self._changed:
+            self._is_open = False
+            self._changed.wait_for(lambda: not self._working)
+
+
 def _run_on_pool(kernel: Any, argument: int, helpers: int) -> None:
-    futures: list[Future[None]] = []
-    with suppress(RuntimeError):  # the interpreter is shutting down: no new threads
-        for _ in range(helpers):
-            futures.append(_executor().submit(kernel, argument))
-    kernel(argument)
-    for future in futures:
-        if not future.cancel():
-            future.result()
+    crew = _Crew(kernel, argument)
+    try:
+        with suppress(RuntimeError):  # the interpreter is shutting down: no new threads
+            for _ in range(helpers):
+                _executor().submit(crew.help)
+        kernel(argument)
+    finally:
+        try:
+            crew.dismiss()
+        finally:  # Ctrl-C while they are waited for: they write to memory that must outlive them
+            crew.dismiss()
 
 
 def _executor() -> ThreadPoolExecutor:

@@ -6,6 +6,7 @@ and `Odd` objects for the tensors that must take the reference engine.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,10 +22,15 @@ from thalweg.fuse.batch import Batch
 from thalweg.fuse.engine import Engine
 from thalweg.fuse.plan import Plan, plan_for
 from thalweg.fuse.totals import Totals
+from thalweg.fuse.whole import Deed
 
-__all__ = ["Kind", "Odd", "Work"]
+__all__ = ["EXACT", "Kind", "Odd", "Prepared", "Work"]
+
+# the first count to which single precision cannot add one
+EXACT = 2.0**24
 
 Static = Mapping[str, bool | str]
+Values = Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -67,11 +73,22 @@ class Odd(Protocol):
 
 
 @dataclass
+class Prepared:
+    """One step to be taken: the deeds, then the next cells, of the tensors and of the odd ones."""
+
+    deeds: list[Deed]
+    cells: NDArray[np.float64]
+    odd_cells: list[dict[str, float]]
+    is_large: bool  # whether a cell has outgrown single precision
+
+
+@dataclass
 class _Context:
     """What tensors of the same group, step and cells have in common."""
 
     views: list[SimpleNamespace]
     t: int
+    cells: Mapping[str, float]
     numbers: dict[str, float]
     carried: dict[str, float]
 
@@ -94,7 +111,7 @@ class Work:
         self._batches: dict[Any, list[Batch]] = {}
         self._sorted: tuple[NDArray[np.int64], list[int], NDArray[np.int64]] | None = None
 
-    def step(
+    def prepare(
         self,
         views: Sequence[list[SimpleNamespace]],
         pointers: NDArray[np.int64],
@@ -102,8 +119,8 @@ class Work:
         first: NDArray[np.bool_],
         odd: Sequence[Odd],
         limit: int,
-    ) -> tuple[NDArray[np.float64], list[dict[str, float]]]:
-        """Run one step; returns the next cells, of the tensors and of the odd ones.
+    ) -> Prepared:
+        """Measure what a step must know, and say what it will do; nothing moves yet.
 
         `views` are the groups' settings as `chain.views` gives them. `cells` has a column per
         `chain.cells`, with the numbers as the last step left them; `first` has a column per part:
@@ -114,18 +131,28 @@ class Work:
         others = [self._context(views[one.group], one.cells, one.first) for one in odd]
         numbers = [context.numbers for context in contexts]
         totals = self._measure(batches, numbers, context_of, pointers, odd, others, limit)
-        # the odd ones first: only they can still fail, and then nothing has moved
-        for one, context, known in zip(odd, others, totals.of_odd, strict=True):
-            static, plan = self._plan(context, one.shape)
-            arrays = reference.update(plan, one.arrays(), context.numbers | known, static)
-            one.keep(arrays, plan.main.stores)
-        for batch, measures in zip(batches, totals.of_batches, strict=True):
-            batch.run(batch.plan.main, numbers, context_of, measures, pointers, limit)
-        following = np.array([[c.carried[k] for k in self.chain.cells] for c in contexts])
-        return (
-            following.reshape(len(contexts), len(self.chain.cells))[context_of],
-            [context.carried for context in others],
-        )
+        launches = [
+            batch.launch(numbers, context_of, measures, pointers)
+            for batch, measures in zip(batches, totals.of_batches, strict=True)
+            if batch.plan.main.stores
+        ]
+        # the odd ones first: only they can still fail, and the first of them before it moves
+        deeds = self._odd_deeds(list(zip(odd, others, totals.of_odd, strict=True))) if odd else []
+        deeds += [functools.partial(launch.run, limit) for launch in launches]
+        carried = [[c.carried[k] for k in self.chain.cells] for c in contexts]
+        following = np.array(carried).reshape(len(contexts), len(self.chain.cells))[context_of]
+        is_large = bool(self.chain.cells) and max(map(max, carried), default=0.0) >= EXACT
+        return Prepared(deeds, following, [context.carried for context in others], is_large)
+
+    def _odd_deeds(self, ahead: list[tuple[Odd, _Context, Values]]) -> list[Deed]:
+        """Compute the first of these, and what is then to be done: store it, and go on."""
+        if not ahead:
+            return []
+        one, context, known = ahead[0]
+        static, plan = self._plan(context, one.shape)
+        arrays = reference.update(plan, one.arrays(), {**context.numbers, **known}, static)
+        keep = functools.partial(one.keep, arrays, plan.main.stores)
+        return [keep, functools.partial(self._odd_deeds, ahead[1:])]
 
     def _contexts(
         self,
@@ -134,20 +161,22 @@ class Work:
         first: NDArray[np.bool_],
     ) -> tuple[list[_Context], NDArray[np.int64]]:
         """The distinct combinations of group, cells and `first`, and which one each tensor has."""
-        if not first.any() and np.array_equal(cells, cells[self._leader_of]):
+        # as bytes: on a few numbers NumPy's own questions take longer than the answer
+        if b"\1" not in first.tobytes() and cells.tobytes() == cells[self._leader_of].tobytes():
             examples, context_of = self._leaders, self._rank_of  # one step count to a group
         else:
             keys = np.column_stack([self.group_of, cells, first])
             _, examples, context_of = np.unique(
                 keys, axis=0, return_index=True, return_inverse=True
             )
+            context_of = context_of.reshape(-1)
         contexts = []
         for i in examples.tolist():
             held = dict(zip(self.chain.cells, cells[i].tolist(), strict=True))
             prefixes = (part.prefix for part in self.chain.parts)
             new = dict(zip(prefixes, first[i].tolist(), strict=True))
             contexts.append(self._context(views[self.group_of[i]], held, new))
-        return contexts, context_of.reshape(-1)
+        return contexts, context_of
 
     def _context(
         self, views: list[SimpleNamespace], cells: Mapping[str, float], first: Mapping[str, bool]
@@ -156,10 +185,10 @@ class Work:
         numbers, carried = self.chain.scalars(views, t, first, cells)
         if "step" in cells:
             carried["step"] = cells["step"] + 1
-        return _Context(views, t, numbers, carried)
+        return _Context(views, t, cells, numbers, carried)
 
     def _plan(self, context: _Context, shape: tuple[int, ...]) -> tuple[Static, Plan]:
-        static = self.chain.static(context.views, context.t, shape)
+        static = self.chain.static(context.views, context.t, shape, context.cells)
         return static, plan_for(self.chain, static)
 
     def _partition(
@@ -172,9 +201,8 @@ class Work:
         if before is None or not (context_of is before[0] or np.array_equal(context_of, before[0])):
             both = context_of * len(self.kinds) + self.kind_of
             found, inverse = np.unique(both, return_inverse=True)
-            self._sorted = context_of, found.tolist(), inverse
-            self._batches.clear()
-            before = self._sorted
+            self._batches.clear()  # first: what is filed must never be of another partition
+            before = self._sorted = context_of, found.tolist(), inverse
         _, present, which = before
         pairs = [divmod(both, len(self.kinds)) for both in present]
         plans = self._plans(contexts, pairs)

@@ -4,24 +4,74 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection
-from typing import Any, overload
+from dataclasses import dataclass
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, overload
 
 import torch
 from torch import Tensor
 
 from thalweg.border.groups import by_name, decide
+from thalweg.fuse.whole import Turn
 from thalweg.optim.loading import restore_types
+from thalweg.optim.memory.states import narrowed
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["BaseOptimizer"]
+
+
+@dataclass
+class _Interrupted:
+    """What was raised when the step had happened: it waits for the hooks."""
+
+    error: BaseException
+
+
+def _finishing(func: Callable[..., Any]) -> Callable[..., Any]:
+    """A step that returns what is raised after the weights have moved."""
+
+    @functools.wraps(func)
+    def step(self: BaseOptimizer, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return func(self, *args, **kwargs)
+        except BaseException as error:
+            if not self._turn.taken.get(get_ident()):
+                raise
+            return _Interrupted(error)
+
+    return step
+
+
+def _once(plain: Callable[..., Any], hooked: Callable[..., Any]) -> Callable[..., Any]:
+    """The hooked one of two functions, and inside it the plain one."""
+
+    def step(self: BaseOptimizer, *args: Any, **kwargs: Any) -> Any:
+        if self._is_traced:
+            return plain(self, *args, **kwargs)
+        self._is_traced = True
+        try:
+            return hooked(self, *args, **kwargs)
+        finally:
+            self._is_traced = False
+
+    return step
 
 
 class BaseOptimizer(torch.optim.Optimizer):
     """A `torch.optim.Optimizer` whose subclass says what a step does (`_update`), what settings it
     accepts (`_check`) and what a group of an old checkpoint lacks (`_complete`)."""
 
-    _is_stepping = False
+    _turn: Turn
+    _is_traced = False
     _predicate: Callable[[str, Tensor], bool] | None = None
     _loading: dict[str, Any] | None = None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        made = super().__new__(cls)
+        made._turn = Turn()  # here, so that copies and what comes from files have their own
+        return made
 
     def _check(self, settings: dict[str, Any]) -> None:
         """Raise ValueError or TypeError for settings that are not acceptable."""
@@ -91,17 +141,27 @@ class BaseOptimizer(torch.optim.Optimizer):
         torch wraps the step of every class; the hooks of a subclass whose step calls ours would
         run twice.
         """
-        hooked = torch.optim.Optimizer.profile_hook_step(func)
+        profiled = torch.optim.Optimizer.profile_hook_step
+        hooked, traced = profiled(_finishing(func)), _once(func, profiled(func))
 
         @functools.wraps(func)
         def step(self: BaseOptimizer, *args: Any, **kwargs: Any) -> Any:
-            if self._is_stepping:
+            if torch.compiler.is_compiling():  # which cannot follow threads and interrupts
+                return traced(self, *args, **kwargs)
+            me, taken = get_ident(), self._turn.taken
+            if me in taken:
                 return func(self, *args, **kwargs)
-            self._is_stepping = True
             try:
-                return hooked(self, *args, **kwargs)
-            finally:
-                self._is_stepping = False
+                try:
+                    taken[me] = False
+                    result = hooked(self, *args, **kwargs)
+                    if isinstance(result, _Interrupted):
+                        raise result.error
+                    return result
+                finally:
+                    taken.pop(me, None)
+            finally:  # Ctrl-C may come in between
+                taken.pop(me, None)
 
         return step
 
@@ -123,8 +183,18 @@ class BaseOptimizer(torch.optim.Optimizer):
         if torch.compiler.is_compiling():
             self._trace()
         else:
-            self._update()
+            with self._turn.lock:
+                self._update()
         return loss
+
+    def state_dict(self) -> dict[str, Any]:
+        """The states and settings, in torch's form and, counts too, in torch's types."""
+        found = super().state_dict()
+        if "state" in found:  # a hook may have made anything of it
+            numbers = self._numbers
+            states = {key: narrowed(held, numbers) for key, held in found["state"].items()}
+            found = {**found, "state": states}
+        return found
 
     def load_state_dict(self, state_dict: dict[str, Any], strict: bool = True) -> None:
         """Load a state_dict of ours or of torch's class of the same name.

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping, MutableMapping, Sequence
-from operator import is_
+from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from thalweg.averaging import averaging, check_average, plain
+from thalweg.averaging import at_rest, averaging, check_average, plain
 from thalweg.border.constructor import constructor
 from thalweg.border.copies import AveragedWeights, SlowWeights, check_home
 from thalweg.border.groups import Lot, check_filter, lots
-from thalweg.chain import Chain, Slot, chain
+from thalweg.chain import Chain, chain
+from thalweg.fuse.whole import Deed, take
 from thalweg.optim import (
     team,  # noqa: F401  (kernels on torch's threads)
     tensors,  # noqa: F401  (the reference engine on torch's tensors)
 )
 from thalweg.optim.base import BaseOptimizer
-from thalweg.optim.memory.layout import Layout, Seen, look
-from thalweg.optim.memory.states import STATE_TYPES, NewStates, number_type
-from thalweg.optim.traced import are_fake, is_watched, operator, remember
+from thalweg.optim.memory.layout import Layout
+from thalweg.optim.memory.operands import collect, unpacked
+from thalweg.optim.memory.rounds import Rounds
+from thalweg.optim.memory.seen import Seen, look
+from thalweg.optim.memory.states import STATE_TYPES, NewStates, number_cell, number_type
+from thalweg.optim.traced import Trace, are_fake, freeze, is_watched, operator, remember
 from thalweg.rule import Declared, Rule
 from thalweg.stages import Lookahead, Maximize
 
@@ -53,6 +56,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
 
     chain: ClassVar[Chain]
     _layout: Layout | None = None
+    _rest: Layout | None = None  # of the parameters whose averages move without a gradient
     _fresh: dict[Tensor, set[str]]  # parts whose states a tracing made: their first step is ahead
 
     def __init__(self, params: Any, **settings: Any) -> None:
@@ -132,13 +136,13 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
 
     def _start(self) -> None:
         """Make the states of every parameter, as torch's class does when it is made."""
-        new = NewStates(self.chain)
+        new = NewStates()
         for group in self.param_groups:
             views = self.chain.views(group)
             for p in group["params"]:
                 slots = self.chain.live_slots(views)
                 of_rules = [slot for slot in slots if issubclass(slot.part.declared, Rule)]
-                new.make(self.state[p], p, of_rules, views, group)
+                new.make(self.chain, self.state[p], p, of_rules, views, group)
 
     def _kept(self, p: Tensor) -> Tensor:
         return p.detach().clone()
@@ -183,11 +187,13 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
 
     def _run(self, differentiable: bool) -> None:
         parts = lots(self.chain.name, self.param_groups)
-        seen = look(parts)
-        if is_watched() and self._is_traceable:
-            self._trace()
-        else:
-            self._step(parts, seen, self.state, differentiable)
+        seen = look(parts, rests=at_rest(self.chain) is not None)
+        if is_watched():
+            self._layout = self._rest = None
+            if self._is_traceable:
+                self._trace(frozen=True)
+                return
+        self._step(parts, seen, self.state, differentiable)
 
     @property
     def _is_traceable(self) -> bool:
@@ -201,23 +207,64 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         states: MutableMapping[Tensor, dict[str, Any]],
         differentiable: bool = False,
     ) -> None:
+        """Take one step of these parameters, or none; those that rest only move their averages."""
         check_home(self)
+        new = NewStates()
+
+        def deeds() -> list[Deed]:
+            found = self._deeds(parts, seen, states, new, differentiable)
+            found.append(self._turn.note)
+            return found
+
+        take(deeds, new.undo)
+
+    def _deeds(
+        self,
+        parts: Sequence[Lot],
+        seen: Seen,
+        states: MutableMapping[Tensor, dict[str, Any]],
+        new: NewStates,
+        differentiable: bool,
+    ) -> list[Deed]:
         views = [self.chain.views(lot.group, lot.spared, differentiable) for lot in parts]
         if self._layout is not None and self._layout.fits(seen, views, states):
-            self._layout.step(views)
-            return
-        if are_fake(seen.params) and self._is_traceable:
-            self._trace()
-            return
-        rounds = seen.rounds()
-        for each in rounds:
-            layout = Layout(self.chain, each, parts, views, states, self._fresh, differentiable)
-            layout.step(views)
-            for p in each.params:
-                self._fresh.pop(p, None)
-        self._layout = layout if layout.reusable and len(rounds) == 1 else None
+            deeds = self._layout.prepare(views)
+        elif are_fake(seen.params) and self._is_traceable:
+            self._trace(frozen=True)
+            return []
+        else:
+            made = Rounds(self.chain, parts, views, states, self._fresh, differentiable)
+            deeds = made.deeds(seen, new)
+            self._layout = made.layout
+        chain = at_rest(self.chain) if seen.resting else None
+        if seen.resting is None or chain is None:
+            return deeds
+        still = self._still(chain, parts, seen.resting, states, new, differentiable)
+        return [*deeds, *still]
 
-    def _trace(self) -> None:
+    def _still(
+        self,
+        chain: Chain,
+        parts: Sequence[Lot],
+        resting: Seen,
+        states: MutableMapping[Tensor, dict[str, Any]],
+        new: NewStates,
+        differentiable: bool,
+    ) -> list[Deed]:
+        """What moves of parameters without a gradient: their averages, where they are kept."""
+        views = [chain.views(lot.group, lot.spared, differentiable) for lot in parts]
+        if self._rest is not None and self._rest.fits(resting, views, states):
+            return self._rest.prepare(views)
+        made = Rounds(chain, parts, views, states, self._fresh, differentiable, rests=True)
+        deeds = made.deeds(resting, new)
+        self._rest = made.layout
+        return deeds
+
+    def _trace(self, frozen: bool = False) -> None:
+        """One operator for the step; `frozen`, with the settings as they are now.
+
+        Under torch.compile they are read when the graph runs: a schedule needs no new graph.
+        """
         if not self._is_traceable:
             super()._trace()
             return
@@ -225,17 +272,20 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         params: list[Tensor] = []
         grads: list[Tensor] = []
         states: list[Tensor] = []
+        numbers: list[Tensor] = []
         with torch.no_grad():
             for group in self.param_groups:
                 its_params: list[Tensor] = []  # torch.compile wants empty lists
                 its_grads: list[Tensor] = []
                 its_states: list[Tensor] = []
                 groups.append(self._init_group(group, its_params, its_grads, its_states))
+                if frozen:
+                    numbers += freeze(groups[-1], group, len(numbers))
                 params += its_params
                 grads += its_grads
                 states += its_states
             if params:
-                operator(groups, params, grads, states)
+                operator(groups, params, grads, states, numbers)
 
     @torch.no_grad()
     def _init_group(
@@ -245,51 +295,35 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         grads: list[Tensor],
         states: list[Tensor],
     ) -> int:
-        """Collect what the step of one group touches, and make the states it lacks.
+        """Collect what the step of one group touches, and make the states it lacks: first of the
+        parameters that have a gradient, then of those whose averages move without one.
 
         torch.compile knows it by this name, and runs it while tracing instead of following it.
         """
-        new = NewStates(self.chain)
-        sizes: list[int] = []
-        for lot in lots(self.chain.name, [group]):
-            seen = look([lot])
-            views = self.chain.views(group, lot.spared)
-            slots = self.chain.live_slots(views)
-            for p in seen.params:
-                held = self.state[p] if slots or self.chain.cells else {}
-                self._fresh.setdefault(p, set()).update(new.make(held, p, slots, views, group))
-                states += [held[key] for key in self._keys(slots)]
-            params += seen.params
-            grads += seen.grads
-            sizes += seen.sizes
-        return remember(self, list(params), sizes)
-
-    def _keys(self, slots: Sequence[Slot]) -> list[str]:
-        """The keys of a parameter's state, in the operator's order."""
-        return [*self.chain.cells, *(slot.key for slot in slots)]
+        found = collect(self.chain, group, self.state, self._fresh, (params, grads, states))
+        return remember(self, *found)
 
     def _step_on(
         self,
-        own: Sequence[Tensor],
-        sizes: list[int],
-        params: list[Tensor],
-        grads: list[Tensor],
-        held: Sequence[Tensor],
+        traces: Sequence[Trace],
+        params: Iterator[Tensor],
+        grads: Iterator[Tensor],
+        held: Iterator[Tensor],
+        numbers: Sequence[Tensor],
     ) -> None:
         """One step on given tensors: the optimizer's own, or those a graph has in their place."""
-        parts = lots(self.chain.name, self.param_groups)
-        seen = Seen(params, grads, sizes)
-        given = iter(held)
-        states: dict[Tensor, dict[str, Any]] = {}
-        are_own = all(map(is_, params, own))
-        for p, mine, lot in zip(params, own, seen.lots(), strict=True):
-            views = self.chain.views(parts[lot].group, parts[lot].spared)
-            states[p] = {key: next(given) for key in self._keys(self.chain.live_slots(views))}
-            are_own = are_own and all(self.state[mine].get(k) is t for k, t in states[p].items())
+        both = zip(traces, self.param_groups, strict=False)
+        groups = [trace.group(live, numbers) for trace, live in both]
+        moving, states, places = unpacked(self.chain, traces, groups, (params, grads, held))
+        are_own = True
+        for mine, p in places:
+            known = self.state[mine] if states[p] else {}
+            are_own &= p is mine and all(known.get(k) is t for k, t in states[p].items())
             if p is not mine:
                 self._fresh[p] = self._fresh.pop(mine, set())
-        with torch.no_grad():
-            self._step(parts, seen, self.state if are_own else states)
+        with torch.no_grad(), self._turn.lock:
+            parts = lots(self.chain.name, groups)
+            self._step(parts, moving, self.state if are_own else states)
 
     def _with_own(self, loaded: dict[str, Any]) -> dict[str, Any]:
         groups = list(loaded["param_groups"])
@@ -314,7 +348,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._layout, self._fresh = None, {}
+        self._layout, self._rest, self._fresh = None, None, {}
         for group in self.param_groups:  # a file knows what it averaged, and so do copies
             self.chain = averaging(type(self).chain, group)  # type: ignore[misc]
             self.defaults |= {k: v for k, v in group.items() if k.startswith("average")}
@@ -324,7 +358,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
                 if key == "step" and self.chain.counts_in_int:
                     held[key] = int(held[key])
                 elif not is_tensor:  # as old checkpoints have it
-                    held[key] = torch.tensor(float(held[key]), dtype=number_type(fused=False))
+                    held[key] = number_cell(float(held[key]), number_type(fused=False))
 
 
 def optimizer(rule: type[Declared] | Chain) -> type[FusedOptimizer]:

@@ -62,7 +62,7 @@ class _Formula:
         """How much of the way to the current weights the average goes."""
         if isinstance(self.average, EMA):
             return ExponentialAverage.scalars(self.average, first=False)["take"]
-        return EqualAverage.scalars(self.average, 1, int(num_averaged))["take"]
+        return EqualAverage.scalars(self.average, 1, int(num_averaged), 0)["take"]
 
     @torch.no_grad()
     def one(self, averaged: Tensor, current: Tensor, num_averaged: Tensor | int) -> Tensor:

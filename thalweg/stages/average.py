@@ -15,7 +15,8 @@ class ExponentialAverage(Stage):
 
     Paper: Polyak and Juditsky 1992, "Acceleration of Stochastic Approximation by Averaging".
     Differs: no bias correction, as in torch's AveragedModel: the average begins at the weights
-    after the first step.
+    after the first step. It moves at every step of the optimizer, whether or not the parameter
+    has a gradient.
     """
 
     decay: float = setting(0.999, low=0, high=1)
@@ -35,6 +36,11 @@ class ExponentialAverage(Stage):
         return avg
 
 
+def _is_due(h, step):
+    """Whether the weights of this step of the optimizer go into the mean."""
+    return step >= h.start and (step - h.start) % h.every == 0
+
+
 class EqualAverage(Stage):
     """Stochastic weight averaging (SWA): the mean of the weights at chosen steps.
 
@@ -46,25 +52,24 @@ class EqualAverage(Stage):
         n_averaged <- n_averaged + 1                          likewise
 
     Paper: Izmailov et al. 2018, arXiv:1803.05407, Algorithm 1.
-    Differs: each parameter counts its own steps.
+    Differs: the steps are the optimizer's. `n_missed` is how many of them found no gradient.
     """
 
     start: int = setting(1, low=1)
     every: int = setting(1, low=1)
 
     n_averaged = scalar_state("n_averaged")
+    n_missed = scalar_state("n_missed")
     avg = state("average", start="p")
 
     @switch
-    def averages(h, t):
-        return t >= h.start and (t - h.start) % h.every == 0
+    def averages(h, t, n_missed):
+        return _is_due(h, t + n_missed)
 
     @staticmethod
-    def scalars(h, t, n_averaged):
-        more = n_averaged + 1
-        if t < h.start or (t - h.start) % h.every != 0:
-            more = n_averaged
-        return dict(take=1 / (n_averaged + 1), n_averaged=more)
+    def scalars(h, t, n_averaged, n_missed):
+        more = n_averaged + 1 if _is_due(h, t + n_missed) else n_averaged
+        return dict(take=1 / (n_averaged + 1), n_averaged=more, n_missed=n_missed)
 
     @staticmethod
     def update(p, avg, take, averages):

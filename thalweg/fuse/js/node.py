@@ -153,6 +153,9 @@ class _Sweep:
         self._node, self._number, self._work, self._table = node, number, work, table
         self._formats = dict(zip(work.streams, formats, strict=True))
 
+    def launch(self, pointers: NDArray[np.int64], numbers: NDArray[np.float64]) -> _Launch:
+        return _Launch(self, pointers, numbers)
+
     def run(
         self, pointers: NDArray[np.int64], numbers: NDArray[np.float64], limit: int
     ) -> NDArray[np.float64]:
@@ -183,6 +186,19 @@ class _Sweep:
         for name, text in stored.items():
             ctypes.memmove(at[name], base64.b64decode(text), sizes[name])
         return float(total)
+
+
+class _Launch:
+    def __init__(
+        self, sweep: _Sweep, pointers: NDArray[np.int64], numbers: NDArray[np.float64]
+    ) -> None:
+        self._sweep, self._given = sweep, (pointers, numbers)
+        self._is_done = False
+
+    def run(self, limit: int) -> None:
+        if not self._is_done:
+            self._is_done = True
+            self._sweep.run(*self._given, limit)
 
 
 def _packed(content: bytes) -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, MutableMapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from thalweg.averaging import count_rest
 from thalweg.chain import Chain, Slot
 from thalweg.fuse.engines import host
+from thalweg.fuse.whole import Deed
 from thalweg.fuse.work import Kind, Work
 from thalweg.mytorch.nn import Parameter
 from thalweg.rule import starting
@@ -102,7 +105,9 @@ class Layout:
         views: Sequence[Sequence[Any]],
         live: Sequence[Sequence[Slot]],
         states: Mapping[Parameter, State],
+        rests: bool = False,
     ) -> None:
+        self._chain, self._rests = chain, rests
         self._cells, self._live = list(chain.cells), live
         self._rows = []
         for turn in turns:
@@ -134,25 +139,37 @@ class Layout:
         self._pointers[:, 1] = [_address(turn.grad) for turn in turns]
         return True
 
-    def step(
-        self, views: Sequence[Any], states: MutableMapping[Parameter, State], threads: int
-    ) -> None:
-        """Run one step, store the numbers of the next, and hand over the states that are new."""
+    def prepare(
+        self,
+        turns: Sequence[Turn],
+        views: Sequence[Any],
+        states: MutableMapping[Parameter, State],
+        threads: int,
+    ) -> list[Deed]:
+        """What is to be done to take one step; nothing moves yet."""
         count = len(self._rows), len(self._cells)
-        cells = [[row.full[key] for key in self._cells] for row in self._rows]
-        following, _ = self._work.step(
-            views,
-            self._pointers,
-            np.array(cells, np.float64).reshape(count),
-            self._first,
-            [],
-            threads,
-        )
-        for row, values in zip(self._rows, following.tolist(), strict=True):
+        held = [[row.full[key] for key in self._cells] for row in self._rows]
+        cells = np.array(held, np.float64).reshape(count)
+        made = self._work.prepare(views, self._pointers, cells, self._first, [], threads)
+        following = [dict(zip(self._cells, values, strict=True)) for values in made.cells.tolist()]
+        if self._rests:
+            for before, after in zip(held, following, strict=True):
+                count_rest(self._chain, dict(zip(self._cells, before, strict=True)), after)
+        return [*made.deeds, partial(self._finish, turns, following, states)]
+
+    def _finish(
+        self,
+        turns: Sequence[Turn],  # until now the gradients must not be freed
+        following: Sequence[State],
+        states: MutableMapping[Parameter, State],
+    ) -> None:
+        """Store the numbers of the next step, and hand over the states that are new."""
+        for row, values in zip(self._rows, following, strict=True):
             if row.made:
                 row.held.update(row.made)
-                row.full, row.made = row.held, {}
-            row.held.update(zip(self._cells, values, strict=True))
+                row.full = row.held
+                row.made = {}
+            row.held.update(values)
             states[row.p] = row.held
         self._first[:] = False
 

@@ -6,16 +6,16 @@ import copy
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from thalweg.averaging import Average, averaging, check_average, plain
+from thalweg.averaging import Average, at_rest, averaging, check_average, plain
 from thalweg.border.constructor import constructor
 from thalweg.border.copies import AveragedWeights, SlowWeights, check_home
 from thalweg.border.groups import by_name, check_filter, decide, lots
 from thalweg.chain import Chain, chain
-from thalweg.fuse import threads
+from thalweg.fuse import threads, whole
 from thalweg.mytorch.graph import enable_grad
 from thalweg.mytorch.nn import Module, Parameter
 from thalweg.mytorch.optim.loading import fitting
@@ -23,13 +23,16 @@ from thalweg.mytorch.optim.memory import Layout, Turn, first_state, ready_gradie
 from thalweg.rule import Declared, Rule
 from thalweg.stages import Lookahead, Maximize
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 __all__ = ["Optimizer", "optimizer"]
 
 # what the constructor takes beside the chain's settings, kept in every group
 EXTRAS: dict[str, Any] = {"decay_filter": None, "average": None}
 
 # what a copy or a file does without: it is found again, or belongs to a `with` block
-_PASSING = ("chain", "_layout", "_predicate", "_swapped")
+_PASSING = ("chain", "_layout", "_rest", "_predicate", "_swapped", "_turn")
 
 
 class Optimizer(AveragedWeights):
@@ -46,8 +49,15 @@ class Optimizer(AveragedWeights):
 
     chain: ClassVar[Chain]
     _layout: Layout | None = None
+    _rest: Layout | None = None  # of the parameters whose averages move without a gradient
+    _turn: whole.Turn
     _predicate: Callable[[str, Parameter], bool] | None = None
     _own: Mapping[str, Any] = MappingProxyType({})  # what a subclass keeps in its groups besides
+
+    def __new__(cls, *args: Any, **settings: Any) -> Self:
+        made = super().__new__(cls)
+        made._turn = whole.Turn()  # here, so that copies and what comes from files have their own
+        return made
 
     def __init__(self, params: Any, **settings: Any) -> None:
         if not hasattr(self, "chain"):
@@ -143,20 +153,35 @@ class Optimizer(AveragedWeights):
         value is returned.
         """
         loss = None if closure is None else _evaluated(closure)
-        check_home(self)
-        parts = lots(self.chain.name, self.param_groups)
-        turns = [
-            Turn(p, number, ready_gradient(self.chain.name, p))
-            for number, lot in enumerate(parts)
-            for p in lot.params
-            if p.grad is not None
-        ]
-        views = [self.chain.views(self._now(lot.group), lot.spared) for lot in parts]
-        live = [self.chain.live_slots(view) for view in views]
-        if self._layout is None or not self._layout.fits(turns, live, self.state):
-            self._layout = Layout(self.chain, turns, views, live, self.state)
-        self._layout.step(views, self.state, threads.available())
+        with self._turn.lock:
+            check_home(self)
+            whole.take(self._deeds, lambda: None)
         return loss
+
+    def _deeds(self) -> list[whole.Deed]:
+        """What is to be done to take one step; nothing moves yet."""
+        name, parts = self.chain.name, lots(self.chain.name, self.param_groups)
+        pairs = [(p, number) for number, lot in enumerate(parts) for p in lot.params]
+        turns = [Turn(p, lot, ready_gradient(name, p)) for p, lot in pairs if p.grad is not None]
+        now = [self._now(lot.group) for lot in parts]
+        views = [self.chain.views(g, lot.spared) for g, lot in zip(now, parts, strict=True)]
+        deeds, self._layout = self._one_step(self.chain, self._layout, turns, views)
+        chain = at_rest(self.chain)
+        if chain is not None and len(turns) < len(pairs):  # averages move without a gradient
+            resting = [Turn(p, lot, p.data) for p, lot in pairs if p.grad is None]
+            views = [chain.views(g, lot.spared) for g, lot in zip(now, parts, strict=True)]
+            still, self._rest = self._one_step(chain, self._rest, resting, views)
+            deeds += still
+        return deeds
+
+    def _one_step(
+        self, chain: Chain, layout: Layout | None, turns: Sequence[Turn], views: Sequence[Any]
+    ) -> tuple[list[whole.Deed], Layout]:
+        """The deeds of a step under one chain, and the layout for the next one."""
+        live = [chain.live_slots(view) for view in views]
+        if layout is None or not layout.fits(turns, live, self.state):
+            layout = Layout(chain, turns, views, live, self.state, rests=chain is not self.chain)
+        return layout.prepare(turns, views, self.state, threads.available()), layout
 
     def _now(self, group: Mapping[str, Any]) -> Mapping[str, Any]:
         """A group's settings as this step takes them."""
@@ -205,7 +230,7 @@ class Optimizer(AveragedWeights):
             groups.append(group)
         other = copy.copy(self)  # to be checked before this one changes
         other._take(title, groups, loaded)
-        vars(self).update(vars(other))
+        vars(self).update({key: v for key, v in vars(other).items() if key != "_turn"})
 
     def _take(self, title: str, groups: list[dict[str, Any]], loaded: Mapping[str, Any]) -> None:
         for group in groups:
@@ -232,7 +257,7 @@ class Optimizer(AveragedWeights):
             )
             for i, held in loaded["state"].items()
         }
-        self._layout = None
+        self._layout = self._rest = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in vars(self).items() if key not in _PASSING}

@@ -15,8 +15,10 @@ from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.checks import check_ranges, refuse
 from thalweg.optim.matrices.factored import Factored
 from thalweg.optim.matrices.inner_rules import AdafactorStep
-from thalweg.optim.memory.layout import Layout, Seen, look
-from thalweg.optim.memory.states import number_type
+from thalweg.optim.memory.layout import Layout
+from thalweg.optim.memory.seen import Seen, look
+from thalweg.optim.memory.states import NewStates, number_cell, number_type
+from thalweg.optim.traced import is_watched
 from thalweg.stages import Maximize
 
 __all__ = ["Adafactor"]
@@ -103,10 +105,12 @@ class Adafactor(BaseOptimizer):
         self._vectors = self._matrices = None
         for held in self.state.values():
             if "step" in held and not isinstance(held["step"], Tensor):  # as old checkpoints have
-                held["step"] = torch.tensor(float(held["step"]), dtype=number_type(fused=False))
+                held["step"] = number_cell(float(held["step"]), number_type(fused=False))
 
     @torch.no_grad()
     def _update(self) -> None:
+        if is_watched():
+            self._vectors = self._matrices = None
         parts = self._lots()
         rounds = look(parts).rounds()
         for seen in rounds:
@@ -146,7 +150,7 @@ class Adafactor(BaseOptimizer):
         if found is None:
             found = Factored(STEP, matrices, factored, self.state)
         if layout is None:
-            layout = Layout(STEP, vectors, parts, views, self.state, {}, differentiable=False)
+            layout = Layout(STEP, vectors, parts, views, self.state, {}, NewStates(), False)
         layout.step(views)
         found.step(factored, torch.get_num_threads())
         self._vectors, self._matrices = layout if layout.reusable else None, found
@@ -158,7 +162,7 @@ class Adafactor(BaseOptimizer):
             if p.dim() < 2:
                 continue
             if "step" not in held:
-                held["step"] = torch.zeros((), dtype=number_type(fused=False))
+                held["step"] = number_cell(0.0, number_type(fused=False))
             for key, axis in (("row_var", -1), ("col_var", -2)):
                 shape = list(p.shape)
                 shape[axis] = 1

@@ -18,11 +18,14 @@ from thalweg.elementwise import lerp
 from thalweg.fuse import reference
 from thalweg.fuse.engines import host
 from thalweg.fuse.plan import plan_for
+from thalweg.fuse.work import EXACT
 from thalweg.optim.matrices.blocks import Block, Doubles, Formats, Passes, Places, Scratch
 from thalweg.optim.matrices.spans import Spans, own, portions
-from thalweg.optim.memory.layout import Seen
 from thalweg.optim.memory.reach import PLAIN, address, format_of
+from thalweg.optim.memory.seen import Seen
 from thalweg.optim.memory.snapshot import Addresses, Described
+from thalweg.optim.memory.states import put
+from thalweg.optim.traced import is_watched
 
 __all__ = ["Factored", "Views"]
 
@@ -55,6 +58,8 @@ class Matrix:
 
 def _is_row_by_row(one: Matrix, g: Tensor) -> bool:
     """Whether the engine can run over the rows of a matrix and its gradient as they lie."""
+    if is_watched():
+        return False
     p, row, col, step = one.kept
     for tensor in (g, *one.kept):
         if type(tensor) not in PLAIN or tensor.device.type != "cpu":
@@ -198,6 +203,8 @@ class Factored:
             at = Places(p_at[some], g_at[some], row_at[some], col_at[some])
             block.run(at, {n: v[some] for n, v in numbers.items()}, self._scratch, limit)
         host().write_numbers(step_at[:, None], self._is_wide, steps + 1)
+        for i in np.flatnonzero(steps[:, 0] + 1 >= EXACT).tolist():
+            put(self._rows[i].held, "step", steps[i, 0] + 1)
         torch.autograd.graph.increment_version([one.p for one in self._rows])
 
     def _numbers(self, views: Sequence[Views], steps: Doubles) -> dict[str, Doubles]:
@@ -239,4 +246,4 @@ def _step_as_written(chain: Chain, one: Matrix, g: Tensor, view: Views) -> None:
         p.copy_(reference.update(plan, arrays, numbers, static)["p"])  # refused if p overlaps
         row_var.copy_(row)
         col_var.copy_(col)
-    step += 1
+    put(one.held, "step", float(step) + 1)

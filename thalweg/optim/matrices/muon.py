@@ -19,8 +19,8 @@ from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.checks import check_ranges, refuse
 from thalweg.optim.matrices.inner_rules import Descend, Momentum
 from thalweg.optim.matrices.spans import SpanPass, vectors
-from thalweg.optim.memory.layout import look
 from thalweg.optim.memory.reach import address, format_of, is_reachable, laid_out_like
+from thalweg.optim.memory.seen import look
 from thalweg.settings import Setting
 
 __all__ = ["Muon"]

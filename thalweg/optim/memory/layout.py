@@ -8,6 +8,7 @@ tensors they, not the arithmetic, are what a step costs.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from operator import is_
@@ -17,11 +18,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils._foreach_utils import _get_fused_kernels_supported_devices
 
+from thalweg.averaging import count_rest
 from thalweg.border.groups import Lot
 from thalweg.chain import Chain, Slot
 from thalweg.fuse.engines import host
-from thalweg.fuse.work import Kind, Work
+from thalweg.fuse.whole import Deed, take
+from thalweg.fuse.work import EXACT, Kind, Prepared, Work
 from thalweg.optim.memory.odd import OddTensor
 from thalweg.optim.memory.reach import (
     address,
@@ -32,38 +36,11 @@ from thalweg.optim.memory.reach import (
     laid_out_like,
 )
 from thalweg.optim.memory.rows import BorrowedRows, RowsInPlace
+from thalweg.optim.memory.seen import Seen
 from thalweg.optim.memory.snapshot import Addresses, Described
-from thalweg.optim.memory.states import NewStates
+from thalweg.optim.memory.states import NewStates, number_cell, widened
 
-__all__ = ["Layout", "Seen", "look"]
-
-
-@dataclass
-class Seen:
-    """The parameters that have a gradient now, in the order of the lots, and how many of each."""
-
-    params: list[Tensor]
-    grads: list[Tensor]
-    sizes: list[int]
-
-    def rounds(self) -> list[Seen]:
-        """Parts without repetition: torch moves a parameter that is listed twice twice in a row."""
-        if len(set(map(id, self.params))) == len(self.params):
-            return [self]
-        rounds: list[Seen] = []
-        counts: dict[int, int] = {}
-        for p, g, lot in zip(self.params, self.grads, self.lots(), strict=True):
-            number = counts[id(p)] = counts.get(id(p), -1) + 1
-            if number == len(rounds):
-                rounds.append(Seen([], [], [0] * len(self.sizes)))
-            rounds[number].params.append(p)
-            rounds[number].grads.append(g)
-            rounds[number].sizes[lot] += 1
-        return rounds
-
-    def lots(self) -> list[int]:
-        """The number of each parameter's lot."""
-        return np.repeat(np.arange(len(self.sizes)), self.sizes).tolist()
+__all__ = ["Layout"]
 
 
 @dataclass
@@ -86,21 +63,6 @@ class _Row:
         return [self.state[s.key] if s.key in keys else None for s in chain.slots]
 
 
-def look(lots: Sequence[Lot]) -> Seen:
-    """Collect what this step has to move."""
-    seen = Seen([], [], [])
-    for lot in lots:
-        params = list(lot.params)
-        grads: list[Any] = [p.grad for p in params]
-        if any(map(is_, grads, [None] * len(grads))):
-            params = [p for p, g in zip(params, grads, strict=True) if g is not None]
-            grads = [g for g in grads if g is not None]
-        seen.params += params
-        seen.grads += grads
-        seen.sizes.append(len(params))
-    return seen
-
-
 class Layout:
     """The addresses of everything one step touches, and what they were derived from."""
 
@@ -111,40 +73,57 @@ class Layout:
         lots: Sequence[Lot],
         views: Sequence[Sequence[Any]],
         states: MutableMapping[Tensor, dict[str, Any]],
-        fresh: Mapping[Tensor, set[str]],
+        fresh: MutableMapping[Tensor, set[str]],
+        new: NewStates,
         differentiable: bool,
+        rests: bool = False,
     ) -> None:
         self.chain, self.sizes = chain, seen.sizes
         self.live = [chain.live_slots(view) for view in views]
-        self.new = NewStates(chain)
+        self.new, self._fresh, self._rests = new, fresh, rests
+        self.created: dict[Tensor, set[str]] = {}
         self.odd: list[OddTensor] = []
         self.copies = False  # whether something had to be brought into another layout for this step
         self._rows: list[BorrowedRows] = []
         self._in_place: list[tuple[int, RowsInPlace]] = []
         self._counts: list[tuple[dict[str, Any], Tensor]] = []
-        rows: list[_Row] = []
         try:
-            for p, g, lot in zip(seen.params, seen.grads, seen.lots(), strict=True):
-                slots, view = self.live[lot], views[lot]
-                home = states[p] if slots or chain.cells else {}
-                created = self.new.make(home, p, slots, view, lots[lot].group)
-                created |= fresh.get(p, set())
-                check_sound(chain, p, g, {s.key: home[s.key] for s in slots})
-                if self._steps_in_place(p, g, slots, view, home, differentiable):
-                    rows_of = RowsInPlace(chain, p, g, slots, home, created)
-                    self._in_place.append((lot, rows_of))
-                    self.copies = True
-                    continue
-                row = self._gathered(_Row(p, g, lot, home, home, created), view, differentiable)
-                if differentiable or not is_reachable(chain, row.p, row.g, slots, row.state, home):
-                    self.odd += _odd(chain, row, differentiable)
-                else:
-                    rows.append(self._reached(row))
+            rows = self._rows_of(seen, lots, views, states, differentiable)
             self._tabulate(rows)
             self._remember(rows, states)
         except BaseException:
-            self.new.undo()
+            new.undo()
             raise
+
+    def _rows_of(
+        self,
+        seen: Seen,
+        lots: Sequence[Lot],
+        views: Sequence[Sequence[Any]],
+        states: MutableMapping[Tensor, dict[str, Any]],
+        differentiable: bool,
+    ) -> list[_Row]:
+        """The parameters that the fused pass takes; the others are filed with their kind."""
+        chain, rows = self.chain, list[_Row]()
+        for p, g, lot in zip(seen.params, seen.grads, seen.lots(), strict=True):
+            slots, view = self.live[lot], views[lot]
+            _check_fused(chain, p, lots[lot].group)
+            home = self.new.home(states, p) if slots or chain.cells else {}
+            created = self.new.make(chain, home, p, slots, view, lots[lot].group)
+            created |= self._fresh.get(p, set())
+            self.created[p] = created
+            check_sound(chain, p, g, {s.key: home[s.key] for s in slots})
+            if self._steps_in_place(p, g, slots, view, home, differentiable):
+                rows_of = RowsInPlace(chain, p, g, slots, home, created)
+                self._in_place.append((lot, rows_of))
+                self.copies = True
+                continue
+            row = self._gathered(_Row(p, g, lot, home, home, created), view, differentiable)
+            if differentiable or not is_reachable(chain, row.p, row.g, slots, row.state, home):
+                self.odd += _odd(chain, row, differentiable)
+            else:
+                rows.append(self._reached(row))
+        return rows
 
     def _steps_in_place(
         self,
@@ -197,7 +176,7 @@ class Layout:
         for key in self.chain.cells:
             number = row.home[key]
             if not isinstance(number, Tensor):
-                number = torch.tensor(float(number), dtype=torch.float64)
+                number = number_cell(float(number), torch.float64)
                 self._counts.append((row.home, number))
                 self.copies = True
             found.append(number)
@@ -221,6 +200,7 @@ class Layout:
         self.first = np.array(created, np.bool_).reshape(len(rows), len(chain.parts))
         pointers = [[address(t) for t in tensors] for tensors in arrays]
         self.pointers = np.array(pointers, np.int64).reshape(len(rows), len(self.work.arrays))
+        self._homes = [row.home for row in rows]
         self._cells = [self._numbers(row) for row in rows]
         at = [[cell.data_ptr() for cell in of_one] for of_one in self._cells]
         is_wide = [[cell.dtype == torch.float64 for cell in of_one] for of_one in self._cells]
@@ -241,8 +221,8 @@ class Layout:
         self._standing = [*self.params, *held]
         cells = [cell for of_one in self._cells for cell in of_one]
         self._addresses = Addresses([*self._standing, *cells])
-        self._at = self._addresses.now()
-        self._described = Described([*self._standing, *self._grads])
+        self._at = self._addresses.now().tobytes()
+        self._described = Described([*self._standing, *self._shown(self._grads)])
 
     def fits(
         self,
@@ -257,14 +237,18 @@ class Layout:
             return False
         if not (_same(seen.params, self.params) and self._states_fit(states)):
             return False
-        if not np.array_equal(self._addresses.now(), self._at):
+        if self._addresses.now().tobytes() != self._at:
             return False
-        if not self._described.fits([*self._standing, *seen.grads]):
+        if not self._described.fits([*self._standing, *self._shown(seen.grads)]):
             return False
         self._grads = seen.grads
         at = Addresses(seen.grads).now()
         self.pointers[:, 1] = at if at.all() else list(map(address, seen.grads))
         return True
+
+    def _shown(self, grads: list[Tensor]) -> list[Tensor]:
+        """The gradients, where they are any: torch's guards take no tensor twice."""
+        return [] if self._rests else grads
 
     def _states_fit(self, states: MutableMapping[Tensor, dict[str, Any]]) -> bool:
         """Whether the states are the same objects; where they lie is asked apart."""
@@ -279,43 +263,73 @@ class Layout:
             return False
 
     def step(self, views: Sequence[list[Any]]) -> None:
-        """Run one step; if it fails, the states made for it are taken back."""
-        try:
-            cells, odd_cells = self.work.step(
-                views,
-                self.pointers,
-                host().read_numbers(self.cells, self.wide),
-                self.first,
-                self.odd,
-                torch.get_num_threads(),
-            )
-        except BaseException:
-            self.new.undo()
-            raise
-        for lot, rows in self._in_place:
-            rows.step(views[lot], torch.get_num_threads())
-        for one, values in zip(self.odd, odd_cells, strict=True):
-            one.keep_cells(values)
-        self._finish(cells)
+        """Take one step, or none."""
+        take(lambda: self.prepare(views), self.new.undo)
 
-    def _finish(self, values: NDArray[np.float64]) -> None:
+    def prepare(self, views: Sequence[list[Any]]) -> list[Deed]:
+        """What is to be done to take one step; nothing moves yet."""
+        limit = torch.get_num_threads()
+        cells = host().read_numbers(self.cells, self.wide)
+        made = self.work.prepare(views, self.pointers, cells, self.first, self.odd, limit)
+        if self._rests:
+            self._count_rest(cells, made)
+        if made.is_large:
+            self._widen(made.cells)
+        deeds = [*made.deeds]
+        for lot, rows in self._in_place:
+            deeds += rows.prepare(views[lot], limit)
+        deeds.append(functools.partial(self._finish, made, self.odd))
+        return deeds
+
+    def _count_rest(self, cells: NDArray[np.float64], made: Prepared) -> None:
+        """The step was the optimizer's, and not one of these parameters'."""
+        columns = dict(zip(self.chain.cells, made.cells.T, strict=True))
+        count_rest(self.chain, dict(zip(self.chain.cells, cells.T, strict=True)), columns)
+        made.cells = np.array(list(columns.values())).T.reshape(cells.shape)
+        for one, values in zip(self.odd, made.odd_cells, strict=True):
+            count_rest(self.chain, one.cells, values)
+
+    def _widen(self, following: NDArray[np.float64]) -> None:
+        """Put the numbers that outgrow float32 into double precision."""
+        for i, j in np.argwhere((following >= EXACT) & (self.wide == 0)).tolist():
+            key = list(self.chain.cells)[j]
+            number = self._homes[i][key] = widened(self._cells[i][j])
+            self._cells[i][j] = number
+            self.cells[i, j], self.wide[i, j] = number.data_ptr(), 1
+            self.reusable = False
+
+    def _finish(self, made: Prepared, odd: Sequence[OddTensor]) -> None:
         """Store the numbers of the next step, and let go of this step's gradients."""
-        host().write_numbers(self.cells, self.wide, values)
+        for one, values in zip(odd, made.odd_cells, strict=True):
+            one.keep_cells(values)
+        host().write_numbers(self.cells, self.wide, made.cells)
         self.first[:] = False
         self.new.keep()
         for rows in self._rows:
             rows.give_back()
         for home, number in self._counts:
             home["step"] = int(number)
-        self.odd, self._rows, self._in_place, self._counts, self._grads = [], [], [], [], []
+        for p in self.created if self._fresh else ():
+            self._fresh.pop(p, None)
         if self.params:
             # the kernels wrote behind torch's back: autograd must hear of it
             torch.autograd.graph.increment_version(self.params)
+        self.odd, self._rows, self._in_place, self._counts, self._grads = [], [], [], [], []
 
 
 def _same(one: Sequence[Any], other: Sequence[Any]) -> bool:
     """Whether two sequences hold the same objects; `==` would compare tensors by value."""
     return len(one) == len(other) and all(map(is_, one, other))
+
+
+def _check_fused(chain: Chain, p: Tensor, group: Mapping[str, Any]) -> None:
+    """Where torch has no fused kernels, `fused=True` is refused as torch does."""
+    if group.get("fused") and p.device.type not in _get_fused_kernels_supported_devices():
+        raise RuntimeError(
+            f"{chain.name}: `fused=True` requires all the params to be floating point Tensors of "
+            f"supported devices: {_get_fused_kernels_supported_devices()} but {p.dtype} and "
+            f"{p.device.type}"
+        )
 
 
 def _odd(chain: Chain, row: _Row, differentiable: bool) -> list[OddTensor]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from thalweg.chain import Chain
+from thalweg.optim.memory.states import put
 
 __all__ = ["OddTensor"]
 
@@ -78,10 +79,8 @@ class OddTensor:
         for key, value in cells.items():
             if _has_history(value):
                 self.numbers[key] = value.reshape(()).to(self.numbers[key].dtype)
-            elif isinstance(self.numbers[key], Tensor):
-                self.numbers[key].fill_(value)
             else:
-                self.numbers[key] = int(value)
+                put(self.numbers, key, value)
 
 
 def _has_history(number: Any) -> bool:

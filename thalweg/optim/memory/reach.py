@@ -11,8 +11,18 @@ from torch import Tensor
 from thalweg.chain import Chain, Slot
 from thalweg.fuse.engines import host
 from thalweg.fuse.storage import FORMATS
+from thalweg.optim.traced import is_watched
 
-__all__ = ["PLAIN", "address", "check_sound", "dense", "format_of", "is_reachable", "laid_out_like"]
+__all__ = [
+    "PLAIN",
+    "address",
+    "check_sound",
+    "dense",
+    "format_of",
+    "is_reachable",
+    "laid_out_like",
+    "strides",
+]
 
 PLAIN = {Tensor, torch.nn.Parameter}
 
@@ -41,9 +51,17 @@ def dense(chain: Chain, grad: Tensor) -> Tensor:
     return grad.to_dense()
 
 
+def strides(tensor: Tensor) -> list[int | None]:
+    """The strides of a tensor, with None where they mean nothing: nobody walks along an axis of
+    size 1, nor anywhere in an empty tensor."""
+    shape = tensor.shape if tensor.numel() else (1,) * tensor.dim()
+    return [None if n == 1 else s for n, s in zip(shape, tensor.stride(), strict=True)]
+
+
 def laid_out_like(p: Tensor, tensor: Tensor) -> Tensor:
     """A tensor in the parameter's own order of elements: itself, or else a copy."""
-    if tensor.stride() == p.stride() and not tensor.is_conj() and not tensor.is_neg():
+    lies_alike = tensor.stride() == p.stride() or strides(tensor) == strides(p)
+    if lies_alike and not tensor.is_conj() and not tensor.is_neg():
         return tensor
     with torch.no_grad():
         like = torch.empty_strided(p.size(), p.stride(), dtype=tensor.dtype, device=p.device)
@@ -72,7 +90,12 @@ def is_reachable(
     state: Mapping[str, Any],
     numbers: Mapping[str, Any],
 ) -> bool:
-    """Whether one kernel may run over the parameter, its gradient and its states in memory."""
+    """Whether one kernel may run over the parameter, its gradient and its states in memory.
+
+    Nobody who follows tensors sees what a kernel does: then torch's own operators must do it.
+    """
+    if is_watched():
+        return False
     tensors = [p, g, *(state[slot.key] for slot in slots)]
     for tensor in tensors:
         if type(tensor) not in PLAIN or tensor.device.type != "cpu" or tensor.shape != p.shape:

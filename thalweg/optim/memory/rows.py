@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
@@ -11,10 +12,13 @@ import torch
 from torch import Tensor
 
 from thalweg.chain import Chain, Slot
+from thalweg.fuse.engine import Launch
 from thalweg.fuse.engines import host
 from thalweg.fuse.plan import plan_for
 from thalweg.fuse.storage import FORMATS, computation
+from thalweg.fuse.whole import Deed
 from thalweg.optim.memory.reach import format_of, is_reachable
+from thalweg.optim.memory.states import put
 
 __all__ = ["BorrowedRows", "RowsInPlace"]
 
@@ -83,27 +87,31 @@ class RowsInPlace:
             and grad.shape == p.shape
         )
 
-    def step(self, views: Sequence[Any], limit: int) -> None:
-        """Move the rows by one step, and count it."""
+    def prepare(self, views: Sequence[Any], limit: int) -> list[Deed]:
+        """What is to be done to move the rows by one step, and to count it."""
         chain, held = self._chain, self._numbers
         cells = {key: float(held[key]) for key in chain.cells}
         t = int(cells.get("step", 0.0)) + 1
         first = {prefix: True for prefix in self._first}
         numbers, carried = chain.scalars(views, t, first, cells)
-        self._run(numbers, chain.static(views, t, tuple(self._p.shape)), limit)
+        static = chain.static(views, t, tuple(self._p.shape), cells)
         if "step" in cells:
             carried["step"] = cells["step"] + 1
-        for key, value in carried.items():
-            if isinstance(held[key], Tensor):
-                held[key].fill_(value)
-            else:
-                held[key] = int(value)
+        launch = self._launch(numbers, static)
+        deeds: list[Deed] = [functools.partial(launch.run, limit)] if launch else []
+        return [*deeds, functools.partial(self._finish, carried, bool(deeds))]
 
-    def _run(self, numbers: Mapping[str, float], static: Mapping[str, Any], limit: int) -> None:
+    def _finish(self, carried: Mapping[str, float], has_moved: bool) -> None:
+        if has_moved:
+            torch.autograd.graph.increment_version([self._p, *self._arrays.values()])
+        for key, value in carried.items():
+            put(self._numbers, key, value)
+
+    def _launch(self, numbers: Mapping[str, float], static: Mapping[str, Any]) -> Launch | None:
         work, count = plan_for(self._chain, static).main, len(self._index)
         width = self._values[0].numel() * (2 if self._p.is_complex() else 1) if count else 0
         if not width:
-            return
+            return None
         arrays = {"p": self._p, "g": self._values, **self._arrays}
         rows = {"g": np.arange(count)}
         found = self._index.numpy()
@@ -120,5 +128,4 @@ class RowsInPlace:
             host().table_of_rows(count, width),
         )
         table = np.tile([numbers[name] for name in work.numbers], (count, 1))
-        sweep.run(np.stack(pointers, axis=1), np.asarray(table, np.float64), limit)
-        torch.autograd.graph.increment_version([self._p, *self._arrays.values()])
+        return sweep.launch(np.stack(pointers, axis=1), np.asarray(table, np.float64))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from thalweg.fuse.engines import host
+from thalweg.optim.memory.reach import strides
 
 __all__ = ["Addresses", "Described"]
 
@@ -45,7 +46,10 @@ class Addresses:
 
 
 class Described:
-    """Type, dtype, shape, strides and conj/neg bits of many tensors, to compare others with."""
+    """Type, dtype, shape, strides and conj/neg bits of many tensors, to compare others with.
+
+    Of axes of size 1 the strides are not compared: autograd makes them as it likes.
+    """
 
     def __init__(self, tensors: Sequence[Tensor]) -> None:
         self._guards: Any = None
@@ -54,7 +58,7 @@ class Described:
             self._guards = _TensorGuards(
                 *tensors,
                 dynamic_dims_sizes=[list(t.shape) for t in tensors],
-                dynamic_dims_strides=[list(t.stride()) for t in tensors],
+                dynamic_dims_strides=list(map(strides, tensors)),
             )
         else:
             self._described = _describe(tensors)
@@ -72,5 +76,5 @@ class Described:
 def _describe(tensors: Sequence[Tensor]) -> list[list[Any]]:
     """What `Described` compares, in Python."""
     questions: list[Any] = [type, attrgetter("dtype"), attrgetter("device"), attrgetter("shape")]
-    questions += [Tensor.stride, Tensor.is_conj, Tensor.is_neg]
+    questions += [strides, Tensor.is_conj, Tensor.is_neg]
     return [list(map(question, tensors)) for question in questions]
