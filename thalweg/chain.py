@@ -227,11 +227,15 @@ class Chain:
         shown = [*self.positional, *self.keyword_only]
         return {name: self.settings[name].default for name in shown} | self.fixed
 
-    def check(self, group: Mapping[str, Any]) -> None:
-        """Raise ValueError or TypeError, naming the setting, for a group that is not acceptable."""
+    def check_ranges(self, group: Mapping[str, Any]) -> None:
+        """Raise ValueError or TypeError for a setting that is not acceptable by itself."""
         for name, s in self.settings.items():
             if name in group:
                 s.check(f"{self.name}: {name}", group[name])
+
+    def check(self, group: Mapping[str, Any]) -> None:
+        """Raise ValueError or TypeError, naming the setting, for a group that is not acceptable."""
+        self.check_ranges(group)
         for part, h in zip(self.parts, self.views(group), strict=True):
             try:
                 part.declared.check(h)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,8 +56,8 @@ class Adafactor(BaseOptimizer):
     """
 
     # what the last step found, for the next one; not part of a copy
-    _vectors: Layout | None = None
-    _matrices: Factored | None = None
+    _vectors: Layout | None
+    _matrices: Factored | None
 
     def __init__(
         self,
@@ -84,10 +84,13 @@ class Adafactor(BaseOptimizer):
         }
         self._check(settings)
         super().__init__(params, settings)
-        self._keep_predicate()
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._vectors = self._matrices = None
 
     def _check(self, settings: dict[str, Any]) -> None:
-        eps = settings["eps"]
+        eps = settings.get("eps")
         if isinstance(eps, tuple | list) and len(eps) == 2 and eps[0] is None:
             settings = {**settings, "eps": (0.0, eps[1])}
         check_ranges("Adafactor", STEP.settings, settings, WORDS)
@@ -98,9 +101,14 @@ class Adafactor(BaseOptimizer):
         group.setdefault("maximize", False)
         group.setdefault("decay_filter", None)
 
+    def _wanted(
+        self, p: Tensor, group: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Sequence[int]], Collection[str]]:
+        shapes = _shapes(p)
+        return shapes, [*shapes, "step"]
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._vectors = self._matrices = None
         for held in self.state.values():
             if "step" in held and not isinstance(held["step"], Tensor):  # as old checkpoints have
                 held["step"] = torch.tensor(float(held["step"]), dtype=number_type(fused=False))
@@ -159,16 +167,21 @@ class Adafactor(BaseOptimizer):
                 continue
             if "step" not in held:
                 held["step"] = torch.zeros((), dtype=number_type(fused=False))
-            for key, axis in (("row_var", -1), ("col_var", -2)):
-                shape = list(p.shape)
-                shape[axis] = 1
+            for key, shape in _shapes(p).items():
                 if key not in held:
                     held[key] = p.new_zeros(shape)
-                if list(held[key].shape) != shape:
+                if tuple(held[key].shape) != shape:
                     raise RuntimeError(
                         f"Adafactor: the state {key!r} of a parameter of shape {tuple(p.shape)} "
-                        f"must have the shape {tuple(shape)}, got {tuple(held[key].shape)}"
+                        f"must have the shape {shape}, got {tuple(held[key].shape)}"
                     )
+
+
+def _shapes(p: Tensor) -> dict[str, tuple[int, ...]]:
+    """The shape of each array that a parameter keeps."""
+    if p.dim() < 2:
+        return {"variance": tuple(p.shape)}
+    return {"row_var": (*p.shape[:-1], 1), "col_var": (*p.shape[:-2], 1, p.shape[-1])}
 
 
 def _precision(dtype: torch.dtype) -> float:

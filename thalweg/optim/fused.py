@@ -52,7 +52,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
     """
 
     chain: ClassVar[Chain]
-    _layout: Layout | None = None
+    _layout: Layout | None
     _fresh: dict[Tensor, set[str]]  # parts whose states a tracing made: their first step is ahead
 
     def __init__(self, params: Any, **settings: Any) -> None:
@@ -60,34 +60,47 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
             raise TypeError("FusedOptimizer is what optimizer(rule) builds upon; call that instead")
         check_average(self.chain.name, settings["average"])
         settings |= plain(settings["average"])
-        self.chain = averaging(type(self).chain, settings)  # type: ignore[misc]
+        self._chain = averaging(self.chain, settings)
         self._check_flags(settings)
         self._check(settings)
         super().__init__(params, settings)
-        self._keep_predicate()
-        self._fresh = {}
-        if self.chain.starts_at_construction:
+        if self._chain.starts_at_construction:
             self._start()
 
+    def _begin(self) -> None:
+        super()._begin()
+        vars(self).setdefault("_chain", self.chain)
+        self._layout, self._fresh = None, {}
+
     def _check_flags(self, settings: dict[str, Any]) -> None:
-        name = self.chain.name
+        name = self._chain.name
         if settings["fused"] and settings["differentiable"]:
             raise RuntimeError(f"{name}: `fused` does not support `differentiable`")
         if settings["fused"] and settings["foreach"]:
             raise RuntimeError(f"{name}: `fused` and `foreach` cannot be `True` together.")
 
     def _renamed(self, settings: dict[str, Any]) -> dict[str, Any]:
-        for alias, name in self.chain.aliases.items():
+        for alias, name in self._chain.aliases.items():
             if alias in settings:
                 settings = {**settings, name: settings[alias]}
                 del settings[alias]
         return settings
 
     def _check(self, settings: dict[str, Any]) -> None:
-        name = self.chain.name
+        self._check_each(self._chain, settings)
+        self._chain.check(settings)
+
+    def _check_loaded(self, settings: dict[str, Any]) -> None:
+        """What a program did to the settings of a group that steps, a file may hold, too: they are
+        asked one by one, not whether they go together."""
+        check_average(self._chain.name, settings.get("average"))
+        self._check_each(averaging(self.chain, settings), settings)
+
+    def _check_each(self, chain: Chain, settings: dict[str, Any]) -> None:
+        name = chain.name
         for key, value in settings.items():
-            one_number = key in self.chain.settings and not isinstance(
-                self.chain.settings[key].default, tuple
+            one_number = key in chain.settings and not isinstance(
+                chain.settings[key].default, tuple
             )
             if one_number and isinstance(value, Tensor) and value.numel() != 1:
                 raise ValueError(
@@ -99,15 +112,15 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
                 f"{name}: state_dtype must be one of {', '.join(map(repr, STATE_TYPES))}, "
                 f"got {settings['state_dtype']!r}"
             )
-        if settings.get("decay_filter") is not None and not self.chain.spares:
+        if settings.get("decay_filter") is not None and not chain.spares:
             raise TypeError(f"{name}: decay_filter needs a weight decay, and {name} has none")
         check_filter(name, settings.get("decay_filter"))
-        self.chain.check(settings)
+        chain.check_ranges(settings)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group; settings it does not name are those the optimizer was made with."""
         if isinstance(param_group, dict) and "average" in param_group:
-            check_average(self.chain.name, param_group["average"])
+            check_average(self._chain.name, param_group["average"])
             made = plain(param_group["average"])
             if isinstance(param_group["average"], str):  # another optimizer's group
                 made |= param_group
@@ -118,7 +131,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
             if p.layout != torch.strided:
                 self.param_groups.pop()
                 raise ValueError(
-                    f"{self.chain.name} requires dense parameter tensors, got one of layout "
+                    f"{self._chain.name} requires dense parameter tensors, got one of layout "
                     f"{p.layout} and shape {tuple(p.shape)}"
                 )
 
@@ -126,17 +139,17 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         kinds = {group["average"] for group in groups} | {self.defaults["average"]}
         if len(kinds) > 1:
             raise ValueError(
-                f"{self.chain.name}: all groups must keep the same kind of average, "
+                f"{self._chain.name}: all groups must keep the same kind of average, "
                 f"got {', '.join(sorted(map(repr, kinds)))}"
             )
 
     def _start(self) -> None:
         """Make the states of every parameter, as torch's class does when it is made."""
-        new = NewStates(self.chain)
+        new = NewStates(self._chain)
         for group in self.param_groups:
-            views = self.chain.views(group)
+            views = self._chain.views(group)
             for p in group["params"]:
-                slots = self.chain.live_slots(views)
+                slots = self._chain.live_slots(views)
                 of_rules = [slot for slot in slots if issubclass(slot.part.declared, Rule)]
                 new.make(self.state[p], p, of_rules, views, group)
 
@@ -182,7 +195,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         return True
 
     def _run(self, differentiable: bool) -> None:
-        parts = lots(self.chain.name, self.param_groups)
+        parts = lots(self._chain.name, self.param_groups)
         seen = look(parts)
         if is_watched() and self._is_traceable:
             self._trace()
@@ -192,7 +205,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
     @property
     def _is_traceable(self) -> bool:
         """Whether a step can be one operator: all it reads and writes are tensors."""
-        return not (self.defaults["differentiable"] or self.chain.counts_in_int)
+        return not (self.defaults["differentiable"] or self._chain.counts_in_int)
 
     def _step(
         self,
@@ -202,7 +215,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         differentiable: bool = False,
     ) -> None:
         check_home(self)
-        views = [self.chain.views(lot.group, lot.spared, differentiable) for lot in parts]
+        views = [self._chain.views(lot.group, lot.spared, differentiable) for lot in parts]
         if self._layout is not None and self._layout.fits(seen, views, states):
             self._layout.step(views)
             return
@@ -211,7 +224,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
             return
         rounds = seen.rounds()
         for each in rounds:
-            layout = Layout(self.chain, each, parts, views, states, self._fresh, differentiable)
+            layout = Layout(self._chain, each, parts, views, states, self._fresh, differentiable)
             layout.step(views)
             for p in each.params:
                 self._fresh.pop(p, None)
@@ -249,14 +262,14 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
 
         torch.compile knows it by this name, and runs it while tracing instead of following it.
         """
-        new = NewStates(self.chain)
+        new = NewStates(self._chain)
         sizes: list[int] = []
-        for lot in lots(self.chain.name, [group]):
+        for lot in lots(self._chain.name, [group]):
             seen = look([lot])
-            views = self.chain.views(group, lot.spared)
-            slots = self.chain.live_slots(views)
+            views = self._chain.views(group, lot.spared)
+            slots = self._chain.live_slots(views)
             for p in seen.params:
-                held = self.state[p] if slots or self.chain.cells else {}
+                held = self.state[p] if slots or self._chain.cells else {}
                 self._fresh.setdefault(p, set()).update(new.make(held, p, slots, views, group))
                 states += [held[key] for key in self._keys(slots)]
             params += seen.params
@@ -266,7 +279,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
 
     def _keys(self, slots: Sequence[Slot]) -> list[str]:
         """The keys of a parameter's state, in the operator's order."""
-        return [*self.chain.cells, *(slot.key for slot in slots)]
+        return [*self._chain.cells, *(slot.key for slot in slots)]
 
     def _step_on(
         self,
@@ -277,14 +290,14 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         held: Sequence[Tensor],
     ) -> None:
         """One step on given tensors: the optimizer's own, or those a graph has in their place."""
-        parts = lots(self.chain.name, self.param_groups)
+        parts = lots(self._chain.name, self.param_groups)
         seen = Seen(params, grads, sizes)
         given = iter(held)
         states: dict[Tensor, dict[str, Any]] = {}
         are_own = all(map(is_, params, own))
         for p, mine, lot in zip(params, own, seen.lots(), strict=True):
-            views = self.chain.views(parts[lot].group, parts[lot].spared)
-            states[p] = {key: next(given) for key in self._keys(self.chain.live_slots(views))}
+            views = self._chain.views(parts[lot].group, parts[lot].spared)
+            states[p] = {key: next(given) for key in self._keys(self._chain.live_slots(views))}
             are_own = are_own and all(self.state[mine].get(k) is t for k, t in states[p].items())
             if p is not mine:
                 self._fresh[p] = self._fresh.pop(mine, set())
@@ -300,28 +313,46 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
             groups[i] = {**own, **saved}
         return {**loaded, "param_groups": groups}
 
+    def _check_all(self, title: str, loaded: dict[str, Any]) -> None:
+        super()._check_all(title, loaded)
+        kinds = {group.get("average") for group in loaded["param_groups"]}
+        if len(kinds) > 1:
+            raise ValueError(
+                f"{title}: all groups must keep the same kind of average, "
+                f"got {', '.join(sorted(map(repr, kinds)))}"
+            )
+
+    def _wanted(
+        self, p: Tensor, group: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Sequence[int]], Collection[str]]:
+        chain = averaging(self.chain, group)
+        of_rules = [slot for slot in chain.slots if issubclass(slot.part.declared, Rule)]
+        needed = [slot.key for slot in of_rules if slot.state.when is None]
+        if needed and "step" in chain.cells:
+            needed.append("step")
+        return {slot.key: p.shape for slot in chain.slots}, needed
+
     @property
     def _numbers(self) -> Collection[str]:
-        return self.chain.cells
+        return self._chain.cells
 
     def _complete(self, group: dict[str, Any]) -> None:
-        for alias, name in self.chain.aliases.items():
+        for alias, name in self._chain.aliases.items():
             if alias in group:
                 group[name] = group.pop(alias)
-        for name, value in {**self.chain.defaults, **FLAGS, **EXTRAS}.items():
+        for name, value in {**self._chain.defaults, **FLAGS, **EXTRAS}.items():
             group.setdefault(name, value)
-        group.update(self.chain.fixed)
+        group.update(self._chain.fixed)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._layout, self._fresh = None, {}
         for group in self.param_groups:  # a file knows what it averaged, and so do copies
-            self.chain = averaging(type(self).chain, group)  # type: ignore[misc]
+            self._chain = averaging(self.chain, group)
             self.defaults |= {k: v for k, v in group.items() if k.startswith("average")}
         for held in self.state.values():
-            for key in self.chain.cells.keys() & held.keys():
+            for key in self._chain.cells.keys() & held.keys():
                 is_tensor = isinstance(held[key], Tensor)
-                if key == "step" and self.chain.counts_in_int:
+                if key == "step" and self._chain.counts_in_int:
                     held[key] = int(held[key])
                 elif not is_tensor:  # as old checkpoints have it
                     held[key] = torch.tensor(float(held[key]), dtype=number_type(fused=False))

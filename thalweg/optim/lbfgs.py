@@ -61,7 +61,7 @@ class LBFGS(BaseOptimizer):
     leaves the parameters where the last whole iteration put them.
     """
 
-    _gram: Gram | None = None
+    _gram: Gram | None
 
     def __init__(
         self,
@@ -90,6 +90,10 @@ class LBFGS(BaseOptimizer):
         if max_eval is None:
             settings["max_eval"] = max_iter * 5 // 4
         super().__init__(params, settings)
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._gram = None
 
     def _check(self, settings: dict[str, Any]) -> None:
         lr = settings["lr"]

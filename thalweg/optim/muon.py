@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -103,7 +103,6 @@ class Muon(BaseOptimizer):
         }
         self._check(settings)
         super().__init__(params, settings)
-        self._keep_predicate()
 
     def _check(self, settings: dict[str, Any]) -> None:
         check_ranges("Muon", RANGES, settings, {})
@@ -119,6 +118,11 @@ class Muon(BaseOptimizer):
     def _complete(self, group: dict[str, Any]) -> None:
         for name, value in {**DEFAULTS, "decay_filter": None}.items():
             group.setdefault(name, value)
+
+    def _wanted(
+        self, p: Tensor, group: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Sequence[int]], Collection[str]]:
+        return {"momentum_buffer": p.shape}, ["momentum_buffer"]
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group of matrices; settings it does not name are those of the optimizer."""
@@ -137,7 +141,7 @@ class Muon(BaseOptimizer):
         seen = look(parts)
         refuse("Muon", seen.params, seen.grads)
         for group in self.param_groups:  # it may have changed
-            _check_iteration(group)
+            self._check(group)
         for p, g, lot in zip(seen.params, seen.grads, seen.lots(), strict=True):
             held, settings = self.state[p], parts[lot].group
             if held.get("momentum_buffer") is None:

@@ -15,7 +15,8 @@ from thalweg.chain import Chain, chain
 from thalweg.constructor import constructor
 from thalweg.copies import AveragedWeights, SlowWeights, check_home
 from thalweg.fuse import threads
-from thalweg.groups import by_name, check_filter, decide, lots
+from thalweg.groups import check_filter, check_keys, decide, lots, spared
+from thalweg.matching import by_name
 from thalweg.mytorch.nn import Module, Parameter
 from thalweg.mytorch.optim.memory import FORMATS, Layout, Turn, first_state, ready_gradient
 from thalweg.rule import Declared, Rule
@@ -27,7 +28,7 @@ __all__ = ["Optimizer", "optimizer"]
 EXTRAS: dict[str, Any] = {"decay_filter": None, "average": None}
 
 # what a copy or a file does without: it is found again, or belongs to a `with` block
-_PASSING = ("chain", "_layout", "_predicate", "_swapped")
+_PASSING = ("_chain", "_layout", "_predicate", "_swapped")
 
 
 class Optimizer(AveragedWeights):
@@ -45,6 +46,7 @@ class Optimizer(AveragedWeights):
     chain: ClassVar[Chain]
     _layout: Layout | None = None
     _predicate: Callable[[str, Parameter], bool] | None = None
+    _swapped: str = ""
     _own: Mapping[str, Any] = MappingProxyType({})  # what a subclass keeps in its groups besides
 
     def __init__(self, params: Any, **settings: Any) -> None:
@@ -52,7 +54,7 @@ class Optimizer(AveragedWeights):
             raise TypeError("Optimizer is what optimizer(rule) builds upon; call that instead")
         check_average(self.chain.name, settings["average"])
         settings |= {**_plain(settings["average"]), **self._own}
-        self.chain = averaging(type(self).chain, settings)  # type: ignore[misc]
+        self._chain = averaging(self.chain, settings)
         self._check(settings)
         if callable(settings["decay_filter"]):  # a function in the defaults could not be saved
             self._predicate = settings["decay_filter"]
@@ -60,22 +62,22 @@ class Optimizer(AveragedWeights):
         self.defaults = settings
         self.param_groups: list[dict[str, Any]] = []
         self.state: dict[Parameter, dict[str, Any]] = {}
-        for group in _as_groups(self.chain.name, params):
+        for group in _as_groups(self._chain.name, params):
             self.add_param_group(group)
-        if self.chain.starts_at_construction:
+        if self._chain.starts_at_construction:
             self._start()
 
     def _check(self, settings: Mapping[str, Any]) -> None:
         """Raise ValueError or TypeError for the settings of a group that are not acceptable."""
-        name = self.chain.name
-        if settings.get("decay_filter") is not None and not self.chain.spares:
+        name = self._chain.name
+        if settings.get("decay_filter") is not None and not self._chain.spares:
             raise TypeError(f"{name}: decay_filter needs a weight decay, and {name} has none")
         check_filter(name, settings.get("decay_filter"))
-        self.chain.check(settings)
+        self._chain.check(settings)
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Add parameters, with settings of their own where the group names them."""
-        name = self.chain.name
+        name = self._chain.name
         if not isinstance(group, Mapping):
             raise TypeError(f"{name}: a group must be a dict, got {type(group).__name__}")
         if "params" not in group:
@@ -101,14 +103,14 @@ class Optimizer(AveragedWeights):
 
     def _renamed(self, settings: dict[str, Any]) -> dict[str, Any]:
         """Settings under their own names where another was used."""
-        return {self.chain.aliases.get(key, key): value for key, value in settings.items()}
+        return {self._chain.aliases.get(key, key): value for key, value in settings.items()}
 
     def _filter_of_others(self) -> Any:
         """What the optimizer was made with, for a group that brings no decay filter."""
         is_lost = self._predicate is None and self.defaults["decay_filter"] is None
         if is_lost and any(isinstance(group["decay_filter"], list) for group in self.param_groups):
             raise ValueError(
-                f"{self.chain.name}: a new group needs its own decay_filter; the predicate that "
+                f"{self._chain.name}: a new group needs its own decay_filter; the predicate that "
                 "the optimizer was made with is lost in copies and files"
             )
         return self._predicate or self.defaults["decay_filter"]
@@ -116,15 +118,15 @@ class Optimizer(AveragedWeights):
     def _check_same_average(self, groups: Sequence[Mapping[str, Any]]) -> None:
         kinds = {group["average"] for group in [*self.param_groups, *groups]}
         if len(kinds | {self.defaults["average"]}) > 1:
-            raise ValueError(f"{self.chain.name}: all groups must keep the same kind of average")
+            raise ValueError(f"{self._chain.name}: all groups must keep the same kind of average")
 
     def _start(self) -> None:
         """Make the states of every parameter, for rules that have them from the beginning."""
         for group in self.param_groups:
-            views = self.chain.views(group)
-            slots = [s for s in self.chain.live_slots(views) if issubclass(s.part.declared, Rule)]
+            views = self._chain.views(group)
+            slots = [s for s in self._chain.live_slots(views) if issubclass(s.part.declared, Rule)]
             for p in group["params"]:
-                self.state[p] = first_state(self.chain, p, {}, slots, views)
+                self.state[p] = first_state(self._chain, p, {}, slots, views)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients; with `set_to_none=False`, fill them with zeros."""
@@ -141,17 +143,17 @@ class Optimizer(AveragedWeights):
         """
         loss = None if closure is None else closure()
         check_home(self)
-        parts = lots(self.chain.name, self.param_groups)
+        parts = lots(self._chain.name, self.param_groups)
         turns = [
-            Turn(p, number, ready_gradient(self.chain.name, p))
+            Turn(p, number, ready_gradient(self._chain.name, p))
             for number, lot in enumerate(parts)
             for p in lot.params
             if p.grad is not None
         ]
-        views = [self.chain.views(self._now(lot.group), lot.spared) for lot in parts]
-        live = [self.chain.live_slots(view) for view in views]
+        views = [self._chain.views(self._now(lot.group), lot.spared) for lot in parts]
+        live = [self._chain.live_slots(view) for view in views]
         if self._layout is None or not self._layout.fits(turns, live, self.state):
-            self._layout = Layout(self.chain, turns, views, live, self.state)
+            self._layout = Layout(self._chain, turns, views, live, self.state)
         self._layout.step(views, self.state, threads.available())
         return loss
 
@@ -181,7 +183,7 @@ class Optimizer(AveragedWeights):
         `strict`, a name missing on either side is an error. If something does not fit, nothing
         changes.
         """
-        name = self.chain.name
+        name = self._chain.name
         title = f"{name}.load_state_dict"
         if not (isinstance(state_dict, Mapping) and {"state", "param_groups"} <= set(state_dict)):
             raise ValueError(
@@ -206,15 +208,15 @@ class Optimizer(AveragedWeights):
 
     def _take(self, title: str, groups: list[dict[str, Any]], loaded: Mapping[str, Any]) -> None:
         for group in groups:
-            check_average(self.chain.name, group["average"])
+            check_average(self._chain.name, group["average"])
         kept = {key: value for key, value in groups[0].items() if key.startswith("average")}
         self.defaults = {**self.defaults, **kept}
         self.param_groups = groups
         self._check_same_average([])
-        self.chain = averaging(type(self).chain, groups[0])  # type: ignore[misc]
+        self._chain = averaging(self.chain, groups[0])
         for group in groups:
             self._check(group)
-        lots(self.chain.name, groups)
+        lots(self._chain.name, groups)
         numbers = [i for group in loaded["param_groups"] for i in group["params"]]
         owners = dict(zip(numbers, self._params(), strict=True))
         self.state = {
@@ -227,14 +229,14 @@ class Optimizer(AveragedWeights):
     def _fitting(self, title: str, p: Parameter, held: Mapping[str, Any]) -> dict[str, Any]:
         """A parameter's loaded state: arrays of its shape, and numbers."""
         found: dict[str, Any] = {}
-        arrays = {slot.key for slot in self.chain.slots}
+        arrays = {slot.key for slot in self._chain.slots}
         for key, value in held.items():
             array = np.asarray(value)
             native = array.dtype.newbyteorder("=")
             is_float = native in FORMATS
             if value is None:  # as old versions of torch say that there is no buffer
                 continue
-            if key in self.chain.cells:
+            if key in self._chain.cells:
                 if array.size != 1 or array.dtype.kind not in "iuf":
                     raise ValueError(f"{title}: the state {key!r} must be a number, got {value!r}")
                 found[key] = float(array.reshape(()))
@@ -252,7 +254,7 @@ class Optimizer(AveragedWeights):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self.chain = averaging(type(self).chain, self.defaults)  # type: ignore[misc]
+        self._chain = averaging(self.chain, self.defaults)
 
     def _params(self) -> list[Parameter]:
         return [p for group in self.param_groups for p in group["params"]]
@@ -268,7 +270,7 @@ class Optimizer(AveragedWeights):
         return value.data if isinstance(value, Parameter) else value
 
     def __repr__(self) -> str:
-        lines = [f"{self.chain.name} ("]
+        lines = [f"{self._chain.name} ("]
         for i, group in enumerate(self.param_groups):
             shown = {k: v for k, v in group.items() if k not in ("params", "param_names")}
             settings = ", ".join(f"{k}={v!r}" for k, v in shown.items())
