@@ -126,7 +126,11 @@ class Adafactor(BaseOptimizer):
         """The groups, cut by the types of their parameters where eps1 depends on them."""
         found = []
         for lot in lots("Adafactor", self.param_groups):
-            eps1, eps2 = lot.group["eps"]
+            try:
+                eps1, eps2 = lot.group["eps"]
+            except (TypeError, ValueError):
+                self._check({**self.defaults, **lot.group})  # says what is wrong
+                raise
             if eps1 is not None:
                 found.append(lot)
                 continue

@@ -165,6 +165,8 @@ class LBFGS(BaseOptimizer):
         `closure` computes the gradients anew and returns the loss. It is called with gradients
         enabled, once for each point that is looked at.
         """
+        for group in self.param_groups:  # it may have changed
+            self._check(group)
         with torch.no_grad():
             if closure is None:
                 return self._prepare()
