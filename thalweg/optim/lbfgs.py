@@ -13,8 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from thalweg.matching import pairs_of_names
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.history import Gram, begin, combined, forget, inner, restart
+from thalweg.optim.loading import check_vectors, unshare
 from thalweg.optim.line_search import Number, Point
 from thalweg.optim.objective import Objective, size_of
 from thalweg.settings import Setting
@@ -158,6 +160,14 @@ class LBFGS(BaseOptimizer):
         for number, p in zip(numbers[:1], params[:1], strict=True):
             for key, value in loaded["state"].get(number, {}).items():
                 self.state[p][key] = _on_device(value, p.device)
+        unshare(self.state, loaded["state"])
+
+    def _check_all(self, title: str, loaded: dict[str, Any]) -> None:
+        super()._check_all(title, loaded)
+        numbers = [number for group in loaded["param_groups"] for number in group["params"]]
+        size = sum(size_of(p) for group in self.param_groups for p in group["params"])
+        for number in numbers[:1]:
+            check_vectors(title, loaded["state"].get(number, {}), size)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Take up to `max_iter` iterations; returns what the closure's first call returned.
@@ -291,8 +301,9 @@ def _in_live_order(optimizer: torch.optim.Optimizer, given: dict[str, Any]) -> d
     numbers = [number for group in saved for number in group["params"]]
     if names == live_names or len(numbers) != len(names) or numbers[0] not in given["state"]:
         return given
-    held = dict(given["state"][numbers[0]])
-    if sorted(names) == sorted(live_names):
+    held, called = dict(given["state"][numbers[0]]), pairs_of_names(names, live_names)
+    if len(called) == len(names) == len(live_names):
+        names = [called[name] for name in names]
         sizes = [size_of(p) for group in live for p in group["params"]]
         _reorder(held, names, dict(zip(live_names, sizes, strict=True)))
     else:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["Wanted", "check_form", "check_states", "fits_in_number", "restore_types", "unshare"]
+__all__ = ["Wanted", "check_form", "check_states", "check_vectors", "fits_in_number", "restore_types", "unshare"]
 
 Group = Mapping[str, Any]
 
@@ -67,6 +67,26 @@ def check_states(
                 _check_array(title, key, held.get(key), tuple(shape))
             for key in numbers & held.keys():
                 _check_number(title, key, held[key])
+
+
+def check_vectors(title: str, held: Mapping[str, Any], size: int) -> None:
+    """Raise for a history of L-BFGS that is not of so many numbers, or not in pairs."""
+    lists = {key: held.get(key) or [] for key in ("old_dirs", "old_stps", "ro")}
+    for key in ("d", "prev_flat_grad"):
+        lists[key] = [] if held.get(key) is None else [held[key]]
+    for key, values in lists.items():
+        count = 1 if key == "ro" else size
+        for value in values if isinstance(values, list) else [values]:
+            if not isinstance(value, Tensor) or value.numel() != count:
+                raise ValueError(
+                    f"{title}: the state {key!r} must hold tensors of {count} numbers, as many as "
+                    f"the parameters have, got {_described(value)}"
+                )
+    if not len(lists["old_dirs"]) == len(lists["old_stps"]) == len(lists["ro"]):
+        raise ValueError(
+            f"{title}: the states 'old_dirs', 'old_stps' and 'ro' must be of one length, got "
+            f"{', '.join(str(len(lists[key])) for key in ('old_dirs', 'old_stps', 'ro'))}"
+        )
 
 
 def _check_array(title: str, key: str, value: Any, shape: tuple[int, ...]) -> None:
