@@ -6,6 +6,7 @@ of their own: many inner products at once, and one combination of many vectors.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -55,8 +56,10 @@ class LBFGS(BaseOptimizer):
     Paper: Liu and Nocedal 1989, Mathematical Programming 45; Nocedal and Wright 2006,
     Numerical Optimization, Algorithms 7.4, 3.5 and 3.6; the product H g from inner products
     alone: Byrd, Nocedal and Schnabel 1994, Theorem 2.2; Chen, Wang and Zhou 2014.
-    Differs: as torch, the threshold 1e-10 and the first t (the papers have neither), and NaN
-    in the loss or the gradient goes into the parameters. Unlike torch, all groups are one
+    Differs: as torch, the threshold 1e-10 and the first t (the papers have neither), and with a
+    fixed step NaN in the loss or the gradient goes into the parameters. Unlike torch, the line
+    search takes a trial whose loss or gradient is not finite for one that went too far, and no
+    step is taken from such a point; all groups are one
     problem, in which a smaller lr makes a group's part of d shorter in proportion (if that leads
     uphill, the pairs are forgotten); a group added later starts the history anew; inner products
     are summed in double precision; a direction not followed is no s; and a closure that raises
@@ -217,8 +220,11 @@ class LBFGS(BaseOptimizer):
     def _iterate(self, problem: Objective, state: dict[str, Any], f: float, g: Tensor) -> None:
         h = self.param_groups[0]
         for i in range(int(h["max_iter"])):
-            if _largest(g) <= h["tolerance_grad"]:
+            steepest = float(_largest(g))
+            if steepest <= h["tolerance_grad"]:
                 return
+            if h["line_search_fn"] and not (math.isfinite(f) and math.isfinite(steepest)):
+                return  # there is nothing to compare a trial with
             is_first = state["n_iter"] == 0 or state.get("d") is None
             d = self._direction(problem, state, g, is_first)
             # The last step is taken in. Until there is another, none has been made since.

@@ -79,8 +79,8 @@ def check_vectors(title: str, held: Mapping[str, Any], size: int) -> None:
         for value in values if isinstance(values, list) else [values]:
             if not isinstance(value, Tensor) or value.numel() != count:
                 raise ValueError(
-                    f"{title}: the state {key!r} must hold tensors of {count} numbers, as many as "
-                    f"the parameters have, got {_described(value)}"
+                    f"{title}: the state {key!r} must hold tensors of {count} numbers, "
+                    f"got {_described(value)}"
                 )
     if not len(lists["old_dirs"]) == len(lists["old_stps"]) == len(lists["ro"]):
         raise ValueError(
