@@ -23,7 +23,15 @@ from thalweg.fuse import cpu
 from thalweg.fuse.work import Kind, Work
 from thalweg.groups import Lot
 from thalweg.optim.odd import OddTensor
-from thalweg.optim.reach import address, check_sound, dense, format_of, is_reachable, laid_out_like
+from thalweg.optim.reach import (
+    address,
+    as_complex_as,
+    check_sound,
+    dense,
+    format_of,
+    is_reachable,
+    laid_out_like,
+)
 from thalweg.optim.rows import BorrowedRows, RowsInPlace
 from thalweg.optim.snapshot import Addresses, Described
 from thalweg.optim.states import NewStates
@@ -122,6 +130,8 @@ class Layout:
                 home = states[p] if slots or chain.cells else {}
                 created = self.new.make(home, p, slots, view, lots[lot].group)
                 created |= fresh.get(p, set())
+                given, g = g, as_complex_as(chain.name, p, g)
+                self.copies |= given is not g
                 check_sound(chain, p, g, {s.key: home[s.key] for s in slots})
                 if self._steps_in_place(p, g, slots, view, home, differentiable):
                     rows_of = RowsInPlace(chain, p, g, slots, home, created)

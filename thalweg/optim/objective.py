@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from thalweg.optim.line_search import Number, Point, strong_wolfe
-from thalweg.optim.reach import PLAIN
+from thalweg.optim.reach import PLAIN, as_complex_as
 
 __all__ = ["Objective", "size_of"]
 
@@ -106,6 +106,7 @@ def _flat(grad: Any, p: Tensor) -> Tensor:
     """A gradient as a row of real numbers, in the order of its indices however it is laid out."""
     if grad is None:
         grad = torch.zeros(p.shape, dtype=p.dtype, device=p.device)
+    grad = as_complex_as("LBFGS", p, grad)
     if grad.layout != torch.strided:
         grad = grad.to_dense()
     if _is_sharded(grad):  # the history is kept whole on every rank

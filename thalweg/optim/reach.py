@@ -12,7 +12,16 @@ from thalweg.chain import Chain, Slot
 from thalweg.fuse import cpu
 from thalweg.fuse.storage import FORMATS
 
-__all__ = ["PLAIN", "address", "check_sound", "dense", "format_of", "is_reachable", "laid_out_like"]
+__all__ = [
+    "PLAIN",
+    "address",
+    "as_complex_as",
+    "check_sound",
+    "dense",
+    "format_of",
+    "is_reachable",
+    "laid_out_like",
+]
 
 PLAIN = {Tensor, torch.nn.Parameter}
 
@@ -39,6 +48,18 @@ def dense(chain: Chain, grad: Tensor) -> Tensor:
             f"{chain.name} does not support sparse gradients, please consider SparseAdam instead"
         )
     return grad.to_dense()
+
+
+def as_complex_as(title: str, p: Tensor, g: Tensor) -> Tensor:
+    """A gradient that is complex where its parameter is: itself, or a real one made complex."""
+    if g.is_complex() and not p.is_complex():
+        raise RuntimeError(
+            f"{title}: a parameter of {p.dtype} must have a real gradient, got one of {g.dtype} "
+            "(result type Complex can't be cast to the desired output type Float)"
+        )
+    if p.is_complex() and not g.is_complex():
+        return g.to(p.dtype)
+    return g
 
 
 def laid_out_like(p: Tensor, tensor: Tensor) -> Tensor:
