@@ -22,6 +22,7 @@ from thalweg.optim.layout import look
 from thalweg.optim.matrices.inner_rules import Descend, Momentum
 from thalweg.optim.matrices.spans import SpanPass, vectors
 from thalweg.optim.reach import address, format_of, is_reachable, laid_out_like
+from thalweg.optim.sharded import cut_like, is_sharded
 from thalweg.settings import Setting
 
 __all__ = ["Muon"]
@@ -172,13 +173,15 @@ def _step(
         g, m = laid_out_like(p, g), laid_out_like(p, m)
         held["momentum_buffer"] = m
     u = _direction(p, g, m, float(group["momentum"]), bool(group["nesterov"]), is_flat)
+    if is_sharded(u):  # the direction is that of all rows together
+        u = u.full_tensor()  # type: ignore[attr-defined]
     x = _orthogonalized(u, group["ns_coefficients"], int(group["ns_steps"]), float(group["eps"]))
     keep, step = 1 - lr * decay, lr * _adjustment(group["adjust_lr_fn"], *p.shape)
     if is_flat:
         _run(DESCEND, p, {"p": p, "g": laid_out_like(p, x)}, {"keep": keep, "step": step})
         torch.autograd.graph.increment_version([p])
     else:
-        p.mul_(keep).add_(x, alpha=-step)
+        p.mul_(keep).add_(cut_like(p, x) if is_sharded(p) else x, alpha=-step)
 
 
 def _direction(p: Tensor, g: Tensor, m: Tensor, mu: float, nesterov: bool, is_flat: bool) -> Tensor:

@@ -21,6 +21,7 @@ from thalweg.optim.layout import Seen
 from thalweg.optim.matrices.blocks import Block, Doubles, Formats, Passes, Places, Scratch
 from thalweg.optim.matrices.spans import Spans, own, portions
 from thalweg.optim.reach import PLAIN, address, format_of
+from thalweg.optim.sharded import store
 from thalweg.optim.snapshot import Addresses, Described
 
 __all__ = ["Factored", "Views"]
@@ -235,7 +236,8 @@ def _step_as_written(chain: Chain, one: Matrix, g: Tensor, view: Views) -> None:
         for name, m in chain.measures.items():
             total = float(reference.reduce(plan, name, arrays, numbers, static))
             numbers[name] = float(reference.finish(m.reduction, total, p.numel()))
-        p.copy_(reference.update(plan, arrays, numbers, static)["p"])  # refused if p overlaps
-        row_var.copy_(row)
-        col_var.copy_(col)
+        # refused if p overlaps
+        store(p, reference.update(plan, arrays, numbers, static)["p"])
+        store(row_var, row)
+        store(col_var, col)
     step += 1
