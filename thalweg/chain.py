@@ -280,7 +280,9 @@ class Chain:
             if value == last:
                 continue
             one = self.settings[name]
-            if not (type(value) is type(one.default) is float and one.accepts(value)):  # nearly always
+            if not (
+                type(value) is type(one.default) is float and one.accepts(value)
+            ):  # nearly always
                 one.check(f"{self.name}: {name}", value)
         if len(self._seen) >= _MOST_SEEN:
             self._seen.clear()

@@ -111,9 +111,7 @@ def _bare(name: str) -> str:
     return ".".join([*(word for word in path if word not in WRAPPERS), last])
 
 
-def _agreed(
-    title: str, saved: Sequence[str], live: Sequence[str], strict: bool
-) -> dict[str, str]:
+def _agreed(title: str, saved: Sequence[str], live: Sequence[str], strict: bool) -> dict[str, str]:
     """What each saved name is called here, or a name of its own if nobody is called so."""
     found = pairs_of_names(saved, live)
     fit = len(found)

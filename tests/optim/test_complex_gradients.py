@@ -30,7 +30,9 @@ def test_torch_refuses_a_complex_gradient_of_a_real_parameter_and_so_do_we(name,
         kind, words = caught(opt)
         if make is ours:
             assert kind is RuntimeError
-            assert words.startswith(f"{name}: a parameter of torch.float32 must have a real gradient")
+            assert words.startswith(
+                f"{name}: a parameter of torch.float32 must have a real gradient"
+            )
             assert p.tolist() == [[1.0, 1.0], [1.0, 1.0]]
 
 

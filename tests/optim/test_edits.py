@@ -12,7 +12,13 @@ from thalweg.averaging import EMA
 
 WRONG = [
     ("AdamW", "betas", (0.5, 2.0), ValueError, r"betas\[1\] must be >= 0 and < 1, got 2\.0"),
-    ("AdamW", "betas", (0.5, float("nan")), ValueError, r"betas\[1\] must be >= 0 and < 1, got nan"),
+    (
+        "AdamW",
+        "betas",
+        (0.5, float("nan")),
+        ValueError,
+        r"betas\[1\] must be >= 0 and < 1, got nan",
+    ),
     ("AdamW", "betas", 0.5, TypeError, r"betas must be 2 numbers, got 0\.5"),
     ("AdamW", "betas", (0.1, 0.2, 0.3), TypeError, r"betas must be 2 numbers, got \(0\.1, 0\.2, 0"),
     ("AdamW", "eps", -1e-8, ValueError, "eps must be >= 0, got -1e-08"),

@@ -123,7 +123,9 @@ def test_an_error_of_strict_names_the_wrapper():
 def test_without_strict_what_fits_behind_a_wrapper_is_taken_with_a_warning():
     saved = at(4, behind("module"))
     opt = optim.AdamW([*named()[:2], ("head", Parameter(torch.ones(2)))])
-    with pytest.warns(UserWarning, match="2 of the optimizer's 3 parameters from a file that has 3"):
+    with pytest.warns(
+        UserWarning, match="2 of the optimizer's 3 parameters from a file that has 3"
+    ):
         opt.load_state_dict(saved.state_dict(), strict=False)
     assert [held.get("step") for held in of(opt)] == [4.0, 4.0, None]
     assert_same([of(opt)[1]["exp_avg"]], [of(saved)[1]["exp_avg"]])
@@ -286,7 +288,11 @@ REFUSED = {
         r"average_decay must be >= 0 and <= 1, got 2\.0",
     ),
     "a shape": (state(exp_avg=torch.ones(7)), ValueError, r"'exp_avg' must be .* \(3,\), got a t"),
-    "a list": (state(exp_avg=[1.0]), ValueError, r"'exp_avg' must be a tensor of shape \(3,\), got"),
+    "a list": (
+        state(exp_avg=[1.0]),
+        ValueError,
+        r"'exp_avg' must be a tensor of shape \(3,\), got",
+    ),
     "no count": (without("step"), ValueError, "the state of parameter 1 lacks 'step'; it has 'exp"),
     "no moment": (without("exp_avg_sq"), ValueError, "parameter 1 lacks 'exp_avg_sq'"),
     "a count below zero": (state(step=torch.tensor(-1.0)), ValueError, "'step' must be >= 0"),

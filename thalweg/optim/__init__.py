@@ -11,6 +11,7 @@ from typing import Any
 import torch.optim as _torch_optim
 from torch.optim import Optimizer
 
+from thalweg.groups import no_bias_norm
 from thalweg.optim import lr_scheduler, swa_utils
 from thalweg.optim.adafactor import Adafactor
 from thalweg.optim.base import BaseOptimizer
@@ -40,6 +41,7 @@ __all__ = [
     "Rprop",
     "SparseAdam",
     "lr_scheduler",
+    "no_bias_norm",
     "optimizer",
     "swa_utils",
 ]

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from torch import Tensor
+from torch.nn import Module
 from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
 from thalweg.averaging import Average
 from thalweg.copies import SlowWeights
+from thalweg.groups import no_bias_norm
 from thalweg.optim import lr_scheduler, swa_utils
 from thalweg.optim.adafactor import Adafactor
 from thalweg.optim.base import BaseOptimizer
@@ -37,6 +39,7 @@ __all__ = [
     "Rprop",
     "SparseAdam",
     "lr_scheduler",
+    "no_bias_norm",
     "optimizer",
     "swa_utils",
 ]
@@ -44,7 +47,7 @@ __all__ = [
 class SGD(FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 0.001,
         momentum: float | Tensor = 0.0,
         dampening: float | Tensor = 0.0,
@@ -64,7 +67,7 @@ class SGD(FusedOptimizer):
 class Adadelta(FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 1.0,
         rho: float | Tensor = 0.9,
         eps: float | Tensor = 1e-06,
@@ -83,7 +86,7 @@ class Adadelta(FusedOptimizer):
 class Adagrad(FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 0.01,
         lr_decay: float | Tensor = 0.0,
         weight_decay: float | Tensor = 0.0,
@@ -103,7 +106,7 @@ class Adagrad(FusedOptimizer):
 class Adam(FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 0.001,
         betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps: float | Tensor = 1e-08,
@@ -124,7 +127,7 @@ class Adam(FusedOptimizer):
 class AdamW(FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 0.001,
         betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps: float | Tensor = 1e-08,
@@ -144,7 +147,7 @@ class AdamW(FusedOptimizer):
 class Adamax(FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 0.002,
         betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps: float | Tensor = 1e-08,
@@ -163,7 +166,7 @@ class Adamax(FusedOptimizer):
 class ASGD(FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 0.01,
         lambd: float | Tensor = 0.0001,
         alpha: float | Tensor = 0.75,
@@ -183,7 +186,7 @@ class ASGD(FusedOptimizer):
 class NAdam(FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 0.002,
         betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps: float | Tensor = 1e-08,
@@ -204,7 +207,7 @@ class NAdam(FusedOptimizer):
 class RAdam(FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 0.001,
         betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps: float | Tensor = 1e-08,
@@ -224,7 +227,7 @@ class RAdam(FusedOptimizer):
 class RMSprop(FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 0.01,
         alpha: float | Tensor = 0.99,
         eps: float | Tensor = 1e-08,
@@ -245,7 +248,7 @@ class RMSprop(FusedOptimizer):
 class Rprop(FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 0.01,
         etas: tuple[float | Tensor, float | Tensor] = (0.5, 1.2),
         step_sizes: tuple[float | Tensor, float | Tensor] = (1e-06, 50.0),
@@ -263,7 +266,7 @@ class Rprop(FusedOptimizer):
 class SparseAdam(FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 0.001,
         betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps: float | Tensor = 1e-08,
@@ -281,7 +284,7 @@ class SparseAdam(FusedOptimizer):
 class Ranger(SlowWeights, FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 0.001,
         betas: tuple[float | Tensor, float | Tensor] = (0.95, 0.999),
         eps: float | Tensor = 1e-05,

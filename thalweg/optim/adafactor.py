@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from thalweg.chain import chain
+from thalweg.constructor import by_keyword
 from thalweg.groups import Lot, check_filter, lots
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.checks import check_ranges, refuse
@@ -93,7 +94,10 @@ class Adafactor(BaseOptimizer):
         eps = settings.get("eps")
         if isinstance(eps, tuple | list) and len(eps) == 2 and eps[0] is None:
             settings = {**settings, "eps": (0.0, eps[1])}
-        check_ranges("Adafactor", STEP.settings, settings, WORDS)
+        # a pair in its place comes from the order of another library
+        is_pair = isinstance(settings.get("beta2_decay"), tuple | list)
+        with by_keyword("Adafactor", ("beta2_decay", "eps", "d", "weight_decay")[: 4 * is_pair]):
+            check_ranges("Adafactor", STEP.settings, settings, WORDS)
         check_filter("Adafactor", settings.get("decay_filter"))
 
     def _complete(self, group: dict[str, Any]) -> None:

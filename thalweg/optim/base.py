@@ -36,7 +36,9 @@ class BaseOptimizer(torch.optim.Optimizer):
     _is_stepping: bool
     _predicate: Callable[[str, Tensor], bool] | None
     _loading: dict[str, Any] | None
-    _itself: weakref.ref[BaseOptimizer]  # the optimizer, for a wrapper that calls our methods as its own
+    _itself: weakref.ref[
+        BaseOptimizer
+    ]  # the optimizer, for a wrapper that calls our methods as its own
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self._begin()
@@ -124,7 +126,7 @@ class BaseOptimizer(torch.optim.Optimizer):
 
     def _filter_of_others(self, param_group: dict[str, Any]) -> dict[str, Any]:
         """The predicate that the optimizer was made with, for a group that brings none."""
-        if "decay_filter" in param_group or callable(self.defaults.get("decay_filter")):
+        if "decay_filter" in param_group or self.defaults.get("decay_filter") is not None:
             return {}
         if self._predicate is not None:
             return {"decay_filter": self._predicate}

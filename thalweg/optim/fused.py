@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 from operator import is_
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
+from torch.nn import Module
+from torch.optim.optimizer import ParamsT
 
-from thalweg.averaging import averaging, check_average, plain
+from thalweg.averaging import Average, averaging, check_average, plain
 from thalweg.chain import Chain, Slot, chain
 from thalweg.constructor import constructor
 from thalweg.copies import AveragedWeights, SlowWeights, check_home
@@ -37,6 +39,18 @@ FLAGS: dict[str, Any] = {
 }
 # what torch's do not have
 EXTRAS: dict[str, Any] = {"state_dtype": "param", "decay_filter": None, "average": None}
+# of the arguments, for programs that read annotations
+TYPES: dict[str, Any] = {
+    "params": ParamsT | Module,
+    "number": float | Tensor,
+    "foreach": bool | None,
+    "capturable": bool,
+    "differentiable": bool,
+    "fused": bool | None,
+    "state_dtype": Literal[STATE_TYPES],
+    "decay_filter": Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None,
+    "average": Average | None,
+}
 
 
 class FusedOptimizer(AveragedWeights, BaseOptimizer):
@@ -46,8 +60,10 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
     takes the fused pass; any other takes the reference engine. `foreach` and `fused` choose
     nothing, there is one path; `fused=True` lets a GradScaler leave the unscaling to `step`.
     `state_dtype="float32"` keeps the states of narrow parameters in single precision.
-    `decay_filter` says which parameters decay: "no_bias_norm" (weights of two or more axes, and
-    no biases) or a predicate of (name, parameter), which takes `model.named_parameters()`.
+    `decay_filter` says which parameters decay: "no_bias_norm" (weights of two or more axes, no
+    biases, no norms: exact for an optimizer made from the model itself, `AdamW(model)`, or with
+    `no_bias_norm(model)`; else by axes and names) or a predicate of (name, parameter), which takes
+    names. `spared` says what it left out.
     `average=EMA(0.999)` or `SWA(...)` keeps an average of the weights, in the same pass.
     """
 
@@ -382,6 +398,8 @@ def optimizer(rule: type[Declared] | Chain, flags: str = "") -> type[FusedOptimi
         "__doc__": made.doc,
         "__module__": module,
         "__qualname__": made.name,
-        "__init__": constructor(made, {**FLAGS, **EXTRAS}, by_position, FusedOptimizer.__init__),
+        "__init__": constructor(
+            made, {**FLAGS, **EXTRAS}, by_position, FusedOptimizer.__init__, TYPES
+        ),
     }
     return type(made.name, bases, body)

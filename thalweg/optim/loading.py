@@ -10,7 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["Wanted", "check_form", "check_states", "check_vectors", "fits_in_number", "restore_types", "unshare"]
+__all__ = [
+    "Wanted",
+    "check_form",
+    "check_states",
+    "check_vectors",
+    "fits_in_number",
+    "restore_types",
+    "unshare",
+]
 
 Group = Mapping[str, Any]
 
@@ -101,9 +109,7 @@ def _check_array(title: str, key: str, value: Any, shape: tuple[int, ...]) -> No
 def _check_number(title: str, key: str, value: Any) -> None:
     is_tensor = isinstance(value, Tensor) and value.numel() == 1 and not value.is_complex()
     if not (is_tensor or (isinstance(value, int | float) and not isinstance(value, bool))):
-        raise ValueError(
-            f"{title}: the state {key!r} must be one number, got {_described(value)}"
-        )
+        raise ValueError(f"{title}: the state {key!r} must be one number, got {_described(value)}")
     is_fake = isinstance(value, Tensor) and value.device.type == "meta"
     if key == "step" and not is_fake:
         count = float(value)

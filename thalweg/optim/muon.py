@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from thalweg.chain import Chain, chain
+from thalweg.constructor import by_keyword
 from thalweg.fuse.cpu import Table
 from thalweg.fuse.plan import plan_for
 from thalweg.fuse.storage import computation
@@ -106,6 +107,9 @@ class Muon(BaseOptimizer):
         super().__init__(params, settings)
 
     def _check(self, settings: dict[str, Any]) -> None:
+        with by_keyword("Muon", ("weight_decay", "momentum", "nesterov")):
+            if isinstance(settings.get("momentum"), bool):
+                raise TypeError(f"Muon: momentum must be a number, got {settings['momentum']!r}")
         check_ranges("Muon", RANGES, settings, {})
         check_filter("Muon", settings.get("decay_filter"))
         _check_iteration(settings)

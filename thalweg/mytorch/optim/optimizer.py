@@ -6,7 +6,7 @@ import copy
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -27,6 +27,14 @@ __all__ = ["Optimizer", "optimizer"]
 # what the constructor takes beside the chain's settings, kept in every group
 EXTRAS: dict[str, Any] = {"decay_filter": None, "average": None}
 
+# of the arguments, for programs that read annotations
+TYPES: dict[str, Any] = {
+    "params": Module | Iterable[Any],
+    "number": float,
+    "decay_filter": Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None,
+    "average": Average | None,
+}
+
 # what a copy or a file does without: it is found again, or belongs to a `with` block
 _PASSING = ("_chain", "_layout", "_predicate", "_swapped")
 
@@ -38,8 +46,8 @@ class Optimizer(AveragedWeights):
     a dict with "params" and settings of its own. States and counts are in `state`, by parameter,
     under torch's keys; `state_dict` has torch's form, with arrays for tensors.
 
-    `decay_filter` says which parameters decay: "no_bias_norm" (weights of two or more axes, and no
-    biases) or a predicate of (name, parameter). `average=EMA(0.999)` or `SWA(...)` keeps an average
+    `decay_filter` says which parameters decay: "no_bias_norm" (weights of two or more axes, no
+    biases, no norms) or a predicate of (name, parameter); `spared` says which do not. `average=EMA(0.999)` or `SWA(...)` keeps an average
     of the weights, in the same pass.
     """
 
@@ -86,9 +94,12 @@ class Optimizer(AveragedWeights):
         own = self._renamed({**group, **_plain(group.get("average"))})
         if "decay_filter" not in own:
             own["decay_filter"] = self._filter_of_others()
+        new = [key for key in own if not any(key in other for other in self.param_groups)]
+        check_keys(name, new, self.defaults)
         made = {**self.defaults, **own}
         self._check_same_average([made])
         self._check(made)
+        model = made["params"] if isinstance(made["params"], Module) else None
         names, params = _unnamed(name, made["params"])
         if len(set(params)) < len(params):
             raise ValueError(f"{name}: a parameter comes twice in a group")
@@ -97,7 +108,7 @@ class Optimizer(AveragedWeights):
         made["params"] = params
         if names:
             made["param_names"] = names
-        decide(name, made)
+        decide(name, made, model)
         lots(name, [made])  # raises for a decay filter of another length
         self.param_groups.append(made)
 
@@ -127,6 +138,11 @@ class Optimizer(AveragedWeights):
             slots = [s for s in self._chain.live_slots(views) if issubclass(s.part.declared, Rule)]
             for p in group["params"]:
                 self.state[p] = first_state(self._chain, p, {}, slots, views)
+
+    @property
+    def spared(self) -> list[list[Any]]:
+        """What the decay filter spares: of each group the names, or else the places in it."""
+        return [spared(self._chain.name, group) for group in self.param_groups]
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients; with `set_to_none=False`, fill them with zeros."""
@@ -298,7 +314,7 @@ def optimizer(rule: type[Declared] | Chain) -> type[Optimizer]:
         "__doc__": made.doc,
         "__module__": sys._getframe(1).f_globals.get("__name__", "__main__"),
         "__qualname__": made.name,
-        "__init__": constructor(made, EXTRAS, (), Optimizer.__init__),
+        "__init__": constructor(made, EXTRAS, (), Optimizer.__init__, TYPES),
     }
     return type(made.name, bases, body)
 
@@ -311,7 +327,7 @@ def _plain(average: Any) -> dict[str, Any]:
 def _as_groups(title: str, params: Any) -> list[dict[str, Any]]:
     """What a user hands in, as groups."""
     if isinstance(params, Module):
-        params = list(params.named_parameters())
+        return [{"params": params}]
     if isinstance(params, Parameter | Mapping | Set) or not isinstance(params, Iterable):
         raise TypeError(
             f"{title}: params must be a Module, its parameters in order or groups of them, "
