@@ -55,7 +55,7 @@ def _imports() -> str:
     for name in thalweg.optim.__all__:
         found = getattr(thalweg.optim, name)
         module = thalweg.optim.__name__ if inspect.ismodule(found) else found.__module__
-        if inspect.ismodule(found) or module.startswith("thalweg.") and module != "thalweg.optim":
+        if inspect.ismodule(found) or (module.startswith("thalweg.") and module != "thalweg.optim"):
             written.setdefault(module, []).append(name)
     return "\n".join(f"from {m} import {', '.join(sorted(written[m]))}" for m in sorted(written))
 

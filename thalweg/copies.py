@@ -101,8 +101,8 @@ class AveragedWeights(Border):
         for (p, _), target in zip(pairs, targets, strict=True):
             if target.shape != p.shape:
                 raise ValueError(
-                    f"{self._chain.name}.load_averaged: the model's parameters must have the shapes "
-                    f"of the optimizer's, got {tuple(target.shape)} for {tuple(p.shape)}"
+                    f"{self._chain.name}.load_averaged: the model's parameters must have the "
+                    f"shapes of the optimizer's, got {tuple(target.shape)} for {tuple(p.shape)}"
                 )
         for (p, average), target in zip(pairs, targets, strict=True):
             self._put(target, self._wide(p if average is None else average))

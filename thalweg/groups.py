@@ -30,11 +30,9 @@ NO_BIAS_NORM = "no_bias_norm"
 Group = Mapping[str, Any]
 
 # what torch, its schedulers and frameworks keep in groups beside an optimizer's settings
-ELSEWHERE = frozenset(
-    "params param_names name initial_lr max_lr min_lr base_lr swa_lr lr_scale lr_mult "
-    "decay_mult wd_mult base_momentum max_momentum foreach fused capturable differentiable "
-    "state_dtype average layer_name layer_decay fix_step no_prox".split()
-)
+ELSEWHERE = {"params", "param_names", "name", "initial_lr", "max_lr", "min_lr", "base_lr", "swa_lr"}
+ELSEWHERE |= {"lr_scale", "lr_mult", "decay_mult", "wd_mult", "base_momentum", "max_momentum"}
+ELSEWHERE |= {"foreach", "fused", "capturable", "differentiable", "layer_name", "layer_decay"}
 
 
 @dataclass(frozen=True)

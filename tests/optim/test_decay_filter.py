@@ -110,8 +110,8 @@ def test_without_names_no_bias_norm_goes_by_the_axes_alone():
 
 
 SENTENCE = (
-    r"^AdamW: .*predicate.*names.*named_parameters\(\), or, where the parameters come without names, "
-    r"take decay_filter='no_bias_norm' or no_bias_norm\(model\)$"
+    r"^AdamW: .*predicate.*names.*named_parameters\(\), or, where the parameters come without "
+    r"names, take decay_filter='no_bias_norm' or no_bias_norm\(model\)$"
 )
 
 

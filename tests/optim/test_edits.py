@@ -150,8 +150,8 @@ def test_a_slip_in_a_file_is_told_of():
 
 KEYS = [
     "initial_lr", "max_lr", "min_lr", "lr_scale", "param_names", "swa_lr", "name", "layer_name",
-    "base_momentum", "max_momentum", "no_weight_decay", "weight_decay_mult", "lr_mult", "group_name",
-    "use_muon", "wd", "is_backbone", "id",
+    "base_momentum", "max_momentum", "no_weight_decay", "weight_decay_mult", "lr_mult",
+    "group_name", "use_muon", "wd", "is_backbone", "id",
 ]  # fmt: skip
 
 

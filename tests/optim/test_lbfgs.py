@@ -676,7 +676,7 @@ def test_a_history_of_other_parameters_is_refused_before_anything_moves():
     start = Course(LBFGS, some(shapes=[(3, 4)]), several, **WOLFE).walk(2)
     params = some(shapes=[(5,)])
     run = Course(LBFGS, params, several, **WOLFE)
-    with pytest.raises(ValueError, match="must hold tensors of 5 numbers, got a .* shape .12,"):
+    with pytest.raises(ValueError, match=r"must hold tensors of 5 numbers, got a .* shape \(12,\)"):
         run.opt.load_state_dict(start.opt.state_dict())
     run.opt.state[params[0]].update(start.opt.state_dict()["state"][0])
     with pytest.raises(RuntimeError, match="history is of 12 numbers and the parameters have 5"):

@@ -1,4 +1,4 @@
-"""`load_state_dict`: names behind wrappers, copies instead of shared tensors, checks before changes."""
+"""`load_state_dict`: names behind wrappers, copies of the tensors, checks before changes."""
 
 import copy
 import warnings

@@ -1,4 +1,4 @@
-"""`no_bias_norm` knows norms and biases by their modules, and by their names where it has no more."""
+"""`no_bias_norm` knows norms and biases by their modules, or else by their names."""
 
 import copy
 
@@ -122,10 +122,12 @@ SPARED = [
     "norm.weight", "ln_1.weight", "ln_f.weight", "bn2.weight", "encoder.0.LayerNorm.weight",
     "input_layernorm.weight", "post_attention_layernorm.weight", "q_norm.weight", "norm1.weight",
     "blocks.3.gn.weight", "norms.0.weight", "bias", "x.bias", "attn.in_proj_bias", "bias_k",
-    "lstm.bias_hh_l0", "relative_position_bias_table", "final_norm.scale", "InstanceNorm2d_1.weight",
+    "lstm.bias_hh_l0", "relative_position_bias_table", "final_norm.scale",
+    "InstanceNorm2d_1.weight",
 ]  # fmt: skip
 KEPT = [
-    "weight", "0.weight", "norm1.linear.weight", "norm_proj.weight", "normal.weight", "debias.weight",
+    "weight", "0.weight", "norm1.linear.weight", "norm_proj.weight", "normal.weight",
+    "debias.weight",
     "unbiased_weight", "norm_block.1.weight", "embed.weight", "bnb.weight", "normalizer.weight",
     "lnx.weight", "w",
 ]  # fmt: skip
@@ -185,7 +187,7 @@ def test_lbfgs_takes_a_model():
 
 
 def test_a_model_without_parameters_is_refused():
-    with pytest.raises(ValueError, match="^AdamW: the model must have a parameter, got ReLU$"):
+    with pytest.raises(ValueError, match=r"^AdamW: the model must have a parameter, got ReLU$"):
         optim.AdamW(nn.ReLU())
 
 

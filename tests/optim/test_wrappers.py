@@ -136,7 +136,7 @@ def test_a_predicate_is_not_lost_and_messages_name_the_users_class(wrap):
     walk(opt, 2)
     with pytest.raises(RuntimeError, match=r"^Mine\.load_state_dict: .*missing in it: 'f', 'g'"):
         opt.load_state_dict(Mine([*named(), *zip("hi", weights()[:2], strict=True)]).state_dict())
-    with pytest.raises(ValueError, match="^Mine: a predicate as decay_filter needs"):
+    with pytest.raises(ValueError, match=r"^Mine: a predicate as decay_filter needs"):
         Mine(weights(), decay_filter=decays)
     with pytest.warns(UserWarning, match=r"^Mine: a group has 'weigth_decay'"):
         opt.add_param_group({"params": [("z", Parameter(torch.ones(1)))], "weigth_decay": 0})

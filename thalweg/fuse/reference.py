@@ -49,7 +49,7 @@ def finish(reduction: str, total: Any, count: int) -> Any:
 
 
 def _of_all(total: Any) -> Any:
-    """A sum over all of a tensor: of one shared out over processes, each has summed its own part."""
+    """A sum over a whole tensor: of one shared out over processes, each has summed its part."""
     return total.full_tensor() if hasattr(total, "full_tensor") else total
 
 

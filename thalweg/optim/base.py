@@ -255,7 +255,7 @@ class BaseOptimizer(torch.optim.Optimizer):
 
 def _named(title: str, model: Module) -> list[tuple[str, Tensor]]:
     """A model's parameters with their names."""
-    found = list(model.named_parameters())
+    found: list[tuple[str, Tensor]] = list(model.named_parameters())
     if not found:
         raise ValueError(f"{title}: the model must have a parameter, got {type(model).__name__}")
     return found

@@ -1,4 +1,4 @@
-"""What `load_state_dict` does beyond torch's: it looks first, loses no digits, and shares nothing."""
+"""What `load_state_dict` does beyond torch's: it looks first, loses no digits, shares nothing."""
 
 from __future__ import annotations
 

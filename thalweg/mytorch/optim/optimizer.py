@@ -47,8 +47,8 @@ class Optimizer(AveragedWeights):
     under torch's keys; `state_dict` has torch's form, with arrays for tensors.
 
     `decay_filter` says which parameters decay: "no_bias_norm" (weights of two or more axes, no
-    biases, no norms) or a predicate of (name, parameter); `spared` says which do not. `average=EMA(0.999)` or `SWA(...)` keeps an average
-    of the weights, in the same pass.
+    biases, no norms) or a predicate of (name, parameter); `spared` says which do not.
+    `average=EMA(0.999)` or `SWA(...)` keeps an average of the weights, in the same pass.
     """
 
     chain: ClassVar[Chain]
