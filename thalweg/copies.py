@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from thalweg.chain import Chain
+from thalweg.matching import pairs_of_names
 from thalweg.stages import EqualAverage, ExponentialAverage, Lookahead
 
 __all__ = ["AveragedWeights", "Border", "SlowWeights", "check_home", "itself"]
@@ -184,13 +185,14 @@ def _targets(opt: Border, model: Any, params: Sequence[Any]) -> list[Any]:
     title = f"{opt._chain.name}.load_averaged"
     names = [name for group in opt.param_groups for name in group.get("param_names", ())]
     if len(names) == len(params):
-        missing = [name for name in names if name not in named]
+        theirs_of = {own: theirs for theirs, own in pairs_of_names(list(named), names).items()}
+        missing = [name for name in names if name not in theirs_of]
         if missing:
             raise ValueError(
                 f"{title}: the model must have the optimizer's parameters; "
                 f"it lacks {', '.join(map(repr, missing))}"
             )
-        return [named[name] for name in names]
+        return [named[theirs_of[name]] for name in names]
     hint = "made from named_parameters(), the optimizer would find its own among them"
     if len(theirs) != len(params):
         raise ValueError(

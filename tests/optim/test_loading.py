@@ -108,6 +108,16 @@ def test_real_wrappers_are_seen_through():
     assert_same_state(compiled, saved)
 
 
+def test_averages_go_into_a_model_behind_another_wrapper():
+    net, other = (Sequential(Linear(2, 3), Linear(3, 2)) for _ in range(2))
+    wrapped = torch.nn.DataParallel(net)
+    opt = optim.AdamW(wrapped.named_parameters(), average=EMA(0.5))
+    walk(opt, 3)
+    opt.load_averaged(other)
+    with opt.averaged_weights():
+        assert_same(other.parameters(), net.parameters())
+
+
 def test_an_error_of_strict_names_the_wrapper():
     saved = at(1, behind("module"))
     opt = optim.AdamW([*named()[:2], ("head", Parameter(torch.ones(2)))])

@@ -217,5 +217,9 @@ def test_on_numpy_the_modules_are_asked_too():
     model = on_numpy.Sequential(on_numpy.LayerNorm((2, 2)), on_numpy.Linear(2, 2))
     opt = numpy_optim.AdamW(model, weight_decay=0.5, decay_filter="no_bias_norm")
     assert sorted(opt.spared[0]) == ["0.bias", "0.weight", "1.bias"]
+    by_names = numpy_optim.AdamW(model.named_parameters(), decay_filter="no_bias_norm")
+    assert sorted(by_names.spared[0]) == ["0.bias", "1.bias"]
+    opt.load_state_dict(by_names.state_dict())
+    assert sorted(opt.spared[0]) == ["0.bias", "0.weight", "1.bias"]
     with pytest.warns(UserWarning, match="^AdamW: a group has 'weigth_decay'.*'weight_decay'"):
         opt.add_param_group({"params": on_numpy.Linear(1, 1), "weigth_decay": 0.1})

@@ -53,7 +53,8 @@ class Adafactor(BaseOptimizer):
     Differs: as torch, eps1 is a lower bound where the paper adds it to g^2, lr stands for the
     paper's 0.01, and the decay is not in the paper. Not as torch, eps1=None is the precision of
     each parameter's own type (torch: of the first one's in the group, for all of them), an eps1
-    whose square is too small for its type still counts, and empty parameters are allowed.
+    whose square is too small for its type still counts, and empty parameters are allowed. By
+    position the order is torch's; that of transformers is (params, lr, eps, clip_threshold, ...).
     """
 
     # what the last step found, for the next one; not part of a copy

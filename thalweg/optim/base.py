@@ -200,7 +200,8 @@ class BaseOptimizer(torch.optim.Optimizer):
             own.load_state_dict(state_dict, strict)
             return
         title = f"{self._title}.load_state_dict"
-        check_form(title, state_dict)
+        if not isinstance(state_dict, Mapping):  # a hook may make one of another mapping
+            check_form(title, state_dict)
 
         def remember(_: Any, given: dict[str, Any]) -> dict[str, Any]:  # after the user's own hooks
             check_form(title, given)

@@ -17,8 +17,8 @@ from torch import Tensor
 from thalweg.matching import pairs_of_names
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.history import Gram, begin, combined, forget, inner, restart
-from thalweg.optim.loading import check_vectors, unshare
 from thalweg.optim.line_search import Number, Point
+from thalweg.optim.loading import check_form, check_vectors, unshare
 from thalweg.optim.objective import Objective, size_of
 from thalweg.settings import Setting
 
@@ -297,6 +297,7 @@ def _in_live_order(optimizer: torch.optim.Optimizer, given: dict[str, Any]) -> d
 
     Where they are not the same parameters, it is one without a history.
     """
+    check_form("LBFGS.load_state_dict", given)
     saved, live = given["param_groups"], optimizer.param_groups
     if not all(group.get("param_names") for group in (*saved, *live) if group["params"]):
         return given

@@ -73,8 +73,9 @@ def check_states(
                     )
             for key, shape in shapes.items():
                 _check_array(title, key, held.get(key), tuple(shape))
-            for key in numbers & held.keys():
-                _check_number(title, key, held[key])
+            for key in numbers:
+                if key in held:
+                    _check_number(title, key, held[key])
 
 
 def check_vectors(title: str, held: Mapping[str, Any], size: int) -> None:

@@ -75,7 +75,9 @@ class Muon(BaseOptimizer):
     Paper: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/; decay and s to match
     AdamW: Liu et al. 2025, arXiv:2502.16982.
     Differs: as torch, the momentum is an average where Jordan has a sum. Not as torch, bfloat16
-    parameters without nesterov keep their momentum; torch normalizes it in place.
+    parameters without nesterov keep their momentum; torch normalizes it in place. By position the
+    order is torch's; Jordan's had (params, lr, momentum, nesterov, ns_steps). A sharded matrix is
+    made whole on every process for its products.
     """
 
     def __init__(

@@ -15,7 +15,7 @@ from thalweg.chain import Chain, chain
 from thalweg.constructor import constructor
 from thalweg.copies import AveragedWeights, SlowWeights, check_home
 from thalweg.fuse import threads
-from thalweg.groups import check_filter, check_keys, decide, lots, spared
+from thalweg.groups import NO_BIAS_NORM, check_filter, check_keys, decide, lots, spared
 from thalweg.matching import by_name
 from thalweg.mytorch.nn import Module, Parameter
 from thalweg.mytorch.optim.memory import FORMATS, Layout, Turn, first_state, ready_gradient
@@ -217,6 +217,8 @@ class Optimizer(AveragedWeights):
         for mine, saved in zip(self.param_groups, loaded["param_groups"], strict=True):
             group = {**mine, **self._renamed(copy.deepcopy(dict(saved))), "params": mine["params"]}
             group |= {"param_names": mine["param_names"]} if "param_names" in mine else {}
+            if saved.get("decay_filter") == NO_BIAS_NORM == self.defaults["decay_filter"]:
+                group["decay_filter"] = mine["decay_filter"]
             groups.append(group)
         other = copy.copy(self)  # to be checked before this one changes
         other._take(title, groups, loaded)
