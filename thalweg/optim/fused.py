@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from operator import is_
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn import Module
-from torch.optim.optimizer import ParamsT
 
-from thalweg.averaging import Average, averaging, check_average, plain
+from thalweg.averaging import averaging, check_average, plain
 from thalweg.chain import Chain, Slot, chain
 from thalweg.constructor import constructor
 from thalweg.copies import AveragedWeights, SlowWeights, check_home
@@ -21,6 +19,7 @@ from thalweg.optim import (
     team,  # noqa: F401  (kernels on torch's threads)
     tensors,  # noqa: F401  (the reference engine on torch's tensors)
 )
+from thalweg.optim.arguments import EXTRAS, FLAGS, TYPES
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.layout import Layout, Seen, look
 from thalweg.optim.states import STATE_TYPES, NewStates, number_type
@@ -29,28 +28,6 @@ from thalweg.rule import Declared, Rule
 from thalweg.stages import Lookahead, Maximize
 
 __all__ = ["FusedOptimizer", "optimizer"]
-
-# accepted by every class and kept in its groups, as torch's own classes have them
-FLAGS: dict[str, Any] = {
-    "foreach": None,
-    "capturable": False,
-    "differentiable": False,
-    "fused": None,
-}
-# what torch's do not have
-EXTRAS: dict[str, Any] = {"state_dtype": "param", "decay_filter": None, "average": None}
-# of the arguments, for programs that read annotations
-TYPES: dict[str, Any] = {
-    "params": ParamsT | Module,
-    "number": float | Tensor,
-    "foreach": bool | None,
-    "capturable": bool,
-    "differentiable": bool,
-    "fused": bool | None,
-    "state_dtype": Literal[STATE_TYPES],
-    "decay_filter": Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None,
-    "average": Average | None,
-}
 
 
 class FusedOptimizer(AveragedWeights, BaseOptimizer):
