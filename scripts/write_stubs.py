@@ -30,6 +30,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from torch import Tensor
+from torch.nn import Module
 from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
@@ -56,7 +57,7 @@ def _imports() -> str:
     for name in thalweg.optim.__all__:
         found = getattr(thalweg.optim, name)
         module = thalweg.optim.__name__ if inspect.ismodule(found) else found.__module__
-        if inspect.ismodule(found) or module.startswith("thalweg.optim."):
+        if inspect.ismodule(found) or (module.startswith("thalweg.") and module != "thalweg.optim"):
             written.setdefault(module, []).append(name)
     return "\n".join(f"from {m} import {', '.join(sorted(written[m]))}" for m in sorted(written))
 
@@ -76,7 +77,7 @@ def _order(name: str) -> tuple[int, str]:
 def _class(name: str) -> str:
     cls = getattr(thalweg.optim, name)
     bases = ", ".join(base.__name__ for base in cls.__bases__)
-    arguments = ["self", "params: ParamsT", *_arguments(cls)]
+    arguments = ["self", "params: ParamsT | Module", *_arguments(cls)]
     lines = [
         f"class {name}({bases}):",
         "    def __init__(",

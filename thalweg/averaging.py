@@ -27,9 +27,11 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
 class Average:
-    """A way to average weights: the stage that does it, and its settings."""
+    """A way to average weights: the stage that does it, and its settings.
+
+    It is no dataclass itself: of those, command lines take no subclass (`thalweg.averaging.EMA`).
+    """
 
     stage: ClassVar[type[Stage]]
     kind: ClassVar[str]

@@ -17,6 +17,8 @@ from thalweg.source import unknown
 
 __all__ = ["Chain", "Part", "Signature", "Slot", "chain", "named"]
 
+_MOST_SEEN = 256  # settings of groups, remembered as sound
+
 
 @dataclass(frozen=True)
 class _Wiring:
@@ -77,6 +79,8 @@ class Chain:
         self.measures = {name: m for name, m in measures if m.scope != "row"}
         switches = (s for part in self._wiring.switches for s, _ in part)
         self.asks_shape = any("shape" in s.takes for s in switches)
+        self._seen: set[tuple[Any, ...]] = set()  # settings of a group, found inside their ranges
+        self._last: tuple[Any, ...] = ()  # those found last
         self._check_needs()
         check_order(name, self.parts, self._default)
         self._asks_order = any(part.changes_g for part in self.parts[self._last_reader() :])
@@ -186,11 +190,15 @@ class Chain:
         shown = {name: self.settings[name].default for name in self.signature.shown}
         return {**shown, **self.fixed}
 
-    def check(self, group: Mapping[str, Any]) -> None:
-        """Raise ValueError or TypeError, naming the setting, for a group that is not acceptable."""
+    def check_ranges(self, group: Mapping[str, Any]) -> None:
+        """Raise ValueError or TypeError for a setting that is not acceptable by itself."""
         for name, s in self.settings.items():
             if name in group:
                 s.check(f"{self.name}: {name}", group[name])
+
+    def check(self, group: Mapping[str, Any]) -> None:
+        """Raise ValueError or TypeError, naming the setting, for a group that is not acceptable."""
+        self.check_ranges(group)
         for part, h in zip(self.parts, self.views(group), strict=True):
             try:
                 part.declared.check(h)
@@ -219,7 +227,7 @@ class Chain:
         """
         plain = {n: group.get(n, s.default) for n, s in self.settings.items()}
         if not as_tensors:
-            plain = {n: _plain(v, self.settings[n].default) for n, v in plain.items()}
+            plain = self._held(plain)
         plain |= self.fixed
         if spared:
             plain |= dict.fromkeys(self.spares, 0.0)
@@ -227,6 +235,31 @@ class Chain:
             SimpleNamespace(**{name: plain[public] for name, public in pairs})
             for pairs in self._wiring.settings
         ]
+
+    def _held(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings of a group as plain numbers, inside their ranges: a program may have edited
+        the group. Only what no step has seen is looked at closely."""
+        try:
+            plain = {n: _plain(v, self.settings[n].default) for n, v in given.items()}
+            seen = tuple(plain.values())
+            if seen in self._seen:
+                return plain
+        except (TypeError, ValueError, OverflowError):
+            self.check_ranges(given)  # says which
+            raise
+        for name, value, last in zip(plain, seen, self._last or [None] * len(seen), strict=True):
+            if value == last:
+                continue
+            one = self.settings[name]
+            if not (
+                type(value) is type(one.default) is float and one.accepts(value)
+            ):  # nearly always
+                one.check(f"{self.name}: {name}", value)
+        if len(self._seen) >= _MOST_SEEN:
+            self._seen.clear()
+        self._seen.add(seen)
+        self._last = seen
+        return plain
 
     def scalars(
         self,
@@ -376,15 +409,22 @@ def _plain(value: Any, default: Any) -> Any:
     """A setting as Python numbers: groups may hold tensors, and lists where torch has tuples."""
     if isinstance(default, tuple):
         return tuple(map(_float, value))
-    if isinstance(default, bool | str):
+    if isinstance(default, str):
         return value
-    return int(value) if isinstance(default, int) else _float(value)
+    if isinstance(default, bool):
+        return bool(value)
+    if not isinstance(default, int):
+        return _float(value)
+    number = value if type(value) is int else _float(value)
+    return int(number) if number % 1 == 0 else number  # a half is refused by name
 
 
 def _float(value: Any) -> float:
     """A number as a double; a tensor under autograd lets go of its history."""
     if type(value) is float:  # nearly always
         return value
+    if isinstance(value, str | bytes):
+        raise TypeError(f"{value!r} is no number")
     return float(value.detach() if hasattr(value, "detach") else value)
 
 

@@ -17,7 +17,14 @@ from thalweg.rule import Declared
 from thalweg.rules import RULES
 from thalweg.stages import Centralize, Decay, DecoupledDecay, Lookahead
 
-__all__ = ["OPTIMIZERS", "Registry"]
+__all__ = ["AUTHORS_ORDER", "OPTIMIZERS", "Registry"]
+
+# what follows `params` and `lr` in an author's own class, where it is another order than here
+AUTHORS_ORDER = {
+    "Ranger": "the author's ranger.py has alpha, k, N_sma_threshhold, betas, eps, weight_decay",
+    "Muon": "Jordan's has weight_decay, momentum or, before that, momentum, nesterov, ns_steps",
+    "Adafactor": "transformers' has eps, clip_threshold, decay_rate, beta1, weight_decay",
+}
 
 # the stage in front of a rule, by the kind of decay that the rule declares
 _DECAYS: dict[str, type[Declared]] = {
@@ -72,6 +79,8 @@ def _ranger() -> Chain:
     Paper: Wright 2019 (the combination); Liu et al. 2020, arXiv:1908.03265; Zhang et al.
     2019, arXiv:1907.08610; Yong et al. 2020, arXiv:2004.01461.
     Differs: not in torch. Follows the author's ranger.py; use_gc=False, ignored there, works.
+    By position the order is Adam's: (params, lr, betas, eps, weight_decay, alpha, k, ...) where
+    ranger.py has (params, lr, alpha, k, N_sma_threshhold, betas, eps, weight_decay, ...).
     """
     return chain(
         "Ranger",

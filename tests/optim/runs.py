@@ -53,7 +53,7 @@ def having(*settings: str) -> list[str]:
 
 def arrays_of(opt: torch.optim.Optimizer, p: Tensor) -> dict[str, Tensor]:
     """The states that one of ours keeps in the parameter's shape, without the numbers beside."""
-    keys = [slot.key for slot in opt.chain.slots]
+    keys = [slot.key for slot in opt._chain.slots]
     return {key: opt.state[p][key] for key in keys if key in opt.state[p]}
 
 

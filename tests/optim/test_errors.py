@@ -163,6 +163,49 @@ def test_an_unknown_keyword_is_a_type_error_with_a_suggestion(name, given, meant
         getattr(optim, name)(weights(), **{given: 1})
 
 
+ORDERS = [
+    (
+        "Ranger",
+        (1e-3, 0.5, 6),
+        r"betas must be 2 numbers, got 0\.5; .*takes betas, eps.*alpha, k, N_sm",
+    ),
+    (
+        "Ranger",
+        (1e-3, 0.5, 6, 5, (0.9, 0.99)),
+        "betas must.*ranger.py has alpha, k, .*: give them by keyword$",
+    ),
+    (
+        "Muon",
+        (0.02, 0.95, True, 5),
+        "momentum must be a number, got True; .*Jordan's has .* keyword$",
+    ),
+    (
+        "Adafactor",
+        (1e-3, (1e-30, 1e-3), 1.0, -0.8),
+        "beta2_decay must be .*transformers' has eps, cl",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "sentence"), ORDERS)
+def test_the_order_of_an_authors_class_is_told_from_ours(name, given, sentence):
+    with pytest.raises(TypeError, match=f"^{name}: {sentence}"):
+        getattr(optim, name)(weights([(2, 2)]), *given)
+
+
+def test_a_wrong_setting_by_keyword_says_nothing_of_orders():
+    with pytest.raises(TypeError, match=r"^Ranger: betas must be 2 numbers, got 0\.5$"):
+        optim.Ranger(weights(), 1e-3, betas=0.5)
+
+
+def test_on_numpy_it_is_told_too():
+    from thalweg.mytorch import nn
+    from thalweg.mytorch import optim as on_numpy
+
+    with pytest.raises(TypeError, match=r"ranger\.py has alpha, k, .*: give them by keyword$"):
+        on_numpy.Ranger(nn.Linear(2, 2), 1e-3, 0.5, 6)
+
+
 def test_too_many_arguments_are_a_type_error():
     with pytest.raises(TypeError, match="too many positional arguments"):
         optim.SGD(weights(), 0.1, 0.9, 0.0, 0.0, True, False)
@@ -300,13 +343,13 @@ def test_a_step_that_fails_moves_nothing(name):
 @pytest.mark.parametrize("at", [1, 4])
 @pytest.mark.parametrize("name", [n for n in having("betas") if n in COUNTING and n != "NAdam"])
 def test_a_step_that_fails_in_mid_run_keeps_what_the_steps_before_it_made(name, at):
-    """With such a beta the bias correction divides by zero, in torch as here."""
+    """With such a beta torch's bias correction divides by zero."""
     params, plain = weights(), weights()
     opt = ours(name, params)
     walk(opt, at)
     (group,) = opt.param_groups
     good, group["betas"] = group["betas"], (1.0, 0.9)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ValueError, match=rf"^{name}: betas\[0\] must be >= 0 and < 1, got 1\.0$"):
         walk(opt, 1, start=at)
     group["betas"] = good
     walk(opt, 3, start=at)

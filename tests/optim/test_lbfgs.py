@@ -355,10 +355,9 @@ def test_a_checkpoint_made_before_the_first_iteration_loads_both_ways():
         assert after.losses[-1] < after.losses[0]
 
 
-@SEARCHES
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 @pytest.mark.parametrize("at", [1, 3, 5])
-def test_a_loss_that_is_not_finite_does_what_it_does_in_torch(bad, at, settings):
+def test_with_a_fixed_step_a_loss_that_is_not_finite_does_what_it_does_in_torch(bad, at):
     def run(make):
         calls = [0]
 
@@ -367,7 +366,7 @@ def test_a_loss_that_is_not_finite_does_what_it_does_in_torch(bad, at, settings)
             return rosenbrock(x) * (bad if calls[0] == at else 1.0)
 
         start = Parameter(far_valley(6, torch.float64))
-        return Course(make, [start], function, history_size=4, **settings).walk(2)
+        return Course(make, [start], function, history_size=4).walk(2)
 
     have, want = run(LBFGS), run(torch.optim.LBFGS)
     torch.testing.assert_close(have.losses, want.losses, rtol=1e-6, atol=0, equal_nan=True)
@@ -681,7 +680,9 @@ def test_a_history_of_other_parameters_is_refused_before_anything_moves():
     start = Course(LBFGS, some(shapes=[(3, 4)]), several, **WOLFE).walk(2)
     params = some(shapes=[(5,)])
     run = Course(LBFGS, params, several, **WOLFE)
-    run.opt.load_state_dict(start.opt.state_dict())
+    with pytest.raises(ValueError, match=r"must hold tensors of 5 numbers, got a .* shape \(12,\)"):
+        run.opt.load_state_dict(start.opt.state_dict())
+    run.opt.state[params[0]].update(start.opt.state_dict()["state"][0])
     with pytest.raises(RuntimeError, match="history is of 12 numbers and the parameters have 5"):
         run.walk(1)
     assert_same(params, some(shapes=[(5,)]))
@@ -871,7 +872,8 @@ def test_other_names_are_an_error_or_a_new_history():
     run.opt = LBFGS(zip("bad", params, strict=True), **WOLFE)
     with pytest.raises(RuntimeError, match="missing in it: 'd'; unexpected in it: 'c'"):
         run.opt.load_state_dict(start.opt.state_dict())
-    run.opt.load_state_dict(start.opt.state_dict(), strict=False)
+    with pytest.warns(UserWarning, match="took the states of 2 of the optimizer's 3 parameters"):
+        run.opt.load_state_dict(start.opt.state_dict(), strict=False)
     run.walk(1)
     assert run.losses[-1] < run.losses[0]
     assert run.state["d"].numel() == sum(p.numel() for p in params)

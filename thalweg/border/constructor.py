@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
 
 from thalweg.chain import Chain
+from thalweg.optimizers import AUTHORS_ORDER
+from thalweg.settings import Setting
 from thalweg.source import unknown
 
-__all__ = ["constructor"]
+__all__ = ["by_keyword", "constructor"]
 
 
 def constructor(
@@ -17,24 +20,31 @@ def constructor(
     extras: Mapping[str, Any],
     by_position: Sequence[str],
     start: Callable[..., None],
+    types: Mapping[str, Any],
 ) -> Callable[..., None]:
     """An `__init__` with the chain's signature, for `help`, editors and error messages.
 
     `extras` are a border's own arguments with their defaults; those in `by_position` follow the
     chain's positional ones, the others are keyword-only. It ends in `start(self, **settings)`.
+    `types` are those of `params`, of a `number` and of the extras, for programs that read
+    annotations: command lines and configuration files are made of them.
     """
     kinds = inspect.Parameter
-    parameters = [
-        kinds("self", kinds.POSITIONAL_OR_KEYWORD),
-        kinds("params", kinds.POSITIONAL_OR_KEYWORD),
-    ]
     shown = {n: made.settings[n].default for n in made.signature.shown}
     defaults = {**shown, **extras}
     positional = [*made.signature.positional, *by_position]
     rest = [name for name in defaults if name not in positional]
-    parameters += [kinds(n, kinds.POSITIONAL_OR_KEYWORD, default=defaults[n]) for n in positional]
-    parameters += [kinds(n, kinds.KEYWORD_ONLY, default=defaults[n]) for n in rest]
-    signature = inspect.Signature(parameters)
+    annotations = {n: _type(made.settings[n], types["number"]) for n in shown}
+    annotations = {"params": types["params"], **annotations, **{n: types[n] for n in extras}}
+
+    def parameter(name: str, kind: Any, default: Any = kinds.empty) -> inspect.Parameter:
+        annotation = annotations.get(name, kinds.empty)
+        return kinds(name, kind, default=default, annotation=annotation)
+
+    parameters = [parameter(n, kinds.POSITIONAL_OR_KEYWORD) for n in ("self", "params")]
+    parameters += [parameter(n, kinds.POSITIONAL_OR_KEYWORD, defaults[n]) for n in positional]
+    parameters += [parameter(n, kinds.KEYWORD_ONLY, defaults[n]) for n in rest]
+    signature = inspect.Signature(parameters, return_annotation=None)
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         for alias, name in made.aliases.items():
@@ -50,9 +60,11 @@ def constructor(
         bound.apply_defaults()
         given = dict(bound.arguments)
         del given["self"]
-        start(self, **given, **made.fixed)
+        with by_keyword(made.name, positional[1:] if len(args) > 2 else []):
+            start(self, **given, **made.fixed)
 
     __init__.__signature__ = signature  # type: ignore[attr-defined]
+    __init__.__annotations__ = {**annotations, "return": None}
     return __init__
 
 
@@ -70,3 +82,26 @@ def _check_positions(
             raise TypeError(f"{name}: {twice} is given by position and by name; give it once")
     if not args and "params" not in kwargs:
         raise TypeError(f"{name}: it needs what to optimize, such as `model.parameters()`")
+
+
+@contextmanager
+def by_keyword(name: str, positional: Sequence[str]) -> Iterator[None]:
+    """Where settings behind `lr` were given by position and do not fit, say whose order differs."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if positional and name in AUTHORS_ORDER and " must be " in str(error):
+            raise type(error)(
+                f"{error}; by position {name} takes {', '.join(positional)} behind lr, and "
+                f"{AUTHORS_ORDER[name]}: give them by keyword"
+            ) from None
+        raise
+
+
+def _type(setting: Setting, number: Any) -> Any:
+    """The type of a setting: its default's, or a choice of words."""
+    if setting.choices:
+        return Literal[setting.choices]
+    if isinstance(setting.default, tuple):
+        return tuple[(number,) * len(setting.default)]  # type: ignore[misc]
+    return number if isinstance(setting.default, float) else type(setting.default)

@@ -9,19 +9,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
+from thalweg.border.matching import pairs_of_names
 from thalweg.chain import Chain
 from thalweg.stages import EqualAverage, ExponentialAverage, Lookahead
 
-__all__ = ["AveragedWeights", "Border", "SlowWeights", "check_home"]
+__all__ = ["AveragedWeights", "Border", "SlowWeights", "check_home", "itself"]
 
 
 class Border:
     """What an optimizer must be for its copies to be used."""
 
-    chain: ClassVar[Chain]
+    chain: ClassVar[Chain]  # as it was declared
+    _chain: Chain  # with the average behind it, if this optimizer keeps one
     param_groups: Any
     state: Any
-    _swapped: str = ""
+    _swapped: str
 
     def _kept(self, p: Any) -> Any:
         """A copy of a parameter's value."""
@@ -34,6 +36,13 @@ class Border:
     def _wide(self, value: Any) -> Any:
         """The value of a parameter or a state, in a type to compute with."""
         raise NotImplementedError
+
+
+def itself(opt: Any) -> Any:
+    """The optimizer, where a wrapper made at run time out of its class calls a method as its own:
+    what it would write to itself, the optimizer would not see."""
+    own = getattr(opt, "_itself", None)
+    return opt if own is None else own()
 
 
 class SlowWeights(Border):
@@ -105,8 +114,8 @@ class AveragedWeights(Border):
         for (p, _), target in zip(pairs, targets, strict=True):
             if target.shape != p.shape:
                 raise ValueError(
-                    f"{self.chain.name}.load_averaged: the model's parameters must have the shapes "
-                    f"of the optimizer's, got {tuple(target.shape)} for {tuple(p.shape)}"
+                    f"{self._chain.name}.load_averaged: the model's parameters must have the "
+                    f"shapes of the optimizer's, got {tuple(target.shape)} for {tuple(p.shape)}"
                 )
         for (p, average), target in zip(pairs, targets, strict=True):
             self._put(target, self._wide(p if average is None else average))
@@ -116,7 +125,7 @@ def check_home(opt: Border) -> None:
     """Raise if the parameters hold other values than their own."""
     if opt._swapped:
         raise RuntimeError(
-            f"{opt.chain.name}: step() was called inside `with {opt._swapped}`; "
+            f"{opt._chain.name}: step() was called inside `with {opt._swapped}`; "
             "leave the block first, so that the weights are back"
         )
 
@@ -127,12 +136,13 @@ def _swapped(opt: Border, block: str, pairs: Iterable[tuple[Any, Any]]) -> Itera
 
     `block` is what the user wrote behind `with`; the same block inside itself changes nothing.
     """
+    opt = itself(opt)
     if opt._swapped == block:
         yield
         return
     if opt._swapped:
         raise RuntimeError(
-            f"{opt.chain.name}: {block} was called inside `with {opt._swapped}`; "
+            f"{opt._chain.name}: {block} was called inside `with {opt._swapped}`; "
             "leave that block first"
         )
     kept = [(p, opt._kept(p), other) for p, other in pairs]
@@ -149,11 +159,11 @@ def _swapped(opt: Border, block: str, pairs: Iterable[tuple[Any, Any]]) -> Itera
 
 def _slow(opt: Border) -> Iterator[tuple[Any, Any, float]]:
     """Every parameter that has slow weights, with them and its alpha."""
-    slots = [slot for slot in opt.chain.slots if issubclass(slot.part.declared, Lookahead)]
+    slots = [slot for slot in opt._chain.slots if issubclass(slot.part.declared, Lookahead)]
     for group in opt.param_groups:
-        views = opt.chain.views(group)
+        views = opt._chain.views(group)
         for slot in slots:
-            alpha = views[opt.chain.parts.index(slot.part)].alpha
+            alpha = views[opt._chain.parts.index(slot.part)].alpha
             for p in group["params"]:
                 if slot.key in opt.state.get(p, {}):
                     yield p, opt.state[p][slot.key], alpha
@@ -162,10 +172,10 @@ def _slow(opt: Border) -> Iterator[tuple[Any, Any, float]]:
 def _averages(opt: Border) -> list[tuple[Any, Any]]:
     """Every parameter with its average; None where there is none yet."""
     kinds = (ExponentialAverage, EqualAverage)
-    slots = [slot for slot in opt.chain.slots if issubclass(slot.part.declared, kinds)]
+    slots = [slot for slot in opt._chain.slots if issubclass(slot.part.declared, kinds)]
     if not slots:
         raise RuntimeError(
-            f"{opt.chain.name} keeps no average; make it with average=EMA(...) or average=SWA(...)"
+            f"{opt._chain.name} keeps no average; make it with average=EMA(...) or average=SWA(...)"
         )
     part = slots[-1].part
     counter = part.declared.declaration.scalar_states.get("n_averaged")
@@ -183,16 +193,17 @@ def _targets(opt: Border, model: Any, params: Sequence[Any]) -> list[Any]:
     theirs = list(named.values())
     if {id(p) for p in params} <= {id(p) for p in theirs}:
         return list(params)
-    title = f"{opt.chain.name}.load_averaged"
+    title = f"{opt._chain.name}.load_averaged"
     names = [name for group in opt.param_groups for name in group.get("param_names", ())]
     if len(names) == len(params):
-        missing = [name for name in names if name not in named]
+        theirs_of = {own: theirs for theirs, own in pairs_of_names(list(named), names).items()}
+        missing = [name for name in names if name not in theirs_of]
         if missing:
             raise ValueError(
                 f"{title}: the model must have the optimizer's parameters; "
                 f"it lacks {', '.join(map(repr, missing))}"
             )
-        return [named[name] for name in names]
+        return [named[theirs_of[name]] for name in names]
     hint = "made from named_parameters(), the optimizer would find its own among them"
     if len(theirs) != len(params):
         raise ValueError(

@@ -1,20 +1,38 @@
-"""Parameter groups, as every border has them: decay filters, and loading by name.
+"""Parameter groups, as every border has them: decay filters, and keys that are nobody's.
 
 A parameter is whatever has a `shape`; a group is a mapping with `params` and settings.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Mapping, Sequence
+import difflib
+import functools
+import re
+import warnings
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["NO_BIAS_NORM", "Lot", "by_name", "check_filter", "decide", "lots"]
+__all__ = [
+    "NO_BIAS_NORM",
+    "Lot",
+    "NoBiasNorm",
+    "check_filter",
+    "check_keys",
+    "decide",
+    "lots",
+    "no_bias_norm",
+    "spared",
+]
 
 NO_BIAS_NORM = "no_bias_norm"
 
 Group = Mapping[str, Any]
+
+# what torch, its schedulers and frameworks keep in groups beside an optimizer's settings
+ELSEWHERE = {"params", "param_names", "name", "initial_lr", "max_lr", "min_lr", "base_lr", "swa_lr"}
+ELSEWHERE |= {"lr_scale", "lr_mult", "decay_mult", "wd_mult", "base_momentum", "max_momentum"}
+ELSEWHERE |= {"foreach", "fused", "capturable", "differentiable", "layer_name", "layer_decay"}
 
 
 @dataclass(frozen=True)
@@ -40,36 +58,118 @@ def lots(title: str, param_groups: Sequence[Group]) -> list[Lot]:
     return found
 
 
+def spared(title: str, group: Group) -> list[Any]:
+    """The parameters of a group that do not decay: their names, or else their places in it."""
+    if group.get("decay_filter") is None:
+        return []
+    decays = _decays(title, group)
+    shown = group.get("param_names") or range(len(decays))
+    return [one for one, d in zip(shown, decays, strict=True) if not d]
+
+
+class NoBiasNorm:
+    """A decay filter that has looked at a model's modules: see `no_bias_norm`."""
+
+    def __init__(self, model: Any) -> None:
+        owners = dict(model.named_modules())
+        self._known = {
+            id(p): (p, _is_weight(name, p) and not _is_norm(owners.get(name.rpartition(".")[0])))
+            for name, p in model.named_parameters()
+        }
+
+    def __call__(self, name: str, p: Any) -> bool:
+        if id(p) not in self._known:
+            what = repr(name) if name else f"a parameter of shape {tuple(p.shape)}"
+            raise ValueError(
+                f"no_bias_norm(model): {what} is not one of the model's parameters; it must be "
+                "given the model that the optimizer moves"
+            )
+        return self._known[id(p)][1]
+
+
+def no_bias_norm(model: Any) -> NoBiasNorm:
+    """Give a `decay_filter` that spares a model's biases, its norms and all without two axes.
+
+        AdamW(params, weight_decay=0.1, decay_filter=no_bias_norm(model))
+
+    It asks the modules: whatever belongs to one that is a norm (`LayerNorm`, `BatchNorm2d`, a class
+    of your own whose name ends in Norm), of however many axes, does not decay. Embeddings do. It
+    needs no names, so that a program which hands over bare parameters can take it; an optimizer
+    made from the model itself, `AdamW(model, decay_filter="no_bias_norm")`, does the same. The word
+    alone goes by axes and names: `norm.weight`, `ln_1.weight`, `bias`.
+    """
+    if not (hasattr(model, "named_modules") and hasattr(model, "named_parameters")):
+        raise TypeError(f"no_bias_norm: model must be a module, got {type(model).__name__}")
+    return NoBiasNorm(model)
+
+
 def check_filter(title: str, value: Any) -> None:
     """Raise for a decay filter that is none."""
-    if not (value is None or value == NO_BIAS_NORM or callable(value) or _is_decided(value)):
+    if hasattr(value, "named_modules"):
+        raise TypeError(
+            f"{title}: decay_filter must be None, {NO_BIAS_NORM!r} or a predicate, got a "
+            f"{type(value).__name__}; its norms are known to decay_filter=no_bias_norm(model)"
+        )
+    if not (value is None or _is_word(value) or callable(value) or _is_decided(value)):
         raise ValueError(
             f"{title}: decay_filter must be None, {NO_BIAS_NORM!r} or a predicate of (name, "
             f"parameter) that says which parameters decay, got {value!r}"
         )
 
 
-def decide(title: str, group: dict[str, Any]) -> None:
-    """Replace a predicate by what it says of each parameter: a state_dict cannot hold functions."""
+def decide(title: str, group: dict[str, Any], model: Any = None) -> None:
+    """Replace a predicate by what it says of each parameter: a state_dict cannot hold functions.
+
+    Where the parameters were given as a model, the word is decided by its modules, too.
+    """
     decays: Callable[[str, Any], bool] | Any = group.get("decay_filter")
+    if model is not None and _is_word(decays):
+        decays = no_bias_norm(model)
     if callable(decays):
         names = group.get("param_names")
         if names is None:
-            raise ValueError(
-                f"{title}: a predicate as decay_filter needs the parameters' names; make the "
-                "optimizer from model.named_parameters()"
-            )
+            if not isinstance(decays, NoBiasNorm):
+                raise ValueError(
+                    f"{title}: a predicate as decay_filter needs the parameters' names; make the "
+                    "optimizer from model.named_parameters(), or, where the parameters come "
+                    f"without names, take decay_filter={NO_BIAS_NORM!r} or no_bias_norm(model)"
+                )
+            names = [""] * len(group["params"])
         pairs = zip(names, group["params"], strict=True)
         group["decay_filter"] = [bool(decays(name, p)) for name, p in pairs]
+
+
+def check_keys(title: str, given: Iterable[str], settings: Collection[str]) -> None:
+    """Warn of keys that are nearly a setting: no rule reads them, so it must be a slip."""
+    for key in given:
+        meant = _meant(key, tuple(settings))
+        if meant is not None:
+            warnings.warn(
+                f"{title}: a group has {key!r}, which no setting is called, did you mean "
+                f"{meant!r}? It is kept, and nothing reads it",
+                stacklevel=4,
+            )
+
+
+@functools.lru_cache(maxsize=1024)
+def _meant(key: Any, settings: tuple[str, ...]) -> str | None:
+    """The setting that a key nearly is."""
+    if not isinstance(key, str) or key in settings or key in ELSEWHERE:
+        return None
+    for meant in difflib.get_close_matches(key.lower(), settings, 1, cutoff=0.85):
+        # a setting with another word before or behind it is some program's own
+        if meant not in key or len(key) - len(meant) < 3:
+            return meant
+    return None
 
 
 def _decays(title: str, group: Group) -> list[bool]:
     """Whether each parameter of a group decays."""
     decays, params = group["decay_filter"], list(group["params"])
-    if decays == NO_BIAS_NORM:
+    if _is_word(decays):
         names = group.get("param_names") or [""] * len(params)
         return [
-            len(p.shape) > 1 and name.rpartition(".")[2] != "bias"
+            _is_weight(name, p) and not _names_norm(name)
             for name, p in zip(names, params, strict=True)
         ]
     if not _is_decided(decays) or len(decays) != len(params):
@@ -80,90 +180,43 @@ def _decays(title: str, group: Group) -> list[bool]:
     return list(map(bool, decays))
 
 
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and value == NO_BIAS_NORM
+
+
 def _is_decided(value: Any) -> bool:
     return isinstance(value, list | tuple) and all(isinstance(v, bool) for v in value)
 
 
-def by_name(
-    title: str,
-    loaded: dict[str, Any],
-    groups: Sequence[Group],
-    held: Mapping[Any, Any],
-    strict: bool,
-) -> dict[str, Any]:
-    """A loaded state_dict in the order of the live groups, if both sides have names.
+def _is_weight(name: str, p: Any) -> bool:
+    """Whether a parameter is no bias, and has two axes or more."""
+    return len(p.shape) > 1 and not _names_bias(name)
 
-    torch goes by position and gives a reordered parameter another one's momentum
-    (pytorch#1489). Each live group takes the settings of the saved group with the same names, or
-    else of the one in its place. With `strict`, the names on both sides must be the same; without
-    it, a parameter that the file lacks keeps the state it has in `held`.
+
+@functools.lru_cache(maxsize=1 << 14)
+def _names_bias(name: str) -> bool:
+    """`bias`, `in_proj_bias`, `bias_hh_l0`, `relative_position_bias_table`."""
+    return "bias" in _words(name.rpartition(".")[2])
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _names_norm(name: str) -> bool:
+    """Whether a parameter's module is called as norms are: `norm`, `ln_1`, `LayerNorm`, `norms.0`.
+
+    A norm may be called otherwise, as those of a Sequential are: then only a model tells.
     """
-    saved = loaded["param_groups"]
-    if not (_are_named(groups) and _are_named(saved)):
-        return loaded
-    place = {name: (group, i) for group in saved for i, name in enumerate(group["param_names"])}
-    live = {name for group in groups for name in group["param_names"]}
-    if strict and live != place.keys():
-        raise RuntimeError(
-            f"{title}.load_state_dict: the file must hold the optimizer's own parameters; "
-            f"missing in it: {_listed(live - place.keys())}; "
-            f"unexpected in it: {_listed(place.keys() - live)}; strict=False takes what fits"
-        )
-    state: dict[Any, Any] = {}
-    taken: list[dict[str, Any]] = []
-    for i, group in enumerate(groups):
-        names, first = list(group["param_names"]), sum(len(one["params"]) for one in taken)
-        twin = dict(_twin(set(names), i, groups, saved) or group)
-        twin["params"] = list(range(first, first + len(names)))
-        twin["param_names"] = names
-        if isinstance(twin.get("decay_filter"), list | tuple):  # one truth value per parameter
-            twin["decay_filter"] = _reordered_filter(names, place, group)
-        taken.append(twin)
-        for number, name, p in zip(itertools.count(first), names, group["params"], strict=False):
-            owner, at = place.get(name, (None, 0))
-            if owner is None and p in held:
-                state[number] = held[p]
-            elif owner is not None and owner["params"][at] in loaded["state"]:
-                state[number] = loaded["state"][owner["params"][at]]
-    numbered = {number for group in saved for number in group["params"]}
-    state |= {key: held for key, held in loaded["state"].items() if key not in numbered}
-    return {**loaded, "state": state, "param_groups": taken}
+    *path, _ = ["", *name.split(".")]
+    if path[-1].isdigit():  # one of several
+        return _words(path[-2])[-1:] in (["norms"], ["layernorms"])
+    last = _words(path[-1])[-1:]
+    return last in (["ln"], ["bn"], ["gn"]) or bool(last and last[0].endswith("norm"))
 
 
-def _are_named(groups: Sequence[Group]) -> bool:
-    """Whether every group has a name for each parameter, and no two have the same."""
-    names = [group.get("param_names") for group in groups]
-    if any(n is None or len(n) != len(g["params"]) for n, g in zip(names, groups, strict=True)):
-        return False
-    flat = [name for of_group in names for name in of_group or ()]
-    return len(set(flat)) == len(flat)
+def _words(text: str) -> list[str]:
+    """The words of a name; one letter is none, nor is a number."""
+    return re.findall(r"[a-z]{2,}", text.lower())
 
 
-def _twin(
-    names: set[str], index: int, groups: Sequence[Group], saved: Sequence[Group]
-) -> Group | None:
-    """The saved group whose settings a live one takes."""
-    for group in saved:
-        if names and set(group["param_names"]) == names:
-            return group
-    if len(saved) == len(groups):
-        return saved[index]
-    return next((group for group in saved if names & set(group["param_names"])), None)
-
-
-def _reordered_filter(
-    names: Sequence[str], place: Mapping[str, tuple[Group, int]], group: Group
-) -> list[bool]:
-    """A saved decay filter by name; what the file does not know keeps the live group's."""
-    own = group.get("decay_filter")
-    found = []
-    for i, name in enumerate(names):
-        saved, at = place.get(name, ({}, 0))
-        decays = saved.get("decay_filter")
-        values, position = (decays, at) if isinstance(decays, list | tuple) else (own, i)
-        found.append(bool(values[position]) if isinstance(values, list | tuple) else True)
-    return found
-
-
-def _listed(names: set[str]) -> str:
-    return ", ".join(map(repr, sorted(names))) or "none"
+def _is_norm(module: Any) -> bool:
+    """Whether a module is a norm by its class or one that it is derived from."""
+    return any(re.search(r"norm(\dd)?$", kind.__name__.lower()) for kind in type(module).__mro__)

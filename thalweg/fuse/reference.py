@@ -36,7 +36,7 @@ def reduce(plan: Plan, name: str, arrays: Values, numbers: Values, static: Value
         for own, m in part.declared.declaration.measures.items():
             if part.qualified(own) == name:
                 value = double(run.measured(part, own))
-                return (value * value if m.reduction == "norm" else value).sum()
+                return _of_all((value * value if m.reduction == "norm" else value).sum())
         run.part(part)
     raise KeyError(name)
 
@@ -46,6 +46,11 @@ def finish(reduction: str, total: Any, count: int) -> Any:
     if reduction == "norm":
         return sqrt(total)
     return total / count if reduction == "mean" else total
+
+
+def _of_all(total: Any) -> Any:
+    """A sum over a whole tensor: of one shared out over processes, each has summed its part."""
+    return total.full_tensor() if hasattr(total, "full_tensor") else total
 
 
 class _Run:

@@ -17,6 +17,7 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError(sentence, name="torch") from None
 from torch.optim import Optimizer
 
+from thalweg.border.groups import no_bias_norm
 from thalweg.optim import lr_scheduler, swa_utils
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.fused import FusedOptimizer, optimizer
@@ -33,6 +34,7 @@ __all__ = [
     "Muon",
     "Optimizer",
     "lr_scheduler",
+    "no_bias_norm",
     "optimizer",
     "swa_utils",
     *OPTIMIZERS,

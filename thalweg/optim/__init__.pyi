@@ -4,11 +4,13 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from torch import Tensor
+from torch.nn import Module
 from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
 from thalweg.averaging import Average
 from thalweg.border.copies import SlowWeights
+from thalweg.border.groups import no_bias_norm
 from thalweg.optim import lr_scheduler, swa_utils
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.fused import FusedOptimizer, optimizer
@@ -39,6 +41,7 @@ __all__ = [
     "Rprop",
     "SparseAdam",
     "lr_scheduler",
+    "no_bias_norm",
     "optimizer",
     "swa_utils",
 ]
@@ -46,7 +49,7 @@ __all__ = [
 class ASGD(FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 0.01,
         lambd: float | Tensor = 0.0001,
         alpha: float | Tensor = 0.75,
@@ -66,7 +69,7 @@ class ASGD(FusedOptimizer):
 class AdaBelief(FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 0.001,
         betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps: float | Tensor = 1e-16,
@@ -86,7 +89,7 @@ class AdaBelief(FusedOptimizer):
 class Adadelta(FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 1.0,
         rho: float | Tensor = 0.9,
         eps: float | Tensor = 1e-06,
@@ -105,7 +108,7 @@ class Adadelta(FusedOptimizer):
 class Adagrad(FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 0.01,
         lr_decay: float | Tensor = 0.0,
         weight_decay: float | Tensor = 0.0,
@@ -125,7 +128,7 @@ class Adagrad(FusedOptimizer):
 class Adam(FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 0.001,
         betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps: float | Tensor = 1e-08,
@@ -146,7 +149,7 @@ class Adam(FusedOptimizer):
 class AdamW(FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 0.001,
         betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps: float | Tensor = 1e-08,
@@ -166,7 +169,7 @@ class AdamW(FusedOptimizer):
 class Adamax(FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 0.002,
         betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps: float | Tensor = 1e-08,
@@ -185,7 +188,7 @@ class Adamax(FusedOptimizer):
 class Lion(FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 0.0001,
         betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.99),
         weight_decay: float | Tensor = 0.0,
@@ -203,7 +206,7 @@ class Lion(FusedOptimizer):
 class NAdam(FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 0.002,
         betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps: float | Tensor = 1e-08,
@@ -224,7 +227,7 @@ class NAdam(FusedOptimizer):
 class RAdam(FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 0.001,
         betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps: float | Tensor = 1e-08,
@@ -244,7 +247,7 @@ class RAdam(FusedOptimizer):
 class RMSprop(FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 0.01,
         alpha: float | Tensor = 0.99,
         eps: float | Tensor = 1e-08,
@@ -265,7 +268,7 @@ class RMSprop(FusedOptimizer):
 class Ranger(SlowWeights, FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 0.001,
         betas: tuple[float | Tensor, float | Tensor] = (0.95, 0.999),
         eps: float | Tensor = 1e-05,
@@ -292,7 +295,7 @@ class Ranger(SlowWeights, FusedOptimizer):
 class Rprop(FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 0.01,
         etas: tuple[float | Tensor, float | Tensor] = (0.5, 1.2),
         step_sizes: tuple[float | Tensor, float | Tensor] = (1e-06, 50.0),
@@ -310,7 +313,7 @@ class Rprop(FusedOptimizer):
 class SGD(FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 0.001,
         momentum: float | Tensor = 0.0,
         dampening: float | Tensor = 0.0,
@@ -330,7 +333,7 @@ class SGD(FusedOptimizer):
 class SparseAdam(FusedOptimizer):
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | Module,
         lr: float | Tensor = 0.001,
         betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps: float | Tensor = 1e-08,

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection
+import weakref
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, overload
 
 import torch
 from torch import Tensor
+from torch.nn import Module
 
-from thalweg.border.groups import by_name, decide
+from thalweg.border.copies import itself
+from thalweg.border.groups import NO_BIAS_NORM, check_keys, decide, spared
+from thalweg.border.matching import by_name
 from thalweg.fuse.whole import Turn
-from thalweg.optim.loading import restore_types
+from thalweg.optim.loading import (
+    check_form,
+    check_states,
+    fits_in_number,
+    restore_types,
+    unshare,
+)
 from thalweg.optim.memory.states import narrowed
 
 if TYPE_CHECKING:
@@ -61,12 +71,41 @@ def _once(plain: Callable[..., Any], hooked: Callable[..., Any]) -> Callable[...
 
 class BaseOptimizer(torch.optim.Optimizer):
     """A `torch.optim.Optimizer` whose subclass says what a step does (`_update`), what settings it
-    accepts (`_check`) and what a group of an old checkpoint lacks (`_complete`)."""
+    accepts (`_check`) and what a group of an old checkpoint lacks (`_complete`).
+
+    What an optimizer keeps of its own is in no class attribute: a wrapper class made at run time
+    out of ours (Lightning, Fabric) forwards what the class lacks, and would find that first.
+    """
 
     _turn: Turn
-    _is_traced = False
-    _predicate: Callable[[str, Tensor], bool] | None = None
-    _loading: dict[str, Any] | None = None
+    _is_traced: bool
+    _predicate: Callable[[str, Tensor], bool] | None
+    _loading: dict[str, Any] | None
+    _itself: weakref.ref[
+        BaseOptimizer
+    ]  # the optimizer, for a wrapper that calls our methods as its own
+
+    def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
+        self._begin()
+        super().__init__([{"params": params}] if isinstance(params, Module) else params, defaults)
+        self._keep_predicate()
+
+    def _begin(self) -> None:
+        """What an optimizer keeps of its own and no file holds, as it is before it is used."""
+        begun = {"_is_traced": False, "_predicate": None, "_loading": None, "_swapped": ""}
+        for name, value in begun.items():
+            vars(self).setdefault(name, value)
+        self._itself = weakref.ref(self)
+
+    @property
+    def spared(self) -> list[list[Any]]:
+        """What the decay filter spares: of each group the names, or else the places in it."""
+        return [spared(self._title, group) for group in self.param_groups]
+
+    @property
+    def _title(self) -> str:
+        """The user's name for this class, for errors."""
+        return type(itself(self)).__name__
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         made = super().__new__(cls)
@@ -77,9 +116,19 @@ class BaseOptimizer(torch.optim.Optimizer):
         """Raise ValueError or TypeError for settings that are not acceptable."""
         raise NotImplementedError
 
+    def _check_loaded(self, settings: dict[str, Any]) -> None:
+        """The same for the settings of a group that comes from a file."""
+        self._check(settings)
+
     def _complete(self, group: dict[str, Any]) -> None:
         """Fill in what a group loaded from a file lacks."""
         raise NotImplementedError
+
+    def _wanted(
+        self, p: Tensor, group: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Sequence[int]], Collection[str]]:
+        """Of a loaded state: the shape of each array, and the keys that no step could replace."""
+        return {}, ()
 
     def _with_own(self, loaded: dict[str, Any]) -> dict[str, Any]:
         """A loaded state_dict with what torch's classes do not have, where it lacks it."""
@@ -105,25 +154,35 @@ class BaseOptimizer(torch.optim.Optimizer):
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group; settings it does not name are those the optimizer was made with."""
+        model = None
         if isinstance(param_group, dict):
             param_group = {**self._filter_of_others(param_group), **self._renamed(param_group)}
+            if isinstance(param_group.get("params"), Module):
+                model = param_group["params"]
+                param_group["params"] = _named(self._title, model)
             self._check({**self.defaults, **param_group})
+            self._check_keys(param_group)
         super().add_param_group(param_group)
         try:
-            decide(type(self).__name__, self.param_groups[-1])
+            decide(self._title, self.param_groups[-1], model)
         except BaseException:
             self.param_groups.pop()
             raise
 
+    def _check_keys(self, group: Mapping[str, Any]) -> None:
+        """Warn, once, of keys that are nearly one of a setting."""
+        new = [key for key in group if not any(key in other for other in self.param_groups)]
+        check_keys(self._title, new, self.defaults)
+
     def _filter_of_others(self, param_group: dict[str, Any]) -> dict[str, Any]:
         """The predicate that the optimizer was made with, for a group that brings none."""
-        if "decay_filter" in param_group or callable(self.defaults.get("decay_filter")):
+        if "decay_filter" in param_group or self.defaults.get("decay_filter") is not None:
             return {}
         if self._predicate is not None:
             return {"decay_filter": self._predicate}
         if any(isinstance(group.get("decay_filter"), list) for group in self.param_groups):
             raise ValueError(
-                f"{type(self).__name__}: a new group needs its own decay_filter; the predicate "
+                f"{self._title}: a new group needs its own decay_filter; the predicate "
                 "that the optimizer was made with is lost in copies and files"
             )
         return {}
@@ -201,13 +260,27 @@ class BaseOptimizer(torch.optim.Optimizer):
 
         Where both sides have the parameters' names, states go by name, whatever the order; with
         `strict`, a name missing on either side is an error, without it what fits is loaded and the
-        rest stays. A state in a wider type than its parameter keeps it; torch would narrow it.
+        rest stays, with a warning; words that DistributedDataParallel or torch.compile put into
+        names are seen through. A state in a wider type than its parameter keeps it; torch would
+        narrow it. States are copies, and nothing changes where something does not fit.
         """
 
+        own = itself(self)
+        if own is not self:
+            own.load_state_dict(state_dict, strict)
+            return
+        title = f"{self._title}.load_state_dict"
+        if not isinstance(state_dict, Mapping):  # a hook may make one of another mapping
+            check_form(title, state_dict)
+
         def remember(_: Any, given: dict[str, Any]) -> dict[str, Any]:  # after the user's own hooks
-            named = by_name(type(self).__name__, given, self.param_groups, self.state, strict)
-            self._loading = self._with_own(named)
-            return self._loading
+            check_form(title, given)
+            named = by_name(self._title, given, self.param_groups, self.state, strict)
+            if fits_in_number(self.param_groups, named):
+                named = self._with_own(self._with_decided(named))
+                self._check_all(title, named)
+            self._loading = named
+            return named
 
         handle = self.register_load_state_dict_pre_hook(remember)
         try:
@@ -216,9 +289,44 @@ class BaseOptimizer(torch.optim.Optimizer):
             handle.remove()
             self._loading = None
 
+    def _with_decided(self, loaded: dict[str, Any]) -> dict[str, Any]:
+        """A file that has the word for its filter leaves it as the model's modules decided it."""
+        if self.defaults.get("decay_filter") != NO_BIAS_NORM:
+            return loaded
+        groups = [
+            {**saved, "decay_filter": mine["decay_filter"]}
+            if saved.get("decay_filter") == NO_BIAS_NORM
+            else saved
+            for saved, mine in zip(loaded["param_groups"], self.param_groups, strict=True)
+        ]
+        return {**loaded, "param_groups": groups}
+
+    def _check_all(self, title: str, loaded: dict[str, Any]) -> None:
+        """Raise for settings and states that no step could take, before anything changes."""
+        for saved, mine in zip(loaded["param_groups"], self.param_groups, strict=True):
+            settings = self._renamed({k: v for k, v in saved.items() if k != "params"})
+            try:
+                self._check_loaded({**self.defaults, **settings})
+                spared(self._title, {**saved, "params": mine["params"]})
+            except (TypeError, ValueError) as error:
+                words = str(error).removeprefix(f"{self._title}: ")
+                raise type(error)(f"{title}: {words}") from None
+            check_keys(title, [key for key in settings if key not in mine], self.defaults)
+        check_states(title, self.param_groups, loaded, self._numbers, self._wanted)
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
+        self._begin()
         for group in self.param_groups:
             self._complete(group)
         if self._loading is not None:
             restore_types(self.param_groups, self.state, self._loading, self._numbers)
+            unshare(self.state, self._loading["state"])
+
+
+def _named(title: str, model: Module) -> list[tuple[str, Tensor]]:
+    """A model's parameters with their names."""
+    found: list[tuple[str, Tensor]] = list(model.named_parameters())
+    if not found:
+        raise ValueError(f"{title}: the model must have a parameter, got {type(model).__name__}")
+    return found

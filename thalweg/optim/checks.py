@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from thalweg.optim.memory.reach import as_complex_as
 from thalweg.settings import Setting
 
 __all__ = ["check_ranges", "refuse"]
@@ -43,6 +44,7 @@ def refuse(title: str, params: Sequence[Tensor], grads: Sequence[Tensor]) -> Non
     for p, g in zip(params, grads, strict=True):
         if p.is_complex():
             raise RuntimeError(f"{title} does not support complex parameters")
+        as_complex_as(title, p, g)
         if g.layout != torch.strided:
             raise RuntimeError(f"{title} does not support sparse gradients")
         if not p.is_floating_point():

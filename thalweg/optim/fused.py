@@ -19,6 +19,7 @@ from thalweg.optim import (
     team,  # noqa: F401  (kernels on torch's threads)
     tensors,  # noqa: F401  (the reference engine on torch's tensors)
 )
+from thalweg.optim.arguments import EXTRAS, FLAGS, TYPES
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.memory.layout import Layout
 from thalweg.optim.memory.operands import collect, unpacked
@@ -31,16 +32,6 @@ from thalweg.stages import Lookahead, Maximize
 
 __all__ = ["FusedOptimizer", "optimizer"]
 
-# accepted by every class and kept in its groups, as torch's own classes have them
-FLAGS: dict[str, Any] = {
-    "foreach": None,
-    "capturable": False,
-    "differentiable": False,
-    "fused": None,
-}
-# what torch's do not have
-EXTRAS: dict[str, Any] = {"state_dtype": "param", "decay_filter": None, "average": None}
-
 
 class FusedOptimizer(AveragedWeights, BaseOptimizer):
     """What the classes made by `optimizer` share: one fused pass per step, torch's protocols.
@@ -49,14 +40,16 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
     takes the fused pass; any other takes the reference engine. `foreach` and `fused` choose
     nothing, there is one path; `fused=True` lets a GradScaler leave the unscaling to `step`.
     `state_dtype="float32"` keeps the states of narrow parameters in single precision.
-    `decay_filter` says which parameters decay: "no_bias_norm" (weights of two or more axes, and
-    no biases) or a predicate of (name, parameter), which takes `model.named_parameters()`.
+    `decay_filter` says which parameters decay: "no_bias_norm" (weights of two or more axes, no
+    biases, no norms: exact for an optimizer made from the model itself, `AdamW(model)`, or with
+    `no_bias_norm(model)`; else by axes and names) or a predicate of (name, parameter), which takes
+    names. `spared` says what it left out.
     `average=EMA(0.999)` or `SWA(...)` keeps an average of the weights, in the same pass.
     """
 
     chain: ClassVar[Chain]
-    _layout: Layout | None = None
-    _rest: Layout | None = None  # of the parameters whose averages move without a gradient
+    _layout: Layout | None
+    _rest: Layout | None  # of the parameters whose averages move without a gradient
     _fresh: dict[Tensor, set[str]]  # parts whose states a tracing made: their first step is ahead
 
     def __init__(self, params: Any, **settings: Any) -> None:
@@ -64,34 +57,47 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
             raise TypeError("FusedOptimizer is what optimizer(rule) builds upon; call that instead")
         check_average(self.chain.name, settings["average"])
         settings |= plain(settings["average"])
-        self.chain = averaging(type(self).chain, settings)  # type: ignore[misc]
+        self._chain = averaging(self.chain, settings)
         self._check_flags(settings)
         self._check(settings)
         super().__init__(params, settings)
-        self._keep_predicate()
-        self._fresh = {}
-        if self.chain.starts_at_construction:
+        if self._chain.starts_at_construction:
             self._start()
 
+    def _begin(self) -> None:
+        super()._begin()
+        vars(self).setdefault("_chain", self.chain)
+        self._layout, self._rest, self._fresh = None, None, {}
+
     def _check_flags(self, settings: dict[str, Any]) -> None:
-        name = self.chain.name
+        name = self._chain.name
         if settings["fused"] and settings["differentiable"]:
             raise RuntimeError(f"{name}: `fused` does not support `differentiable`")
         if settings["fused"] and settings["foreach"]:
             raise RuntimeError(f"{name}: `fused` and `foreach` cannot be `True` together.")
 
     def _renamed(self, settings: dict[str, Any]) -> dict[str, Any]:
-        for alias, name in self.chain.aliases.items():
+        for alias, name in self._chain.aliases.items():
             if alias in settings:
                 settings = {**settings, name: settings[alias]}
                 del settings[alias]
         return settings
 
     def _check(self, settings: dict[str, Any]) -> None:
-        name = self.chain.name
+        self._check_each(self._chain, settings)
+        self._chain.check(settings)
+
+    def _check_loaded(self, settings: dict[str, Any]) -> None:
+        """What a program did to the settings of a group that steps, a file may hold, too: they are
+        asked one by one, not whether they go together."""
+        check_average(self._chain.name, settings.get("average"))
+        self._check_each(averaging(self.chain, settings), settings)
+
+    def _check_each(self, chain: Chain, settings: dict[str, Any]) -> None:
+        name = chain.name
         for key, value in settings.items():
-            one_number = key in self.chain.settings and not isinstance(
-                self.chain.settings[key].default, tuple
+            one_number = key in chain.settings and not isinstance(
+                chain.settings[key].default, tuple
             )
             if one_number and isinstance(value, Tensor) and value.numel() != 1:
                 raise ValueError(
@@ -103,15 +109,15 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
                 f"{name}: state_dtype must be one of {', '.join(map(repr, STATE_TYPES))}, "
                 f"got {settings['state_dtype']!r}"
             )
-        if settings.get("decay_filter") is not None and not self.chain.spares:
+        if settings.get("decay_filter") is not None and not chain.spares:
             raise TypeError(f"{name}: decay_filter needs a weight decay, and {name} has none")
         check_filter(name, settings.get("decay_filter"))
-        self.chain.check(settings)
+        chain.check_ranges(settings)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group; settings it does not name are those the optimizer was made with."""
         if isinstance(param_group, dict) and "average" in param_group:
-            check_average(self.chain.name, param_group["average"])
+            check_average(self._chain.name, param_group["average"])
             made = plain(param_group["average"])
             if isinstance(param_group["average"], str):  # another optimizer's group
                 made |= param_group
@@ -122,7 +128,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
             if p.layout != torch.strided:
                 self.param_groups.pop()
                 raise ValueError(
-                    f"{self.chain.name} requires dense parameter tensors, got one of layout "
+                    f"{self._chain.name} requires dense parameter tensors, got one of layout "
                     f"{p.layout} and shape {tuple(p.shape)}"
                 )
 
@@ -130,7 +136,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         kinds = {group["average"] for group in groups} | {self.defaults["average"]}
         if len(kinds) > 1:
             raise ValueError(
-                f"{self.chain.name}: all groups must keep the same kind of average, "
+                f"{self._chain.name}: all groups must keep the same kind of average, "
                 f"got {', '.join(sorted(map(repr, kinds)))}"
             )
 
@@ -138,11 +144,11 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         """Make the states of every parameter, as torch's class does when it is made."""
         new = NewStates()
         for group in self.param_groups:
-            views = self.chain.views(group)
+            views = self._chain.views(group)
             for p in group["params"]:
-                slots = self.chain.live_slots(views)
+                slots = self._chain.live_slots(views)
                 of_rules = [slot for slot in slots if issubclass(slot.part.declared, Rule)]
-                new.make(self.chain, self.state[p], p, of_rules, views, group)
+                new.make(self._chain, self.state[p], p, of_rules, views, group)
 
     def _kept(self, p: Tensor) -> Tensor:
         return p.detach().clone()
@@ -186,8 +192,8 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         return True
 
     def _run(self, differentiable: bool) -> None:
-        parts = lots(self.chain.name, self.param_groups)
-        seen = look(parts, rests=at_rest(self.chain) is not None)
+        parts = lots(self._chain.name, self.param_groups)
+        seen = look(parts, rests=at_rest(self._chain) is not None)
         if is_watched():
             self._layout = self._rest = None
             if self._is_traceable:
@@ -198,7 +204,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
     @property
     def _is_traceable(self) -> bool:
         """Whether a step can be one operator: all it reads and writes are tensors."""
-        return not (self.defaults["differentiable"] or self.chain.counts_in_int)
+        return not (self.defaults["differentiable"] or self._chain.counts_in_int)
 
     def _step(
         self,
@@ -226,17 +232,17 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         new: NewStates,
         differentiable: bool,
     ) -> list[Deed]:
-        views = [self.chain.views(lot.group, lot.spared, differentiable) for lot in parts]
+        views = [self._chain.views(lot.group, lot.spared, differentiable) for lot in parts]
         if self._layout is not None and self._layout.fits(seen, views, states):
             deeds = self._layout.prepare(views)
         elif are_fake(seen.params) and self._is_traceable:
             self._trace(frozen=True)
             return []
         else:
-            made = Rounds(self.chain, parts, views, states, self._fresh, differentiable)
+            made = Rounds(self._chain, parts, views, states, self._fresh, differentiable)
             deeds = made.deeds(seen, new)
             self._layout = made.layout
-        chain = at_rest(self.chain) if seen.resting else None
+        chain = at_rest(self._chain) if seen.resting else None
         if seen.resting is None or chain is None:
             return deeds
         still = self._still(chain, parts, seen.resting, states, new, differentiable)
@@ -300,7 +306,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
 
         torch.compile knows it by this name, and runs it while tracing instead of following it.
         """
-        found = collect(self.chain, group, self.state, self._fresh, (params, grads, states))
+        found = collect(self._chain, group, self.state, self._fresh, (params, grads, states))
         return remember(self, *found)
 
     def _step_on(
@@ -314,7 +320,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         """One step on given tensors: the optimizer's own, or those a graph has in their place."""
         both = zip(traces, self.param_groups, strict=False)
         groups = [trace.group(live, numbers) for trace, live in both]
-        moving, states, places = unpacked(self.chain, traces, groups, (params, grads, held))
+        moving, states, places = unpacked(self._chain, traces, groups, (params, grads, held))
         are_own = True
         for mine, p in places:
             known = self.state[mine] if states[p] else {}
@@ -322,7 +328,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
             if p is not mine:
                 self._fresh[p] = self._fresh.pop(mine, set())
         with torch.no_grad(), self._turn.lock:
-            parts = lots(self.chain.name, groups)
+            parts = lots(self._chain.name, groups)
             self._step(parts, moving, self.state if are_own else states)
 
     def _with_own(self, loaded: dict[str, Any]) -> dict[str, Any]:
@@ -334,28 +340,46 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
             groups[i] = {**own, **saved}
         return {**loaded, "param_groups": groups}
 
+    def _check_all(self, title: str, loaded: dict[str, Any]) -> None:
+        super()._check_all(title, loaded)
+        kinds = {group.get("average") for group in loaded["param_groups"]}
+        if len(kinds) > 1:
+            raise ValueError(
+                f"{title}: all groups must keep the same kind of average, "
+                f"got {', '.join(sorted(map(repr, kinds)))}"
+            )
+
+    def _wanted(
+        self, p: Tensor, group: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Sequence[int]], Collection[str]]:
+        chain = averaging(self.chain, group)
+        of_rules = [slot for slot in chain.slots if issubclass(slot.part.declared, Rule)]
+        needed = [slot.key for slot in of_rules if slot.state.when is None]
+        if needed and "step" in chain.cells:
+            needed.append("step")
+        return {slot.key: p.shape for slot in chain.slots}, needed
+
     @property
     def _numbers(self) -> Collection[str]:
-        return self.chain.cells
+        return self._chain.cells
 
     def _complete(self, group: dict[str, Any]) -> None:
-        for alias, name in self.chain.aliases.items():
+        for alias, name in self._chain.aliases.items():
             if alias in group:
                 group[name] = group.pop(alias)
-        for name, value in {**self.chain.defaults, **FLAGS, **EXTRAS}.items():
+        for name, value in {**self._chain.defaults, **FLAGS, **EXTRAS}.items():
             group.setdefault(name, value)
-        group.update(self.chain.fixed)
+        group.update(self._chain.fixed)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._layout, self._rest, self._fresh = None, None, {}
         for group in self.param_groups:  # a file knows what it averaged, and so do copies
-            self.chain = averaging(type(self).chain, group)  # type: ignore[misc]
+            self._chain = averaging(self.chain, group)
             self.defaults |= {k: v for k, v in group.items() if k.startswith("average")}
         for held in self.state.values():
-            for key in self.chain.cells.keys() & held.keys():
+            for key in self._chain.cells.keys() & held.keys():
                 is_tensor = isinstance(held[key], Tensor)
-                if key == "step" and self.chain.counts_in_int:
+                if key == "step" and self._chain.counts_in_int:
                     held[key] = int(held[key])
                 elif not is_tensor:  # as old checkpoints have it
                     held[key] = number_cell(float(held[key]), number_type(fused=False))
@@ -385,6 +409,8 @@ def optimizer(rule: type[Declared] | Chain) -> type[FusedOptimizer]:
         "__doc__": made.doc,
         "__module__": module,
         "__qualname__": made.name,
-        "__init__": constructor(made, {**FLAGS, **EXTRAS}, by_position, FusedOptimizer.__init__),
+        "__init__": constructor(
+            made, {**FLAGS, **EXTRAS}, by_position, FusedOptimizer.__init__, TYPES
+        ),
     }
     return type(made.name, bases, body)

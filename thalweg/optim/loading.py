@@ -1,16 +1,129 @@
-"""What `load_state_dict` does beyond torch's: no digits are lost."""
+"""What `load_state_dict` does beyond torch's: it looks first, loses no digits, shares nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, MutableMapping, Sequence
+import copy
+import math
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["restore_types"]
+__all__ = [
+    "Wanted",
+    "check_form",
+    "check_states",
+    "check_vectors",
+    "fits_in_number",
+    "restore_types",
+    "unshare",
+]
 
 Group = Mapping[str, Any]
+
+# of a parameter and its group: the shape of each array it keeps, and the keys it cannot do without
+Wanted = Callable[[Tensor, Group], tuple[Mapping[str, Sequence[int]], Collection[str]]]
+
+
+def check_form(title: str, given: Any) -> None:
+    """Raise for what no state_dict is."""
+    is_one = isinstance(given, Mapping) and {"state", "param_groups"} <= given.keys()
+    if not is_one or not isinstance(given["state"], Mapping):
+        raise ValueError(
+            f"{title}: the state must be what state_dict gave, a dict with 'state' and "
+            f"'param_groups', got {_described(given)}"
+        )
+    groups = given["param_groups"]
+    for group in groups if isinstance(groups, list | tuple) else [groups]:
+        if not (isinstance(group, Mapping) and "params" in group):
+            raise ValueError(
+                f"{title}: 'param_groups' must be a list of dicts with 'params', got "
+                f"{_described(group)}"
+            )
+
+
+def fits_in_number(groups: Sequence[Group], loaded: Mapping[str, Any]) -> bool:
+    """Whether the groups are as many, and as large, as the live ones; torch refuses them if not."""
+    sizes = [[len(group["params"]) for group in of] for of in (groups, loaded["param_groups"])]
+    return sizes[0] == sizes[1]
+
+
+def check_states(
+    title: str,
+    groups: Sequence[Group],
+    loaded: Mapping[str, Any],
+    numbers: Collection[str],
+    wanted: Wanted,
+) -> None:
+    """Raise for states that the next step could not take."""
+    for saved, group in zip(loaded["param_groups"], groups, strict=True):
+        for number, p in zip(saved["params"], group["params"], strict=True):
+            held = loaded["state"].get(number, {})
+            if not isinstance(held, Mapping):
+                raise ValueError(
+                    f"{title}: the state of a parameter must be a dict, got {_described(held)}"
+                )
+            shapes, needed = wanted(p, saved)
+            for key in needed if held else ():
+                if key not in held:
+                    raise ValueError(
+                        f"{title}: the state of parameter {number} lacks {key!r}; it has "
+                        f"{', '.join(map(repr, held))}"
+                    )
+            for key, shape in shapes.items():
+                _check_array(title, key, held.get(key), tuple(shape))
+            for key in numbers:
+                if key in held:
+                    _check_number(title, key, held[key])
+
+
+def check_vectors(title: str, held: Mapping[str, Any], size: int) -> None:
+    """Raise for a history of L-BFGS that is not of so many numbers, or not in pairs."""
+    lists = {key: held.get(key) or [] for key in ("old_dirs", "old_stps", "ro")}
+    for key in ("d", "prev_flat_grad"):
+        lists[key] = [] if held.get(key) is None else [held[key]]
+    for key, values in lists.items():
+        count = 1 if key == "ro" else size
+        for value in values if isinstance(values, list) else [values]:
+            if not isinstance(value, Tensor) or value.numel() != count:
+                raise ValueError(
+                    f"{title}: the state {key!r} must hold tensors of {count} numbers, "
+                    f"got {_described(value)}"
+                )
+    if not len(lists["old_dirs"]) == len(lists["old_stps"]) == len(lists["ro"]):
+        raise ValueError(
+            f"{title}: the states 'old_dirs', 'old_stps' and 'ro' must be of one length, got "
+            f"{', '.join(str(len(lists[key])) for key in ('old_dirs', 'old_stps', 'ro'))}"
+        )
+
+
+def _check_array(title: str, key: str, value: Any, shape: tuple[int, ...]) -> None:
+    if value is None:  # torch's SGD once wrote so that there is no buffer
+        return
+    if not isinstance(value, Tensor) or tuple(value.shape) != shape:
+        raise ValueError(
+            f"{title}: the state {key!r} must be a tensor of shape {shape}, got {_described(value)}"
+        )
+
+
+def _check_number(title: str, key: str, value: Any) -> None:
+    is_tensor = isinstance(value, Tensor) and value.numel() == 1 and not value.is_complex()
+    if not (is_tensor or (isinstance(value, int | float) and not isinstance(value, bool))):
+        raise ValueError(f"{title}: the state {key!r} must be one number, got {_described(value)}")
+    is_fake = isinstance(value, Tensor) and value.device.type == "meta"
+    if key == "step" and not is_fake:
+        count = float(value)
+        if not (math.isfinite(count) and count >= 0):
+            raise ValueError(f"{title}: the state 'step' must be >= 0 and finite, got {count!r}")
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    if isinstance(value, Mapping):
+        return f"a dict with {', '.join(map(repr, list(value)[:6])) or 'nothing in it'}"
+    return repr(value)[:80]
 
 
 def restore_types(
@@ -47,3 +160,45 @@ def _is_wider(value: Tensor, have: Tensor) -> bool:
         return False
     is_float = value.is_floating_point() or value.is_complex()
     return is_float and value.element_size() > have.element_size()
+
+
+def unshare(states: MutableMapping[Any, Any], loaded: Mapping[Any, Any]) -> None:
+    """Copy what is still one tensor with the loaded state.
+
+    torch takes the tensors that it need not convert as they are, and then a step of the optimizer
+    that was loaded moves the state of the one that was saved. Where one tensor stood in several
+    places, one copy does.
+    """
+    theirs = {id(tensor) for tensor in _tensors(loaded)}
+    copies: dict[int, Tensor] = {}
+
+    def own(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            if id(value) not in theirs:
+                return value
+            if id(value) not in copies:
+                copies[id(value)] = value.clone()
+            return copies[id(value)]
+        if isinstance(value, dict):
+            made = copy.copy(value)  # it may be the loaded one
+            made.update({key: own(one) for key, one in value.items()})
+            return made
+        if isinstance(value, list):
+            return [own(one) for one in value]
+        if type(value) is tuple:
+            return tuple(map(own, value))
+        return value
+
+    for key, held in states.items():
+        states[key] = own(held)
+
+
+def _tensors(value: Any) -> list[Tensor]:
+    """Every tensor in nested containers."""
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, Mapping):
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        return []
+    return [tensor for one in value for tensor in _tensors(one)]

@@ -6,14 +6,15 @@ import copy
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from thalweg.averaging import Average, at_rest, averaging, check_average, plain
 from thalweg.border.constructor import constructor
 from thalweg.border.copies import AveragedWeights, SlowWeights, check_home
-from thalweg.border.groups import by_name, check_filter, decide, lots
+from thalweg.border.groups import NO_BIAS_NORM, check_filter, check_keys, decide, lots, spared
+from thalweg.border.matching import by_name
 from thalweg.chain import Chain, chain
 from thalweg.fuse import threads, whole
 from thalweg.mytorch.graph import enable_grad
@@ -31,8 +32,16 @@ __all__ = ["Optimizer", "optimizer"]
 # what the constructor takes beside the chain's settings, kept in every group
 EXTRAS: dict[str, Any] = {"decay_filter": None, "average": None}
 
+# of the arguments, for programs that read annotations
+TYPES: dict[str, Any] = {
+    "params": Module | Iterable[Any],
+    "number": float,
+    "decay_filter": Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None,
+    "average": Average | None,
+}
+
 # what a copy or a file does without: it is found again, or belongs to a `with` block
-_PASSING = ("chain", "_layout", "_rest", "_predicate", "_swapped", "_turn")
+_PASSING = ("_chain", "_layout", "_rest", "_predicate", "_swapped", "_turn")
 
 
 class Optimizer(AveragedWeights):
@@ -42,9 +51,9 @@ class Optimizer(AveragedWeights):
     a dict with "params" and settings of its own. States and counts are in `state`, by parameter,
     under torch's keys; `state_dict` has torch's form, with arrays for tensors.
 
-    `decay_filter` says which parameters decay: "no_bias_norm" (weights of two or more axes, and no
-    biases) or a predicate of (name, parameter). `average=EMA(0.999)` or `SWA(...)` keeps an average
-    of the weights, in the same pass.
+    `decay_filter` says which parameters decay: "no_bias_norm" (weights of two or more axes, no
+    biases, no norms) or a predicate of (name, parameter); `spared` says which do not.
+    `average=EMA(0.999)` or `SWA(...)` keeps an average of the weights, in the same pass.
     """
 
     chain: ClassVar[Chain]
@@ -52,6 +61,7 @@ class Optimizer(AveragedWeights):
     _rest: Layout | None = None  # of the parameters whose averages move without a gradient
     _turn: whole.Turn
     _predicate: Callable[[str, Parameter], bool] | None = None
+    _swapped: str = ""
     _own: Mapping[str, Any] = MappingProxyType({})  # what a subclass keeps in its groups besides
 
     def __new__(cls, *args: Any, **settings: Any) -> Self:
@@ -64,7 +74,7 @@ class Optimizer(AveragedWeights):
             raise TypeError("Optimizer is what optimizer(rule) builds upon; call that instead")
         check_average(self.chain.name, settings["average"])
         settings |= {**_plain(settings["average"]), **self._own}
-        self.chain = averaging(type(self).chain, settings)  # type: ignore[misc]
+        self._chain = averaging(self.chain, settings)
         self._check(settings)
         if callable(settings["decay_filter"]):  # a function in the defaults could not be saved
             self._predicate = settings["decay_filter"]
@@ -72,22 +82,22 @@ class Optimizer(AveragedWeights):
         self.defaults = settings
         self.param_groups: list[dict[str, Any]] = []
         self.state: dict[Parameter, dict[str, Any]] = {}
-        for group in _as_groups(self.chain.name, params):
+        for group in _as_groups(self._chain.name, params):
             self.add_param_group(group)
-        if self.chain.starts_at_construction:
+        if self._chain.starts_at_construction:
             self._start()
 
     def _check(self, settings: Mapping[str, Any]) -> None:
         """Raise ValueError or TypeError for the settings of a group that are not acceptable."""
-        name = self.chain.name
-        if settings.get("decay_filter") is not None and not self.chain.spares:
+        name = self._chain.name
+        if settings.get("decay_filter") is not None and not self._chain.spares:
             raise TypeError(f"{name}: decay_filter needs a weight decay, and {name} has none")
         check_filter(name, settings.get("decay_filter"))
-        self.chain.check(settings)
+        self._chain.check(settings)
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Add parameters, with settings of their own where the group names them."""
-        name = self.chain.name
+        name = self._chain.name
         if not isinstance(group, Mapping):
             raise TypeError(f"{name}: a group must be a dict, got {type(group).__name__}")
         if "params" not in group:
@@ -96,9 +106,12 @@ class Optimizer(AveragedWeights):
         own = self._renamed({**group, **_plain(group.get("average"))})
         if "decay_filter" not in own:
             own["decay_filter"] = self._filter_of_others()
+        new = [key for key in own if not any(key in other for other in self.param_groups)]
+        check_keys(name, new, self.defaults)
         made = {**self.defaults, **own}
         self._check_same_average([made])
         self._check(made)
+        model = made["params"] if isinstance(made["params"], Module) else None
         names, params = _unnamed(name, made["params"])
         if len(set(params)) < len(params):
             raise ValueError(f"{name}: a parameter comes twice in a group")
@@ -107,20 +120,20 @@ class Optimizer(AveragedWeights):
         made["params"] = params
         if names:
             made["param_names"] = names
-        decide(name, made)
+        decide(name, made, model)
         lots(name, [made])  # raises for a decay filter of another length
         self.param_groups.append(made)
 
     def _renamed(self, settings: dict[str, Any]) -> dict[str, Any]:
         """Settings under their own names where another was used."""
-        return {self.chain.aliases.get(key, key): value for key, value in settings.items()}
+        return {self._chain.aliases.get(key, key): value for key, value in settings.items()}
 
     def _filter_of_others(self) -> Any:
         """What the optimizer was made with, for a group that brings no decay filter."""
         is_lost = self._predicate is None and self.defaults["decay_filter"] is None
         if is_lost and any(isinstance(group["decay_filter"], list) for group in self.param_groups):
             raise ValueError(
-                f"{self.chain.name}: a new group needs its own decay_filter; the predicate that "
+                f"{self._chain.name}: a new group needs its own decay_filter; the predicate that "
                 "the optimizer was made with is lost in copies and files"
             )
         return self._predicate or self.defaults["decay_filter"]
@@ -128,15 +141,20 @@ class Optimizer(AveragedWeights):
     def _check_same_average(self, groups: Sequence[Mapping[str, Any]]) -> None:
         kinds = {group["average"] for group in [*self.param_groups, *groups]}
         if len(kinds | {self.defaults["average"]}) > 1:
-            raise ValueError(f"{self.chain.name}: all groups must keep the same kind of average")
+            raise ValueError(f"{self._chain.name}: all groups must keep the same kind of average")
 
     def _start(self) -> None:
         """Make the states of every parameter, for rules that have them from the beginning."""
         for group in self.param_groups:
-            views = self.chain.views(group)
-            slots = [s for s in self.chain.live_slots(views) if issubclass(s.part.declared, Rule)]
+            views = self._chain.views(group)
+            slots = [s for s in self._chain.live_slots(views) if issubclass(s.part.declared, Rule)]
             for p in group["params"]:
-                self.state[p] = first_state(self.chain, p, {}, slots, views)
+                self.state[p] = first_state(self._chain, p, {}, slots, views)
+
+    @property
+    def spared(self) -> list[list[Any]]:
+        """What the decay filter spares: of each group the names, or else the places in it."""
+        return [spared(self._chain.name, group) for group in self.param_groups]
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients; with `set_to_none=False`, fill them with zeros."""
@@ -160,13 +178,13 @@ class Optimizer(AveragedWeights):
 
     def _deeds(self) -> list[whole.Deed]:
         """What is to be done to take one step; nothing moves yet."""
-        name, parts = self.chain.name, lots(self.chain.name, self.param_groups)
+        name, parts = self._chain.name, lots(self._chain.name, self.param_groups)
         pairs = [(p, number) for number, lot in enumerate(parts) for p in lot.params]
         turns = [Turn(p, lot, ready_gradient(name, p)) for p, lot in pairs if p.grad is not None]
         now = [self._now(lot.group) for lot in parts]
-        views = [self.chain.views(g, lot.spared) for g, lot in zip(now, parts, strict=True)]
-        deeds, self._layout = self._one_step(self.chain, self._layout, turns, views)
-        chain = at_rest(self.chain)
+        views = [self._chain.views(g, lot.spared) for g, lot in zip(now, parts, strict=True)]
+        deeds, self._layout = self._one_step(self._chain, self._layout, turns, views)
+        chain = at_rest(self._chain)
         if chain is not None and len(turns) < len(pairs):  # averages move without a gradient
             resting = [Turn(p, lot, p.data) for p, lot in pairs if p.grad is None]
             views = [chain.views(g, lot.spared) for g, lot in zip(now, parts, strict=True)]
@@ -180,7 +198,7 @@ class Optimizer(AveragedWeights):
         """The deeds of a step under one chain, and the layout for the next one."""
         live = [chain.live_slots(view) for view in views]
         if layout is None or not layout.fits(turns, live, self.state):
-            layout = Layout(chain, turns, views, live, self.state, rests=chain is not self.chain)
+            layout = Layout(chain, turns, views, live, self.state, rests=chain is not self._chain)
         return layout.prepare(turns, views, self.state, threads.available()), layout
 
     def _now(self, group: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -209,7 +227,7 @@ class Optimizer(AveragedWeights):
         `strict`, a name missing on either side is an error. If something does not fit, nothing
         changes.
         """
-        name = self.chain.name
+        name = self._chain.name
         title = f"{name}.load_state_dict"
         if not (isinstance(state_dict, Mapping) and {"state", "param_groups"} <= set(state_dict)):
             raise ValueError(
@@ -227,6 +245,8 @@ class Optimizer(AveragedWeights):
         for mine, saved in zip(self.param_groups, loaded["param_groups"], strict=True):
             group = {**mine, **self._renamed(copy.deepcopy(dict(saved))), "params": mine["params"]}
             group |= {"param_names": mine["param_names"]} if "param_names" in mine else {}
+            if saved.get("decay_filter") == NO_BIAS_NORM == self.defaults["decay_filter"]:
+                group["decay_filter"] = mine["decay_filter"]
             groups.append(group)
         other = copy.copy(self)  # to be checked before this one changes
         other._take(title, groups, loaded)
@@ -234,15 +254,15 @@ class Optimizer(AveragedWeights):
 
     def _take(self, title: str, groups: list[dict[str, Any]], loaded: Mapping[str, Any]) -> None:
         for group in groups:
-            check_average(self.chain.name, group["average"])
+            check_average(self._chain.name, group["average"])
         kept = {key: value for key, value in groups[0].items() if key.startswith("average")}
         self.defaults = {**self.defaults, **kept}
         self.param_groups = groups
         self._check_same_average([])
-        self.chain = averaging(type(self).chain, groups[0])  # type: ignore[misc]
+        self._chain = averaging(self.chain, groups[0])
         for group in groups:
             self._check(group)
-        lots(self.chain.name, groups)
+        lots(self._chain.name, groups)
         numbers = [i for group in loaded["param_groups"] for i in group["params"]]
         owners = dict(zip(numbers, self._params(), strict=True))
         strange = [i for i in loaded["state"] if i not in owners]
@@ -252,9 +272,7 @@ class Optimizer(AveragedWeights):
                 f"{', '.join(map(repr, strange))}"
             )
         self.state = {
-            owners[i]: fitting(
-                f"{title}: parameter {i}", self.chain, type(self).chain, owners[i], held
-            )
+            owners[i]: fitting(f"{title}: parameter {i}", self._chain, self.chain, owners[i], held)
             for i, held in loaded["state"].items()
         }
         self._layout = self._rest = None
@@ -264,7 +282,7 @@ class Optimizer(AveragedWeights):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self.chain = averaging(type(self).chain, self.defaults)  # type: ignore[misc]
+        self._chain = averaging(self.chain, self.defaults)
 
     def _params(self) -> list[Parameter]:
         return [p for group in self.param_groups for p in group["params"]]
@@ -280,7 +298,7 @@ class Optimizer(AveragedWeights):
         return value.data if isinstance(value, Parameter) else value
 
     def __repr__(self) -> str:
-        lines = [f"{self.chain.name} ("]
+        lines = [f"{self._chain.name} ("]
         for i, group in enumerate(self.param_groups):
             shown = {k: v for k, v in group.items() if k not in ("params", "param_names")}
             settings = ", ".join(f"{k}={v!r}" for k, v in shown.items())
@@ -308,7 +326,7 @@ def optimizer(rule: type[Declared] | Chain) -> type[Optimizer]:
         "__doc__": made.doc,
         "__module__": sys._getframe(1).f_globals.get("__name__", "__main__"),
         "__qualname__": made.name,
-        "__init__": constructor(made, EXTRAS, (), Optimizer.__init__),
+        "__init__": constructor(made, EXTRAS, (), Optimizer.__init__, TYPES),
     }
     return type(made.name, bases, body)
 
@@ -326,7 +344,7 @@ def _plain(average: Any) -> dict[str, Any]:
 def _as_groups(title: str, params: Any) -> list[dict[str, Any]]:
     """What a user hands in, as groups."""
     if isinstance(params, Module):
-        params = list(params.named_parameters())
+        return [{"params": params}]
     if isinstance(params, Parameter | Mapping | Set) or not isinstance(params, Iterable):
         raise TypeError(
             f"{title}: params must be a Module, its parameters in order or groups of them, "

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
-__all__ = ["Point", "strong_wolfe"]
+__all__ = ["Number", "Point", "strong_wolfe"]
 
 # A float, or a tensor without axes: what is computed from slopes stays in the gradient's type, as
 # in torch. Near a minimum its rounding decides, and where torch stops, this must stop too.
@@ -41,14 +42,25 @@ def strong_wolfe(
 
     `at(t)` evaluates the loss, `start` is the point at t = 0 and `t` the first length to try;
     `longest` is the largest element of d in size. The search ends after 1 + `limit` evaluations,
-    or when d times the bracket's length is smaller than `tolerance` everywhere.
+    or when d times the bracket's length is smaller than `tolerance` everywhere. Where the loss or
+    its gradient is not finite is too far: the point found is finite if `start` is.
     """
-    ends, done, tries = _bracket(at, start, t, limit)
-    return ends[0] if done else _zoom(at, start, ends, longest, tolerance, limit - tries)
+
+    def trial(t: Number) -> Point:
+        point = at(t)
+        return point if _is_finite(point) else point._replace(f=math.inf)
+
+    ends, done, tries = _bracket(trial, start, t, limit)
+    return ends[0] if done else _zoom(trial, start, ends, longest, tolerance, limit - tries)
+
+
+def _is_finite(point: Point) -> bool:
+    """Whether loss and gradient are numbers; one element that is none shows in the slope."""
+    return math.isfinite(point.f) and math.isfinite(point.slope)
 
 
 def _falls_enough(point: Point, start: Point) -> bool:
-    """Armijo's condition, as torch rounds it: NaN passes."""
+    """Armijo's condition, as torch rounds it."""
     return not point.f > start.f + C1 * point.t * start.slope
 
 
@@ -121,8 +133,10 @@ def _by_loss(ends: list[Point]) -> tuple[int, int]:
 def _cubic_minimum(a: Point, b: Point, nearest: Number, farthest: Number) -> Number:
     """Where the cubic through two points with their slopes is least, kept within bounds.
 
-    Equation 3.59; the middle where the cubic has no minimum.
+    Equation 3.59; the middle where the cubic has no minimum, or is none.
     """
+    if math.inf in (a.f, b.f):  # beyond where the loss is defined
+        return (nearest + farthest) / 2
     if not a.t <= b.t:
         a, b = b, a
     d1 = a.slope + b.slope - 3 * (a.f - b.f) / (a.t - b.t)

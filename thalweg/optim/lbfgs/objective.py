@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from thalweg.optim.lbfgs.line_search import Number, Point, strong_wolfe
-from thalweg.optim.memory.reach import PLAIN
+from thalweg.optim.memory.reach import as_complex_as
+from thalweg.optim.memory.sharded import cut_like, is_sharded
 
 __all__ = ["Objective", "size_of"]
 
@@ -91,8 +92,8 @@ class Objective:
         for p, was, piece in zip(self.params, origin, d.split(self._sizes), strict=True):
             if p.is_complex():
                 p, was = torch.view_as_real(p), torch.view_as_real(was)
-            if _is_sharded(p):
-                p.copy_(was).add_(_sharded_like(p, piece.view(p.shape)), alpha=float(t))
+            if is_sharded(p):
+                p.copy_(was).add_(cut_like(p, piece.view(p.shape)), alpha=float(t))
             else:
                 torch.add(was, piece.view(p.shape), alpha=float(t), out=p)
 
@@ -106,23 +107,11 @@ def _flat(grad: Any, p: Tensor) -> Tensor:
     """A gradient as a row of real numbers, in the order of its indices however it is laid out."""
     if grad is None:
         grad = torch.zeros(p.shape, dtype=p.dtype, device=p.device)
+    grad = as_complex_as("LBFGS", p, grad)
     if grad.layout != torch.strided:
         grad = grad.to_dense()
-    if _is_sharded(grad):  # the history is kept whole on every rank
+    if is_sharded(grad):  # the history is kept whole on every rank
         grad = grad.full_tensor()
     if grad.is_complex():
         grad = torch.view_as_real(grad.resolve_conj().resolve_neg())
     return grad.reshape(-1)
-
-
-def _sharded_like(p: Any, whole: Tensor) -> Tensor:
-    """A tensor that every rank has, cut up as a parameter is."""
-    from torch.distributed.tensor import DTensor, Replicate
-
-    everywhere = DTensor.from_local(whole, p.device_mesh, [Replicate()] * p.device_mesh.ndim)
-    return everywhere.redistribute(placements=p.placements)
-
-
-def _is_sharded(tensor: Tensor) -> bool:
-    """Whether it is a DTensor."""
-    return type(tensor) not in PLAIN and hasattr(tensor, "full_tensor")

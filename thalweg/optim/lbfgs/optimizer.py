@@ -6,6 +6,7 @@ of their own: many inner products at once, and one combination of many vectors.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,10 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from thalweg.border.matching import pairs_of_names
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.lbfgs.history import Gram, begin, combined, forget, inner, restart
 from thalweg.optim.lbfgs.line_search import Number, Point
 from thalweg.optim.lbfgs.objective import Objective, size_of
+from thalweg.optim.loading import check_form, check_vectors, unshare
 from thalweg.settings import Setting
 
 __all__ = ["LBFGS"]
@@ -53,15 +56,17 @@ class LBFGS(BaseOptimizer):
     Paper: Liu and Nocedal 1989, Mathematical Programming 45; Nocedal and Wright 2006,
     Numerical Optimization, Algorithms 7.4, 3.5 and 3.6; the product H g from inner products
     alone: Byrd, Nocedal and Schnabel 1994, Theorem 2.2; Chen, Wang and Zhou 2014.
-    Differs: as torch, the threshold 1e-10 and the first t (the papers have neither), and NaN
-    in the loss or the gradient goes into the parameters. Unlike torch, all groups are one
+    Differs: as torch, the threshold 1e-10 and the first t (the papers have neither), and with a
+    fixed step NaN in the loss or the gradient goes into the parameters. Unlike torch, the line
+    search takes a trial whose loss or gradient is not finite for one that went too far, and no
+    step is taken from such a point; all groups are one
     problem, in which a smaller lr makes a group's part of d shorter in proportion (if that leads
     uphill, the pairs are forgotten); a group added later starts the history anew; inner products
     are summed in double precision; a direction not followed is no s; and a closure that raises
     leaves the parameters where the last whole iteration put them.
     """
 
-    _gram: Gram | None = None
+    _gram: Gram | None
 
     def __init__(
         self,
@@ -90,6 +95,10 @@ class LBFGS(BaseOptimizer):
         if max_eval is None:
             settings["max_eval"] = max_iter * 5 // 4
         super().__init__(params, settings)
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._gram = None
 
     def _check(self, settings: dict[str, Any]) -> None:
         lr = settings["lr"]
@@ -154,6 +163,14 @@ class LBFGS(BaseOptimizer):
         for number, p in zip(numbers[:1], params[:1], strict=True):
             for key, value in loaded["state"].get(number, {}).items():
                 self.state[p][key] = _on_device(value, p.device)
+        unshare(self.state, loaded["state"])
+
+    def _check_all(self, title: str, loaded: dict[str, Any]) -> None:
+        super()._check_all(title, loaded)
+        numbers = [number for group in loaded["param_groups"] for number in group["params"]]
+        size = sum(size_of(p) for group in self.param_groups for p in group["params"])
+        for number in numbers[:1]:
+            check_vectors(title, loaded["state"].get(number, {}), size)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Take up to `max_iter` iterations; returns what the closure's first call returned.
@@ -161,6 +178,8 @@ class LBFGS(BaseOptimizer):
         `closure` computes the gradients anew and returns the loss. It is called with gradients
         enabled, once for each point that is looked at.
         """
+        for group in self.param_groups:  # it may have changed
+            self._check(group)
         with torch.no_grad():
             if closure is None:
                 return self._prepare()
@@ -201,8 +220,11 @@ class LBFGS(BaseOptimizer):
     def _iterate(self, problem: Objective, state: dict[str, Any], f: float, g: Tensor) -> None:
         h = self.param_groups[0]
         for i in range(int(h["max_iter"])):
-            if _largest(g) <= h["tolerance_grad"]:
+            steepest = float(_largest(g))
+            if steepest <= h["tolerance_grad"]:
                 return
+            if h["line_search_fn"] and not (math.isfinite(f) and math.isfinite(steepest)):
+                return  # there is nothing to compare a trial with
             is_first = state["n_iter"] == 0 or state.get("d") is None
             d = self._direction(problem, state, g, is_first)
             # The last step is taken in. Until there is another, none has been made since.
@@ -275,6 +297,7 @@ def _in_live_order(optimizer: torch.optim.Optimizer, given: dict[str, Any]) -> d
 
     Where they are not the same parameters, it is one without a history.
     """
+    check_form("LBFGS.load_state_dict", given)
     saved, live = given["param_groups"], optimizer.param_groups
     if not all(group.get("param_names") for group in (*saved, *live) if group["params"]):
         return given
@@ -285,8 +308,9 @@ def _in_live_order(optimizer: torch.optim.Optimizer, given: dict[str, Any]) -> d
     numbers = [number for group in saved for number in group["params"]]
     if names == live_names or len(numbers) != len(names) or numbers[0] not in given["state"]:
         return given
-    held = dict(given["state"][numbers[0]])
-    if sorted(names) == sorted(live_names):
+    held, called = dict(given["state"][numbers[0]]), pairs_of_names(names, live_names)
+    if len(called) == len(names) == len(live_names):
+        names = [called[name] for name in names]
         sizes = [size_of(p) for group in live for p in group["params"]]
         _reorder(held, names, dict(zip(live_names, sizes, strict=True)))
     else:

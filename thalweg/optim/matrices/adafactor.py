@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from thalweg.border.constructor import by_keyword
 from thalweg.border.groups import Lot, check_filter, lots
 from thalweg.chain import chain
 from thalweg.optim.base import BaseOptimizer
@@ -54,12 +55,13 @@ class Adafactor(BaseOptimizer):
     Differs: as torch, eps1 is a lower bound where the paper adds it to g^2, lr stands for the
     paper's 0.01, and the decay is not in the paper. Not as torch, eps1=None is the precision of
     each parameter's own type (torch: of the first one's in the group, for all of them), an eps1
-    whose square is too small for its type still counts, and empty parameters are allowed.
+    whose square is too small for its type still counts, and empty parameters are allowed. By
+    position the order is torch's; that of transformers is (params, lr, eps, clip_threshold, ...).
     """
 
     # what the last step found, for the next one; not part of a copy
-    _vectors: Layout | None = None
-    _matrices: Factored | None = None
+    _vectors: Layout | None
+    _matrices: Factored | None
 
     def __init__(
         self,
@@ -86,13 +88,19 @@ class Adafactor(BaseOptimizer):
         }
         self._check(settings)
         super().__init__(params, settings)
-        self._keep_predicate()
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._vectors = self._matrices = None
 
     def _check(self, settings: dict[str, Any]) -> None:
-        eps = settings["eps"]
+        eps = settings.get("eps")
         if isinstance(eps, tuple | list) and len(eps) == 2 and eps[0] is None:
             settings = {**settings, "eps": (0.0, eps[1])}
-        check_ranges("Adafactor", STEP.settings, settings, WORDS)
+        # a pair in its place comes from the order of another library
+        is_pair = isinstance(settings.get("beta2_decay"), tuple | list)
+        with by_keyword("Adafactor", ("beta2_decay", "eps", "d", "weight_decay")[: 4 * is_pair]):
+            check_ranges("Adafactor", STEP.settings, settings, WORDS)
         check_filter("Adafactor", settings.get("decay_filter"))
 
     def _complete(self, group: dict[str, Any]) -> None:
@@ -100,9 +108,14 @@ class Adafactor(BaseOptimizer):
         group.setdefault("maximize", False)
         group.setdefault("decay_filter", None)
 
+    def _wanted(
+        self, p: Tensor, group: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Sequence[int]], Collection[str]]:
+        shapes = _shapes(p)
+        return shapes, [*shapes, "step"]
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._vectors = self._matrices = None
         for held in self.state.values():
             if "step" in held and not isinstance(held["step"], Tensor):  # as old checkpoints have
                 held["step"] = number_cell(float(held["step"]), number_type(fused=False))
@@ -122,7 +135,11 @@ class Adafactor(BaseOptimizer):
         """The groups, cut by the types of their parameters where eps1 depends on them."""
         found = []
         for lot in lots("Adafactor", self.param_groups):
-            eps1, eps2 = lot.group["eps"]
+            try:
+                eps1, eps2 = lot.group["eps"]
+            except (TypeError, ValueError):
+                self._check({**self.defaults, **lot.group})  # says what is wrong
+                raise
             if eps1 is not None:
                 found.append(lot)
                 continue
@@ -163,16 +180,21 @@ class Adafactor(BaseOptimizer):
                 continue
             if "step" not in held:
                 held["step"] = number_cell(0.0, number_type(fused=False))
-            for key, axis in (("row_var", -1), ("col_var", -2)):
-                shape = list(p.shape)
-                shape[axis] = 1
+            for key, shape in _shapes(p).items():
                 if key not in held:
                     held[key] = p.new_zeros(shape)
-                if list(held[key].shape) != shape:
+                if tuple(held[key].shape) != shape:
                     raise RuntimeError(
                         f"Adafactor: the state {key!r} of a parameter of shape {tuple(p.shape)} "
-                        f"must have the shape {tuple(shape)}, got {tuple(held[key].shape)}"
+                        f"must have the shape {shape}, got {tuple(held[key].shape)}"
                     )
+
+
+def _shapes(p: Tensor) -> dict[str, tuple[int, ...]]:
+    """The shape of each array that a parameter keeps."""
+    if p.dim() < 2:
+        return {"variance": tuple(p.shape)}
+    return {"row_var": (*p.shape[:-1], 1), "col_var": (*p.shape[:-2], 1, p.shape[-1])}
 
 
 def _precision(dtype: torch.dtype) -> float:

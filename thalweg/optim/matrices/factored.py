@@ -23,6 +23,7 @@ from thalweg.optim.matrices.blocks import Block, Doubles, Formats, Passes, Place
 from thalweg.optim.matrices.spans import Spans, own, portions
 from thalweg.optim.memory.reach import PLAIN, address, format_of
 from thalweg.optim.memory.seen import Seen
+from thalweg.optim.memory.sharded import store
 from thalweg.optim.memory.snapshot import Addresses, Described
 from thalweg.optim.memory.states import put
 from thalweg.optim.traced import is_watched
@@ -243,7 +244,8 @@ def _step_as_written(chain: Chain, one: Matrix, g: Tensor, view: Views) -> None:
         for name, m in chain.measures.items():
             total = float(reference.reduce(plan, name, arrays, numbers, static))
             numbers[name] = float(reference.finish(m.reduction, total, p.numel()))
-        p.copy_(reference.update(plan, arrays, numbers, static)["p"])  # refused if p overlaps
-        row_var.copy_(row)
-        col_var.copy_(col)
+        # refused if p overlaps
+        store(p, reference.update(plan, arrays, numbers, static)["p"])
+        store(row_var, row)
+        store(col_var, col)
     put(one.held, "step", float(step) + 1)

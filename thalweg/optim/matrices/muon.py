@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from thalweg.border.constructor import by_keyword
 from thalweg.border.groups import check_filter, lots
 from thalweg.chain import Chain, chain
 from thalweg.fuse.plan import plan_for
@@ -21,6 +22,7 @@ from thalweg.optim.matrices.inner_rules import Descend, Momentum
 from thalweg.optim.matrices.spans import SpanPass, vectors
 from thalweg.optim.memory.reach import address, format_of, is_reachable, laid_out_like
 from thalweg.optim.memory.seen import look
+from thalweg.optim.memory.sharded import cut_like, is_sharded
 from thalweg.settings import Setting
 
 __all__ = ["Muon"]
@@ -72,7 +74,9 @@ class Muon(BaseOptimizer):
     Paper: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/; decay and s to match
     AdamW: Liu et al. 2025, arXiv:2502.16982.
     Differs: as torch, the momentum is an average where Jordan has a sum. Not as torch, bfloat16
-    parameters without nesterov keep their momentum; torch normalizes it in place.
+    parameters without nesterov keep their momentum; torch normalizes it in place. By position the
+    order is torch's; Jordan's had (params, lr, momentum, nesterov, ns_steps). A sharded matrix is
+    made whole on every process for its products.
     """
 
     def __init__(
@@ -102,9 +106,11 @@ class Muon(BaseOptimizer):
         }
         self._check(settings)
         super().__init__(params, settings)
-        self._keep_predicate()
 
     def _check(self, settings: dict[str, Any]) -> None:
+        with by_keyword("Muon", ("weight_decay", "momentum", "nesterov")):
+            if isinstance(settings.get("momentum"), bool):
+                raise TypeError(f"Muon: momentum must be a number, got {settings['momentum']!r}")
         check_ranges("Muon", RANGES, settings, {})
         check_filter("Muon", settings.get("decay_filter"))
         _check_iteration(settings)
@@ -118,6 +124,11 @@ class Muon(BaseOptimizer):
     def _complete(self, group: dict[str, Any]) -> None:
         for name, value in {**DEFAULTS, "decay_filter": None}.items():
             group.setdefault(name, value)
+
+    def _wanted(
+        self, p: Tensor, group: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Sequence[int]], Collection[str]]:
+        return {"momentum_buffer": p.shape}, ["momentum_buffer"]
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group of matrices; settings it does not name are those of the optimizer."""
@@ -136,7 +147,7 @@ class Muon(BaseOptimizer):
         seen = look(parts)
         refuse("Muon", seen.params, seen.grads)
         for group in self.param_groups:  # it may have changed
-            _check_iteration(group)
+            self._check(group)
         for p, g, lot in zip(seen.params, seen.grads, seen.lots(), strict=True):
             held, settings = self.state[p], parts[lot].group
             if held.get("momentum_buffer") is None:
@@ -167,13 +178,15 @@ def _step(
         g, m = laid_out_like(p, g), laid_out_like(p, m)
         held["momentum_buffer"] = m
     u = _direction(p, g, m, float(group["momentum"]), bool(group["nesterov"]), is_flat)
+    if is_sharded(u):  # the direction is that of all rows together
+        u = u.full_tensor()  # type: ignore[attr-defined]
     x = _orthogonalized(u, group["ns_coefficients"], int(group["ns_steps"]), float(group["eps"]))
     keep, step = 1 - lr * decay, lr * _adjustment(group["adjust_lr_fn"], *p.shape)
     if is_flat:
         _run(DESCEND, p, {"p": p, "g": laid_out_like(p, x)}, {"keep": keep, "step": step})
         torch.autograd.graph.increment_version([p])
     else:
-        p.mul_(keep).add_(x, alpha=-step)
+        p.mul_(keep).add_(cut_like(p, x) if is_sharded(p) else x, alpha=-step)
 
 
 def _direction(p: Tensor, g: Tensor, m: Tensor, mu: float, nesterov: bool, is_flat: bool) -> Tensor:

@@ -29,6 +29,7 @@ from thalweg.fuse.work import EXACT, Kind, Prepared, Work
 from thalweg.optim.memory.odd import OddTensor
 from thalweg.optim.memory.reach import (
     address,
+    as_complex_as,
     check_sound,
     dense,
     format_of,
@@ -112,6 +113,8 @@ class Layout:
             created = self.new.make(chain, home, p, slots, view, lots[lot].group)
             created |= self._fresh.get(p, set())
             self.created[p] = created
+            given, g = g, as_complex_as(chain.name, p, g)
+            self.copies |= given is not g
             check_sound(chain, p, g, {s.key: home[s.key] for s in slots})
             if self._steps_in_place(p, g, slots, view, home, differentiable):
                 rows_of = RowsInPlace(chain, p, g, slots, home, created)

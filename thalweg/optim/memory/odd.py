@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from thalweg.chain import Chain
+from thalweg.optim.memory.sharded import store
 from thalweg.optim.memory.states import put
 
 __all__ = ["OddTensor"]
@@ -68,11 +69,11 @@ class OddTensor:
         keys = {slot.qualified: slot.key for slot in self.chain.slots}
         for name in names:
             if name == "p":
-                self._part(self.parameter).copy_(arrays[name])
+                store(self._part(self.parameter), arrays[name])
             elif self.differentiable and not self.component:
                 self.state[keys[name]] = arrays[name].to(self.state[keys[name]].dtype)
             else:
-                self._part(self.state[keys[name]]).copy_(arrays[name])
+                store(self._part(self.state[keys[name]]), arrays[name])
 
     def keep_cells(self, cells: Mapping[str, Any]) -> None:
         """Store the numbers of its next step."""

@@ -16,6 +16,7 @@ from thalweg.optim.traced import is_watched
 __all__ = [
     "PLAIN",
     "address",
+    "as_complex_as",
     "check_sound",
     "dense",
     "format_of",
@@ -56,6 +57,18 @@ def strides(tensor: Tensor) -> list[int | None]:
     size 1, nor anywhere in an empty tensor."""
     shape = tensor.shape if tensor.numel() else (1,) * tensor.dim()
     return [None if n == 1 else s for n, s in zip(shape, tensor.stride(), strict=True)]
+
+
+def as_complex_as(title: str, p: Tensor, g: Tensor) -> Tensor:
+    """A gradient that is complex where its parameter is: itself, or a real one made complex."""
+    if g.is_complex() and not p.is_complex():
+        raise RuntimeError(
+            f"{title}: a parameter of {p.dtype} must have a real gradient, got one of {g.dtype} "
+            "(result type Complex can't be cast to the desired output type Float)"
+        )
+    if p.is_complex() and not g.is_complex():
+        return g.to(p.dtype)
+    return g
 
 
 def laid_out_like(p: Tensor, tensor: Tensor) -> Tensor:
