@@ -114,6 +114,7 @@ def check(case, first_step, every):
         give(opt, 0 if first_step else t)
         if not is_interrupted(lambda: move(opt), line):  # noqa: B023
             break
+        assert torch.is_grad_enabled()
         now = held(opt)
         if not first_step:
             before = held(other)

@@ -174,9 +174,16 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
 
     def _update(self) -> None:
         differentiable = bool(self.defaults["differentiable"])
-        with torch.set_grad_enabled(differentiable and torch.is_grad_enabled()):
-            if self._unscale():
-                self._run(differentiable)
+        before = torch.is_grad_enabled()
+        try:
+            try:
+                torch.set_grad_enabled(differentiable and before)
+                if self._unscale():
+                    self._run(differentiable)
+            finally:
+                torch.set_grad_enabled(before)
+        finally:  # Ctrl-C may come in between
+            torch.set_grad_enabled(before)
 
     def _unscale(self) -> bool:
         """Apply what a GradScaler left on the optimizer; False if this step must not happen."""

@@ -50,6 +50,7 @@ class EqualAverage(Stage):
 
         avg        <- avg + (p - avg) / (n_averaged + 1)      at steps start, start + every, ...
         n_averaged <- n_averaged + 1                          likewise
+        n_missed   <- n_missed + 1                            at steps without a gradient
 
     Paper: Izmailov et al. 2018, arXiv:1803.05407, Algorithm 1.
     Differs: the steps are the optimizer's. `n_missed` is how many of them found no gradient.
