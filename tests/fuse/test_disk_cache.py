@@ -184,7 +184,7 @@ def test_one_kernel_under_the_name_of_another_is_not_run(tmp_path):
     mixed.mkdir(mode=0o700)
     shutil.copy(other, mixed / wanted.name)
     is_right(start(tmp_path, ADAM, THALWEG_CACHE_DIR=str(mixed)), out=stepped)
-    assert (mixed / wanted.name).read_bytes() == wanted.read_bytes()
+    assert f"key {wanted.stem[-20:]}".encode() in (mixed / wanted.name).read_bytes()
 
 
 @pytest.mark.slow

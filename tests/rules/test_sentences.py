@@ -229,7 +229,7 @@ def test_who_makes_a_chain_is_told_what_to_write(given, says):
             dict(args=([], 0.1), lr=0.2),
             "SGD: lr is given by position and by name; give it once",
         ),
-        (dict(args=()), "SGD: it needs what to optimize, such as `model.parameters()`"),
+        (dict(args=()), "SGD: params is missing: what to optimize, such as model.parameters()"),
     ],
     ids=["too many", "twice", "none"],
 )

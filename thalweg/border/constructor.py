@@ -81,7 +81,7 @@ def _check_positions(
         if twice in kwargs:
             raise TypeError(f"{name}: {twice} is given by position and by name; give it once")
     if not args and "params" not in kwargs:
-        raise TypeError(f"{name}: it needs what to optimize, such as `model.parameters()`")
+        raise TypeError(f"{name}: params is missing: what to optimize, such as model.parameters()")
 
 
 @contextmanager
