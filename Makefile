@@ -37,7 +37,7 @@ demo: $(VENV)/lab.stamp ## train a network with five optimizers and compare them
 test: $(VENV)/dev.stamp ## run every test, slow ones too
 	$(PYTEST) $(ARGS)
 
-quick: $(VENV)/dev.stamp ## run the quick tests: no compiler, no processes, no long parity runs
+quick: $(VENV)/dev.stamp ## run the quick tests: a few cases of each, no processes, nothing long
 	$(PYTEST) $(QUICK) $(ARGS)
 
 repeat: $(VENV)/dev.stamp ## run the quick tests N times (20), each time in another order
