@@ -247,17 +247,44 @@ def test_it_is_one_of_torchs_schedulers(name, arguments):
     mine, theirs = pair(name, arguments)
     assert isinstance(mine, torch.optim.lr_scheduler.LRScheduler)
     assert isinstance(mine, lr_scheduler.LRScheduler)
-    assert not isinstance(mine, type(theirs)), "the values are to come from thalweg.schedules"
+    assert isinstance(mine, type(theirs))
+
+
+TORCH_HAS = sorted({*torch.optim.lr_scheduler.__all__, "SWALR"} - {"LRScheduler"})
+
+
+@pytest.mark.parametrize("name", TORCH_HAS)
+def test_nothing_of_torchs_class_runs_in_ours(name, monkeypatch):
+    """It is there for `isinstance` alone: the values are to come from thalweg.schedules."""
+
+    def refuse(*_, **__):
+        raise AssertionError("a method of torch's class")
+
+    theirs = getattr(TORCHS, name)
+    for method in [key for key, value in vars(theirs).items() if callable(value)]:
+        monkeypatch.setattr(theirs, method, refuse)
+    made, arguments = next(
+        (case for case in [*ALL, ("ReduceLROnPlateau", {})] if case[0] == name), (name, {})
+    )
+    opt = optimizer()
+    mine = build(OURS, opt, made, arguments)
+    opt.step()
+    steps = [1.0] if name == "ReduceLROnPlateau" else []
+    for _ in range(3):
+        mine.step(*steps)
+    mine.load_state_dict(copy.deepcopy(mine).state_dict())
+    mine.step(*steps)
 
 
 @pytest.mark.parametrize("name", [*torch.optim.lr_scheduler.__all__, "SWALR"])
 def test_it_has_torchs_arguments_in_torchs_order_with_torchs_defaults(name):
     mine = inspect.signature(getattr(OURS, name)).parameters
     theirs = inspect.signature(getattr(TORCHS, name)).parameters
-    assert {k: v.default for k, v in mine.items() if k != "param"} == {
-        k: v.default for k, v in theirs.items()
-    }
-    assert [k for k in mine if k != "param"] == list(theirs)
+    ours = {k: v for k, v in mine.items() if k in theirs}
+    assert {k: v.default for k, v in ours.items()} == {k: v.default for k, v in theirs.items()}
+    assert list(ours) == list(theirs)
+    assert all(mine[k].kind is mine[k].KEYWORD_ONLY for k in mine.keys() - theirs.keys())
+    assert mine.keys() - theirs.keys() <= {"param", "last_epoch"}
     assert name in lr_scheduler.__all__
 
 

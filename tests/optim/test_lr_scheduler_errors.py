@@ -301,14 +301,3 @@ def test_a_negative_step_of_warm_restarts_is_told():
     for epoch in (-1, NAN):
         with pytest.raises(ValueError, match="epoch must be >= 0, got"):
             scheduler.step(epoch)
-
-
-def test_fewer_groups_than_before_are_told():
-    opt = optimizer()
-    scheduler = OURS.StepLR(opt, 3)
-    opt.step()
-    opt.param_groups = opt.param_groups[:1]
-    with pytest.raises(
-        ValueError, match="StepLR: optimizer must have the 2 parameter groups it had"
-    ):
-        scheduler.step()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import numbers
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from thalweg.number import as_float, is_number
 from thalweg.schedules.pointwise import maximum, minimum, where
 from thalweg.schedules.ranges import AMOUNT, STEPS, WHOLE, argument, check, check_fields
 
@@ -96,8 +96,8 @@ class Schedule:
         return sequence(self, other) if isinstance(other, Schedule) else NotImplemented
 
     def __mul__(self, other: Schedule | float) -> Schedule:
-        if isinstance(other, numbers.Real):
-            other = constant(float(other))
+        if is_number(other):
+            other = constant(as_float(other))
         return product(self, other) if isinstance(other, Schedule) else NotImplemented
 
     __rmul__ = __mul__
