@@ -21,7 +21,7 @@ __all__ = ["ChainedScheduler", "SequentialLR"]
 class _Composed(Saved, LRScheduler):
     """What the two share: members, their state, and a metric for those that want one."""
 
-    _schedulers: Sequence[Any]
+    _schedulers: Any
     _unsaved = (*Saved._unsaved, "_schedulers")
     _said_of_none = ""  # torch has two sentences
 

@@ -101,7 +101,7 @@ class CosineAnnealingWarmRestarts(Scheduler, lr_scheduler.CosineAnnealingWarmRes
                 f"({self._words['eta_min'].format(eta_min)} of type {type(eta_min)})"
             )
         self._keep(T_0=T_0, T_i=T_0, T_mult=T_mult, eta_min=eta_min)
-        self.T_cur: float = last_epoch
+        self.T_cur: float = last_epoch  # type: ignore[assignment]
         super().__init__(optimizer, last_epoch, param)
 
     def get_lr(self) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from torch.optim import Optimizer, lr_scheduler
@@ -114,7 +114,7 @@ class CyclicLR(_Cycle, lr_scheduler.CyclicLR):
         self.base_lrs = self._limits("base_lr", base_lr)
         self.max_lrs = self._limits("max_lr", max_lr)
         self.total_size = float(step_size_up) + float(down)
-        self.step_ratio = float(step_size_up) / self.total_size
+        self.step_ratio: float = float(step_size_up) / self.total_size
         self._scale_fn_custom = scale_fn
         self._settle_scale_mode()
         self._look_for_momentum(cycle_momentum)
@@ -152,7 +152,7 @@ class CyclicLR(_Cycle, lr_scheduler.CyclicLR):
         if self._scale_fn_custom is None:
             self.scale_mode = "iterations" if self.mode == "exp_range" else "cycle"
 
-    @property
+    @property  # type: ignore[override]
     def _scale_fn_ref(self) -> Callable[[float], float]:
         """The scale of the mode, under the name by which old code and pickles of torch's ask."""
         return functools.partial(_scale, self.mode, self.gamma)
@@ -279,7 +279,7 @@ class OneCycleLR(_Cycle, lr_scheduler.OneCycleLR):
         """Where a group keeps the values of the start, the peak and the end."""
         return self._initial_key, f"max_{self.param}", f"min_{self.param}"
 
-    def _as_saved(self, phase: Phase) -> dict[str, Any]:
+    def _as_saved(self, phase: Phase) -> Any:
         rates = dict(zip(("start", "peak", "end"), self._keys, strict=True))
         momentums = {"start": "max_momentum", "peak": "base_momentum", "end": "max_momentum"}
         return {
@@ -324,9 +324,9 @@ class OneCycleLR(_Cycle, lr_scheduler.OneCycleLR):
         return state
 
     def _along(self, what: str, group: dict[str, Any]) -> Any:
+        kept: Sequence[Any] = self._schedule_phases
         stretches = [
-            Phase(phase["end_step"], phase[f"start_{what}"], phase[f"end_{what}"])
-            for phase in self._schedule_phases
+            Phase(phase["end_step"], phase[f"start_{what}"], phase[f"end_{what}"]) for phase in kept
         ]
         t = min(self.last_epoch, self.total_steps - 1)
         return along(stretches, group, float(t), FALLS[self._anneal_func_type])

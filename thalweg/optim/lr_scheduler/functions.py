@@ -68,7 +68,12 @@ class _OfFunctions(Scheduler):
         owner = type(self).__name__
         check_optimizer(owner, optimizer)
         self.lr_lambdas = per_group_values(
-            owner, "lr_lambda", optimizer, lr_lambda, _check_function
+            owner,
+            "lr_lambda",
+            optimizer,
+            lr_lambda,
+            _check_function,
+            "Expected {count} lr_lambdas, but got {got}",
         )
         super().__init__(optimizer, last_epoch, param)
 

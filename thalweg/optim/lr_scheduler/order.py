@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 from weakref import ref
 
+import torch
 from torch.optim import Optimizer
 
 __all__ = ["warn_of_order", "watch"]
@@ -36,13 +37,11 @@ def watch(optimizer: Optimizer) -> None:
     if plain is None:  # somebody's own function, not a method
         return
 
+    # torch.compile loses an attribute that traced code sets on an optimizer. A function whose
+    # result is a constant is called while it traces.
+    @torch.compiler.assume_constant_result
     def note() -> None:
         owner()._opt_called = True  # type: ignore[union-attr]
-
-    # torch.compile drops an attribute that is set on an optimizer in traced code; so marked, it
-    # calls this one while it traces. `torch.compiler.assume_constant_result` sets the same mark,
-    # and imports the compiler for it.
-    note._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
     @functools.wraps(plain)
     def step(*args: Any, **kwargs: Any) -> Any:

@@ -87,7 +87,9 @@ class ReduceLROnPlateau(Saved, lr_scheduler.ReduceLROnPlateau):
             )
         self._keep(mode=mode, factor=factor, patience=patience, threshold=threshold)
         self._keep(threshold_mode=threshold_mode, cooldown=cooldown, eps=eps)
-        self.min_lrs = per_group_values(name, "min_lr", optimizer, min_lr, AMOUNT.check)
+        self.min_lrs = per_group_values(
+            name, "min_lr", optimizer, min_lr, AMOUNT.check, "expected {count} min_lrs, got {got}"
+        )
         self.default_min_lr = None if isinstance(min_lr, list | tuple) else copied(min_lr)
         self.optimizer = optimizer
         self._known = lists_of(optimizer.param_groups)

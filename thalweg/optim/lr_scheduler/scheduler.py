@@ -21,6 +21,11 @@ from thalweg.schedules.slot import Slot, check_param, check_schedulable, copied
 
 __all__ = ["Scheduler", "check_optimizer", "for_added_group", "per_group_values"]
 
+_OTHER_LENGTH = (
+    "{name} must have the same length as optimizer.param_groups. {name} has {got} values, "
+    "param_groups has {count}."
+)
+
 # What the rebuilding of a scheduler has left in the groups, by parameter: a second scheduler
 # that is rebuilt on the same optimizer knows by it that nobody else has set the value since.
 _left_by_rebuilding: WeakKeyDictionary[Optimizer, dict[str, list[float]]] = WeakKeyDictionary()
@@ -43,7 +48,7 @@ class Scheduler(Saved, LRScheduler):
     """
 
     _unsaved = (*Saved._unsaved, "_known")
-    _lists = ("base_lrs",)
+    _lists: ClassVar[tuple[str, ...]] = ("base_lrs",)
     _given: ClassVar[tuple[str, ...]] = ()  # lists for each group that no state holds
     _pending: Collection[int] = ()  # while it is made: the groups that have yet to catch up
     _known: Sequence[Any] = ()  # by what the groups of `base_lrs` are known
@@ -274,13 +279,24 @@ class Scheduler(Saved, LRScheduler):
 def check_optimizer(owner: str, optimizer: Any) -> None:
     """Raise TypeError for what is no torch optimizer."""
     if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"{owner}: optimizer must be an Optimizer, got {optimizer!r}")
+        raise TypeError(
+            f"{owner}: optimizer must be an Optimizer, got {optimizer!r} "
+            f"({type(optimizer).__name__} is not an Optimizer)"
+        )
 
 
 def per_group_values(
-    owner: str, name: str, optimizer: Optimizer, value: Any, check: Callable[[str, Any], None]
+    owner: str,
+    name: str,
+    optimizer: Optimizer,
+    value: Any,
+    check: Callable[[str, Any], None],
+    words: str = _OTHER_LENGTH,
 ) -> list[Any]:
-    """One value for each group, out of one for all of them or a list of as many, each checked."""
+    """One value for each group, out of one for all of them or a list of as many, each checked.
+
+    `words` are what torch says of a list of another length.
+    """
     count = len(optimizer.param_groups)
     if not isinstance(value, list | tuple):
         check(f"{owner}: {name}", value)
@@ -288,7 +304,7 @@ def per_group_values(
     if len(value) != count:
         raise ValueError(
             f"{owner}: {name} must have one value for each of the {count} parameter groups, "
-            f"got {value!r}"
+            f"got {value!r} ({words.format(name=name, got=len(value), count=count)})"
         )
     for i, each in enumerate(value):
         check(f"{owner}: {name}[{i}]", each)

@@ -65,7 +65,7 @@ class SWALR(Scheduler, swa_utils.SWALR):
     def _goal_key(self) -> str:
         return f"swa_{self.param}"
 
-    @property
+    @property  # type: ignore[override]
     def anneal_func(self) -> Callable[[float], float]:
         """The part of the way that is behind, by the part of the steps that is."""
         fall = FALLS[self._anneal_strategy]
