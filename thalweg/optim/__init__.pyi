@@ -1,10 +1,13 @@
 """Made by scripts/write_stubs.py; `make stubs` writes it anew."""
 
+# mypy: disable-error-code="misc, override"
+
 from collections.abc import Callable
 from typing import Any, Literal
 
 from torch import Tensor
-from torch.optim import Optimizer
+from torch import optim as _torchs
+from torch.optim import Optimizer, swap_in_optimizer_params_and_state
 from torch.optim.optimizer import ParamsT
 
 from thalweg.averaging import Average
@@ -39,9 +42,10 @@ __all__ = [
     "lr_scheduler",
     "optimizer",
     "swa_utils",
+    "swap_in_optimizer_params_and_state",
 ]
 
-class SGD(FusedOptimizer):
+class SGD(FusedOptimizer, _torchs.SGD):
     def __init__(
         self,
         params: ParamsT,
@@ -61,7 +65,7 @@ class SGD(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
-class Adadelta(FusedOptimizer):
+class Adadelta(FusedOptimizer, _torchs.Adadelta):
     def __init__(
         self,
         params: ParamsT,
@@ -80,7 +84,7 @@ class Adadelta(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
-class Adagrad(FusedOptimizer):
+class Adagrad(FusedOptimizer, _torchs.Adagrad):
     def __init__(
         self,
         params: ParamsT,
@@ -100,7 +104,7 @@ class Adagrad(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
-class Adam(FusedOptimizer):
+class Adam(FusedOptimizer, _torchs.Adam):
     def __init__(
         self,
         params: ParamsT,
@@ -121,7 +125,7 @@ class Adam(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
-class AdamW(FusedOptimizer):
+class AdamW(FusedOptimizer, _torchs.AdamW):
     def __init__(
         self,
         params: ParamsT,
@@ -141,7 +145,7 @@ class AdamW(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
-class Adamax(FusedOptimizer):
+class Adamax(FusedOptimizer, _torchs.Adamax):
     def __init__(
         self,
         params: ParamsT,
@@ -160,7 +164,7 @@ class Adamax(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
-class ASGD(FusedOptimizer):
+class ASGD(FusedOptimizer, _torchs.ASGD):
     def __init__(
         self,
         params: ParamsT,
@@ -180,7 +184,7 @@ class ASGD(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
-class NAdam(FusedOptimizer):
+class NAdam(FusedOptimizer, _torchs.NAdam):
     def __init__(
         self,
         params: ParamsT,
@@ -201,7 +205,7 @@ class NAdam(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
-class RAdam(FusedOptimizer):
+class RAdam(FusedOptimizer, _torchs.RAdam):
     def __init__(
         self,
         params: ParamsT,
@@ -221,7 +225,7 @@ class RAdam(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
-class RMSprop(FusedOptimizer):
+class RMSprop(FusedOptimizer, _torchs.RMSprop):
     def __init__(
         self,
         params: ParamsT,
@@ -242,7 +246,7 @@ class RMSprop(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
-class Rprop(FusedOptimizer):
+class Rprop(FusedOptimizer, _torchs.Rprop):
     def __init__(
         self,
         params: ParamsT,
@@ -260,7 +264,7 @@ class Rprop(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
-class SparseAdam(FusedOptimizer):
+class SparseAdam(FusedOptimizer, _torchs.SparseAdam):
     def __init__(
         self,
         params: ParamsT,

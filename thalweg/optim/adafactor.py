@@ -33,7 +33,7 @@ WORDS = {
 }
 
 
-class Adafactor(BaseOptimizer):
+class Adafactor(BaseOptimizer, torch.optim.Adafactor):
     """Adafactor: Adam's scaling in hardly any memory.
 
     Of a matrix it keeps the mean square of each row and of each column instead of each

@@ -23,6 +23,10 @@ class BaseOptimizer(torch.optim.Optimizer):
     _predicate: Callable[[str, Tensor], bool] | None = None
     _loading: dict[str, Any] | None = None
 
+    def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
+        # by name, past the class of torch's that a subclass may pass for
+        torch.optim.Optimizer.__init__(self, params, defaults)
+
     def _check(self, settings: dict[str, Any]) -> None:
         """Raise ValueError or TypeError for settings that are not acceptable."""
         raise NotImplementedError
@@ -147,7 +151,7 @@ class BaseOptimizer(torch.optim.Optimizer):
             self._loading = None
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
+        torch.optim.Optimizer.__setstate__(self, state)
         for group in self.param_groups:
             self._complete(group)
         if self._loading is not None:

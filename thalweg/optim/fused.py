@@ -327,7 +327,9 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
                     held[key] = torch.tensor(float(held[key]), dtype=number_type(fused=False))
 
 
-def optimizer(rule: type[Declared] | Chain, flags: str = "") -> type[FusedOptimizer]:
+def optimizer(
+    rule: type[Declared] | Chain, flags: str = "", like: type[torch.optim.Optimizer] | None = None
+) -> type[FusedOptimizer]:
     """Make a `torch.optim.Optimizer` class out of a rule or a chain.
 
         MyOpt = optimizer(chain("MyOpt", Centralize, RAdam, Lookahead))
@@ -335,7 +337,8 @@ def optimizer(rule: type[Declared] | Chain, flags: str = "") -> type[FusedOptimi
 
     The constructor takes the chain's settings, `maximize`, torch's `foreach`, `capturable`,
     `differentiable` and `fused`, and `state_dtype` and `decay_filter`. `flags` lists those of them
-    that may be given by position, in order.
+    that may be given by position, in order. `like` is a class of torch's that the made one is to
+    pass for, where somebody asks `isinstance`; nothing of it runs.
     """
     if not isinstance(rule, Chain | type):
         raise TypeError(f"optimizer takes a rule or a chain, got {rule!r}")
@@ -345,7 +348,10 @@ def optimizer(rule: type[Declared] | Chain, flags: str = "") -> type[FusedOptimi
     module = sys._getframe(1).f_globals.get("__name__", "__main__")
     has_slow_weights = any(issubclass(part.declared, Lookahead) for part in made.parts)
     by_position = flags.replace(",", " ").split()
-    bases = (SlowWeights, FusedOptimizer) if has_slow_weights else (FusedOptimizer,)
+    bases: tuple[type, ...] = (
+        (SlowWeights, FusedOptimizer) if has_slow_weights else (FusedOptimizer,)
+    )
+    bases += (like,) if like else ()
     body = {
         "chain": made,
         "__doc__": made.doc,

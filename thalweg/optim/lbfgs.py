@@ -36,7 +36,7 @@ OF_ALL = (*(name for name in SETTINGS if name != "lr"), "line_search_fn", "maxim
 LEAST_CURVATURE = 1e-10
 
 
-class LBFGS(BaseOptimizer):
+class LBFGS(BaseOptimizer, torch.optim.LBFGS):
     """L-BFGS: limited-memory quasi-Newton.
 
     Learns the curvature from its last m steps, and so needs tens of evaluations where

@@ -56,7 +56,7 @@ ITERATION = {
 WORDS = {"ns_steps": "Number of steps must be less than 100 for computational efficiency"}
 
 
-class Muon(BaseOptimizer):
+class Muon(BaseOptimizer, torch.optim.Muon):
     """Muon: momentum, orthogonalized.
 
     The step of a weight matrix has all its singular values near one, so that rare

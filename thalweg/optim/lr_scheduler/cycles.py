@@ -113,8 +113,8 @@ class CyclicLR(_Cycle, lr_scheduler.CyclicLR):
         self._keep(gamma=gamma, scale_mode=scale_mode)
         self.base_lrs = self._limits("base_lr", base_lr)
         self.max_lrs = self._limits("max_lr", max_lr)
-        self.total_size = float(step_size_up) + float(down)
-        self.step_ratio: float = float(step_size_up) / self.total_size
+        self.total_size = float(step_size_up) + float(down)  # type: ignore[assignment]
+        self.step_ratio = float(step_size_up) / self.total_size
         self._scale_fn_custom = scale_fn
         self._settle_scale_mode()
         self._look_for_momentum(cycle_momentum)
@@ -152,8 +152,8 @@ class CyclicLR(_Cycle, lr_scheduler.CyclicLR):
         if self._scale_fn_custom is None:
             self.scale_mode = "iterations" if self.mode == "exp_range" else "cycle"
 
-    @property  # type: ignore[override]
-    def _scale_fn_ref(self) -> Callable[[float], float]:
+    @property
+    def _scale_fn_ref(self) -> Callable[[float], float]:  # type: ignore[override]
         """The scale of the mode, under the name by which old code and pickles of torch's ask."""
         return functools.partial(_scale, self.mode, self.gamma)
 

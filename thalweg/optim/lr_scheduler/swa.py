@@ -65,8 +65,8 @@ class SWALR(Scheduler, swa_utils.SWALR):
     def _goal_key(self) -> str:
         return f"swa_{self.param}"
 
-    @property  # type: ignore[override]
-    def anneal_func(self) -> Callable[[float], float]:
+    @property
+    def anneal_func(self) -> Callable[[float], float]:  # type: ignore[override]
         """The part of the way that is behind, by the part of the steps that is."""
         fall = FALLS[self._anneal_strategy]
         return lambda x: 1 - fall(x, 1.0)
