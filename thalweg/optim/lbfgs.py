@@ -14,12 +14,15 @@ import torch
 from torch import Tensor
 
 from thalweg.optim.base import BaseOptimizer
+from thalweg.optim.fallback import from_torch
 from thalweg.optim.history import Gram, begin, combined, forget, inner, restart
 from thalweg.optim.line_search import Number, Point
 from thalweg.optim.objective import Objective, size_of
 from thalweg.settings import Setting
 
 __all__ = ["LBFGS"]
+
+__getattr__ = from_torch(__name__)
 
 SETTINGS = {
     "lr": Setting(1.0, low=0),

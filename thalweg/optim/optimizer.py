@@ -8,6 +8,7 @@
 What it does when it is called is told by `help(thalweg.optim.fused.optimizer)`.
 """
 
+import inspect
 import sys
 from types import ModuleType
 
@@ -33,4 +34,5 @@ class _Maker(ModuleType):
     __call__ = staticmethod(fused.optimizer)
 
 
+__signature__ = inspect.signature(fused.optimizer)
 sys.modules[__name__].__class__ = _Maker
