@@ -23,6 +23,7 @@ from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.layout import Layout, Seen, look
 from thalweg.optim.states import STATE_TYPES, NewStates, number_type
 from thalweg.optim.traced import are_fake, is_watched, operator, remember
+from thalweg.optim.words import in_torchs_words
 from thalweg.rule import Declared, Rule
 from thalweg.stages import Lookahead, Maximize
 
@@ -83,6 +84,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
                 del settings[alias]
         return settings
 
+    @in_torchs_words
     def _check(self, settings: dict[str, Any]) -> None:
         name = self.chain.name
         for key, value in settings.items():

@@ -18,6 +18,7 @@ from thalweg.optim.fallback import from_torch
 from thalweg.optim.history import Gram, begin, combined, forget, inner, restart
 from thalweg.optim.line_search import Number, Point
 from thalweg.optim.objective import Objective, size_of
+from thalweg.optim.words import in_torchs_words
 from thalweg.settings import Setting
 
 __all__ = ["LBFGS"]
@@ -94,6 +95,7 @@ class LBFGS(BaseOptimizer, torch.optim.LBFGS):
             settings["max_eval"] = max_iter * 5 // 4
         super().__init__(params, settings)
 
+    @in_torchs_words
     def _check(self, settings: dict[str, Any]) -> None:
         lr = settings["lr"]
         if isinstance(lr, Tensor) and lr.numel() != 1:
