@@ -13,29 +13,39 @@ import numpy as np
 
 __all__ = ["as_float", "is_number", "is_schedulable", "is_tensor", "plain"]
 
+# A Python float comes first everywhere: nearly every number is one, and a scheduler asks at every
+# step of a training.
+_NUMPYS = (np.ndarray, np.generic)
+
 
 def is_tensor(value: Any) -> bool:
     """Whether a value is some framework's tensor, which is changed in place."""
-    return hasattr(value, "fill_")
+    return type(value) is not float and hasattr(value, "fill_")
 
 
 def is_number(value: Any) -> bool:
     """Whether a value is one real number; a truth value is none."""
+    if type(value) is float:
+        return True
     if is_tensor(value):
         return _has_one(value.shape) and _is_real(str(value.dtype))
-    if isinstance(value, np.ndarray | np.generic):
+    if isinstance(value, _NUMPYS):
         return value.ndim == 0 and value.dtype.kind in "iuf"
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def is_schedulable(value: Any) -> bool:
     """Whether a number can take any value: a tensor of integers would cut each to a whole one."""
+    if type(value) is float:
+        return True
     return is_number(value) and not (is_tensor(value) and "float" not in str(value.dtype))
 
 
 def plain(value: Any) -> Any:
     """A number of NumPy's as Python's; any other as it is, a tensor too: somebody may hold it."""
-    return value.item() if isinstance(value, np.ndarray | np.generic) else value
+    if type(value) is float or not isinstance(value, _NUMPYS):
+        return value
+    return value.item()
 
 
 def as_float(value: Any) -> float:
@@ -43,7 +53,9 @@ def as_float(value: Any) -> float:
 
     A truth value counts as 0 or 1 here: torch's constructors take it.
     """
-    if isinstance(value, str | bytes | bytearray):
+    if type(value) is float:
+        return value
+    if isinstance(value, (str, bytes, bytearray)):
         raise TypeError("text is no number")
     if isinstance(value, np.ndarray) and value.ndim:
         raise TypeError("an array with axes is no number")

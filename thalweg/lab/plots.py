@@ -60,7 +60,7 @@ def plot_schedule(values: np.ndarray, label: str, axes: Axes | None = None) -> A
     axes.plot(np.arange(len(values)), values, label=textwrap.fill(label, 80), linewidth=1.7)
     title = axes.get_title(loc="left")
     if not before and not title:
-        axes.set_title(axes.get_lines()[0].get_label(), loc="left", fontsize=10)
+        axes.set_title(str(axes.get_lines()[0].get_label()), loc="left", fontsize=10)
     else:
         if before and title == before[0].get_label():  # the title that a single curve had
             axes.set_title("", loc="left")

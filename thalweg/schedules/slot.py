@@ -43,12 +43,17 @@ class Slot:
 
     def read(self, group: dict[str, Any]) -> Any:
         """The value itself, NumPy's numbers as Python's; a tensor is not copied."""
-        return plain(group[self.key] if self.index is None else group[self.key][self.index])
+        value = group[self.key] if self.index is None else group[self.key][self.index]
+        return value if type(value) is float else plain(value)
+
+    def find(self, group: dict[str, Any]) -> Any:
+        """The value, or None in a group that lacks it."""
+        return self.read(group) if self.is_in(group) else None
 
     def write(self, group: dict[str, Any], value: Any) -> None:
         """Set the value; a tensor is filled in place, since a captured step reads it there."""
         held = self.read(group)
-        if is_tensor(held):
+        if type(held) is not float and is_tensor(held):
             held.fill_(value.squeeze() if is_tensor(value) else value)
         elif self.index is None:
             group[self.key] = value
@@ -59,6 +64,8 @@ class Slot:
 
 def copied(value: Any) -> Any:
     """The value, apart from the group it came from: a tensor there is changed in place."""
+    if type(value) is float:
+        return value
     return value.clone() if is_tensor(value) else plain(value)
 
 
@@ -75,6 +82,9 @@ def check_param(owner: str, param_groups: Sequence[dict[str, Any]], param: Any) 
 
 def check_schedulable(owner: str, group: dict[str, Any], param: str) -> None:
     """Raise for a tensor of integers, which would cut each value to a whole number."""
+    value = group.get(param)
+    if type(value) is float:  # nearly always
+        return
     value = Slot.parse(param).read(group)
     if not is_schedulable(value):
         raise TypeError(

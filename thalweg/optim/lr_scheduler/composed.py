@@ -11,7 +11,7 @@ from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau  # ours is one of these too
 
 from thalweg.optim.lr_scheduler.saved import Saved, as_list, as_mapping
-from thalweg.optim.lr_scheduler.whole import leaves, whole
+from thalweg.optim.lr_scheduler.whole import Before, leaves
 from thalweg.schedules.ranges import LAST_EPOCH, WHOLE, check
 from thalweg.schedules.slot import Slot, copied
 
@@ -86,10 +86,14 @@ class _Composed(Saved, LRScheduler):
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take up a state of this class or of torch's class of the same name."""
         own = self._usable(state_dict)
-        with whole(self):
+        before = Before(self)
+        try:
             for member, saved in self._with_states(state_dict):
                 member.load_state_dict(saved)
             vars(self).update(own)
+        except BaseException:
+            before.return_to()
+            raise
 
     def _usable(self, state_dict: Mapping[str, Any]) -> dict[str, Any]:
         state = super()._usable(state_dict)
@@ -190,10 +194,14 @@ class ChainedScheduler(_Composed, lr_scheduler.ChainedScheduler):
     def step(self, metrics: Any = None) -> None:
         """Go on by one step; `metrics` is for a `ReduceLROnPlateau` among the members."""
         self._check_metrics(metrics)
-        with whole(self):
+        before = Before(self)
+        try:
             for member in self._schedulers:
                 self._step_member(member, metrics)
             self._last_lr = _values(self)
+        except BaseException:
+            before.return_to()
+            raise
 
     def _next(self) -> Sequence[Any]:
         return self._schedulers
@@ -236,11 +244,15 @@ class SequentialLR(_Composed, lr_scheduler.SequentialLR):
         self._schedulers = schedulers
         self._milestones = milestones
         self.optimizer = optimizer
-        with whole(self):
+        before = Before(self)
+        try:
             for member in schedulers:
                 _restore(member)
             self.recursive_undo()
             self._arrive(last_epoch + 1)
+        except BaseException:
+            before.return_to()
+            raise
 
     def recursive_undo(self, sched: Any = None) -> None:
         """Take back the step that each member took when it was made."""
@@ -279,15 +291,25 @@ class SequentialLR(_Composed, lr_scheduler.SequentialLR):
     def step(self, metrics: Any = None) -> None:
         """Go on by one step; `metrics` is for a `ReduceLROnPlateau`, when its turn has come."""
         self._check_metrics(metrics)
-        stepping = self._next()
-        with whole(self):
-            self.last_epoch += 1
-            member = self._schedulers[self._index(self.last_epoch)]
+        stepping, t = self._next(), self.last_epoch + 1
+        member = self._schedulers[self._index(t)]
+        if stepping and isinstance(member, Saved):  # whose step happens whole
+            self._step_member(member, metrics)
+        else:
+            self._step_whole(member, metrics, stepping)
+        self.last_epoch = t
+        self._last_lr = member.get_last_lr()
+
+    def _step_whole(self, member: Any, metrics: Any, stepping: Sequence[Any]) -> None:
+        before = Before(self)
+        try:
             if stepping:
                 self._step_member(member, metrics)
             else:
                 self._take_over(member)
-            self._last_lr = member.get_last_lr()
+        except BaseException:
+            before.return_to()
+            raise
 
     def _next(self) -> Sequence[Any]:
         t = self.last_epoch + 1

@@ -9,7 +9,7 @@ from torch.optim import Optimizer, lr_scheduler
 
 from thalweg.optim.lr_scheduler.chainable import Chainable, curve
 from thalweg.optim.lr_scheduler.scheduler import Scheduler
-from thalweg.optim.lr_scheduler.whole import whole
+from thalweg.optim.lr_scheduler.whole import Before
 from thalweg.schedules import Schedule, cosine_wave
 from thalweg.schedules.annealing import restart
 from thalweg.schedules.falls import cosine_fall
@@ -116,21 +116,28 @@ class CosineAnnealingWarmRestarts(Scheduler, lr_scheduler.CosineAnnealingWarmRes
             epoch = 0
         elif epoch is None and self._is_initial:  # being rebuilt
             epoch = self.last_epoch + 1
-        with whole(self):
-            if epoch is None:
-                epoch = self.last_epoch + 1
-                self.T_cur += 1
-                if self.T_cur >= self.T_i:
-                    self.T_cur %= self.T_i
-                    self.T_i *= self.T_mult
-            elif not epoch >= 0:
-                raise ValueError(
-                    f"{type(self).__name__}: epoch must be >= 0, got {epoch!r} "
-                    f"(Expected non-negative epoch, but got {epoch})"
-                )
-            else:
-                self.T_cur, self.T_i = restart(epoch, self.T_0, self.T_mult)
-            self._update_lr(math.floor(epoch))
+        if epoch is not None and not epoch >= 0:
+            raise ValueError(
+                f"{type(self).__name__}: epoch must be >= 0, got {epoch!r} "
+                f"(Expected non-negative epoch, but got {epoch})"
+            )
+        before = Before(self)
+        try:
+            self._go_to(epoch)
+        except BaseException:
+            before.return_to()
+            raise
+
+    def _go_to(self, epoch: float | None) -> None:
+        if epoch is None:
+            epoch = self.last_epoch + 1
+            self.T_cur += 1
+            if self.T_cur >= self.T_i:
+                self.T_cur %= self.T_i
+                self.T_i *= self.T_mult
+        else:
+            self.T_cur, self.T_i = restart(epoch, self.T_0, self.T_mult)
+        self._update_lr(math.floor(epoch))
 
     def _fast_forward(self, steps: int) -> None:
         self.step(steps)

@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING
 from thalweg.optim.lr_scheduler.groups import lists_of, places
 from thalweg.optim.lr_scheduler.saved import Saved, as_setting
 from thalweg.optim.lr_scheduler.scheduler import check_optimizer, per_group_values
-from thalweg.optim.lr_scheduler.whole import whole
+from thalweg.optim.lr_scheduler.whole import Before
 from thalweg.schedules.ranges import AMOUNT, LAST_EPOCH, WHOLE
 from thalweg.schedules.slot import Slot, check_param, check_schedulable, copied
 from thalweg.settings import Setting
@@ -114,8 +114,12 @@ class ReduceLROnPlateau(Saved, lr_scheduler.ReduceLROnPlateau):
         metric = self._as_number(metrics)
         if epoch is not None:
             warnings.warn(EPOCH_DEPRECATION_WARNING, UserWarning, stacklevel=2)
-        with whole(self):
+        before = Before(self)
+        try:
             self._look_at(metric, epoch)
+        except BaseException:
+            before.return_to()
+            raise
 
     def _look_at(self, metric: float, epoch: int | None) -> None:
         self._adopt()

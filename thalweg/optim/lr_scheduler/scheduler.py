@@ -15,7 +15,7 @@ from thalweg.number import is_tensor
 from thalweg.optim.lr_scheduler.groups import lists_of, places, shortened
 from thalweg.optim.lr_scheduler.order import warn_of_order, watch
 from thalweg.optim.lr_scheduler.saved import Saved
-from thalweg.optim.lr_scheduler.whole import whole
+from thalweg.optim.lr_scheduler.whole import Before
 from thalweg.schedules.ranges import LAST_EPOCH, check
 from thalweg.schedules.slot import Slot, check_param, check_schedulable, copied
 
@@ -103,7 +103,8 @@ class Scheduler(Saved, LRScheduler):
 
     def _values(self) -> list[Any]:
         """What is in the groups now; to be multiplied, not to be kept."""
-        return [self._slot.read(group) for group in self.optimizer.param_groups]
+        slot = self._slot
+        return [slot.read(group) for group in self.optimizer.param_groups]
 
     def _copies(self) -> list[Any]:
         return [copied(value) for value in self._values()]
@@ -145,9 +146,13 @@ class Scheduler(Saved, LRScheduler):
             warn_of_order(self.optimizer)
         if epoch is not None:
             warnings.warn(EPOCH_DEPRECATION_WARNING, UserWarning, stacklevel=2)
-        with whole(self):
+        before = Before(self)
+        try:
             self._step_count += 1
             self._update_lr(epoch)
+        except BaseException:
+            before.return_to()
+            raise
 
     def _update_lr(self, epoch: int | None = None) -> None:
         self._adopt()
@@ -168,8 +173,9 @@ class Scheduler(Saved, LRScheduler):
         self._update_lr(steps)
 
     def _write(self, values: Sequence[Any]) -> None:
-        for group, value in zip(self.optimizer.param_groups, values, strict=True):
-            self._slot.write(group, value)
+        slot, groups = self._slot, self.optimizer.param_groups
+        for group, value in zip(groups, values, strict=True):
+            slot.write(group, value)
         self._last_lr = self._copies()
 
     def _get_closed_form_lr(self) -> list[Any]:
@@ -187,12 +193,18 @@ class Scheduler(Saved, LRScheduler):
 
     def _adopt(self) -> None:
         """Take in the groups the optimizer has been given since, let go of those taken away."""
-        groups = self.optimizer.param_groups
-        now = lists_of(groups)
-        if len(now) != len(self.base_lrs) or any(map(operator.is_not, now, self._known)):
-            self._regroup(now)
+        groups, known, param = self.optimizer.param_groups, self._known, self.param
+        if len(groups) == len(known) == len(self.base_lrs):
+            for group, params in zip(groups, known, strict=True):
+                if group["params"] is not params or type(group.get(param)) is not float:
+                    break
+            else:
+                return  # as at nearly every step
         for group in groups:
-            check_schedulable(type(self).__name__, group, self.param)
+            check_schedulable(type(self).__name__, group, param)
+        now = lists_of(groups)
+        if len(now) != len(self.base_lrs) or any(map(operator.is_not, now, known)):
+            self._regroup(now)
 
     def _regroup(self, now: Sequence[Any]) -> None:
         count = len(self.base_lrs)
@@ -261,7 +273,8 @@ class Scheduler(Saved, LRScheduler):
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take up a state of this class or of torch's class of the same name."""
-        with whole(self):
+        before = Before(self)
+        try:
             super().load_state_dict(state_dict)
             groups = self.optimizer.param_groups
             if len(groups) < len(self.base_lrs):  # some were taken away
@@ -270,6 +283,9 @@ class Scheduler(Saved, LRScheduler):
             for name in self._given:  # some were added
                 for i in range(len(getattr(self, name)), len(self._known)):
                     self._prepare(groups[i], i)
+        except BaseException:
+            before.return_to()
+            raise
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)

@@ -8,7 +8,7 @@ from typing import Any
 from thalweg.number import is_tensor
 from thalweg.schedules.slot import Slot
 
-__all__ = ["leaves", "whole"]
+__all__ = ["Before", "leaves"]
 
 
 def leaves(member: Any) -> Iterable[Any]:
@@ -26,27 +26,41 @@ def _all(member: Any) -> Iterable[Any]:
         yield from _all(each)
 
 
-class whole:
-    """`with whole(scheduler):` what happens inside happens to all it moves, or to nothing.
+class Before:
+    """A scheduler, and all that it moves, as they are now.
+
+        before = Before(scheduler)
+        try:
+            ...
+        except BaseException:
+            before.return_to()
+            raise
 
     What schedulers keep is replaced and not edited, so that to remember it is to copy
-    dictionaries. A rate that is a tensor is filled in place: it is copied as well.
+    dictionaries. A rate that is a tensor is filled in place: it is copied as well. This is done at
+    every step of a training, and so in the fewest calls.
     """
 
+    __slots__ = ("_filled", "_kept")
+
     def __init__(self, scheduler: Any) -> None:
-        groups = scheduler.optimizer.param_groups
-        held = [*map(vars, _all(scheduler)), *groups]
-        self._kept = [(one, one.copy()) for one in held]
-        slots = {Slot.parse(getattr(leaf, "param", "lr")) for leaf in leaves(scheduler)}
-        values = [slot.read(group) for slot in slots for group in groups if slot.key in group]
-        self._filled = [(value, value.clone()) for value in values if is_tensor(value)]
+        state, groups = scheduler.__dict__, scheduler.optimizer.param_groups
+        if "_schedulers" in state:
+            held = [each.__dict__ for each in _all(scheduler)]
+            params = {getattr(leaf, "param", "lr") for leaf in leaves(scheduler)}
+        else:
+            held, params = [state], {scheduler.param}
+        self._kept = [(one, one.copy()) for one in (*held, *groups)]
+        self._filled = []
+        for param in params:
+            for group in groups:
+                if type(group.get(param)) is not float:
+                    value = Slot.parse(param).find(group)
+                    if is_tensor(value):
+                        self._filled.append((value, value.clone()))
 
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            return
+    def return_to(self) -> None:
+        """Make all of it what it was."""
         for one, before in self._kept:
             one.clear()
             one.update(before)
