@@ -250,32 +250,6 @@ def test_it_is_one_of_torchs_schedulers(name, arguments):
     assert isinstance(mine, type(theirs))
 
 
-TORCH_HAS = sorted({*torch.optim.lr_scheduler.__all__, "SWALR"} - {"LRScheduler"})
-
-
-@pytest.mark.parametrize("name", TORCH_HAS)
-def test_nothing_of_torchs_class_runs_in_ours(name, monkeypatch):
-    """It is there for `isinstance` alone: the values are to come from thalweg.schedules."""
-
-    def refuse(*_, **__):
-        raise AssertionError("a method of torch's class")
-
-    theirs = getattr(TORCHS, name)
-    for method in [key for key, value in vars(theirs).items() if callable(value)]:
-        monkeypatch.setattr(theirs, method, refuse)
-    made, arguments = next(
-        (case for case in [*ALL, ("ReduceLROnPlateau", {})] if case[0] == name), (name, {})
-    )
-    opt = optimizer()
-    mine = build(OURS, opt, made, arguments)
-    opt.step()
-    steps = [1.0] if name == "ReduceLROnPlateau" else []
-    for _ in range(3):
-        mine.step(*steps)
-    mine.load_state_dict(copy.deepcopy(mine).state_dict())
-    mine.step(*steps)
-
-
 @pytest.mark.parametrize("name", [*torch.optim.lr_scheduler.__all__, "SWALR"])
 def test_it_has_torchs_arguments_in_torchs_order_with_torchs_defaults(name):
     mine = inspect.signature(getattr(OURS, name)).parameters

@@ -15,7 +15,7 @@ from torch.nn import Parameter
 import thalweg.optim as optim
 from scripts.write_stubs import BY_HAND, main, modules
 from tests.optim.test_lr_scheduler import COMPOSED
-from tests.schedules.twins import CASES, OURS, TORCHS, pair
+from tests.schedules.twins import CASES, OURS, TORCHS, build, optimizer, pair
 from thalweg.chain import chain
 from thalweg.optim import swa_utils
 from thalweg.rules import SGD
@@ -264,3 +264,26 @@ def test_a_host_that_asks_whether_the_decay_is_decoupled_is_told():
     assert isinstance(opt, torch.optim.Adam)
     assert not isinstance(optim.Adam([model_parameter()]), torch.optim.AdamW)
     assert set(opt.defaults) >= {"lr", "betas", "eps", "weight_decay"}
+
+
+TORCH_HAS = sorted({*torch.optim.lr_scheduler.__all__, "SWALR"} - {"LRScheduler"})
+
+
+@pytest.mark.parametrize("name", TORCH_HAS)
+def test_nothing_of_torchs_class_runs_in_ours(name, monkeypatch):
+    """It is there for `isinstance` alone: the values are to come from thalweg.schedules."""
+    theirs = getattr(TORCHS, name)
+    for method in [key for key, value in vars(theirs).items() if callable(value)]:
+        monkeypatch.setattr(theirs, method, refuse)
+    made, arguments = next(
+        (case for case in [*CASES, *COMPOSED, ("ReduceLROnPlateau", {})] if case[0] == name),
+        (name, {}),
+    )
+    opt = optimizer()
+    mine = build(OURS, opt, made, arguments)
+    opt.step()
+    steps = [1.0] if name == "ReduceLROnPlateau" else []
+    for _ in range(3):
+        mine.step(*steps)
+    mine.load_state_dict(copy.deepcopy(mine).state_dict())
+    mine.step(*steps)
