@@ -1,37 +1,59 @@
-"""Writes `thalweg/optim/__init__.pyi`, so that editors and type checkers see true signatures.
+"""Writes what of `thalweg/optim/` follows from lists kept elsewhere.
 
-The classes are made at run time out of `thalweg.optimizers`, where no checker can follow.
+`__init__.pyi`, so that editors and type checkers see true signatures: the classes are made at run
+time out of `thalweg.optimizers`, where no checker can follow. And one small module for each public
+one of torch.optim that is not written by hand, so that `from thalweg.optim.adamw import AdamW` is
+as `from torch.optim.adamw import AdamW`.
 
-    make stubs                              write the stub anew
-    python scripts/write_stubs.py --check   say whether it is current, and change nothing
+    make stubs                              write them anew
+    python scripts/write_stubs.py --check   say whether they are current, and change nothing
 """
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import torch.optim
 
 import thalweg.optim
 from thalweg.averaging import Average
 from thalweg.border.copies import SlowWeights
 from thalweg.border.groups import NO_BIAS_NORM
-from thalweg.optim import FusedOptimizer
+from thalweg.optim import FusedOptimizer, fused
 from thalweg.optim.memory.states import STATE_TYPES
 from thalweg.optimizers import OPTIMIZERS
 
 STUB = Path(thalweg.optim.__file__).with_suffix(".pyi")
 LINE_LENGTH = 100  # as in pyproject.toml
+BY_HAND = ("lbfgs", "lr_scheduler", "optimizer", "swa_utils")
 
+_MODULE = '''"""Made by scripts/write_stubs.py: what `torch.optim.{name}` has, with our class."""
+
+{functions}from thalweg.optim import {classes}
+from thalweg.optim.fallback import from_torch
+
+{exports}
+
+__getattr__ = from_torch(__name__)
+'''
+
+# A class that passes for torch's differs from it in what programs do not see.
 _HEADER = '''"""Made by scripts/write_stubs.py; `make stubs` writes it anew."""
+
+# mypy: disable-error-code="misc, override"
 
 from collections.abc import Callable
 from typing import Any, Literal
 
 from torch import Tensor
+from torch import optim as _torchs
 from torch.nn import Module
-from torch.optim import Optimizer
+from torch.optim import Optimizer, swap_in_optimizer_params_and_state
 from torch.optim.optimizer import ParamsT
 
 {imports}
@@ -40,6 +62,22 @@ from torch.optim.optimizer import ParamsT
 '''
 
 _FOOTER = "\ndef __getattr__(name: str) -> Any: ...  # whatever else torch.optim has\n"
+
+
+def modules() -> dict[Path, str]:
+    """The modules that pass torch's names on, with our classes, and their texts."""
+    theirs = [module.name for module in pkgutil.iter_modules(torch.optim.__path__)]
+    public = [name for name in theirs if not name.startswith("_") and name not in BY_HAND]
+    return {STUB.with_name(f"{name}.py"): _module(name) for name in public}
+
+
+def _module(name: str) -> str:
+    names = importlib.import_module(f"torch.optim.{name}").__all__
+    ours = [each for each in names if each in thalweg.optim.__all__]
+    rest = [each for each in names if each not in ours]
+    functions = f"from torch.optim.{name} import {', '.join(rest)}\n\n" if rest else ""
+    exports = _exports(sorted(names, key=lambda each: (not each.isupper(), each.islower(), each)))
+    return _MODULE.format(name=name, functions=functions, classes=", ".join(ours), exports=exports)
 
 
 def stub() -> str:
@@ -56,6 +94,8 @@ def _imports() -> str:
     written = {kind.__module__: [kind.__name__] for kind in (Average, SlowWeights)}
     for name in thalweg.optim.__all__:
         found = getattr(thalweg.optim, name)
+        if name == "optimizer":  # a module that is called as the function is
+            found = fused.optimizer
         module = thalweg.optim.__name__ if inspect.ismodule(found) else found.__module__
         if inspect.ismodule(found) or (module.startswith("thalweg.") and module != "thalweg.optim"):
             written.setdefault(module, []).append(name)
@@ -76,7 +116,7 @@ def _order(name: str) -> tuple[int, str]:
 
 def _class(name: str) -> str:
     cls = getattr(thalweg.optim, name)
-    bases = ", ".join(base.__name__ for base in cls.__bases__)
+    bases = ", ".join(map(_base, cls.__bases__))
     arguments = ["self", "params: ParamsT | Module", *_arguments(cls)]
     lines = [
         f"class {name}({bases}):",
@@ -85,6 +125,12 @@ def _class(name: str) -> str:
         "    ) -> None: ...",
     ]
     return "\n" + "\n".join(lines) + "\n"
+
+
+def _base(cls: type) -> str:
+    """A base as the stub names it: torch's class has the name of ours."""
+    name = cls.__name__
+    return f"_torchs.{name}" if cls is getattr(torch.optim, name, None) else name
 
 
 def _arguments(cls: type[FusedOptimizer]) -> Iterator[str]:
@@ -122,16 +168,20 @@ def _text(value: object) -> str:
 
 
 def main(arguments: Sequence[str], path: Path = STUB) -> int:
-    """Write the stub; with `--check`, only compare. Returns the exit code."""
+    """Write the stub and the modules; with `--check`, only compare. Returns the exit code."""
     if list(arguments) not in ([], ["--check"]):
         print("usage: write_stubs.py [--check]", file=sys.stderr)
         return 2
-    if not arguments:
-        path.write_text(stub(), encoding="utf-8")
-    elif not path.exists() or path.read_text(encoding="utf-8") != stub():
-        print(f"{path.name} is not current: run `make stubs`", file=sys.stderr)
-        return 1
-    return 0
+    code = 0
+    for each, text in {path: stub(), **modules()}.items():
+        if each.exists() and each.read_text(encoding="utf-8") == text:
+            continue
+        if not arguments:
+            each.write_text(text, encoding="utf-8")
+        else:
+            print(f"{each.name} is not current: run `make stubs`", file=sys.stderr)
+            code = 1
+    return code
 
 
 if __name__ == "__main__":

@@ -49,7 +49,8 @@ def _adamw() -> Chain:
 
     Paper: Loshchilov and Hutter 2019, arXiv:1711.05101, Algorithm 2.
     Differs: as torch, the schedule multiplier of the paper is lr itself, and vmax is taken
-    before the bias correction.
+    before the bias correction. Where torch refuses an lr or betas that are tensors, with foreach
+    or beside floats, they are taken.
     """
     return chain(
         "AdamW",

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+from thalweg.number import as_float
+
 __all__ = ["Setting"]
 
 
@@ -86,10 +88,8 @@ class Setting:
 
     def _check_number(self, where: str, value: Any) -> None:
         try:
-            if isinstance(value, str | bytes):
-                raise TypeError
-            number = float(value.detach() if hasattr(value, "detach") else value)
-        except (TypeError, ValueError, RuntimeError):
+            number = as_float(value)
+        except TypeError:
             raise TypeError(f"{where} must be a number, got {value!r}") from None
         except OverflowError:  # an integer that no double can hold
             raise ValueError(f"{where} must be {self.range}, got {value!r}") from None

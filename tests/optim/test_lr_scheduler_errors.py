@@ -175,7 +175,7 @@ SINGLE = sorted({*OURS.__all__} - {"LRScheduler", "Scheduler", "SequentialLR", "
 
 @pytest.mark.parametrize("name", SINGLE)
 def test_what_is_no_optimizer_is_told(name):
-    with pytest.raises(TypeError, match=f"^{name}: optimizer must be an Optimizer, got 'adam'$"):
+    with pytest.raises(TypeError, match=f"^{name}: optimizer must be an Optimizer, got 'adam' "):
         getattr(OURS, name)("adam", **NEEDED.get(name, {}))
 
 
@@ -301,14 +301,3 @@ def test_a_negative_step_of_warm_restarts_is_told():
     for epoch in (-1, NAN):
         with pytest.raises(ValueError, match="epoch must be >= 0, got"):
             scheduler.step(epoch)
-
-
-def test_fewer_groups_than_before_are_told():
-    opt = optimizer()
-    scheduler = OURS.StepLR(opt, 3)
-    opt.step()
-    opt.param_groups = opt.param_groups[:1]
-    with pytest.raises(
-        ValueError, match="StepLR: optimizer must have the 2 parameter groups it had"
-    ):
-        scheduler.step()

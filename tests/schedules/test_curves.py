@@ -1,6 +1,8 @@
 """The values of each curve: at its ends and corners, of numbers and of arrays."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -285,3 +287,65 @@ def test_a_schedule_is_plotted_with_its_name():
     assert len(first.get_xdata()) > schedule.duration
     assert [len(line.get_xdata()) for line in rest] == [12, 12]
     plt.close("all")
+
+
+LONG = warmup(500) >> cosine(10_000, floor=0.1)
+SEVERAL = [LONG, warmup(5) >> cosine(9000), warmup(900) >> constant(steps=5000) >> cosine(99)]
+
+
+@pytest.mark.parametrize("schedules", [[LONG], SEVERAL[:2], SEVERAL], ids=len)
+def test_what_is_plotted_is_said_above_the_axes_and_inside_the_figure(schedules):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("Agg")
+    axes = None
+    for schedule in schedules:
+        axes = schedule.plot(axes=axes)
+    axes.figure.canvas.draw()
+    frame, whole = axes.get_window_extent(), axes.figure.bbox
+    said = axes.get_legend() or axes._left_title
+    place = said.get_window_extent()
+    assert place.y0 >= frame.y1
+    assert whole.x0 <= place.x0
+    assert place.x1 <= whole.x1
+    assert place.y1 <= whole.y1
+    shown = said.get_texts() if axes.get_legend() else [said]
+    assert [text.get_text().replace("\n", " ") for text in shown] == list(map(repr, schedules))
+    assert (axes.get_title(loc="left") == "") is (len(schedules) > 1)
+    plt.close("all")
+
+
+def test_a_title_of_ones_own_stays():
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("Agg")
+    _, axes = plt.subplots()
+    axes.set_title("mine", loc="left")
+    LONG.plot(axes=axes)
+    assert axes.get_title(loc="left") == "mine"
+    plt.close("all")
+
+
+def test_the_picture_is_saved_as_the_docstring_says(tmp_path):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("Agg")
+    LONG.plot().figure.savefig(tmp_path / "schedule.png")
+    assert (tmp_path / "schedule.png").stat().st_size > 1000
+    plt.close("all")
+
+
+@pytest.mark.parametrize("call", ["schedule.plot()", "per_group(schedule).plot()"])
+def test_without_matplotlib_a_sentence_says_what_to_install(call):
+    program = f"""
+import sys
+sys.modules["matplotlib"] = None
+from thalweg.schedules import cosine, per_group
+schedule = cosine(9)
+try:
+    {call}
+except ImportError as error:
+    print(error)
+"""
+    said = subprocess.check_output([sys.executable, "-c", program], text=True)
+    assert said == (
+        "cosine(steps=9, floor=0.0): plot needs matplotlib, which is not installed: "
+        "pip install 'thalweg[lab]'\n"
+    )

@@ -15,12 +15,17 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "schedules.md").read_text(encoding="utf-8")
 
 
-def test_its_examples_run():
+def test_its_examples_run(tmp_path, monkeypatch):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("Agg")
+    monkeypatch.chdir(tmp_path)  # one of them saves a picture
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE, re.M | re.S)
     assert len(blocks) == PAGE.count("```python") > 5
     names: dict[str, object] = {}
     for block in blocks:  # as a reader would: each goes on from the one before
         exec(compile(block, "schedules.md", "exec"), names)
+    assert (tmp_path / "schedule.png").stat().st_size > 1000
+    plt.close("all")
 
 
 def test_an_example_that_is_wrong_would_be_found():

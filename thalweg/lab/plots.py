@@ -1,5 +1,6 @@
 """Every picture that the lab draws; no other file of it imports matplotlib."""
 
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,12 +50,22 @@ def draw_curves(path: Path, contest: Contest) -> None:
 
 
 def plot_schedule(values: np.ndarray, label: str, axes: Axes | None = None) -> Axes:
-    """Plot one value for each step, into the axes given or into a new figure; return the axes."""
+    """Plot one value for each step, into the axes given or into a new figure; return the axes.
+
+    What is drawn is said above the axes, where no curve is.
+    """
     if axes is None:
         _, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
         _label(axes, "")
-    axes.plot(np.arange(len(values)), values, label=label, linewidth=1.7)
-    axes.legend(frameon=False)
+    before = axes.get_lines()
+    axes.plot(np.arange(len(values)), values, label=textwrap.fill(label, 80), linewidth=1.7)
+    title = axes.get_title(loc="left")
+    if not before and not title:
+        axes.set_title(str(axes.get_lines()[0].get_label()), loc="left", fontsize=10)
+    else:
+        if before and title == before[0].get_label():  # the title that a single curve had
+            axes.set_title("", loc="left")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, fontsize=10)
     return axes
 
 

@@ -3,24 +3,30 @@
     import thalweg.optim as optim
 
 `optimizer(rule)` makes such a class out of any rule or chain. What this module does not define is
-torch's own, so that the import above can replace `import torch.optim as optim`.
+torch's own, so that the import above can replace `import torch.optim as optim`. So it is with the
+modules inside: `from thalweg.optim.adamw import AdamW` and `from thalweg.optim.optimizer import
+Optimizer` do what they do in torch (`optimizer` is a module that can be called).
+
+Each class is a subclass of torch's of its name, for those who ask `isinstance(opt,
+torch.optim.AdamW)`; nothing of torch's class runs.
 """
 
 from typing import Any
 
 try:
-    import torch.optim as _torch_optim
+    from torch import optim as _torchs
 except ModuleNotFoundError as error:
     if error.name not in ("torch", "torch.optim"):
         raise
     sentence = "thalweg.optim needs torch: pip install 'thalweg[torch]'"
     raise ModuleNotFoundError(sentence, name="torch") from None
-from torch.optim import Optimizer
+from torch.optim import Optimizer, swap_in_optimizer_params_and_state
 
 from thalweg.border.groups import no_bias_norm
-from thalweg.optim import lr_scheduler, swa_utils
+from thalweg.optim import fused, lr_scheduler, optimizer, swa_utils
 from thalweg.optim.base import BaseOptimizer
-from thalweg.optim.fused import FusedOptimizer, optimizer
+from thalweg.optim.fallback import from_torch
+from thalweg.optim.fused import FusedOptimizer
 from thalweg.optim.lbfgs import LBFGS
 from thalweg.optim.matrices.adafactor import Adafactor
 from thalweg.optim.matrices.muon import Muon
@@ -37,20 +43,22 @@ __all__ = [
     "no_bias_norm",
     "optimizer",
     "swa_utils",
+    "swap_in_optimizer_params_and_state",
     *OPTIMIZERS,
 ]
+
+_of_torch = from_torch(__name__)
 
 
 def __getattr__(name: str) -> Any:
     """An optimizer of the registry, made when it is first asked for; else what is torch's, such as
     the names of later versions."""
     if name in OPTIMIZERS:
-        made = globals()[name] = optimizer(OPTIMIZERS[name])
+        like = getattr(_torchs, name, None)
+        made = globals()[name] = fused.optimizer(OPTIMIZERS[name], like)
         return made
-    if name.startswith("__") or not hasattr(_torch_optim, name):
-        raise AttributeError(f"neither thalweg.optim nor torch.optim has {name!r}")
-    return getattr(_torch_optim, name)
+    return _of_torch(name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_torch_optim.__all__})
+    return sorted({*globals(), *__all__, *_torchs.__all__})

@@ -1,11 +1,14 @@
 """Made by scripts/write_stubs.py; `make stubs` writes it anew."""
 
+# mypy: disable-error-code="misc, override"
+
 from collections.abc import Callable
 from typing import Any, Literal
 
 from torch import Tensor
+from torch import optim as _torchs
 from torch.nn import Module
-from torch.optim import Optimizer
+from torch.optim import Optimizer, swap_in_optimizer_params_and_state
 from torch.optim.optimizer import ParamsT
 
 from thalweg.averaging import Average
@@ -44,9 +47,10 @@ __all__ = [
     "no_bias_norm",
     "optimizer",
     "swa_utils",
+    "swap_in_optimizer_params_and_state",
 ]
 
-class ASGD(FusedOptimizer):
+class ASGD(FusedOptimizer, _torchs.ASGD):
     def __init__(
         self,
         params: ParamsT | Module,
@@ -86,7 +90,7 @@ class AdaBelief(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
-class Adadelta(FusedOptimizer):
+class Adadelta(FusedOptimizer, _torchs.Adadelta):
     def __init__(
         self,
         params: ParamsT | Module,
@@ -105,7 +109,7 @@ class Adadelta(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
-class Adagrad(FusedOptimizer):
+class Adagrad(FusedOptimizer, _torchs.Adagrad):
     def __init__(
         self,
         params: ParamsT | Module,
@@ -125,7 +129,7 @@ class Adagrad(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
-class Adam(FusedOptimizer):
+class Adam(FusedOptimizer, _torchs.Adam):
     def __init__(
         self,
         params: ParamsT | Module,
@@ -146,7 +150,7 @@ class Adam(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
-class AdamW(FusedOptimizer):
+class AdamW(FusedOptimizer, _torchs.AdamW):
     def __init__(
         self,
         params: ParamsT | Module,
@@ -166,7 +170,7 @@ class AdamW(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
-class Adamax(FusedOptimizer):
+class Adamax(FusedOptimizer, _torchs.Adamax):
     def __init__(
         self,
         params: ParamsT | Module,
@@ -203,7 +207,7 @@ class Lion(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
-class NAdam(FusedOptimizer):
+class NAdam(FusedOptimizer, _torchs.NAdam):
     def __init__(
         self,
         params: ParamsT | Module,
@@ -224,7 +228,7 @@ class NAdam(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
-class RAdam(FusedOptimizer):
+class RAdam(FusedOptimizer, _torchs.RAdam):
     def __init__(
         self,
         params: ParamsT | Module,
@@ -244,7 +248,7 @@ class RAdam(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
-class RMSprop(FusedOptimizer):
+class RMSprop(FusedOptimizer, _torchs.RMSprop):
     def __init__(
         self,
         params: ParamsT | Module,
@@ -292,7 +296,7 @@ class Ranger(SlowWeights, FusedOptimizer):
         N_sma_threshhold: float | Tensor = ...,
     ) -> None: ...
 
-class Rprop(FusedOptimizer):
+class Rprop(FusedOptimizer, _torchs.Rprop):
     def __init__(
         self,
         params: ParamsT | Module,
@@ -310,7 +314,7 @@ class Rprop(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
-class SGD(FusedOptimizer):
+class SGD(FusedOptimizer, _torchs.SGD):
     def __init__(
         self,
         params: ParamsT | Module,
@@ -330,7 +334,7 @@ class SGD(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
-class SparseAdam(FusedOptimizer):
+class SparseAdam(FusedOptimizer, _torchs.SparseAdam):
     def __init__(
         self,
         params: ParamsT | Module,

@@ -87,7 +87,9 @@ class BaseOptimizer(torch.optim.Optimizer):
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self._begin()
-        super().__init__([{"params": params}] if isinstance(params, Module) else params, defaults)
+        given = [{"params": params}] if isinstance(params, Module) else params
+        # by name, past the class of torch's that a subclass may pass for
+        torch.optim.Optimizer.__init__(self, given, defaults)
         self._keep_predicate()
 
     def _begin(self) -> None:
@@ -315,7 +317,7 @@ class BaseOptimizer(torch.optim.Optimizer):
         check_states(title, self.param_groups, loaded, self._numbers, self._wanted)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
+        torch.optim.Optimizer.__setstate__(self, state)  # by name: torch's own class may be next
         self._begin()
         for group in self.param_groups:
             self._complete(group)

@@ -19,8 +19,8 @@ def check_ranges(
 ) -> None:
     """Raise TypeError for the wrong kind and ValueError for a value out of range.
 
-    `words` are torch's own for some settings (`d`) or parts of them (`eps[0]`), which its tests
-    and perhaps programs look for in the message.
+    `words` are torch's own for some settings (`d`) or parts of them (`eps[0]`), with a place for
+    the value: its tests and perhaps programs look for them in the message.
     """
     for name, s in ranges.items():
         if name not in given:
@@ -35,7 +35,9 @@ def check_ranges(
             s.check(f"{title}: {name}", value)
         except ValueError as error:
             place = str(error).removeprefix(f"{title}: ").partition(" ")[0]
-            hint = f" ({words[place]})" if place in words else ""
+            _, _, index = place.rstrip("]").partition("[")
+            said = words.get(place, "").format(value[int(index)] if index else value)
+            hint = f" ({said})" if said else ""
             raise ValueError(f"{error}{hint}") from None
 
 

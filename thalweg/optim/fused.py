@@ -27,6 +27,7 @@ from thalweg.optim.memory.rounds import Rounds
 from thalweg.optim.memory.seen import Seen, look
 from thalweg.optim.memory.states import STATE_TYPES, NewStates, number_cell, number_type
 from thalweg.optim.traced import Trace, are_fake, freeze, is_watched, operator, remember
+from thalweg.optim.words import in_torchs_words
 from thalweg.rule import Declared, Rule
 from thalweg.stages import Lookahead, Maximize
 
@@ -83,6 +84,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
                 del settings[alias]
         return settings
 
+    @in_torchs_words
     def _check(self, settings: dict[str, Any]) -> None:
         self._check_each(self._chain, settings)
         self._chain.check(settings)
@@ -392,7 +394,9 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
                     held[key] = number_cell(float(held[key]), number_type(fused=False))
 
 
-def optimizer(rule: type[Declared] | Chain) -> type[FusedOptimizer]:
+def optimizer(
+    rule: type[Declared] | Chain, like: type[torch.optim.Optimizer] | None = None
+) -> type[FusedOptimizer]:
     """Make a `torch.optim.Optimizer` class out of a rule or a chain.
 
         MyOpt = optimizer(chain("MyOpt", Centralize, RAdam, Lookahead))
@@ -400,7 +404,8 @@ def optimizer(rule: type[Declared] | Chain) -> type[FusedOptimizer]:
 
     The constructor takes the chain's settings, `maximize`, torch's `foreach`, `capturable`,
     `differentiable` and `fused`, and `state_dtype` and `decay_filter`; those that its rule lists as
-    `torch_flags` may be given by position.
+    `torch_flags` may be given by position. `like` is a class of torch's that the made one is to
+    pass for, where somebody asks `isinstance`; nothing of it runs.
     """
     if not isinstance(rule, Chain | type):
         raise TypeError(f"optimizer takes a rule or a chain, got {rule!r}")
@@ -410,7 +415,10 @@ def optimizer(rule: type[Declared] | Chain) -> type[FusedOptimizer]:
     module = sys._getframe(1).f_globals.get("__name__", "__main__")
     has_slow_weights = any(issubclass(part.declared, Lookahead) for part in made.parts)
     by_position = made.rules[0].torch_flags.replace(",", " ").split()
-    bases = (SlowWeights, FusedOptimizer) if has_slow_weights else (FusedOptimizer,)
+    bases: tuple[type, ...] = (
+        (SlowWeights, FusedOptimizer) if has_slow_weights else (FusedOptimizer,)
+    )
+    bases += (like,) if like else ()
     body = {
         "chain": made,
         "__doc__": made.doc,

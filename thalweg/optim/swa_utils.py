@@ -24,6 +24,7 @@ from torch.nn import Module, Parameter
 
 from thalweg.averaging import EMA, SWA, Average
 from thalweg.optim import tensors  # noqa: F401  (a stage's lines on torch's tensors)
+from thalweg.optim.fallback import from_torch
 from thalweg.optim.lr_scheduler import SWALR
 from thalweg.stages import EqualAverage, ExponentialAverage
 
@@ -36,6 +37,8 @@ __all__ = [
     "get_swa_multi_avg_fn",
     "update_bn",
 ]
+
+__getattr__ = from_torch(__name__)
 
 Device = int | str | torch.device
 AvgFn = Callable[[Tensor, Tensor, Tensor | int], Tensor]

@@ -19,7 +19,8 @@ class Adam(Rule):
 
     Paper: Kingma and Ba 2015, arXiv:1412.6980, Algorithm 1; amsgrad: Reddi et al. 2018,
     arXiv:1904.09237; decoupled decay: Loshchilov and Hutter 2019, arXiv:1711.05101.
-    Differs: as torch, vmax is taken before the bias correction (the paper has none).
+    Differs: as torch, vmax is taken before the bias correction (the paper has none). Where torch
+    refuses an lr or betas that are tensors, with foreach or beside floats, they are taken.
     """
 
     signature = "lr, betas, eps, weight_decay, amsgrad, *, decoupled_weight_decay"

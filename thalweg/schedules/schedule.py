@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import numbers
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from thalweg.number import as_float, is_number
 from thalweg.schedules.pointwise import maximum, minimum, where
 from thalweg.schedules.ranges import AMOUNT, STEPS, WHOLE, argument, check, check_fields
 
@@ -78,13 +78,23 @@ class Schedule:
     def plot(self, steps: int | None = None, lr: float = 1.0, axes: Any = None) -> Any:
         """Draw the first `steps` steps, by default a little past the end; needs matplotlib.
 
-        Returns the axes that were drawn on: `axes`, if given, or those of a new figure.
+        Returns the axes that were drawn on: `axes`, if given, or those of a new figure, which
+        `axes.figure.savefig("schedule.png")` saves.
         """
         if steps is None:
             if math.isinf(self.duration):
                 raise ValueError(f"{self}: plot needs steps, since this schedule has no end")
             steps = math.ceil(1.05 * self.duration) + 1
-        from thalweg.lab.plots import plot_schedule  # matplotlib, which nothing else here needs
+        try:  # matplotlib, which nothing else here needs
+            from thalweg.lab.plots import plot_schedule
+        except ModuleNotFoundError as error:
+            if not str(error.name).startswith("matplotlib"):
+                raise
+            raise ModuleNotFoundError(
+                f"{self}: plot needs matplotlib, which is not installed: "
+                "pip install 'thalweg[lab]'",
+                name=error.name,
+            ) from None
 
         return plot_schedule(self.preview(steps, lr), repr(self), axes)
 
@@ -96,8 +106,8 @@ class Schedule:
         return sequence(self, other) if isinstance(other, Schedule) else NotImplemented
 
     def __mul__(self, other: Schedule | float) -> Schedule:
-        if isinstance(other, numbers.Real):
-            other = constant(float(other))
+        if is_number(other):
+            other = constant(as_float(other))
         return product(self, other) if isinstance(other, Schedule) else NotImplemented
 
     __rmul__ = __mul__

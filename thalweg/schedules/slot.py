@@ -1,18 +1,21 @@
 """A hyper-parameter's place in a parameter group: its name, and its element if it has several.
 
-A framework's tensor is known by having `fill_`: it is filled in place, since somebody may hold it.
+A framework's tensor is filled in place, since somebody may hold it.
 """
 
 from __future__ import annotations
 
 import functools
-import numbers
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Slot", "check_param", "copied"]
+import numpy as np
+
+from thalweg.number import is_number, is_schedulable, is_tensor, plain
+
+__all__ = ["Slot", "check_param", "check_schedulable", "copied"]
 
 
 @dataclass(frozen=True)
@@ -35,18 +38,23 @@ class Slot:
             return False
         value = group[self.key]
         if self.index is None:
-            return _is_number(value)
+            return is_number(value)
         return _is_row(value) and self.index < len(value)
 
     def read(self, group: dict[str, Any]) -> Any:
-        """The value itself: a tensor is not copied."""
-        return group[self.key] if self.index is None else group[self.key][self.index]
+        """The value itself, NumPy's numbers as Python's; a tensor is not copied."""
+        value = group[self.key] if self.index is None else group[self.key][self.index]
+        return value if type(value) is float else plain(value)
+
+    def find(self, group: dict[str, Any]) -> Any:
+        """The value, or None in a group that lacks it."""
+        return self.read(group) if self.is_in(group) else None
 
     def write(self, group: dict[str, Any], value: Any) -> None:
         """Set the value; a tensor is filled in place, since a captured step reads it there."""
         held = self.read(group)
-        if _is_tensor(held):
-            held.fill_(value.squeeze() if _is_tensor(value) else value)
+        if type(held) is not float and is_tensor(held):
+            held.fill_(value.squeeze() if is_tensor(value) else value)
         elif self.index is None:
             group[self.key] = value
         else:
@@ -56,7 +64,9 @@ class Slot:
 
 def copied(value: Any) -> Any:
     """The value, apart from the group it came from: a tensor there is changed in place."""
-    return value.clone() if _is_tensor(value) else value
+    if type(value) is float:
+        return value
+    return value.clone() if is_tensor(value) else plain(value)
 
 
 def check_param(owner: str, param_groups: Sequence[dict[str, Any]], param: Any) -> None:
@@ -67,20 +77,25 @@ def check_param(owner: str, param_groups: Sequence[dict[str, Any]], param: Any) 
         if not Slot.parse(param).is_in(group):
             available = ", ".join(map(repr, _available(group)))
             raise ValueError(f"{owner}: param must be one of {available}, got {param!r}")
+        check_schedulable(owner, group, param)
 
 
-def _is_tensor(value: Any) -> bool:
-    return hasattr(value, "fill_")
-
-
-def _is_number(value: Any) -> bool:
-    if _is_tensor(value):
-        return value.numel() == 1 and not str(value.dtype).endswith("bool")
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+def check_schedulable(owner: str, group: dict[str, Any], param: str) -> None:
+    """Raise for a tensor of integers, which would cut each value to a whole number."""
+    value = group.get(param)
+    if type(value) is float:  # nearly always
+        return
+    value = Slot.parse(param).read(group)
+    if not is_schedulable(value):
+        raise TypeError(
+            f"{owner}: {param} must be a number or a floating-point tensor of one element, "
+            f"got {value!r}"
+        )
 
 
 def _is_row(value: Any) -> bool:
-    return isinstance(value, tuple | list) and all(map(_is_number, value))
+    several = isinstance(value, tuple | list) or (isinstance(value, np.ndarray) and value.ndim == 1)
+    return several and all(map(is_number, value))
 
 
 # what schedulers keep in a group beside the settings of the optimizer
@@ -92,7 +107,7 @@ def _available(group: dict[str, Any]) -> list[str]:
     for key, value in group.items():
         if key == "params" or _KEPT.match(key):
             continue
-        if _is_number(value):
+        if is_number(value):
             found.append(key)
         elif _is_row(value):
             found += [f"{key}[{i}]" for i in range(len(value))]

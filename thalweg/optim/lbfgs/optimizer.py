@@ -20,6 +20,7 @@ from thalweg.optim.lbfgs.history import Gram, begin, combined, forget, inner, re
 from thalweg.optim.lbfgs.line_search import Number, Point
 from thalweg.optim.lbfgs.objective import Objective, size_of
 from thalweg.optim.loading import check_form, check_vectors, unshare
+from thalweg.optim.words import in_torchs_words
 from thalweg.settings import Setting
 
 __all__ = ["LBFGS"]
@@ -39,7 +40,7 @@ OF_ALL = (*(name for name in SETTINGS if name != "lr"), "line_search_fn", "maxim
 LEAST_CURVATURE = 1e-10
 
 
-class LBFGS(BaseOptimizer):
+class LBFGS(BaseOptimizer, torch.optim.LBFGS):
     """L-BFGS: limited-memory quasi-Newton.
 
     Learns the curvature from its last m steps, and so needs tens of evaluations where
@@ -100,6 +101,7 @@ class LBFGS(BaseOptimizer):
         super()._begin()
         self._gram = None
 
+    @in_torchs_words
     def _check(self, settings: dict[str, Any]) -> None:
         lr = settings["lr"]
         if isinstance(lr, Tensor) and lr.numel() != 1:

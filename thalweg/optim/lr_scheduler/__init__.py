@@ -6,11 +6,13 @@ Every class of `torch.optim.lr_scheduler` under its own name, with its arguments
 its values; and `ScheduleLR`, which runs a functional schedule. All drive torch's optimizers as
 well as thalweg's, and take `param=` to schedule another hyper-parameter than `lr`. `LRScheduler`
 is torch's own, so that `isinstance` means the same on both sides; `Scheduler` is the base to
-derive from for a scheduler with `param=`.
+derive from for a scheduler with `param=`. Each class is a subclass of torch's of its name, of which
+nothing runs.
 """
 
-from torch.optim.lr_scheduler import LRScheduler, _LRScheduler  # noqa: F401  (old code has the latter)
+from torch.optim.lr_scheduler import LRScheduler
 
+from thalweg.optim.fallback import from_torch
 from thalweg.optim.lr_scheduler.composed import ChainedScheduler, SequentialLR
 from thalweg.optim.lr_scheduler.cosines import CosineAnnealingLR, CosineAnnealingWarmRestarts
 from thalweg.optim.lr_scheduler.cycles import CyclicLR, OneCycleLR
@@ -42,3 +44,5 @@ __all__ = [
     "SequentialLR",
     "StepLR",
 ]
+
+__getattr__ = from_torch(__name__)

@@ -61,26 +61,37 @@ class Chainable(Scheduler):
         if self._is_initial and t > 0:
             return self._resumed()
         if self._is_initial or (t == 0 and self._starts_at_zero):
-            return self._scaled(self._start)
-        ratio = 1.0 if t > self._end else self._curve.ratio(float(t))
+            start = self._start
+            return [self._scaled(value, start) for value in self._values()]
+        ratio = self._ratio
+        return [self._followed(value, i, ratio) for i, value in enumerate(self._values())]
+
+    @property
+    def _ratio(self) -> float:
+        """By how much the step to `last_epoch` moves a value: infinite where it rises from 0."""
+        t = self.last_epoch
+        return 1.0 if t > self._end else self._curve.ratio(float(t))
+
+    def _followed(self, value: Any, i: int, ratio: float) -> Any:
         if ratio == math.inf:
-            rise = self._curve.factor(float(t))
-            floor = self._floor
-            pairs = zip(self._values(), self.base_lrs, strict=True)
-            return [value + (base - floor) * rise for value, base in pairs]
-        return self._scaled(ratio)
+            rise = self._curve.factor(float(self.last_epoch))
+            return value + (self.base_lrs[i] - self._floor) * rise
+        return self._scaled(value, ratio)
 
-    def _scaled(self, ratio: float) -> list[Any]:
+    def _moved(self, value: Any, i: int) -> Any:
+        return self._followed(value, i, self._ratio)
+
+    def _scaled(self, value: Any, ratio: float) -> Any:
         floor = self._floor
-        return [floor + (value - floor) * ratio for value in self._values()]
+        return floor + (value - floor) * ratio
 
-    def _caught_up(self, value: Any, i: int) -> Any:
-        t = self.last_epoch if self.last_epoch <= self._end else math.floor(self._end)
+    def _caught_up(self, value: Any, i: int, t: float) -> Any:
+        t = t if t <= self._end else math.floor(self._end)
         floor, begin, now = self._floor, self._curve.factor(0.0), self._curve.factor(float(t))
-        value = floor + (value - floor) * self._start
+        value = self._scaled(value, self._start)
         if begin == 0:
             return value + (self.base_lrs[i] - floor) * now
-        return floor + (value - floor) * (now / begin)
+        return self._scaled(value, now / begin)
 
     def _get_closed_form_lr(self) -> list[Any]:
         floor, now = self._floor, self._curve.factor(float(self.last_epoch))

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import warnings
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from torch.optim import Optimizer
+from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau  # ours is one of these too
 
+from thalweg.optim.lr_scheduler.saved import Saved, as_list, as_mapping
+from thalweg.optim.lr_scheduler.whole import Before, leaves
 from thalweg.schedules.ranges import LAST_EPOCH, WHOLE, check
 from thalweg.schedules.slot import Slot, copied
 
 __all__ = ["ChainedScheduler", "SequentialLR"]
 
 
-class _Composed(LRScheduler):
+class _Composed(Saved, LRScheduler):
     """What the two share: members, their state, and a metric for those that want one."""
 
-    _schedulers: Sequence[Any]
+    _schedulers: Any
+    _unsaved = (*Saved._unsaved, "_schedulers")
+    _said_of_none = ""  # torch has two sentences
 
     def _check_members(self, schedulers: Any, optimizer: Any) -> Any:
         """The optimizer that all members have."""
@@ -27,31 +31,47 @@ class _Composed(LRScheduler):
         if not isinstance(schedulers, Sequence) or isinstance(schedulers, str):
             raise TypeError(f"{owner}: schedulers must be a list of schedulers, got {schedulers!r}")
         if not schedulers:
-            raise ValueError(f"{owner}: schedulers must be one or more, got {schedulers!r}")
+            raise ValueError(
+                f"{owner}: schedulers must be one or more, got {schedulers!r} ({owner} expects at "
+                f"least one scheduler{self._said_of_none}, but got no scheduler.)"
+            )
         for i, member in enumerate(schedulers):
             if not hasattr(member, "optimizer"):
-                raise TypeError(f"{owner}: schedulers[{i}] must be a scheduler, got {member!r}")
+                raise TypeError(
+                    f"{owner}: schedulers[{i}] must be a scheduler, got {member!r} "
+                    f"({owner} at index {i} should have `optimizer` as its attribute.)"
+                )
             if optimizer is None:
                 optimizer = member.optimizer
             if member.optimizer is not optimizer:
                 raise ValueError(
                     f"{owner}: schedulers[{i}] must have the same optimizer as the others, "
-                    f"got {member!r} with another"
+                    f"got {member!r} with another ({owner} expects all schedulers to belong to the "
+                    f"same optimizer, but got scheduler {type(member).__name__} at index {i} has "
+                    f"{member.optimizer}, which is different from {type(optimizer).__name__}.)"
                 )
         return optimizer
 
+    def _next(self) -> Sequence[Any]:
+        """The members whose `step` the next step calls."""
+        raise NotImplementedError
+
+    def _check_metrics(self, metrics: Any) -> None:
+        """Raise, before any member has moved, where one wants a metric and there is none."""
+        for member in self._next():
+            if isinstance(member, _Composed):
+                member._check_metrics(metrics)
+            elif isinstance(member, ReduceLROnPlateau) and not _is_metric(metrics):
+                raise TypeError(
+                    f"{type(self).__name__}: metrics must be a number at a step of "
+                    f"{type(member).__name__}, got {metrics!r}"
+                )
+
     def _step_member(self, member: Any, metrics: Any) -> None:
-        if isinstance(member, _Composed):
+        if isinstance(member, _Composed | ReduceLROnPlateau):
             member.step(metrics)
-        elif not isinstance(member, ReduceLROnPlateau):
-            member.step()
-        elif metrics is None:
-            raise TypeError(
-                f"{type(self).__name__}: metrics must be a number at a step of "
-                f"{type(member).__name__}, got None"
-            )
         else:
-            member.step(metrics)
+            member.step()
 
     def _update_lr(self, epoch: int | None = None) -> None:
         """What torch's `SequentialLR` asks of a member whose turn has come."""
@@ -59,35 +79,52 @@ class _Composed(LRScheduler):
 
     def state_dict(self) -> dict[str, Any]:
         """Everything but the optimizer, and the states of the members."""
-        state = {key: value for key, value in vars(self).items() if key != "optimizer"}
+        state = super().state_dict()
         state["_schedulers"] = [member.state_dict() for member in self._schedulers]
         return state
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take up a state of this class or of torch's class of the same name."""
-        members = state_dict["_schedulers"]
-        if len(members) != len(self._schedulers):
+        own = self._usable(state_dict)
+        before = Before(self)
+        try:
+            for member, saved in self._with_states(state_dict):
+                member.load_state_dict(saved)
+            vars(self).update(own)
+        except BaseException:
+            before.return_to()
+            raise
+
+    def _usable(self, state_dict: Mapping[str, Any]) -> dict[str, Any]:
+        state = super()._usable(state_dict)
+        for i, (member, saved) in enumerate(self._with_states(state_dict)):
+            as_mapping(type(self).__name__, f"_schedulers[{i}]", saved)
+            if isinstance(member, Saved):
+                member._usable(saved)
+        return state
+
+    def _with_states(self, state_dict: Mapping[str, Any]) -> list[tuple[Any, Any]]:
+        owner = type(self).__name__
+        saved = as_list(owner, "_schedulers", state_dict.get("_schedulers"))
+        if len(saved) != len(self._schedulers):
             raise ValueError(
-                f"{type(self).__name__}: _schedulers must have {len(self._schedulers)} states, "
-                f"got {len(members)}"
+                f"{owner}: _schedulers must have {len(self._schedulers)} states, got {len(saved)}"
             )
-        vars(self).update({k: v for k, v in state_dict.items() if k != "_schedulers"})
-        for member, saved in zip(self._schedulers, members, strict=True):
-            member.load_state_dict(saved)
+        return list(zip(self._schedulers, saved, strict=True))
 
 
-def _leaves(member: Any) -> Iterator[Any]:
-    """The schedulers in a scheduler that are not made of others."""
-    if not hasattr(member, "_schedulers"):
-        yield member
-    else:
-        for each in member._schedulers:
-            yield from _leaves(each)
+def _is_metric(metrics: Any) -> bool:
+    """Whether `float` takes it, as a plateau asks."""
+    try:
+        float(metrics)
+    except (TypeError, ValueError, RuntimeError):
+        return False
+    return True
 
 
 def _restore(member: Any) -> None:
     """Set what a scheduler moves back to its base values."""
-    for leaf in _leaves(member):
+    for leaf in leaves(member):
         param = getattr(leaf, "param", "lr")
         slot = Slot.parse(param)
         for group in leaf.optimizer.param_groups:
@@ -97,7 +134,7 @@ def _restore(member: Any) -> None:
 
 def _values(member: Any) -> list[Any]:
     """What the last of the schedulers in a scheduler moves, as it is now."""
-    *_, last = _leaves(member)
+    *_, last = leaves(member)
     slot = Slot.parse(getattr(last, "param", "lr"))
     return [copied(slot.read(group)) for group in last.optimizer.param_groups]
 
@@ -135,14 +172,17 @@ def _plain_steps(member: Any, steps: int) -> None:
             member.step()
 
 
-class ChainedScheduler(_Composed):
+class ChainedScheduler(_Composed, lr_scheduler.ChainedScheduler):
     """Step several schedulers at once, each moving what the one before it has left.
 
     Curves multiply, so a warm-up can be chained to any other: `ChainedScheduler([LinearLR(...),
     CosineAnnealingLR(...)])`. The functional form is `warmup(500) * exponential(0.999)`.
 
-    Differs: `ReduceLROnPlateau` may be a member: `step(metrics)` hands it the metric.
+    Differs: `ReduceLROnPlateau` may be a member: `step(metrics)` hands it the metric. A step that
+    fails moves no member.
     """
+
+    _said_of_none = " to be chained"
 
     def __init__(
         self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None
@@ -153,9 +193,18 @@ class ChainedScheduler(_Composed):
 
     def step(self, metrics: Any = None) -> None:
         """Go on by one step; `metrics` is for a `ReduceLROnPlateau` among the members."""
-        for member in self._schedulers:
-            self._step_member(member, metrics)
-        self._last_lr = _values(self)
+        self._check_metrics(metrics)
+        before = Before(self)
+        try:
+            for member in self._schedulers:
+                self._step_member(member, metrics)
+            self._last_lr = _values(self)
+        except BaseException:
+            before.return_to()
+            raise
+
+    def _next(self) -> Sequence[Any]:
+        return self._schedulers
 
     def _initial_step(self) -> None:
         for member in self._schedulers:
@@ -170,7 +219,7 @@ class ChainedScheduler(_Composed):
         self._last_lr = _values(self)
 
 
-class SequentialLR(_Composed):
+class SequentialLR(_Composed, lr_scheduler.SequentialLR):
     """Run one scheduler after another: schedulers[i + 1] takes over at step milestones[i].
 
     Each starts at its own step 0, from the base value. For curves it is easier to write
@@ -195,14 +244,19 @@ class SequentialLR(_Composed):
         self._schedulers = schedulers
         self._milestones = milestones
         self.optimizer = optimizer
-        for member in schedulers:
-            _restore(member)
-        self.recursive_undo()
-        self._arrive(last_epoch + 1)
+        before = Before(self)
+        try:
+            for member in schedulers:
+                _restore(member)
+            self.recursive_undo()
+            self._arrive(last_epoch + 1)
+        except BaseException:
+            before.return_to()
+            raise
 
     def recursive_undo(self, sched: Any = None) -> None:
         """Take back the step that each member took when it was made."""
-        for leaf in _leaves(self if sched is None else sched):
+        for leaf in leaves(self if sched is None else sched):
             leaf.last_epoch -= 1
 
     def _index(self, t: int) -> int:
@@ -236,14 +290,38 @@ class SequentialLR(_Composed):
 
     def step(self, metrics: Any = None) -> None:
         """Go on by one step; `metrics` is for a `ReduceLROnPlateau`, when its turn has come."""
-        self.last_epoch += 1
-        i = self._index(self.last_epoch)
-        member = self._schedulers[i]
-        if i > 0 and self._milestones[i - 1] == self.last_epoch:
-            self._take_over(member)
-        else:
+        self._check_metrics(metrics)
+        stepping, t = self._next(), self.last_epoch + 1
+        member = self._schedulers[self._index(t)]
+        if stepping and isinstance(member, Saved):  # whose step happens whole
             self._step_member(member, metrics)
+        else:
+            self._step_whole(member, metrics, stepping)
+        self.last_epoch = t
         self._last_lr = member.get_last_lr()
+
+    def _step_whole(self, member: Any, metrics: Any, stepping: Sequence[Any]) -> None:
+        before = Before(self)
+        try:
+            if stepping:
+                self._step_member(member, metrics)
+            else:
+                self._take_over(member)
+        except BaseException:
+            before.return_to()
+            raise
+
+    def _next(self) -> Sequence[Any]:
+        t = self.last_epoch + 1
+        return [] if t in self._milestones else [self._schedulers[self._index(t)]]
+
+    def _usable(self, state_dict: Mapping[str, Any]) -> dict[str, Any]:
+        state = super()._usable(state_dict)
+        if "_milestones" in state:
+            milestones = as_list("SequentialLR", "_milestones", state["_milestones"])
+            _check_milestones(milestones, len(self._schedulers))
+            state["_milestones"] = milestones
+        return state
 
 
 def _check_milestones(milestones: Any, members: int) -> None:
@@ -252,7 +330,9 @@ def _check_milestones(milestones: Any, members: int) -> None:
     if len(milestones) != members - 1:
         raise ValueError(
             f"SequentialLR: milestones must be one fewer than the {members} schedulers, "
-            f"got {milestones!r}"
+            f"got {milestones!r} (Sequential Schedulers expects number of schedulers provided to "
+            "be one more than the number of milestone points, but got number of schedulers "
+            f"{members} and the number of milestones to be equal to {len(milestones)})"
         )
     for i, milestone in enumerate(milestones):
         WHOLE.check(f"SequentialLR: milestones[{i}]", milestone)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
-from torch.optim import Optimizer
+from torch.optim import Optimizer, lr_scheduler
 
 from thalweg.optim.lr_scheduler.chainable import Chainable, curve
 from thalweg.optim.lr_scheduler.scheduler import Scheduler
+from thalweg.optim.lr_scheduler.whole import Before
 from thalweg.schedules import Schedule, cosine_wave
 from thalweg.schedules.annealing import restart
 from thalweg.schedules.falls import cosine_fall
-from thalweg.schedules.ranges import AMOUNT, LENGTH, check
+from thalweg.schedules.ranges import AMOUNT, COUNT, LENGTH
+from thalweg.settings import Setting
 
 __all__ = ["CosineAnnealingLR", "CosineAnnealingWarmRestarts"]
 
+_T_CUR = Setting(0.0, low=-1, below=math.inf)  # -1 before the first step
 
-class CosineAnnealingLR(Chainable):
+
+class CosineAnnealingLR(Chainable, lr_scheduler.CosineAnnealingLR):
     """Half a cosine from the base value to eta_min in T_max steps, and up again after them.
 
     The usual decay when the number of steps is known. Past T_max it rises, as in torch; for one
@@ -29,6 +33,8 @@ class CosineAnnealingLR(Chainable):
     Differs: a new group joins, and rebuilding with last_epoch=N catches up (see `Scheduler`).
     """
 
+    _arguments: ClassVar = {"T_max": LENGTH, "eta_min": AMOUNT}
+
     def __init__(
         self,
         optimizer: Optimizer,
@@ -38,9 +44,7 @@ class CosineAnnealingLR(Chainable):
         *,
         param: str = "lr",
     ) -> None:
-        check("CosineAnnealingLR", T_max=(LENGTH, T_max), eta_min=(AMOUNT, eta_min))
-        self.T_max = T_max
-        self.eta_min = eta_min
+        self._keep(T_max=T_max, eta_min=eta_min)
         super().__init__(optimizer, last_epoch, param)
 
     @property
@@ -52,7 +56,7 @@ class CosineAnnealingLR(Chainable):
         return self.eta_min
 
 
-class CosineAnnealingWarmRestarts(Scheduler):
+class CosineAnnealingWarmRestarts(Scheduler, lr_scheduler.CosineAnnealingWarmRestarts):
     """Half a cosine from the base value to eta_min, again and again; each T_mult times as long.
 
     Every restart gives the network a push out of the valley it was settling in. `step(epoch)` is
@@ -66,6 +70,14 @@ class CosineAnnealingWarmRestarts(Scheduler):
     last_epoch=N finds the right cycle, also with T_mult > 1.
     """
 
+    _arguments: ClassVar = {"T_0": COUNT, "T_mult": COUNT, "T_i": COUNT, "eta_min": AMOUNT}
+    _numbers: ClassVar = {**Scheduler._numbers, "T_cur": _T_CUR}
+    _words: ClassVar = {
+        "T_0": "Expected positive integer T_0, but got {}",
+        "T_mult": "Expected integer T_mult >= 1, but got {}",
+        "eta_min": "Expected float or int eta_min, but got {}",
+    }
+
     def __init__(
         self,
         optimizer: Optimizer,
@@ -76,20 +88,20 @@ class CosineAnnealingWarmRestarts(Scheduler):
         *,
         param: str = "lr",
     ) -> None:
+        owner = type(self).__name__
         for name, value in (("T_0", T_0), ("T_mult", T_mult)):
             if not isinstance(value, int) or value < 1:  # a ValueError for either, as torch
                 raise ValueError(
-                    f"CosineAnnealingWarmRestarts: {name} must be an integer >= 1, got {value!r}"
+                    f"{owner}: {name} must be an integer >= 1, got {value!r} "
+                    f"({self._words[name].format(value)})"
                 )
         if not isinstance(eta_min, float | int) or not 0 <= eta_min < math.inf:
             raise ValueError(
-                f"CosineAnnealingWarmRestarts: eta_min must be a number >= 0, got {eta_min!r}"
+                f"{owner}: eta_min must be a number >= 0, got {eta_min!r} "
+                f"({self._words['eta_min'].format(eta_min)} of type {type(eta_min)})"
             )
-        self.T_0 = T_0
-        self.T_i = T_0
-        self.T_mult = T_mult
-        self.eta_min = eta_min
-        self.T_cur: float = last_epoch
+        self._keep(T_0=T_0, T_i=T_0, T_mult=T_mult, eta_min=eta_min)
+        self.T_cur: float = last_epoch  # type: ignore[assignment]
         super().__init__(optimizer, last_epoch, param)
 
     def get_lr(self) -> list[Any]:
@@ -104,14 +116,25 @@ class CosineAnnealingWarmRestarts(Scheduler):
             epoch = 0
         elif epoch is None and self._is_initial:  # being rebuilt
             epoch = self.last_epoch + 1
+        if epoch is not None and not epoch >= 0:
+            raise ValueError(
+                f"{type(self).__name__}: epoch must be >= 0, got {epoch!r} "
+                f"(Expected non-negative epoch, but got {epoch})"
+            )
+        before = Before(self)
+        try:
+            self._go_to(epoch)
+        except BaseException:
+            before.return_to()
+            raise
+
+    def _go_to(self, epoch: float | None) -> None:
         if epoch is None:
             epoch = self.last_epoch + 1
             self.T_cur += 1
             if self.T_cur >= self.T_i:
                 self.T_cur %= self.T_i
                 self.T_i *= self.T_mult
-        elif not epoch >= 0:
-            raise ValueError(f"CosineAnnealingWarmRestarts: epoch must be >= 0, got {epoch!r}")
         else:
             self.T_cur, self.T_i = restart(epoch, self.T_0, self.T_mult)
         self._update_lr(math.floor(epoch))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
-from torch.optim import Optimizer
+from torch.optim import Optimizer, lr_scheduler
 
-from thalweg.optim.lr_scheduler.functions import attributes
+from thalweg.optim.lr_scheduler.functions import attributes, check_attributes
+from thalweg.optim.lr_scheduler.saved import apart, as_list, as_mapping, as_setting
 from thalweg.optim.lr_scheduler.scheduler import Scheduler, for_added_group, per_group_values
 from thalweg.schedules.cycles import Phase, along, phases, triangle
 from thalweg.schedules.falls import FALLS
-from thalweg.schedules.ranges import AMOUNT, FRACTION, LENGTH, SHAPE, check
+from thalweg.schedules.ranges import AMOUNT, COUNT, FRACTION, LENGTH, SHAPE, check
 from thalweg.settings import Setting
 
 __all__ = ["CyclicLR", "OneCycleLR"]
@@ -21,6 +22,7 @@ __all__ = ["CyclicLR", "OneCycleLR"]
 _MODES = Setting("triangular", choices=("triangular", "triangular2", "exp_range"))
 _SCALE_MODES = Setting("cycle", choices=("cycle", "iterations"))
 _DIVISOR = Setting(1.0, above=0)
+_END = Setting(0.0, low=-2)  # -1 for a way up of no steps, -2 for the way down after it
 
 Values = float | list[float]
 
@@ -42,7 +44,8 @@ class _Cycle(Scheduler):
             if not {"momentum", "betas"} & self.optimizer.defaults.keys():
                 raise ValueError(
                     f"{type(self).__name__}: cycle_momentum must be False with an optimizer that "
-                    f"has neither momentum nor betas, got {cycle_momentum!r}"
+                    f"has neither momentum nor betas, got {cycle_momentum!r} (optimizer must "
+                    "support momentum or beta1 with `cycle_momentum` option enabled)"
                 )
             self.use_beta1 = "betas" in self.optimizer.defaults
 
@@ -59,7 +62,7 @@ class _Cycle(Scheduler):
             group["momentum"] = value
 
 
-class CyclicLR(_Cycle):
+class CyclicLR(_Cycle, lr_scheduler.CyclicLR):
     """Up from base_lr to max_lr in straight lines and down again, for ever.
 
     To cross the range of good rates again and again saves looking for the best one. The peak of
@@ -70,8 +73,15 @@ class CyclicLR(_Cycle):
 
     Paper: Smith 2017, arXiv:1506.01186.
     Differs: a new group joins, with the limits that all groups have; rebuilding with
-    last_epoch=N needs no `initial_lr`.
+    last_epoch=N needs no `initial_lr`; beside another scheduler it begins at base_lr, where torch
+    begins at the other's base.
     """
+
+    _unsaved = (*_Cycle._unsaved, "_scale_fn_ref")
+    _arguments: ClassVar = {"gamma": AMOUNT, "scale_mode": _SCALE_MODES}
+    _words: ClassVar = {"mode": "mode is invalid and scale_fn is None"}
+    _numbers: ClassVar = {**_Cycle._numbers, "total_size": LENGTH, "step_ratio": FRACTION}
+    _lists = (*_Cycle._lists, "max_lrs", "base_momentums", "max_momentums")
 
     def __init__(
         self,
@@ -93,20 +103,19 @@ class CyclicLR(_Cycle):
     ) -> None:
         self._attach(optimizer, last_epoch, param)
         down = step_size_up if step_size_down is None else step_size_down
-        check("CyclicLR", step_size_up=(LENGTH, step_size_up), step_size_down=(LENGTH, down))
-        check("CyclicLR", gamma=(AMOUNT, gamma), scale_mode=(_SCALE_MODES, scale_mode))
+        owner = type(self).__name__
+        check(owner, step_size_up=(LENGTH, step_size_up), step_size_down=(LENGTH, down))
         if scale_fn is None:
-            check("CyclicLR", mode=(_MODES, mode))
+            as_setting(owner, "mode", mode, _MODES, self._words)
         elif not callable(scale_fn):
-            raise TypeError(f"CyclicLR: scale_fn must be a function, got {scale_fn!r}")
-        base_lrs = self._limits("base_lr", base_lr)
-        self.max_lrs = self._limits("max_lr", max_lr)
-        self.total_size = float(step_size_up) + float(down)
-        self.step_ratio = float(step_size_up) / self.total_size
+            raise TypeError(f"{owner}: scale_fn must be a function, got {scale_fn!r}")
         self.mode = mode
-        self.gamma = gamma
+        self._keep(gamma=gamma, scale_mode=scale_mode)
+        self.base_lrs = self._limits("base_lr", base_lr)
+        self.max_lrs = self._limits("max_lr", max_lr)
+        self.total_size = float(step_size_up) + float(down)  # type: ignore[assignment]
+        self.step_ratio = float(step_size_up) / self.total_size
         self._scale_fn_custom = scale_fn
-        self.scale_mode = scale_mode
         self._settle_scale_mode()
         self._look_for_momentum(cycle_momentum)
         if self.cycle_momentum:
@@ -114,11 +123,13 @@ class CyclicLR(_Cycle):
             self.max_momentums = self._limits("max_momentum", max_momentum)
         for i, group in enumerate(optimizer.param_groups):
             if last_epoch == -1:
-                self._enter(group, i, base_lrs[i])
+                self._enter(group, i, self.base_lrs[i])
             else:
-                group.setdefault(self._initial_key, base_lrs[i])
+                group.setdefault(self._initial_key, self.base_lrs[i])
         super().__init__(optimizer, last_epoch, param)
-        self.base_lrs = base_lrs
+
+    def _bases(self) -> list[Any]:
+        return self.base_lrs  # its own, whatever another scheduler has begun with
 
     def _enter(self, group: dict[str, Any], i: int, base: Any) -> None:
         self._slot.write(group, base)
@@ -126,7 +137,7 @@ class CyclicLR(_Cycle):
             self._keep_momentum(group, self.max_momentums[i], self.base_momentums[i])
 
     def _prepare(self, group: dict[str, Any], i: int) -> None:
-        own = functools.partial(for_added_group, "CyclicLR", group)
+        own = functools.partial(for_added_group, type(self).__name__, group)
         base = own("base_lr", self.base_lrs)
         self.max_lrs = [*self.max_lrs, own("max_lr", self.max_lrs)]
         if self.cycle_momentum:
@@ -141,13 +152,16 @@ class CyclicLR(_Cycle):
         if self._scale_fn_custom is None:
             self.scale_mode = "iterations" if self.mode == "exp_range" else "cycle"
 
+    @property
+    def _scale_fn_ref(self) -> Callable[[float], float]:  # type: ignore[override]
+        """The scale of the mode, under the name by which old code and pickles of torch's ask."""
+        return functools.partial(_scale, self.mode, self.gamma)
+
     def scale_fn(self, x: float) -> float:
         """The height of the peak, for the number of the cycle or of the step."""
         if self._scale_fn_custom is not None:
             return self._scale_fn_custom(x)
-        if self.mode == "exp_range":
-            return self.gamma**x
-        return 0.5 ** (x - 1) if self.mode == "triangular2" else 1.0
+        return _scale(self.mode, self.gamma, x)
 
     def get_lr(self) -> list[Any]:
         """The values at `last_epoch`; the momentum is set on the way."""
@@ -167,16 +181,32 @@ class CyclicLR(_Cycle):
         state["_scale_fn_custom"] = attributes(self._scale_fn_custom)
         return state
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def _usable(self, state_dict: Mapping[str, Any]) -> dict[str, Any]:
+        state = super()._usable(state_dict)
+        if self._scale_fn_custom is None and "mode" in state:
+            as_setting(type(self).__name__, "mode", state["mode"], _MODES, self._words)
+        return state
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take up a state; `scale_fn` must be the one it was saved with."""
-        rest = {key: value for key, value in state_dict.items() if key != "_scale_fn_custom"}
-        super().load_state_dict(rest)
-        if state_dict["_scale_fn_custom"] is not None:
-            vars(self._scale_fn_custom).update(state_dict["_scale_fn_custom"])
+        owner = type(self).__name__
+        state = as_mapping(owner, "state_dict", state_dict)
+        saved = state.pop("_scale_fn_custom", None)
+        check_attributes(owner, "_scale_fn_custom", self._scale_fn_custom, saved)
+        super().load_state_dict(state)
+        if saved is not None:
+            vars(self._scale_fn_custom).update(apart(saved))
         self._settle_scale_mode()
 
 
-class OneCycleLR(_Cycle):
+def _scale(mode: str, gamma: float, x: float) -> float:
+    """The height of the peak of a mode, for the number of the cycle or of the step."""
+    if mode == "exp_range":
+        return gamma**x
+    return 0.5 ** (x - 1) if mode == "triangular2" else 1.0
+
+
+class OneCycleLR(_Cycle, lr_scheduler.OneCycleLR):
     """Up from max_lr / div_factor to max_lr, and down to far below: one cycle for all steps.
 
     The large rates in the middle regularize and cover ground, the long descent settles; training
@@ -191,6 +221,11 @@ class OneCycleLR(_Cycle):
     """
 
     _unsaved = (*_Cycle._unsaved, "_warned")
+    _arguments: ClassVar = {"total_steps": COUNT, "_anneal_func_type": SHAPE}
+    _words: ClassVar = {
+        "pct_start": "Expected float between 0 and 1 pct_start, but got {}",
+        "_anneal_func_type": "anneal_strategy must be one of 'cos' or 'linear', instead got {}",
+    }
     _warned = False
 
     def __init__(
@@ -213,12 +248,13 @@ class OneCycleLR(_Cycle):
         param: str = "lr",
     ) -> None:
         self._attach(optimizer, last_epoch, param)
-        self.total_steps = _total(total_steps, epochs, steps_per_epoch)
-        check(
-            "OneCycleLR", pct_start=(FRACTION, pct_start), anneal_strategy=(SHAPE, anneal_strategy)
-        )
-        check("OneCycleLR", div_factor=(_DIVISOR, div_factor))
-        check("OneCycleLR", final_div_factor=(_DIVISOR, final_div_factor))
+        owner, words = type(self).__name__, self._words
+        self._keep(total_steps=_total(total_steps, epochs, steps_per_epoch))
+        as_setting(owner, "pct_start", pct_start, FRACTION, words)
+        said = {"anneal_strategy": words["_anneal_func_type"]}
+        as_setting(owner, "anneal_strategy", anneal_strategy, SHAPE, said)
+        check(owner, div_factor=(_DIVISOR, div_factor))
+        check(owner, final_div_factor=(_DIVISOR, final_div_factor))
         self._schedule_phases = [
             self._as_saved(phase) for phase in phases(self.total_steps, pct_start, three_phase)
         ]
@@ -243,7 +279,7 @@ class OneCycleLR(_Cycle):
         """Where a group keeps the values of the start, the peak and the end."""
         return self._initial_key, f"max_{self.param}", f"min_{self.param}"
 
-    def _as_saved(self, phase: Phase) -> dict[str, Any]:
+    def _as_saved(self, phase: Phase) -> Any:
         rates = dict(zip(("start", "peak", "end"), self._keys, strict=True))
         momentums = {"start": "max_momentum", "peak": "base_momentum", "end": "max_momentum"}
         return {
@@ -255,11 +291,11 @@ class OneCycleLR(_Cycle):
         }
 
     def _prepare(self, group: dict[str, Any], i: int) -> None:
-        others = self.optimizer.param_groups[:i]
+        others = [other for other in self.optimizer.param_groups if other is not group]
         momentums = ("max_momentum", "base_momentum") if self.cycle_momentum else ()
         for key in (*self._keys, *momentums):
-            kept = [other[key] for other in others]
-            group[key] = for_added_group("OneCycleLR", group, key, kept)
+            kept = [other[key] for other in others if key in other]
+            group[key] = for_added_group(type(self).__name__, group, key, kept)
 
     def get_lr(self) -> list[Any]:
         """The values at `last_epoch`; the momentum is set on the way."""
@@ -278,13 +314,31 @@ class OneCycleLR(_Cycle):
                 self._set_momentum(group, self._along("momentum", group))
         return [self._along("lr", group) for group in groups]
 
+    def _usable(self, state_dict: Mapping[str, Any]) -> dict[str, Any]:
+        state, owner = super()._usable(state_dict), type(self).__name__
+        if "_schedule_phases" in state:
+            phases = as_list(owner, "_schedule_phases", state["_schedule_phases"])
+            state["_schedule_phases"] = [
+                _as_phase(owner, f"_schedule_phases[{i}]", each) for i, each in enumerate(phases)
+            ]
+        return state
+
     def _along(self, what: str, group: dict[str, Any]) -> Any:
+        kept: Sequence[Any] = self._schedule_phases
         stretches = [
-            Phase(phase["end_step"], phase[f"start_{what}"], phase[f"end_{what}"])
-            for phase in self._schedule_phases
+            Phase(phase["end_step"], phase[f"start_{what}"], phase[f"end_{what}"]) for phase in kept
         ]
         t = min(self.last_epoch, self.total_steps - 1)
         return along(stretches, group, float(t), FALLS[self._anneal_func_type])
+
+
+def _as_phase(owner: str, name: str, saved: Any) -> dict[str, Any]:
+    """A phase out of a file: where it ends, and the keys of the group between which it goes."""
+    phase = as_mapping(owner, name, saved)
+    if not phase.keys() >= {"end_step", "start_lr", "end_lr", "start_momentum", "end_momentum"}:
+        raise ValueError(f"{owner}: {name} must be a phase with an end_step, got {saved!r}")
+    _END.check(f"{owner}: {name}['end_step']", phase["end_step"])
+    return phase
 
 
 def _total(total_steps: Any, epochs: Any, steps_per_epoch: Any) -> int:
@@ -294,11 +348,15 @@ def _total(total_steps: Any, epochs: Any, steps_per_epoch: Any) -> int:
         if None in given.values():
             raise ValueError(
                 "OneCycleLR: total_steps must be given, or both epochs and steps_per_epoch, "
-                f"got epochs={epochs!r} and steps_per_epoch={steps_per_epoch!r}"
+                f"got epochs={epochs!r} and steps_per_epoch={steps_per_epoch!r} "
+                "(You must define either total_steps OR (epochs AND steps_per_epoch))"
             )
     total = 1
     for name, value in given.items():
         if not isinstance(value, int) or value < 1:  # a ValueError for either, as torch
-            raise ValueError(f"OneCycleLR: {name} must be an integer >= 1, got {value!r}")
+            raise ValueError(
+                f"OneCycleLR: {name} must be an integer >= 1, got {value!r} "
+                f"(Expected positive integer {name}, but got {value})"
+            )
         total *= value
     return total

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
-from torch.optim import Optimizer
+from torch.optim import Optimizer, lr_scheduler
 
 from thalweg.optim.lr_scheduler.chainable import Chainable, curve
+from thalweg.optim.lr_scheduler.saved import as_counts
 from thalweg.schedules import Schedule, exponential, multistep, step_decay
-from thalweg.schedules.ranges import AMOUNT, COUNT, WHOLE, check
+from thalweg.schedules.ranges import AMOUNT, COUNT
 
 __all__ = ["ExponentialLR", "MultiStepLR", "StepLR"]
 
 
-class StepLR(Chainable):
+class StepLR(Chainable, lr_scheduler.StepLR):
     """Multiply by gamma once in step_size steps.
 
     The staircase that early image classifiers were trained with: simple to reason about when
@@ -23,10 +25,11 @@ class StepLR(Chainable):
         lr(t) = base gamma^floor(t / step_size)
 
     Differs: a new group joins, and rebuilding with last_epoch=N catches up (see `Scheduler`);
-    rebuilt with the optimizer's state, the rate is not decayed a second time on a boundary.
+    with the optimizer's state of step N + 1, it does not decay a second time on a boundary.
     """
 
-    _starts_at_zero = True
+    _arguments: ClassVar = {"step_size": COUNT, "gamma": AMOUNT}
+    _starts_at_zero = _moves_when_made = True
 
     def __init__(
         self,
@@ -37,9 +40,7 @@ class StepLR(Chainable):
         *,
         param: str = "lr",
     ) -> None:
-        check("StepLR", step_size=(COUNT, step_size), gamma=(AMOUNT, gamma))
-        self.step_size = step_size
-        self.gamma = gamma
+        self._keep(step_size=step_size, gamma=gamma)
         super().__init__(optimizer, last_epoch, param)
 
     @property
@@ -47,7 +48,7 @@ class StepLR(Chainable):
         return curve(step_decay, self.step_size, self.gamma)
 
 
-class MultiStepLR(Chainable):
+class MultiStepLR(Chainable, lr_scheduler.MultiStepLR):
     """Multiply by gamma at each milestone; twice at one that is named twice.
 
     For a training whose plateaus you know: "at 60 % and 85 %".
@@ -55,10 +56,11 @@ class MultiStepLR(Chainable):
         lr(t) = base gamma^(number of milestones <= t)
 
     Differs: a new group joins, and rebuilding with last_epoch=N catches up (see `Scheduler`);
-    rebuilt with the optimizer's state, the rate is not decayed a second time on a milestone.
+    with the optimizer's state of step N + 1, it does not decay a second time on a milestone.
     """
 
-    _starts_at_zero = True
+    _arguments: ClassVar = {"gamma": AMOUNT}
+    _starts_at_zero = _moves_when_made = True
 
     def __init__(
         self,
@@ -71,20 +73,23 @@ class MultiStepLR(Chainable):
     ) -> None:
         if isinstance(milestones, str) or not isinstance(milestones, Iterable):
             raise TypeError(f"MultiStepLR: milestones must be several integers, got {milestones!r}")
-        milestones = list(milestones)
-        for i, milestone in enumerate(milestones):
-            WHOLE.check(f"MultiStepLR: milestones[{i}]", milestone)
-        check("MultiStepLR", gamma=(AMOUNT, gamma))
-        self.milestones = Counter(milestones)
-        self.gamma = gamma
+        self._keep(gamma=gamma)
+        self.milestones = Counter(as_counts("MultiStepLR", "milestones", list(milestones)))
         super().__init__(optimizer, last_epoch, param)
 
     @property
     def _curve(self) -> Schedule:
         return curve(multistep, tuple(self.milestones.elements()), self.gamma)
 
+    def _usable(self, state_dict: Mapping[str, Any]) -> dict[str, Any]:
+        state = super()._usable(state_dict)
+        if "milestones" in state:
+            counts = as_counts(type(self).__name__, "milestones", state["milestones"])
+            state["milestones"] = Counter(counts)
+        return state
 
-class ExponentialLR(Chainable):
+
+class ExponentialLR(Chainable, lr_scheduler.ExponentialLR):
     """Multiply by gamma at every step.
 
     A decay with no end to plan for; gamma is what an epoch, or a batch, takes off.
@@ -94,11 +99,12 @@ class ExponentialLR(Chainable):
     Differs: a new group joins, and rebuilding with last_epoch=N catches up (see `Scheduler`).
     """
 
+    _arguments: ClassVar = {"gamma": AMOUNT}
+
     def __init__(
         self, optimizer: Optimizer, gamma: float, last_epoch: int = -1, *, param: str = "lr"
     ) -> None:
-        check("ExponentialLR", gamma=(AMOUNT, gamma))
-        self.gamma = gamma
+        self._keep(gamma=gamma)
         super().__init__(optimizer, last_epoch, param)
 
     @property

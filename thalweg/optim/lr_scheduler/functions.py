@@ -3,32 +3,47 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch.optim import Optimizer
+from torch.optim import Optimizer, lr_scheduler
 
+from thalweg.optim.lr_scheduler.saved import apart, as_list, as_mapping
 from thalweg.optim.lr_scheduler.scheduler import Scheduler, check_optimizer, per_group_values
 from thalweg.schedules import PerGroup, Schedule
 from thalweg.schedules.ranges import WHOLE, check
 
-__all__ = ["LambdaLR", "MultiplicativeLR", "ScheduleLR", "attributes"]
+__all__ = ["LambdaLR", "MultiplicativeLR", "ScheduleLR", "attributes", "check_attributes"]
 
 Factor = Callable[[int], float]
 
 
 def _check_function(where: str, function: Any) -> None:
     if not callable(function):
-        raise TypeError(f"{where} must be a function of the step, got {function!r}")
+        raise TypeError(
+            f"{where} must be a function of the step, got {function!r} "
+            f"(lr_lambda should be a function, but got {type(function).__name__})"
+        )
 
 
 def attributes(function: Any) -> dict[str, Any] | None:
     """What is saved of a function: nothing, unless it is an object that carries some state."""
     if isinstance(function, types.FunctionType) or not hasattr(function, "__dict__"):
         return None
-    return vars(function).copy()
+    return apart(vars(function))
+
+
+def check_attributes(owner: str, name: str, function: Any, saved: Any) -> None:
+    """Raise for saved attributes that a function cannot be given."""
+    if saved is not None and not hasattr(function, "__dict__"):
+        raise ValueError(
+            f"{owner}: {name} must be an object with attributes, as the one that was saved, "
+            f"got {function!r}"
+        )
+    if saved is not None:
+        as_mapping(owner, name, saved)
 
 
 class _OfFunctions(Scheduler):
@@ -39,6 +54,8 @@ class _OfFunctions(Scheduler):
     """
 
     lr_lambdas: list[Any]
+    _unsaved = (*Scheduler._unsaved, "lr_lambdas")
+    _given = ("lr_lambdas",)
 
     def __init__(
         self,
@@ -51,7 +68,12 @@ class _OfFunctions(Scheduler):
         owner = type(self).__name__
         check_optimizer(owner, optimizer)
         self.lr_lambdas = per_group_values(
-            owner, "lr_lambda", optimizer, lr_lambda, _check_function
+            owner,
+            "lr_lambda",
+            optimizer,
+            lr_lambda,
+            _check_function,
+            "Expected {count} lr_lambdas, but got {got}",
         )
         super().__init__(optimizer, last_epoch, param)
 
@@ -71,16 +93,23 @@ class _OfFunctions(Scheduler):
         state["lr_lambdas"] = [attributes(each) for each in self.lr_lambdas]
         return state
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take up a state; the functions must be those it was saved with."""
-        rest = {key: value for key, value in state_dict.items() if key != "lr_lambdas"}
-        super().load_state_dict(rest)
-        for function, saved in zip(self.lr_lambdas, state_dict["lr_lambdas"], strict=False):
-            if saved is not None:
-                vars(function).update(saved)
+        owner = type(self).__name__
+        state = as_mapping(owner, "state_dict", state_dict)
+        if "lr_lambdas" not in state:
+            raise ValueError(f"{owner}: lr_lambdas must be in the state, got {list(state)}")
+        saved = as_list(owner, "lr_lambdas", state["lr_lambdas"])
+        pairs = list(zip(self.lr_lambdas, saved, strict=False))
+        for i, (function, kept) in enumerate(pairs):
+            check_attributes(owner, f"lr_lambdas[{i}]", function, kept)
+        super().load_state_dict(state)
+        for function, kept in pairs:
+            if kept is not None:
+                vars(function).update(apart(kept))
 
 
-class LambdaLR(_OfFunctions):
+class LambdaLR(_OfFunctions, lr_scheduler.LambdaLR):
     """Multiply the base value by what a function says of the step.
 
     For a curve that nothing else has. A schedule of `thalweg.schedules` is such a function;
@@ -99,7 +128,7 @@ class LambdaLR(_OfFunctions):
         return [base * function(self.last_epoch) for function, base in pairs]
 
 
-class MultiplicativeLR(_OfFunctions):
+class MultiplicativeLR(_OfFunctions, lr_scheduler.MultiplicativeLR):
     """Multiply the current value, at every step, by what a function says of the step.
 
     For a decay that depends on the step and is easier told as a change than as a curve.
@@ -118,10 +147,13 @@ class MultiplicativeLR(_OfFunctions):
         pairs = zip(self.lr_lambdas, self._values(), strict=True)
         return [value * function(self.last_epoch) for function, value in pairs]
 
-    def _caught_up(self, value: Any, i: int) -> Any:
-        for t in range(1, self.last_epoch + 1):
-            value = value * self.lr_lambdas[i](t)
+    def _caught_up(self, value: Any, i: int, t: float) -> Any:
+        for step in range(1, int(t) + 1):
+            value = value * self.lr_lambdas[i](step)
         return value
+
+    def _moved(self, value: Any, i: int) -> Any:
+        return value * self.lr_lambdas[i](self.last_epoch)
 
     def _fast_forward(self, steps: int) -> None:
         for _ in range(steps):
@@ -144,6 +176,7 @@ class ScheduleLR(Scheduler):
 
     # a schedule is no number and no tensor; like torch's lambdas it is given again
     _unsaved = (*Scheduler._unsaved, "schedules")
+    _given = ("schedules",)
 
     def __init__(
         self,

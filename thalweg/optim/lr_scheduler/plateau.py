@@ -4,38 +4,63 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any, Literal, SupportsFloat
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, SupportsFloat
 
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING
 
-from thalweg.optim.lr_scheduler.scheduler import check_optimizer, check_saved, per_group_values
-from thalweg.schedules.ranges import AMOUNT, WHOLE, check
-from thalweg.schedules.slot import Slot, check_param, copied
+from thalweg.optim.lr_scheduler.groups import lists_of, places
+from thalweg.optim.lr_scheduler.saved import Saved, as_setting
+from thalweg.optim.lr_scheduler.scheduler import check_optimizer, per_group_values
+from thalweg.optim.lr_scheduler.whole import Before
+from thalweg.schedules.ranges import AMOUNT, LAST_EPOCH, WHOLE
+from thalweg.schedules.slot import Slot, check_param, check_schedulable, copied
 from thalweg.settings import Setting
 
 __all__ = ["ReduceLROnPlateau"]
 
-_MODES = Setting("min", choices=("min", "max"))
-_THRESHOLD_MODES = Setting("rel", choices=("rel", "abs"))
-_FACTOR = Setting(0.1, low=0, below=1)
-
 
 # torch's class is the base in name only: everything is overridden. Trainers ask
 # `isinstance(scheduler, ReduceLROnPlateau)` to know whether `step` takes a metric.
-class ReduceLROnPlateau(lr_scheduler.ReduceLROnPlateau):
+class ReduceLROnPlateau(Saved, lr_scheduler.ReduceLROnPlateau):
     """Multiply by factor when a metric has not improved for more than patience steps.
 
     For a validation loss whose plateaus nobody can foresee; step it once per validation, with the
     metric.
 
     Differs: it may stand inside `SequentialLR` and `ChainedScheduler`, whose `step` hands the
-    metric on. A metric that is NaN counts as no improvement, as in torch, and warns once.
+    metric on. A metric that is NaN counts as no improvement, as in torch, and warns once. Of a
+    negative best the relative threshold is a part of its size, where torch takes any metric that
+    does not change for an improvement. `last_epoch` is taken where it is -1, since trainers pass it
+    to every scheduler.
     """
 
-    param: str = "lr"
-    _unsaved = ("optimizer", "_warned")
+    _unsaved = (*Saved._unsaved, "_warned", "_known")
+    _arguments: ClassVar = {
+        "mode": Setting("min", choices=("min", "max")),
+        "factor": Setting(0.1, low=0, below=1),
+        "patience": WHOLE,
+        "threshold": AMOUNT,
+        "threshold_mode": Setting("rel", choices=("rel", "abs")),
+        "cooldown": WHOLE,
+        "eps": AMOUNT,
+    }
+    _words: ClassVar = {
+        "mode": "mode {} is unknown!",
+        "threshold_mode": "threshold mode {} is unknown!",
+        "factor": "Factor should be < 1.0.",
+    }
+    _numbers: ClassVar = {
+        "last_epoch": LAST_EPOCH,
+        "cooldown_counter": WHOLE,
+        "num_bad_epochs": WHOLE,
+        "best": Setting(0.0),
+        "mode_worse": Setting(0.0),
+    }
+    _lists = ("min_lrs",)
     _warned = False
+    _known: Sequence[Any] = ()
 
     def __init__(
         self,
@@ -49,28 +74,27 @@ class ReduceLROnPlateau(lr_scheduler.ReduceLROnPlateau):
         min_lr: float | list[float] = 0,
         eps: float = 1e-8,
         *,
+        last_epoch: int = -1,
         param: str = "lr",
     ) -> None:
         name = type(self).__name__
         check_optimizer(name, optimizer)
         check_param(name, optimizer.param_groups, param)
-        check(name, mode=(_MODES, mode), factor=(_FACTOR, factor), patience=(WHOLE, patience))
-        check(
-            name, threshold=(AMOUNT, threshold), threshold_mode=(_THRESHOLD_MODES, threshold_mode)
+        if last_epoch != -1:
+            raise ValueError(
+                f"{name}: last_epoch must be -1, since no number says what the metrics were, got "
+                f"{last_epoch!r}; load its state_dict to go on"
+            )
+        self._keep(mode=mode, factor=factor, patience=patience, threshold=threshold)
+        self._keep(threshold_mode=threshold_mode, cooldown=cooldown, eps=eps)
+        self.min_lrs = per_group_values(
+            name, "min_lr", optimizer, min_lr, AMOUNT.check, "expected {count} min_lrs, got {got}"
         )
-        check(name, cooldown=(WHOLE, cooldown), eps=(AMOUNT, eps))
-        self.min_lrs = per_group_values(name, "min_lr", optimizer, min_lr, AMOUNT.check)
-        self.default_min_lr = None if isinstance(min_lr, list | tuple) else min_lr
+        self.default_min_lr = None if isinstance(min_lr, list | tuple) else copied(min_lr)
         self.optimizer = optimizer
+        self._known = lists_of(optimizer.param_groups)
         if param != "lr":
             self.param = param
-        self.mode = mode
-        self.factor = factor
-        self.patience = patience
-        self.threshold = threshold
-        self.threshold_mode = threshold_mode
-        self.cooldown = cooldown
-        self.eps = eps
         self.mode_worse = math.inf if mode == "min" else -math.inf
         self.last_epoch = 0
         self._reset()
@@ -90,6 +114,15 @@ class ReduceLROnPlateau(lr_scheduler.ReduceLROnPlateau):
         metric = self._as_number(metrics)
         if epoch is not None:
             warnings.warn(EPOCH_DEPRECATION_WARNING, UserWarning, stacklevel=2)
+        before = Before(self)
+        try:
+            self._look_at(metric, epoch)
+        except BaseException:
+            before.return_to()
+            raise
+
+    def _look_at(self, metric: float, epoch: int | None) -> None:
+        self._adopt()
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         if self._is_better(metric, self.best):
             self.best = metric
@@ -129,18 +162,18 @@ class ReduceLROnPlateau(lr_scheduler.ReduceLROnPlateau):
     def _is_better(self, metric: float, best: float) -> bool:
         sign = 1 if self.mode == "min" else -1
         if self.threshold_mode == "rel":
-            return sign * metric < sign * (best * (1 - sign * self.threshold))
+            # towards the better side of a negative best as well, where torch goes to the worse
+            better = -sign if -math.inf < best < 0 else sign
+            return sign * metric < sign * (best * (1 - better * self.threshold))
         return sign * metric < sign * (best - sign * self.threshold)
 
     def _reduce_lr(self, epoch: int) -> None:
         groups = self.optimizer.param_groups
         if len(groups) != len(self.min_lrs):
-            if self.default_min_lr is None:
-                raise RuntimeError(
-                    f"{type(self).__name__}: min_lrs must have a value for each of the "
-                    f"{len(groups)} parameter groups, got {self.min_lrs!r}"
-                )
-            self.min_lrs = [self.default_min_lr] * len(groups)
+            raise RuntimeError(
+                f"{type(self).__name__}: min_lrs must have a value for each of the "
+                f"{len(groups)} parameter groups, got {self.min_lrs!r}"
+            )
         slot = Slot.parse(self.param)
         for group, least in zip(groups, self.min_lrs, strict=True):
             now = float(slot.read(group))
@@ -148,11 +181,27 @@ class ReduceLROnPlateau(lr_scheduler.ReduceLROnPlateau):
             if now - reduced > self.eps:
                 slot.write(group, reduced)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Everything but the optimizer, under the keys that torch's class has."""
-        return {key: value for key, value in vars(self).items() if key not in self._unsaved}
+    def _adopt(self) -> None:
+        """Keep the least values with the groups they are for; new ones have the default."""
+        owner, groups = type(self).__name__, self.optimizer.param_groups
+        for group in groups:
+            check_schedulable(owner, group, self.param)
+        now, count = lists_of(groups), len(self.min_lrs)
+        found = places(self._known, now) if len(self._known) == count else None
+        if found is not None and None not in found:
+            self.min_lrs = [self.min_lrs[place] for place in found if place is not None]
+        elif count != len(now) and self.default_min_lr is not None:
+            self.min_lrs = [self.default_min_lr] * len(now)
+        if len(self.min_lrs) == len(now):
+            self._known = now
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def _usable(self, state_dict: Mapping[str, Any]) -> dict[str, Any]:
+        state, name = super()._usable(state_dict), "default_min_lr"
+        if state.get(name) is not None:
+            state[name] = as_setting(type(self).__name__, name, state[name], AMOUNT, {})
+        return state
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take up a state of this class or of torch's."""
-        check_saved(self, state_dict)
-        vars(self).update(state_dict)
+        super().load_state_dict(state_dict)
+        self._known = lists_of(self.optimizer.param_groups)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from torch.optim import Optimizer
+from typing import ClassVar
+
+from torch.optim import Optimizer, lr_scheduler
 
 from thalweg.optim.lr_scheduler.chainable import Chainable, curve
 from thalweg.schedules import Schedule, constant, linear, polynomial
-from thalweg.schedules.ranges import AMOUNT, FRACTION, POSITIVE_FRACTION, STEPS, check
+from thalweg.schedules.ranges import AMOUNT, FRACTION, POSITIVE_FRACTION, STEPS
 
 __all__ = ["ConstantLR", "LinearLR", "PolynomialLR"]
 
@@ -23,7 +25,7 @@ def _held(factor: float, steps: float) -> Schedule:
     return constant(factor, steps) >> constant()
 
 
-class ConstantLR(_Ramp):
+class ConstantLR(_Ramp, lr_scheduler.ConstantLR):
     """Multiply by a factor for the first total_iters steps.
 
     The plainest warm-up, and the stop-gap before another scheduler.
@@ -36,7 +38,9 @@ class ConstantLR(_Ramp):
     factor for ever.
     """
 
-    _starts_at_zero = True
+    _arguments: ClassVar = {"factor": FRACTION, "total_iters": STEPS}
+    _words: ClassVar = {"factor": "Constant multiplicative factor expected to be between 0 and 1."}
+    _starts_at_zero = _moves_when_made = True
 
     def __init__(
         self,
@@ -47,9 +51,7 @@ class ConstantLR(_Ramp):
         *,
         param: str = "lr",
     ) -> None:
-        check("ConstantLR", factor=(FRACTION, factor), total_iters=(STEPS, total_iters))
-        self.factor = factor
-        self.total_iters = total_iters
+        self._keep(factor=factor, total_iters=total_iters)
         super().__init__(optimizer, last_epoch, param)
 
     @property
@@ -61,7 +63,7 @@ class ConstantLR(_Ramp):
         return self.factor
 
 
-class LinearLR(_Ramp):
+class LinearLR(_Ramp, lr_scheduler.LinearLR):
     """Multiply by a factor that goes in a straight line from start_factor to end_factor.
 
     The usual warm-up: start_factor small, end_factor 1.
@@ -73,6 +75,16 @@ class LinearLR(_Ramp):
     from 0, or of no length, is `ScheduleLR(optimizer, warmup(n) >> ...)`.
     """
 
+    _arguments: ClassVar = {
+        "start_factor": POSITIVE_FRACTION,
+        "end_factor": FRACTION,
+        "total_iters": STEPS,
+    }
+    _words: ClassVar = {
+        "start_factor": "Starting multiplicative factor expected to be greater than 0 and less or "
+        "equal to 1.",
+        "end_factor": "Ending multiplicative factor expected to be between 0 and 1.",
+    }
     _starts_at_zero = True
 
     def __init__(
@@ -85,11 +97,7 @@ class LinearLR(_Ramp):
         *,
         param: str = "lr",
     ) -> None:
-        check("LinearLR", start_factor=(POSITIVE_FRACTION, start_factor))
-        check("LinearLR", end_factor=(FRACTION, end_factor), total_iters=(STEPS, total_iters))
-        self.start_factor = start_factor
-        self.end_factor = end_factor
-        self.total_iters = total_iters
+        self._keep(start_factor=start_factor, end_factor=end_factor, total_iters=total_iters)
         super().__init__(optimizer, last_epoch, param)
 
     @property
@@ -101,7 +109,7 @@ class LinearLR(_Ramp):
         return self.start_factor
 
 
-class PolynomialLR(_Ramp):
+class PolynomialLR(_Ramp, lr_scheduler.PolynomialLR):
     """Decay to 0 in total_iters steps, as a power of the part that is left.
 
     Power 1 is a straight line; 0.9 is the usual one for semantic segmentation.
@@ -112,6 +120,8 @@ class PolynomialLR(_Ramp):
     torch, total_iters=0 changes nothing.
     """
 
+    _arguments: ClassVar = {"total_iters": STEPS, "power": AMOUNT}
+
     def __init__(
         self,
         optimizer: Optimizer,
@@ -121,9 +131,7 @@ class PolynomialLR(_Ramp):
         *,
         param: str = "lr",
     ) -> None:
-        check("PolynomialLR", total_iters=(STEPS, total_iters), power=(AMOUNT, power))
-        self.total_iters = total_iters
-        self.power = power
+        self._keep(total_iters=total_iters, power=power)
         super().__init__(optimizer, last_epoch, param)
 
     @property

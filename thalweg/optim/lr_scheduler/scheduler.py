@@ -2,42 +2,58 @@
 
 from __future__ import annotations
 
-import functools
+import operator
 import warnings
-from collections.abc import Callable, Collection, Sequence
-from typing import Any
-from weakref import WeakKeyDictionary, ref
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING, LRScheduler
 
+from thalweg.number import is_tensor
+from thalweg.optim.lr_scheduler.groups import lists_of, places, shortened
+from thalweg.optim.lr_scheduler.order import warn_of_order, watch
+from thalweg.optim.lr_scheduler.saved import Saved
+from thalweg.optim.lr_scheduler.whole import Before
 from thalweg.schedules.ranges import LAST_EPOCH, check
-from thalweg.schedules.slot import Slot, check_param, copied
+from thalweg.schedules.slot import Slot, check_param, check_schedulable, copied
 
-__all__ = ["Scheduler", "check_optimizer", "check_saved", "for_added_group", "per_group_values"]
+__all__ = ["Scheduler", "check_optimizer", "for_added_group", "per_group_values"]
+
+_OTHER_LENGTH = (
+    "{name} must have the same length as optimizer.param_groups. {name} has {got} values, "
+    "param_groups has {count}."
+)
 
 # What the rebuilding of a scheduler has left in the groups, by parameter: a second scheduler
 # that is rebuilt on the same optimizer knows by it that nobody else has set the value since.
 _left_by_rebuilding: WeakKeyDictionary[Optimizer, dict[str, list[float]]] = WeakKeyDictionary()
 
 
-class Scheduler(LRScheduler):
+class Scheduler(Saved, LRScheduler):
     """A scheduler of any hyper-parameter: derive from it, say in `get_lr` what comes next.
 
-    As torch's `LRScheduler`, with three differences. `param` names what is scheduled: "lr", or
+    As torch's `LRScheduler`, with four differences. `param` names what is scheduled: "lr", or
     "weight_decay", "momentum", "betas[0]"; the base value is kept in the group as `initial_lr`,
     or `initial_weight_decay`. A parameter group added later joins the schedule where it is, at
-    the scheduler's next step. With `last_epoch=N` the value is that of step N + 1, whether the
-    optimizer's state was loaded before or not.
+    the scheduler's next step, and one that is taken away leaves it. A step that fails changes
+    nothing. With `last_epoch=N` the value is that of step N + 1, whether the optimizer's state was
+    loaded before or not.
 
-    Whether it was is told by the value: where a group has no initial value, or still has it, or
+    Whether it was is told by the value. Where a group has no initial value, or still has it, or
     has what the rebuilding of another scheduler left, the first N + 1 steps are yet to be applied.
+    Where it has what step N leaves, the last of them is. Any other value was edited, or is
+    another scheduler's too: it is treated as torch treats it.
     """
 
-    param: str = "lr"
-    # Attributes that torch's class of the same name does not save, so that states interchange.
-    _unsaved: tuple[str, ...] = ("optimizer",)
+    _unsaved = (*Saved._unsaved, "_known")
+    _lists: ClassVar[tuple[str, ...]] = ("base_lrs",)
+    _given: ClassVar[tuple[str, ...]] = ()  # lists for each group that no state holds
     _pending: Collection[int] = ()  # while it is made: the groups that have yet to catch up
+    _known: Sequence[Any] = ()  # by what the groups of `base_lrs` are known
+    # whether torch's class of the name moves a value that it finds when it is made at a step
+    _moves_when_made: ClassVar[bool] = False
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1, param: str = "lr") -> None:
         self._attach(optimizer, last_epoch, param)
@@ -45,9 +61,10 @@ class Scheduler(LRScheduler):
         self._pending = [i for i in range(len(groups)) if self._is_pending(i)]
         for group in groups:
             group.setdefault(self._initial_key, copied(self._slot.read(group)))
-        self.base_lrs = [copied(group[self._initial_key]) for group in groups]
+        self.base_lrs = self._bases()
+        self._known = lists_of(groups)
         self.last_epoch = last_epoch
-        _watch(optimizer)
+        watch(optimizer)
         self._initial_step()
         if last_epoch != -1 and self._pending:
             left = _left_by_rebuilding.setdefault(optimizer, {})
@@ -63,6 +80,10 @@ class Scheduler(LRScheduler):
         self.optimizer = optimizer
         if param != "lr":  # else not an attribute, and so not in the state: torch's has none
             self.param = param
+
+    def _bases(self) -> list[Any]:
+        """The value in each group that the schedule starts from."""
+        return [copied(group[self._initial_key]) for group in self.optimizer.param_groups]
 
     def _is_pending(self, i: int) -> bool:
         group = self.optimizer.param_groups[i]
@@ -82,17 +103,31 @@ class Scheduler(LRScheduler):
 
     def _values(self) -> list[Any]:
         """What is in the groups now; to be multiplied, not to be kept."""
-        return [self._slot.read(group) for group in self.optimizer.param_groups]
+        slot = self._slot
+        return [slot.read(group) for group in self.optimizer.param_groups]
 
     def _copies(self) -> list[Any]:
         return [copied(value) for value in self._values()]
 
     def _resumed(self) -> list[Any]:
         """The values at `last_epoch` of a scheduler that is being made there."""
-        return [
-            self._caught_up(value, i) if i in self._pending else value
-            for i, value in enumerate(self._copies())
-        ]
+        return [self._resumed_one(value, i) for i, value in enumerate(self._copies())]
+
+    def _resumed_one(self, value: Any, i: int) -> Any:
+        t = self.last_epoch
+        if i in self._pending:
+            return self._caught_up(value, i, t)
+        before, here = (float(self._caught_up(self.base_lrs[i], i, at)) for at in (t - 1, t))
+        off_before, off_here = (abs(float(value) - at) for at in (before, here))
+        # what thousands of roundings may add up to, far less than an edit
+        near = (1e-5 if is_tensor(value) else 1e-9) * max(abs(before), abs(here))
+        if min(off_before, off_here) > near:
+            return self._moved(value, i) if self._moves_when_made else value
+        return value if off_here <= off_before else self._moved(value, i)
+
+    def _moved(self, value: Any, i: int) -> Any:
+        """A value at the step before `last_epoch`, moved along to it."""
+        return self._caught_up(self.base_lrs[i], i, self.last_epoch)
 
     def _initial_step(self) -> None:
         self._step_count = 0
@@ -108,11 +143,16 @@ class Scheduler(LRScheduler):
         With `epoch` (deprecated, as in torch) go to that step, by the closed form if there is one.
         """
         if self._step_count == 1:
-            _warn_of_order(self.optimizer)
-        self._step_count += 1
+            warn_of_order(self.optimizer)
         if epoch is not None:
             warnings.warn(EPOCH_DEPRECATION_WARNING, UserWarning, stacklevel=2)
-        self._update_lr(epoch)
+        before = Before(self)
+        try:
+            self._step_count += 1
+            self._update_lr(epoch)
+        except BaseException:
+            before.return_to()
+            raise
 
     def _update_lr(self, epoch: int | None = None) -> None:
         self._adopt()
@@ -133,8 +173,9 @@ class Scheduler(LRScheduler):
         self._update_lr(steps)
 
     def _write(self, values: Sequence[Any]) -> None:
-        for group, value in zip(self.optimizer.param_groups, values, strict=True):
-            self._slot.write(group, value)
+        slot, groups = self._slot, self.optimizer.param_groups
+        for group, value in zip(groups, values, strict=True):
+            slot.write(group, value)
         self._last_lr = self._copies()
 
     def _get_closed_form_lr(self) -> list[Any]:
@@ -151,62 +192,127 @@ class Scheduler(LRScheduler):
             )
 
     def _adopt(self) -> None:
-        """Take in the groups that the optimizer has been given since."""
-        groups = self.optimizer.param_groups
-        if len(groups) < len(self.base_lrs):
-            raise ValueError(
-                f"{type(self).__name__}: optimizer must have the {len(self.base_lrs)} parameter "
-                f"groups it had before, got {len(groups)}"
-            )
-        for i in range(len(self.base_lrs), len(groups)):
-            group = groups[i]
-            self._prepare(group, i)
-            group.setdefault(self._initial_key, copied(self._slot.read(group)))
-            self.base_lrs = [*self.base_lrs, copied(group[self._initial_key])]
-            if self.last_epoch >= 0:
-                self._slot.write(group, self._caught_up(self._slot.read(group), i))
+        """Take in the groups the optimizer has been given since, let go of those taken away."""
+        groups, known, param = self.optimizer.param_groups, self._known, self.param
+        if len(groups) == len(known) == len(self.base_lrs):
+            for group, params in zip(groups, known, strict=True):
+                if group["params"] is not params or type(group.get(param)) is not float:
+                    break
+            else:
+                return  # as at nearly every step
+        for group in groups:
+            check_schedulable(type(self).__name__, group, param)
+        now = lists_of(groups)
+        if len(now) != len(self.base_lrs) or any(map(operator.is_not, now, known)):
+            self._regroup(now)
+
+    def _regroup(self, now: Sequence[Any]) -> None:
+        count = len(self.base_lrs)
+        known = self._known if len(self._known) == count else [None] * count
+        found = places(known, now)
+        if found is None:
+            self._shorten(len(now))
+            found = [*range(len(now))]
+        else:
+            self._select([place for place in found if place is not None], count)
+        for at, place in enumerate(found):
+            if place is None:
+                self._join(at)
+        self._known = now
+
+    @property
+    def _per_group(self) -> list[str]:
+        """The attributes that are a list with one value for each group."""
+        return [name for name in (*self._lists, *self._given) if hasattr(self, name)]
+
+    def _select(self, places: Sequence[int], count: int) -> None:
+        """Keep, of the values of `count` groups, some, in this order; what follows stays."""
+        for name in self._per_group:
+            values = getattr(self, name)
+            setattr(self, name, [*(values[place] for place in places), *values[count:]])
+
+    def _shorten(self, count: int) -> None:
+        owner = type(self).__name__
+        for name in self._per_group:
+            values = getattr(self, name)
+            if name == "base_lrs":  # which the groups know themselves
+                pairs = zip(self.optimizer.param_groups, values, strict=False)
+                values = [copied(group.get(self._initial_key, base)) for group, base in pairs]
+            elif len(values) > count:
+                values = shortened(owner, name, values, count)
+            setattr(self, name, values)
+
+    def _join(self, at: int) -> None:
+        """Take in a group that was added."""
+        group, count = self.optimizer.param_groups[at], len(self.base_lrs)
+        self._prepare(group, count)
+        group.setdefault(self._initial_key, copied(self._slot.read(group)))
+        self.base_lrs = [*self.base_lrs, copied(group[self._initial_key])]
+        self._select([*range(at), count, *range(at, count)], count + 1)
+        if self.last_epoch >= 0:
+            self._slot.write(group, self._caught_up(self._slot.read(group), at, self.last_epoch))
 
     def _prepare(self, group: dict[str, Any], i: int) -> None:
-        """Give a group added later what this scheduler keeps for each."""
+        """Add to the lists of this scheduler, where i values are, that of a group added later."""
 
-    def _caught_up(self, value: Any, i: int) -> Any:
-        """The value that group i would have at `last_epoch`, had it been there from the start."""
+    def _caught_up(self, value: Any, i: int, t: float) -> Any:
+        """What becomes until step t of a value that group i has before the first."""
         return value
 
-    def state_dict(self) -> dict[str, Any]:
-        """Everything but the optimizer, under the keys that torch's class has."""
-        return {key: value for key, value in vars(self).items() if key not in self._unsaved}
+    def _usable(self, state_dict: Mapping[str, Any]) -> dict[str, Any]:
+        state = super()._usable(state_dict)
+        count = len(state.get("base_lrs", self.base_lrs))
+        for name in self._lists:
+            values = state.get(name, getattr(self, name, None))
+            if values is not None and len(values) != count:
+                raise ValueError(
+                    f"{type(self).__name__}: {name} must have one value for each of the {count} "
+                    f"parameter groups of base_lrs, got {values!r}"
+                )
+        return state
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take up a state of this class or of torch's class of the same name."""
-        check_saved(self, state_dict)
-        vars(self).update(state_dict)
+        before = Before(self)
+        try:
+            super().load_state_dict(state_dict)
+            groups = self.optimizer.param_groups
+            if len(groups) < len(self.base_lrs):  # some were taken away
+                self._shorten(len(groups))
+            self._known = lists_of(groups)[: len(self.base_lrs)]
+            for name in self._given:  # some were added
+                for i in range(len(getattr(self, name)), len(self._known)):
+                    self._prepare(groups[i], i)
+        except BaseException:
+            before.return_to()
+            raise
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        _watch(self.optimizer)  # a copy of an optimizer is without what was put on its step
-
-
-def check_saved(scheduler: Any, state_dict: dict[str, Any]) -> None:
-    """Raise for a state that is of another hyper-parameter."""
-    saved = state_dict.get("param", "lr")
-    if saved != scheduler.param:
-        raise ValueError(
-            f"{type(scheduler).__name__}: param must be {scheduler.param!r} in the state, "
-            f"got {saved!r}"
-        )
+        watch(self.optimizer)  # a copy of an optimizer is without what was put on its step
 
 
 def check_optimizer(owner: str, optimizer: Any) -> None:
     """Raise TypeError for what is no torch optimizer."""
     if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"{owner}: optimizer must be an Optimizer, got {optimizer!r}")
+        raise TypeError(
+            f"{owner}: optimizer must be an Optimizer, got {optimizer!r} "
+            f"({type(optimizer).__name__} is not an Optimizer)"
+        )
 
 
 def per_group_values(
-    owner: str, name: str, optimizer: Optimizer, value: Any, check: Callable[[str, Any], None]
+    owner: str,
+    name: str,
+    optimizer: Optimizer,
+    value: Any,
+    check: Callable[[str, Any], None],
+    words: str = _OTHER_LENGTH,
 ) -> list[Any]:
-    """One value for each group, out of one for all of them or a list of as many, each checked."""
+    """One value for each group, out of one for all of them or a list of as many, each checked.
+
+    `words` are what torch says of a list of another length.
+    """
     count = len(optimizer.param_groups)
     if not isinstance(value, list | tuple):
         check(f"{owner}: {name}", value)
@@ -214,7 +320,7 @@ def per_group_values(
     if len(value) != count:
         raise ValueError(
             f"{owner}: {name} must have one value for each of the {count} parameter groups, "
-            f"got {value!r}"
+            f"got {value!r} ({words.format(name=name, got=len(value), count=count)})"
         )
     for i, each in enumerate(value):
         check(f"{owner}: {name}[{i}]", each)
@@ -231,38 +337,3 @@ def for_added_group(owner: str, group: dict[str, Any], name: str, values: Sequen
             f"others differ, got {list(values)!r}; put it into the group as {name!r}"
         )
     return copied(values[0])
-
-
-def _watch(optimizer: Optimizer) -> None:
-    """Let the optimizer note that it has stepped, under the names that torch's schedulers use."""
-    if hasattr(optimizer.step, "_wrapped_by_lr_sched"):
-        return
-    owner = ref(optimizer)  # the optimizer will hold the function: no circle
-    plain = getattr(optimizer.step, "__func__", None)
-    if plain is None:  # somebody's own function, not a method
-        return
-
-    @functools.wraps(plain)
-    def step(*args: Any, **kwargs: Any) -> Any:
-        stepping = owner()
-        stepping._opt_called = True  # type: ignore[union-attr]
-        return plain(stepping, *args, **kwargs)
-
-    step._wrapped_by_lr_sched = True  # type: ignore[attr-defined]
-    optimizer.step = step  # type: ignore[method-assign]
-
-
-def _warn_of_order(optimizer: Optimizer) -> None:
-    if not hasattr(optimizer.step, "_wrapped_by_lr_sched"):
-        message = (
-            "Seems like `optimizer.step()` has been overridden after learning rate scheduler "
-            "initialization, so whether it is called before `lr_scheduler.step()` cannot be seen."
-        )
-    elif not getattr(optimizer, "_opt_called", False):
-        message = (
-            "Detected call of `lr_scheduler.step()` before `optimizer.step()`. Call them the other "
-            "way round: as it is, the first value of the schedule is skipped."
-        )
-    else:
-        return
-    warnings.warn(message, UserWarning, stacklevel=3)

@@ -29,14 +29,16 @@ STEP = chain("Adafactor", Maximize, AdafactorStep)
 
 # what torch's own tests look for in an error
 WORDS = {
-    "d": "Clipping threshold d should be >= 1",
-    "beta2_decay": "beta2_decay should be <= 0",
-    "eps[0]": "epsilon1 should be >= 0",
-    "eps[1]": "epsilon2 should be >= 0",
+    "lr": "Learning rate should be >= 0 but is: {}",
+    "d": "Clipping threshold d should be >= 1 but is: {}",
+    "beta2_decay": "beta2_decay should be <= 0 but is: {}",
+    "eps[0]": "epsilon1 should be >= 0 but is: {}",
+    "eps[1]": "epsilon2 should be >= 0 but is: {}",
+    "weight_decay": "weight_decay should be >= 0 but is: {}",
 }
 
 
-class Adafactor(BaseOptimizer):
+class Adafactor(BaseOptimizer, torch.optim.Adafactor):
     """Adafactor: Adam's scaling in hardly any memory.
 
     Of a matrix it keeps the mean square of each row and of each column instead of each

@@ -54,10 +54,15 @@ ITERATION = {
 }
 
 # what torch says of the same mistakes
-WORDS = {"ns_steps": "Number of steps must be less than 100 for computational efficiency"}
+WORDS = {
+    "lr": "Learning rate should be >= 0 but is: {}",
+    "momentum": "momentum should be >= 0 but is: {}",
+    "weight_decay": "weight decay should be >= 0 but is: {}",
+    "ns_steps": "Number of steps must be less than 100 for computational efficiency",
+}
 
 
-class Muon(BaseOptimizer):
+class Muon(BaseOptimizer, torch.optim.Muon):
     """Muon: momentum, orthogonalized.
 
     The step of a weight matrix has all its singular values near one, so that rare
@@ -111,7 +116,7 @@ class Muon(BaseOptimizer):
         with by_keyword("Muon", ("weight_decay", "momentum", "nesterov")):
             if isinstance(settings.get("momentum"), bool):
                 raise TypeError(f"Muon: momentum must be a number, got {settings['momentum']!r}")
-        check_ranges("Muon", RANGES, settings, {})
+        check_ranges("Muon", RANGES, settings, WORDS)
         check_filter("Muon", settings.get("decay_filter"))
         _check_iteration(settings)
         adjust = settings["adjust_lr_fn"]
@@ -137,8 +142,8 @@ class Muon(BaseOptimizer):
             if p.dim() != 2:
                 self.param_groups.pop()
                 raise ValueError(
-                    f"Muon only supports 2D parameters, got one of shape {tuple(p.shape)}; "
-                    "give the others to another optimizer, such as AdamW"
+                    "Muon only supports 2D parameters whereas we found a parameter with size: "
+                    f"{p.size()}; give the others to another optimizer, such as AdamW"
                 )
 
     @torch.no_grad()

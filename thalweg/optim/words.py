@@ -1,0 +1,74 @@
+"""What torch says of a setting out of its range, beside what we say: programs match its words."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["in_torchs_words"]
+
+_SENTENCE = re.compile(r"\w+: (\w+)(?:\[(\d+)\])? must be (?!one of)")
+
+# by the name of a setting; of the number, or of all of several
+_WORDS = {
+    "lr": "Invalid learning rate: {}",
+    "eps": "Invalid epsilon value: {}",
+    "betas": "Invalid beta parameter at index {index}: {}",
+    "etas": "Invalid eta values: {all[0]}, {all[1]}",
+    **dict.fromkeys(
+        (
+            "alpha",
+            "initial_accumulator_value",
+            "lr_decay",
+            "momentum",
+            "momentum_decay",
+            "rho",
+            "weight_decay",
+        ),
+        "Invalid {name} value: {}",
+    ),
+}
+
+Check = Callable[[Any, dict[str, Any]], None]
+
+
+def in_torchs_words(check: Check) -> Check:
+    """A check of an optimizer's settings whose errors say what torch's class of the name would."""
+
+    @functools.wraps(check)
+    def checked(self: Any, settings: dict[str, Any]) -> None:
+        try:
+            check(self, settings)
+        except ValueError as error:
+            words = _words(str(error), settings) if _passes_for_torchs(self) else ""
+            if not words or words in str(error):
+                raise
+            raise ValueError(f"{error} ({words})") from None
+
+    return checked
+
+
+def _passes_for_torchs(optimizer: Any) -> bool:
+    return any(getattr(torch.optim, base.__name__, None) is base for base in _bases(optimizer))
+
+
+def _bases(optimizer: Any) -> list[type]:
+    return [base for base in type(optimizer).__mro__ if base is not torch.optim.Optimizer]
+
+
+def _words(sentence: str, settings: Mapping[str, Any]) -> str:
+    found = _SENTENCE.match(sentence)
+    if not found or found[1] not in settings:
+        return ""
+    name, index = found[1], int(found[2]) if found[2] else None
+    several = settings[name]
+    value = several if index is None else several[index]
+    if isinstance(value, Tensor) and value.numel() != 1:
+        return f"Tensor {name}{'' if index is None else f'[{index}]'} must be 1-element"
+    template = _WORDS.get(name, "")
+    return template.format(value, name=name, index=index, all=several)
