@@ -191,14 +191,22 @@ class Chain:
         return {**shown, **self.fixed}
 
     def check_ranges(self, group: Mapping[str, Any]) -> None:
-        """Raise ValueError or TypeError for a setting that is not acceptable by itself."""
-        for name, s in self.settings.items():
+        """Raise ValueError or TypeError for a setting that no step could take by itself."""
+        for name in self.settings:
             if name in group:
-                s.check(f"{self.name}: {name}", group[name])
+                self._running(name).check(f"{self.name}: {name}", group[name])
+
+    def _running(self, name: str) -> Setting:
+        """A setting as a run may have it: schedules and torch's checkpoints take every lr to 0."""
+        one = self.settings[name]
+        is_open = name == "lr" and one.above is not None
+        return replace(one, low=one.above, above=None) if is_open else one
 
     def check(self, group: Mapping[str, Any]) -> None:
         """Raise ValueError or TypeError, naming the setting, for a group that is not acceptable."""
-        self.check_ranges(group)
+        for name, s in self.settings.items():
+            if name in group:
+                s.check(f"{self.name}: {name}", group[name])
         for part, h in zip(self.parts, self.views(group), strict=True):
             try:
                 part.declared.check(h)
@@ -250,7 +258,7 @@ class Chain:
         for name, value, last in zip(plain, seen, self._last or [None] * len(seen), strict=True):
             if value == last:
                 continue
-            one = self.settings[name]
+            one = self._running(name)
             if not (
                 type(value) is type(one.default) is float and one.accepts(value)
             ):  # nearly always

@@ -7,7 +7,7 @@ import torch
 from torch.nn import Parameter
 
 import thalweg.optim as optim
-from tests.optim.runs import OURS, assert_same, ours, values, walk, weights
+from tests.optim.runs import EVERY, OURS, assert_same, ours, values, walk, weights
 from thalweg.averaging import EMA
 
 WRONG = [
@@ -95,6 +95,20 @@ def test_one_wrong_group_among_many_stops_all(name):
     with pytest.raises(ValueError, match=rf"^{name}: lr must be >= 0, got -1\.0$"):
         walk(opt, 1, start=2)
     assert_same(params, before)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_rate_of_zero_is_no_edit_out_of_range(name):
+    """SparseAdam is not made with it; schedules end there."""
+    opt, other = ours(name, weights([(2, 2)])), ours(name, weights([(2, 2)]))
+    opt.param_groups[0]["lr"] = 0.0
+    (p,) = opt.param_groups[0]["params"]
+    p.grad = torch.zeros(2, 2, dtype=p.dtype)
+    if name == "SparseAdam":
+        p.grad = p.grad.to_sparse(1)
+    opt.step()
+    other.load_state_dict(opt.state_dict())
+    assert other.param_groups[0]["lr"] == 0.0
 
 
 def test_a_value_found_wrong_once_is_found_wrong_again():

@@ -114,7 +114,8 @@ def test_a_class_says_where_it_lives(name):
 def test_help_shows_the_signature_and_the_paper(name):
     page = pydoc.plain(pydoc.render_doc(getattr(optim, name)))
     assert f"class {name}(" in page
-    assert f"(params, lr={getattr(optim, name).chain.defaults['lr']}, " in page
+    lr = getattr(optim, name).chain.defaults["lr"]
+    assert f"lr: float | torch.Tensor = {lr}, " in page
     assert "Paper: " in page
 
 

@@ -343,8 +343,10 @@ def _plain(average: Any) -> dict[str, Any]:
 
 def _as_groups(title: str, params: Any) -> list[dict[str, Any]]:
     """What a user hands in, as groups."""
+    if isinstance(params, Module) and any(True for _ in params.parameters()):
+        return [{"params": params}]  # whose modules a decay filter asks
     if isinstance(params, Module):
-        return [{"params": params}]
+        params = []
     if isinstance(params, Parameter | Mapping | Set) or not isinstance(params, Iterable):
         raise TypeError(
             f"{title}: params must be a Module, its parameters in order or groups of them, "
