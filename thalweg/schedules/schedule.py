@@ -86,7 +86,7 @@ class Schedule:
                 raise ValueError(f"{self}: plot needs steps, since this schedule has no end")
             steps = math.ceil(1.05 * self.duration) + 1
         try:  # matplotlib, which nothing else here needs
-            from thalweg.lab.plots import plot_schedule
+            from thalweg.pictures.schedule import plot_schedule
         except ModuleNotFoundError as error:
             if not str(error.name).startswith("matplotlib"):
                 raise
