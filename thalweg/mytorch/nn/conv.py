@@ -20,8 +20,8 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import ArrayLike, DTypeLike
 
 from thalweg.mytorch.blas import product
+from thalweg.mytorch.checks import check_floats, check_groups, check_positive
 from thalweg.mytorch.nn import init
-from thalweg.mytorch.nn.checks import check_floats, check_groups, check_positive
 from thalweg.mytorch.nn.module import Module, Parameter
 from thalweg.mytorch.nn.window import Pair, Window
 from thalweg.mytorch.tensor import Tensor, as_tensor, record

@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from thalweg.mytorch.nn.activations import Elementwise, sigmoid_of
-from thalweg.mytorch.nn.checks import check_floats, check_positive
+from thalweg.mytorch.checks import check_floats, check_positive
+from thalweg.mytorch.nn.activations import Elementwise
 from thalweg.mytorch.nn.module import Module, Parameter
+from thalweg.mytorch.nonlinearities import sigmoid_of
 from thalweg.mytorch.tensor import Tensor, as_tensor, record
 
 __all__ = [

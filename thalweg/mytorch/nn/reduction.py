@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from thalweg.mytorch.nn.checks import check_floats, check_reduction
+from thalweg.mytorch.checks import check_floats, check_reduction
 from thalweg.mytorch.nn.module import Module
 from thalweg.mytorch.tensor import Tensor, as_tensor
 

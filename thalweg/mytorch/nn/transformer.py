@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from thalweg.mytorch.checks import check_positive
 from thalweg.mytorch.nn.activations import gelu, relu
 from thalweg.mytorch.nn.attention import MultiheadAttention
-from thalweg.mytorch.nn.checks import check_positive
 from thalweg.mytorch.nn.dropout import Dropout
 from thalweg.mytorch.nn.linear import Linear
 from thalweg.mytorch.nn.module import Module

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from thalweg.chain import Chain, Slot
+from thalweg.declaration import starting
 from thalweg.fuse.work import EXACT
-from thalweg.rule import starting
 
 __all__ = ["STATE_TYPES", "NewStates", "narrowed", "number_cell", "number_type", "put", "widened"]
 
