@@ -33,7 +33,8 @@ def sigmoid(input: Tensor | ArrayLike) -> Tensor:
 def sigmoid_of(x: np.ndarray) -> np.ndarray:
     """The same of an array."""
     small = np.exp(-np.abs(x))  # e^x itself overflows
-    return np.where(x >= 0, 1, small) / (1 + small)
+    result: np.ndarray = np.where(x >= 0, 1, small) / (1 + small)
+    return result
 
 
 def tanh(input: Tensor | ArrayLike) -> Tensor:
@@ -52,7 +53,8 @@ def softmax(input: Tensor | ArrayLike, dim: int = -1) -> Tensor:
 
     def pull(g: np.ndarray) -> np.ndarray:
         weighted = g * y
-        return weighted - y * weighted.sum(axis=dim, keepdims=True)
+        gradient: np.ndarray = weighted - y * weighted.sum(axis=dim, keepdims=True)
+        return gradient
 
     return record("softmax", y, (x, pull))
 

@@ -64,8 +64,10 @@ class _Formula:
     def take(self, num_averaged: Tensor | int) -> float:
         """How much of the way to the current weights the average goes."""
         if isinstance(self.average, EMA):
-            return ExponentialAverage.scalars(self.average, first=False)["take"]
-        return EqualAverage.scalars(self.average, 1, int(num_averaged), 0)["take"]
+            found = ExponentialAverage.scalars(self.average, first=False)
+        else:
+            found = EqualAverage.scalars(self.average, 1, int(num_averaged), 0)
+        return float(found["take"])
 
     @torch.no_grad()
     def one(self, averaged: Tensor, current: Tensor, num_averaged: Tensor | int) -> Tensor:
@@ -298,7 +300,8 @@ def _borrowing(model: Module, device: Device | None) -> Module:
         for name, value in vars(module).items():
             # past __setattr__, which registers what is there already
             vars(own[id(module)])[name] = _replaced(value, own, name in _OF_EVERY_MODULE)
-    return own[id(model)].to(device) if device is not None else own[id(model)]
+    result: Module = own[id(model)].to(device) if device is not None else own[id(model)]
+    return result
 
 
 _OF_EVERY_MODULE = frozenset(vars(Module()))

@@ -73,7 +73,8 @@ class Schedule:
     def preview(self, steps: int, lr: float = 1.0) -> NDArray[np.float64]:
         """The values of the first `steps` steps."""
         check("preview", steps=(WHOLE, steps))
-        return self.lr_at(np.arange(steps), lr)
+        result: NDArray[np.float64] = self.lr_at(np.arange(steps), lr)
+        return result
 
     def plot(self, steps: int | None = None, lr: float = 1.0, axes: Any = None) -> Any:
         """Draw the first `steps` steps, by default a little past the end; needs matplotlib.

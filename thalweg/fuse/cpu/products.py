@@ -106,7 +106,8 @@ def inner_products(
     tiles, abreast = -(-length // TILE), _padded(rows)
     sums = np.empty((tiles, len(abreast), 2))
     _launch(_INNER, "inner_products", abreast, length, form, limit, u, v, sums.ctypes.data)
-    return sums.sum(axis=0)[: len(rows)]
+    result: NDArray[np.float64] = sums.sum(axis=0)[: len(rows)]
+    return result
 
 
 def combine(

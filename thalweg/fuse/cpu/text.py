@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import thalweg
 from thalweg import elementwise
-from thalweg.fuse.plan import Lines, Pass, Reduction
+from thalweg.fuse.lines import Lines
+from thalweg.fuse.plan import Pass, Reduction
 
 # Names: a plan's own are p, g or `part__name`, with a part in lower case. What is made here has no
 # double underscore, or starts with a capital, so that the two never meet.

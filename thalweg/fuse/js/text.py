@@ -12,7 +12,8 @@ import ast
 from collections.abc import Iterable
 from typing import Any
 
-from thalweg.fuse.plan import Lines, Pass, Reduction
+from thalweg.fuse.lines import Lines
+from thalweg.fuse.plan import Pass, Reduction
 from thalweg.source import names_in
 
 __all__ = ["ARRAYS", "function_text"]

@@ -107,7 +107,8 @@ def gelu(input: Tensor | ArrayLike, approximate: str = "none") -> Tensor:
 
     def pull(g: np.ndarray) -> np.ndarray:
         density = np.exp(-0.5 * x.data * x.data) / math.sqrt(2 * math.pi)
-        return g * (phi + x.data * density)
+        gradient: np.ndarray = g * (phi + x.data * density)
+        return gradient
 
     return record("gelu", x.data * phi, (x, pull))
 

@@ -34,7 +34,8 @@ def same_shape(
 def reduced(losses: np.ndarray, reduction: str) -> np.ndarray:
     if reduction == "none":
         return losses
-    return losses.mean() if reduction == "mean" else losses.sum()
+    result: np.ndarray = losses.mean() if reduction == "mean" else losses.sum()
+    return result
 
 
 def share_of_each(losses: np.ndarray, reduction: str) -> float:

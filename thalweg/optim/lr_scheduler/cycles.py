@@ -202,7 +202,8 @@ class CyclicLR(_Cycle, lr_scheduler.CyclicLR):
 def _scale(mode: str, gamma: float, x: float) -> float:
     """The height of the peak of a mode, for the number of the cycle or of the step."""
     if mode == "exp_range":
-        return gamma**x
+        value: float = gamma**x
+        return value
     return 0.5 ** (x - 1) if mode == "triangular2" else 1.0
 
 

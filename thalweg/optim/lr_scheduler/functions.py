@@ -32,7 +32,8 @@ def attributes(function: Any) -> dict[str, Any] | None:
     """What is saved of a function: nothing, unless it is an object that carries some state."""
     if isinstance(function, types.FunctionType) or not hasattr(function, "__dict__"):
         return None
-    return apart(vars(function))
+    result: dict[str, Any] | None = apart(vars(function))
+    return result
 
 
 def check_attributes(owner: str, name: str, function: Any, saved: Any) -> None:
