@@ -71,9 +71,9 @@ class Declared:
         super().__init_subclass__()
         if Declared in cls.__bases__:  # Rule and Stage themselves
             return
+        cls.declaration = _collect(cls)
         if "update" not in cls.__dict__ and cls.source is None:
             raise TypeError(f"{cls.__name__} declares no update(p, g, ...)")
-        cls.declaration = _collect(cls)
         _check_scalars(cls)
         known = _names_of(cls)
         declared, above = cls.declaration.measures, dict[str, Measure]()

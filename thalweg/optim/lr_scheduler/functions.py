@@ -94,8 +94,7 @@ class _OfFunctions(Scheduler):
         state["lr_lambdas"] = [attributes(each) for each in self.lr_lambdas]
         return state
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take up a state; the functions must be those it was saved with."""
+    def _functions_of(self, state_dict: Mapping[str, Any]) -> list[tuple[Any, Any]]:
         owner = type(self).__name__
         state = as_mapping(owner, "state_dict", state_dict)
         if "lr_lambdas" not in state:
@@ -104,10 +103,7 @@ class _OfFunctions(Scheduler):
         pairs = list(zip(self.lr_lambdas, saved, strict=False))
         for i, (function, kept) in enumerate(pairs):
             check_attributes(owner, f"lr_lambdas[{i}]", function, kept)
-        super().load_state_dict(state)
-        for function, kept in pairs:
-            if kept is not None:
-                vars(function).update(apart(kept))
+        return pairs
 
 
 class LambdaLR(_OfFunctions, lr_scheduler.LambdaLR):

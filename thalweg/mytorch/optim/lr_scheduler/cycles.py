@@ -75,12 +75,9 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         """Where it stands, in fractions of a step too."""
         return {**super().state_dict(), "t": self._t}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on from where another one stood; if the state does not fit, nothing changes."""
+    def _own(self, state_dict: Mapping[str, Any]) -> dict[str, Any]:
         held = state_dict.get("t") if isinstance(state_dict, Mapping) else 0
-        t = saved_values(type(self).__name__, "t", [held], 1)[0]
-        super().load_state_dict(state_dict)
-        self._t = max(t, 0.0)
+        return {"_t": max(saved_values(type(self).__name__, "t", [held], 1)[0], 0.0)}
 
 
 class _Cycle(LRScheduler):
