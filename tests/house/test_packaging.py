@@ -146,7 +146,7 @@ def test_every_pin_is_needed_and_whatever_is_needed_has_one():
         pytest.skip("what the group dev asks for is not installed here")
     lines = re.findall(r"^([\w.-]+)==", read("constraints.txt"), re.M)
     tools = re.search(r"\[dependency-groups\]\n(.*?)\n\n\[", read("pyproject.toml"), re.S)[1]
-    asked = re.findall(r"^[^#\n]*?\"([\w.-]+)>=", tools.replace(", ", ",\n"), re.M)
+    asked = re.findall(r"^[^#\n]*?\"([\w.-]+(?:\[\w+\])?)>=", tools.replace(", ", ",\n"), re.M)
     found = closure(["pip", "thalweg[all]", *asked]) - {"thalweg"}
     assert {"pytest-xdist", "ruff", "pre-commit", "torch"} <= found
     assert {canonicalize_name(line) for line in lines} == found
