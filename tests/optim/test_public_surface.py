@@ -124,7 +124,7 @@ def test_a_class_made_by_the_module_is_of_the_module_that_calls():
     made = optim.optimizer(chain("Mine", Centralize, SGD))
     assert made.__module__ == __name__
     assert callable(optim.optimizer)
-    assert list(inspect.signature(optim.optimizer).parameters)[:2] == ["rule", "flags"]
+    assert list(inspect.signature(optim.optimizer).parameters) == ["rule", "like"]
     with pytest.raises(TypeError, match="optimizer takes a rule or a chain, got 3"):
         optim.optimizer(3)
 
