@@ -54,7 +54,11 @@ class Subject:
     descends: Settings
     also: tuple[Settings, ...] = ({},)
     has_twin: bool = False
-    is_for_sparse: bool = False
+
+    @property
+    def is_for_sparse(self) -> bool:
+        """Whether torch has it for sparse gradients alone."""
+        return any(rule.rows_only for rule in OPTIMIZERS[self.name].rules)
 
     @property
     def cases(self) -> list[Case]:

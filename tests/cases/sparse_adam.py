@@ -34,5 +34,4 @@ SUBJECT = Subject(
         {"lr": 0.01, "betas": (0.8, 0.9), "eps": 1e-3, "maximize": True},
     ),
     has_twin=True,
-    is_for_sparse=True,
 )
