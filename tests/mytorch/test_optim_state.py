@@ -7,10 +7,10 @@ import pickle
 import numpy as np
 import pytest
 
-from tests.cases import SUBJECTS
 from tests.mytorch.agreement import needs_torch
 from tests.mytorch.steps import (
     EVERY,
+    TWINS,
     assert_same,
     assert_same_state,
     make,
@@ -271,9 +271,6 @@ def test_what_is_no_state_is_said_to_be_none():
 
 
 # To torch and back.
-
-# what torch has, and steps with dense gradients
-TWINS = [one.name for one in SUBJECTS if one.has_twin and not one.is_for_sparse]
 
 
 @pytest.fixture
