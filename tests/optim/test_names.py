@@ -285,7 +285,7 @@ def test_a_users_hook_renames_before_the_names_are_compared():
 
     def unwrap(it, given):
         groups = [
-            {**g, "param_names": [n.removeprefix("module.") for n in g["param_names"]]}
+            {**g, "param_names": [n.removeprefix("net.") for n in g["param_names"]]}
             for g in given["param_groups"]
         ]
         return {**given, "param_groups": groups}
