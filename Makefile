@@ -65,8 +65,9 @@ format: $(VENV)/dev.stamp ## put the source in order
 bench: $(VENV)/torch.stamp ## time one step of each optimizer against torch's
 	$(BIN)/python benchmarks/step_time.py $(ARGS)
 
-stubs: $(VENV)/dev.stamp ## write the .pyi files of the generated classes anew
-	$(BIN)/python scripts/write_stubs.py
+stubs: $(VENV)/dev.stamp ## write the .pyi files of the generated classes anew, of both borders
+	$(BIN)/python -m scripts.write_stubs
+	$(BIN)/python -m scripts.write_mytorch_stub
 
 clean: ## remove .venv, builds and caches; runs/ stays
 	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

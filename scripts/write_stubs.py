@@ -5,8 +5,8 @@ time out of `thalweg.optimizers`, where no checker can follow. And one small mod
 one of torch.optim that is not written by hand, so that `from thalweg.optim.adamw import AdamW` is
 as `from torch.optim.adamw import AdamW`.
 
-    make stubs                              write them anew
-    python scripts/write_stubs.py --check   say whether they are current, and change nothing
+    make stubs                              write them anew, and mytorch's
+    python -m scripts.write_stubs --check   say whether they are current, and change nothing
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import importlib
 import inspect
 import pkgutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch.optim
 
 import thalweg.optim
+from scripts.stub_lines import in_order, of_class, of_setting, spelled
 from thalweg.averaging import Average
 from thalweg.border.copies import SlowWeights
 from thalweg.border.groups import NO_BIAS_NORM
@@ -83,7 +84,7 @@ def _module(name: str) -> str:
 def stub() -> str:
     """The text of the stub, as `ruff format` would leave it."""
     header = _HEADER.format(
-        imports=_imports(), exports=_exports(sorted(thalweg.optim.__all__, key=_order))
+        imports=_imports(), exports=_exports(sorted(thalweg.optim.__all__, key=in_order))
     )
     classes = [_class(name) for name in OPTIMIZERS]
     return header + "".join(classes) + _FOOTER
@@ -103,28 +104,15 @@ def _imports() -> str:
 
 
 def _exports(names: Sequence[str]) -> str:
-    line = f"__all__ = [{', '.join(map(_text, names))}]"
+    line = f"__all__ = [{', '.join(map(spelled, names))}]"
     if len(line) <= LINE_LENGTH:
         return line
-    return "\n".join(["__all__ = [", *(f"    {_text(name)}," for name in names), "]"])
-
-
-def _order(name: str) -> tuple[int, str]:
-    """As ruff sorts them: constants, classes, the rest."""
-    return (0 if name.isupper() else 1 if name[0].isupper() else 2), name
+    return "\n".join(["__all__ = [", *(f"    {spelled(name)}," for name in names), "]"])
 
 
 def _class(name: str) -> str:
     cls = getattr(thalweg.optim, name)
-    bases = ", ".join(map(_base, cls.__bases__))
-    arguments = ["self", "params: ParamsT | Module", *_arguments(cls)]
-    lines = [
-        f"class {name}({bases}):",
-        "    def __init__(",
-        *(f"        {argument}," for argument in arguments),
-        "    ) -> None: ...",
-    ]
-    return "\n" + "\n".join(lines) + "\n"
+    return of_class(cls, ", ".join(map(_base, cls.__bases__)), "params: ParamsT | Module", _type)
 
 
 def _base(cls: type) -> str:
@@ -133,44 +121,22 @@ def _base(cls: type) -> str:
     return f"_torchs.{name}" if cls is getattr(torch.optim, name, None) else name
 
 
-def _arguments(cls: type[FusedOptimizer]) -> Iterator[str]:
-    """Every argument after `params`, with its type and its default."""
-    keyword_only = False
-    _, *parameters = inspect.signature(cls).parameters.values()
-    for one in parameters:
-        if one.kind is one.KEYWORD_ONLY and not keyword_only:
-            keyword_only = True
-            yield "*"
-        yield f"{one.name}: {_type(cls, one.name, one.default)} = {_text(one.default)}"
-    for alias, name in cls.chain.aliases.items():
-        yield f"{alias}: {_type(cls, name, cls.chain.settings[name].default)} = ..."
-
-
 def _type(cls: type[FusedOptimizer], name: str, default: object) -> str:
     if name == "state_dtype":
-        return f"Literal[{', '.join(map(_text, STATE_TYPES))}]"
+        return f"Literal[{', '.join(map(spelled, STATE_TYPES))}]"
     if name == "decay_filter":
-        return f"Literal[{_text(NO_BIAS_NORM)}] | Callable[[str, Tensor], bool] | None"
+        return f"Literal[{spelled(NO_BIAS_NORM)}] | Callable[[str, Tensor], bool] | None"
     if name == "average":
         return f"{Average.__name__} | None"
-    if name in cls.chain.settings and cls.chain.settings[name].choices:
-        return f"Literal[{', '.join(map(_text, cls.chain.settings[name].choices))}]"
-    if isinstance(default, tuple):
-        return f"tuple[{', '.join(['float | Tensor'] * len(default))}]"
     if default is None:  # a flag that chooses nothing unless it is given
         return "bool | None"
-    kind = type(default).__name__
-    return "float | Tensor" if kind == "float" else kind
-
-
-def _text(value: object) -> str:
-    return f'"{value}"' if isinstance(value, str) else repr(value)
+    return of_setting(cls, name, default, "float | Tensor")
 
 
 def main(arguments: Sequence[str], path: Path = STUB) -> int:
     """Write the stub and the modules; with `--check`, only compare. Returns the exit code."""
     if list(arguments) not in ([], ["--check"]):
-        print("usage: write_stubs.py [--check]", file=sys.stderr)
+        print("usage: write_stubs [--check]", file=sys.stderr)
         return 2
     code = 0
     for each, text in {path: stub(), **modules()}.items():

@@ -9,13 +9,13 @@ from importlib import metadata
 import numpy as np
 import pytest
 
+from tests.cases import SUBJECTS
 from tests.lab.conftest import read_strictly, run_thalweg
 from thalweg.lab.contest import Contest
 from thalweg.lab.contestants import DEFAULT_NAMES, Budget, enter
 from thalweg.lab.digits import load_tasks
 from thalweg.lab.network import BACKENDS, initial_layers, load_backend
 from thalweg.lab.results import write_results
-from thalweg.optimizers import OPTIMIZERS
 
 TASKS = load_tasks()
 SHORT = Budget(seeds=1, epochs=2, batch_size=64)
@@ -77,7 +77,7 @@ def test_the_classifier_copies_its_weights_and_scores_them_as_given(backend):
     assert np.allclose(classifier.logits(images), expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "SparseAdam"])
+@pytest.mark.parametrize("name", [one.name for one in SUBJECTS if not one.is_for_sparse])
 def test_every_optimizer_steps_on_every_backend(backend, name):
     classifier = backend.make_classifier(initial_layers(1))
     optimizer = backend.make_optimizer(name, classifier.parameters(), lr=0.01)

@@ -15,6 +15,9 @@ EVERY: dict[str, Mapping[str, Any]] = {one.name: one.whole for one in SUBJECTS} 
     "AdaGrad": {"lr": 0.1}
 }
 
+# those that torch has too
+TWINS = [one.name for one in SUBJECTS if one.has_twin and not one.is_for_sparse]
+
 
 def make(name: str, params: Any, **settings: Any) -> optim.Optimizer:
     return getattr(optim, name)(params, **{**EVERY[name], **settings})

@@ -9,15 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cases import SUBJECTS, at_torch
+from tests.cases import at_torch
 from tests.mytorch.agreement import needs_torch
-from tests.mytorch.steps import EVERY, assert_same, make, numbers, values, walk, weights
+from tests.mytorch.steps import EVERY, TWINS, assert_same, make, numbers, values, walk, weights
 from thalweg.fuse import threads
 from thalweg.mytorch import Tensor, manual_seed, nn, optim
 from thalweg.optimizers import OPTIMIZERS
-
-# what torch has, and steps with dense gradients
-TWINS = {one.name for one in SUBJECTS if one.has_twin and not one.is_for_sparse}
 
 ROOT = Path(__file__).parents[2]
 
@@ -156,7 +153,7 @@ def test_a_hundred_steps_are_torchs(case):
 
 @needs_torch
 @pytest.mark.usefixtures("_in_double")
-@pytest.mark.parametrize("name", [name for name in EVERY if name != "AdaGrad"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_the_states_are_those_of_thalweg_on_torch(name):
     """What one border saves, the other has, under the same keys."""
     import thalweg.optim

@@ -62,7 +62,7 @@ optim.lr_scheduler.StepLR(optim.SGD(model), "3")
 
 
 def test_the_stub_is_current():
-    assert STUB.read_text(encoding="utf-8") == stub(), "run scripts/write_mytorch_stub.py"
+    assert STUB.read_text(encoding="utf-8") == stub(), "run `make stubs`"
 
 
 def test_a_stub_that_is_not_current_is_found_and_left_alone(tmp_path, capsys):
@@ -70,7 +70,7 @@ def test_a_stub_that_is_not_current_is_found_and_left_alone(tmp_path, capsys):
     assert main([], path) == main(["--check"], path) == 0
     path.write_text(stub() + "# a line of somebody's\n")
     assert main(["--check"], path) == 1
-    assert "run scripts/write_mytorch_stub.py" in capsys.readouterr().err
+    assert "run `make stubs`" in capsys.readouterr().err
     assert path.read_text().endswith("somebody's\n")
     assert main(["--chekc"], path) == 2
 

@@ -11,6 +11,7 @@ from torch.nn import Parameter
 import thalweg.optim as optim
 from tests.cases import SUBJECTS
 from thalweg.optimizers import OPTIMIZERS
+from thalweg.stages import Lookahead
 
 # every class of ours, with settings that leave none of its states out
 EVERY = {one.name: one.whole for one in SUBJECTS}
@@ -18,8 +19,21 @@ EVERY = {one.name: one.whole for one in SUBJECTS}
 OURS = {one.name: one.whole for one in SUBJECTS if not one.is_for_sparse}
 # those that torch has too
 TWINS = {one.name: one.whole for one in SUBJECTS if one.has_twin and not one.is_for_sparse}
+# and with those that torch has for sparse gradients alone
+NAMESAKES = [one.name for one in SUBJECTS if one.has_twin]
+FOR_SPARSE = [one.name for one in SUBJECTS if one.is_for_sparse]
 # those that count their steps
 COUNTING = [name for name in OURS if "step" in OPTIMIZERS[name].cells]
+# numbers that some keep beside the count, by their keys
+NUMBERS = {
+    name: keys
+    for name in OURS
+    if (keys := tuple(key for key in OPTIMIZERS[name].cells if key != "step"))
+}
+# those that look ahead, every k steps
+LOOKING_AHEAD = [
+    name for name in OURS if any(part.declared is Lookahead for part in OPTIMIZERS[name].parts)
+]
 # other values for settings of each class, all of them good in mid-run as well
 CHANGED = {one.name: one.changed for one in SUBJECTS if not one.is_for_sparse}
 

@@ -5,7 +5,7 @@ import torch
 from torch.nn import Parameter
 
 import thalweg.optim as optim
-from tests.optim.runs import EVERY, TWINS, assert_close, assert_same, ours, torchs
+from tests.optim.runs import EVERY, OURS, TWINS, assert_close, assert_same, ours, torchs
 
 
 def parameter(dtype, grad, shape=(2, 2)):
@@ -63,7 +63,7 @@ def test_it_is_refused_in_mid_run_too():
     assert opt.state[p]["step"] == 1
 
 
-@pytest.mark.parametrize("name", [*TWINS, "Ranger"])
+@pytest.mark.parametrize("name", OURS)
 def test_a_real_gradient_of_a_complex_parameter_has_no_imaginary_part(name):
     """torch's SGD takes it so; its other classes raise."""
     p, q = parameter(torch.complex128, 0.5), parameter(torch.complex128, 0.5 + 0j)

@@ -9,6 +9,7 @@ from torch.nn import Conv2d, Embedding, LayerNorm, Linear, Module, Parameter, Se
 
 import thalweg.optim as optim
 from tests.optim.runs import (
+    EVERY,
     OURS,
     TWINS,
     assert_close,
@@ -23,6 +24,7 @@ from tests.optim.runs import (
     walk,
     weights,
 )
+from thalweg.optimizers import OPTIMIZERS
 
 DECAYING = having("weight_decay")
 # SGD has a buffer only where there is momentum; every class decays by as much here
@@ -314,7 +316,7 @@ def test_only_parameters_with_a_gradient_are_told_apart_by_it():
     assert_same(net.parameters(), plain.parameters())
 
 
-@pytest.mark.parametrize("name", ["Rprop", "SparseAdam"])
+@pytest.mark.parametrize("name", [n for n in EVERY if not OPTIMIZERS[n].spares])
 def test_a_class_without_decay_refuses_a_filter(name):
     sentence = f"^{name}: decay_filter needs a weight decay, and {name} has none$"
     with pytest.raises(TypeError, match=sentence):
@@ -326,7 +328,7 @@ def test_a_class_without_decay_refuses_a_filter(name):
 
 
 def test_every_class_with_a_weight_decay_takes_a_filter():
-    assert {n for n in OURS if n not in DECAYING} == {"Rprop"}
+    assert [n for n in OURS if OPTIMIZERS[n].spares] == DECAYING
 
 
 @pytest.mark.parametrize("value", ["no_bias", "", 0.1, 0, [1, 0], {"bias": False}, True])

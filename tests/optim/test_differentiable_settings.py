@@ -5,23 +5,14 @@ import torch
 from torch.autograd import gradcheck
 
 import thalweg.optim as optim
-from tests.optim.runs import numbers
+from tests.optim.runs import OURS, having, numbers
 
 STEPS = 7  # past RAdam's rectification and two of Lookahead's cycles
-DECAYING = {"lr": 0.1, "weight_decay": 0.1}
+# beside those that leave none of its states out
+DECAYING = {"weight_decay": 0.1, "betas": (0.9, 0.99), "k": 3}
 SETTINGS = {
-    "SGD": {**DECAYING, "momentum": 0.9},
-    "Adadelta": DECAYING,
-    "Adagrad": {**DECAYING, "lr_decay": 0.1},
-    "Adam": {**DECAYING, "betas": (0.9, 0.99), "amsgrad": True},
-    "AdamW": {**DECAYING, "betas": (0.9, 0.99)},
-    "Adamax": {**DECAYING, "betas": (0.9, 0.99)},
-    "ASGD": {**DECAYING, "lambd": 0.1},
-    "NAdam": {**DECAYING, "betas": (0.9, 0.99)},
-    "RAdam": {**DECAYING, "betas": (0.9, 0.99)},
-    "RMSprop": {**DECAYING, "centered": True, "momentum": 0.9},
-    "Rprop": {"lr": 0.1},
-    "Ranger": {**DECAYING, "betas": (0.9, 0.99), "k": 3},
+    name: {**whole, **{key: value for key, value in DECAYING.items() if name in having(key)}}
+    for name, whole in OURS.items()
 }
 PAIRS = [
     (name, setting)

@@ -7,7 +7,7 @@ import torch
 from torch.nn import Parameter
 
 import thalweg.optim as optim
-from tests.optim.runs import EVERY, OURS, assert_same, ours, values, walk, weights
+from tests.optim.runs import EVERY, FOR_SPARSE, OURS, assert_same, ours, values, walk, weights
 from thalweg.averaging import EMA
 
 WRONG = [
@@ -104,7 +104,7 @@ def test_a_rate_of_zero_is_no_edit_out_of_range(name):
     opt.param_groups[0]["lr"] = 0.0
     (p,) = opt.param_groups[0]["params"]
     p.grad = torch.zeros(2, 2, dtype=p.dtype)
-    if name == "SparseAdam":
+    if name in FOR_SPARSE:
         p.grad = p.grad.to_sparse(1)
     opt.step()
     other.load_state_dict(opt.state_dict())

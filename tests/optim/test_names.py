@@ -185,7 +185,8 @@ def test_without_strict_what_fits_is_taken_and_the_rest_starts_anew(name):
     old, whole = trained(ours, name, ["a.weight", "a.bias", "b.weight"])
     params = copies(old, ["a.bias", "a.weight"]) | model(["c.scale"])
     opt = ours(name, list(params.items()))
-    opt.load_state_dict(reloaded(whole.state_dict()), strict=False)
+    with pytest.warns(UserWarning, match="took the states of 2 of the optimizer's 3 parameters"):
+        opt.load_state_dict(reloaded(whole.state_dict()), strict=False)
     plain = model(["c.scale"])
     fresh = ours(name, list(plain.items()))
     for t in range(4, 7):
@@ -206,7 +207,8 @@ def test_strict_is_as_for_modules_by_position_and_by_keyword():
         lambda opt: opt.load_state_dict(state_dict=saved, strict=False),
     ):
         opt = trained(ours, "Adam", NAMES)[1]
-        load(opt)
+        with pytest.warns(UserWarning, match="strict=False took the states of 3 of"):
+            load(opt)
         assert [bool(s) for s in opt.state_dict()["state"].values()] == [True] * len(NAMES)
 
 
@@ -271,19 +273,19 @@ def test_loading_by_name_leaves_the_given_dictionary_alone():
 
 
 def test_a_users_hook_renames_before_the_names_are_compared():
-    """As for files of a model that was wrapped."""
+    """As for files of a model that was a part of another."""
     want, whole = trained(ours, "AdamW")
     saved = reloaded(whole.state_dict())
     for group in saved["param_groups"]:
-        group["param_names"] = [f"module.{n}" for n in group["param_names"]]
+        group["param_names"] = [f"net.{n}" for n in group["param_names"]]
     params = copies(want, ORDERS[0])
     opt = ours("AdamW", list(params.items()))
-    with pytest.raises(RuntimeError, match=r"unexpected in it: 'module\.a\.bias'"):
+    with pytest.raises(RuntimeError, match=r"unexpected in it: 'net\.a\.bias'"):
         opt.load_state_dict(saved)
 
     def unwrap(it, given):
         groups = [
-            {**g, "param_names": [n.removeprefix("module.") for n in g["param_names"]]}
+            {**g, "param_names": [n.removeprefix("net.") for n in g["param_names"]]}
             for g in given["param_groups"]
         ]
         return {**given, "param_groups": groups}
@@ -316,7 +318,8 @@ def test_a_decay_filter_of_names_that_the_file_lacks_keeps_what_was_decided():
     _, whole = trained(ours, "AdamW", NAMES[:3], decay_filter=lambda n, p: n != "a.bias")
     params = model(["c.scale", "a.bias", "b.bias"])
     opt = ours("AdamW", list(params.items()), decay_filter=lambda n, p: n != "c.scale")
-    opt.load_state_dict(whole.state_dict(), strict=False)
+    with pytest.warns(UserWarning, match="strict=False took"):
+        opt.load_state_dict(whole.state_dict(), strict=False)
     assert opt.param_groups[0]["decay_filter"] == [False, False, True]
 
 

@@ -7,8 +7,8 @@ import torch
 
 import thalweg.optim as optim
 from scripts.write_parity import main
-from tests.optim.parity import Parity, measure
-from tests.optim.subjects import CLASSES, KINDS, Kind, subject
+from tests.optim.parity import CLASSES, KINDS, Kind, Parity, measure, subject
+from tests.optim.runs import NUMBERS, TWINS
 
 pytestmark = pytest.mark.slow
 
@@ -77,7 +77,7 @@ def test_in_bfloat16_a_number_is_rounded_once(name):
     assert beyond(0.6, measured(name, NARROW), "ours") == {}
 
 
-@pytest.mark.parametrize("name", ["ASGD", "NAdam"])
+@pytest.mark.parametrize("name", [name for name in NUMBERS if name in TWINS])
 def test_beside_numbers_in_float32_ours_is_no_farther_from_the_truth(name):
     """torch keeps eta, mu and mu_product in float32, and NAdam's mu is rounded on its way there."""
     for one in measured(name, WITH_SINGLE_NUMBERS).values():

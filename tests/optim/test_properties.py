@@ -14,7 +14,7 @@ from torch import Tensor
 
 import thalweg.optim as optim
 from tests.optim.parity import default_dtype
-from tests.optim.runs import numbers
+from tests.optim.runs import TWINS, numbers
 from thalweg.chain import Chain
 from thalweg.optimizers import OPTIMIZERS
 from thalweg.settings import Setting
@@ -36,8 +36,6 @@ RELATIVE = {
 FOR_ALL = ("initial_accumulator_value",)
 LAYOUTS = ("contiguous", "transposed", "channels_last", "gaps")
 
-# torch's takes sparse gradients only
-WITH_A_TWIN = [name for name in OPTIMIZERS if hasattr(torch.optim, name) and name != "SparseAdam"]
 # torch rounds to bfloat16 after every operation; test_parity.py says how far that is from ours
 COMPARED = [dtype for dtype in RELATIVE if dtype != torch.bfloat16]
 
@@ -178,7 +176,7 @@ def test_the_fused_pass_is_the_oracle(name, data):
     assert_alike(problem.run(made), problem.run(made, differentiable=True))
 
 
-@pytest.mark.parametrize("name", WITH_A_TWIN)
+@pytest.mark.parametrize("name", list(TWINS))
 @given(data=st.data())
 def test_the_fused_pass_is_torch(name, data):
     problem = data.draw(problems(name, COMPARED))

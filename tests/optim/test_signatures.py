@@ -10,7 +10,7 @@ import torch
 from torch.nn import Parameter
 
 import thalweg.optim as optim
-from tests.optim.runs import EVERY, OURS, TWINS, ours, weights
+from tests.optim.runs import EVERY, NAMESAKES, OURS, TWINS, ours, weights
 
 POSITIONAL, KEYWORD = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
 
@@ -25,19 +25,23 @@ def one_group(cls) -> dict:
     return {key: value for key, value in group.items() if key != "params"}
 
 
-@pytest.mark.parametrize("name", [*TWINS, "SparseAdam"])
+def test_the_cases_know_what_torch_has():
+    assert [name for name in EVERY if hasattr(torch.optim, name)] == NAMESAKES
+
+
+@pytest.mark.parametrize("name", NAMESAKES)
 def test_positional_arguments_are_torchs_in_order_and_with_its_defaults(name):
     have = arguments(getattr(optim, name), POSITIONAL)
     assert have == arguments(getattr(torch.optim, name), POSITIONAL)
 
 
-@pytest.mark.parametrize("name", [*TWINS, "SparseAdam"])
+@pytest.mark.parametrize("name", NAMESAKES)
 def test_keyword_arguments_are_torchs_and_perhaps_more(name):
     have = arguments(getattr(optim, name), KEYWORD)
     assert set(arguments(getattr(torch.optim, name), KEYWORD)) <= set(have)
 
 
-@pytest.mark.parametrize("name", [*TWINS, "SparseAdam"])
+@pytest.mark.parametrize("name", NAMESAKES)
 def test_a_group_holds_what_torchs_holds_and_perhaps_more(name):
     want = one_group(getattr(torch.optim, name))
     have = one_group(getattr(optim, name))

@@ -19,6 +19,7 @@ from tests.optim.runs import (
     weights,
 )
 from thalweg.chain import chain
+from thalweg.optimizers import OPTIMIZERS
 from thalweg.rules import Adagrad
 from thalweg.stages import DecoupledDecay
 
@@ -43,7 +44,7 @@ TAKING = [
 ]
 RESTING = [one for one in TAKING if "momentum" not in one[1]]
 PLAIN = [("SGD", {"lr": 0.1}), ("Adagrad", {"lr": 0.1}), ("SparseAdam", {"lr": 0.1})]
-WITHOUT = [name for name in OURS if name not in ("SGD", "Adagrad")]
+WITHOUT = [name for name in OURS if not OPTIMIZERS[name].takes_sparse]
 
 
 def made(module, name, params, settings) -> torch.optim.Optimizer:

@@ -10,6 +10,7 @@ from torch.nn import Parameter
 import thalweg.optim as optim
 from tests.optim.runs import (
     EVERY,
+    NUMBERS,
     OURS,
     TWINS,
     all_arrays,
@@ -227,7 +228,7 @@ def test_the_numbers_beside_the_states_stay_as_torch_has_them(name):
 
 
 @pytest.mark.usefixtures("numbers_in_double")
-@pytest.mark.parametrize("name", ["ASGD", "NAdam"])
+@pytest.mark.parametrize("name", NUMBERS)
 def test_the_numbers_of_a_parameter_without_axes_are_no_states(name):
     """They have its shape, and are as wide after a file as before."""
     opt = ours(name, weights([()]), state_dtype="float32")

@@ -132,4 +132,4 @@ def compare(
     raise typer.Exit(compare(contestants, Budget(seeds, epochs, batch_size), backend, name, out))
 
 
-app.command()(cache)
+app.command(short_help="Show, bound or clear the kept kernels.")(cache)

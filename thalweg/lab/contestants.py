@@ -1,12 +1,17 @@
 """Who takes part in a comparison, with which settings and how much of everything each gets."""
 
+from __future__ import annotations
+
 import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from thalweg.lab.errors import UserError
+
+if TYPE_CHECKING:
+    from thalweg.optimizers import Registry
 
 __all__ = ["DEFAULT_NAMES", "Budget", "Contestant", "enter"]
 
@@ -15,12 +20,12 @@ DEFAULT_NAMES = ("SGD", "Adam", "AdamW", "RAdam", "Ranger")
 # Where an optimizer's own default would be a poor showing.
 _OVERRIDES: Mapping[str, Mapping[str, Any]] = {"SGD": {"momentum": 0.9}}
 
+# What thalweg has for torch alone.
 _LEFT_OUT = {
     "Adafactor": "it is there for torch alone, and the comparison's default is not torch",
     "LBFGS": "it asks for the loss several times in a step, on one and the same batch, and here "
     "every step has one gradient of a new batch",
     "Muon": "it moves matrices only, and this network has biases too",
-    "SparseAdam": "it is for the sparse gradients of embeddings, and there are none here",
 }
 
 
@@ -49,31 +54,38 @@ def enter(names: Sequence[str], lr_options: Sequence[str]) -> list[Contestant]:
     return [_contestant(name, rates.get(name)) for name in chosen]
 
 
-def _known() -> dict[str, dict[str, Any]]:
-    """Give every optimizer's settings with their defaults."""
+def _registered() -> Registry:
+    """Give thalweg's list, which the command line reads where it needs one."""
     from thalweg.optimizers import OPTIMIZERS
 
-    return {
-        name: {key: setting.default for key, setting in chain.settings.items()}
-        for name, chain in OPTIMIZERS.items()
-        if name not in _LEFT_OUT
-    }
+    return OPTIMIZERS
+
+
+def _why_left_out(name: str) -> str | None:
+    """Say why an optimizer cannot take part."""
+    known = _registered()
+    if name in known and any(rule.rows_only for rule in known[name].rules):
+        return "it is for the sparse gradients of embeddings, and there are none here"
+    return _LEFT_OUT.get(name)
 
 
 def _find(typed: str) -> str:
-    by_lower = {name.lower(): name for name in _known()}
-    if typed.lower() in by_lower:
-        return by_lower[typed.lower()]
-    for name, reason in _LEFT_OUT.items():
-        if typed.lower() == name.lower():
-            raise UserError(f"{name} cannot take part: {reason}")
+    known = _registered()
+    name = {each.lower(): each for each in (*known, *_LEFT_OUT)}.get(typed.lower())
+    if name is None:
+        raise UserError(_unknown(typed, [each for each in known if not _why_left_out(each)]))
+    if reason := _why_left_out(name):
+        raise UserError(f"{name} cannot take part: {reason}")
+    return name
+
+
+def _unknown(typed: str, names: Sequence[str]) -> str:
+    by_lower = {name.lower(): name for name in names}
     close = difflib.get_close_matches(typed.lower(), by_lower)
     # difflib finds adma closer to adamax than to adam
     close.sort(key=lambda name: abs(len(name) - len(typed)))
     hint = f" (did you mean {by_lower[close[0]]}?)" if close else ""
-    raise UserError(
-        f"no optimizer is called {typed!r}{hint}; there are {', '.join(by_lower.values())}"
-    )
+    return f"no optimizer is called {typed!r}{hint}; there are {', '.join(names)}"
 
 
 def _read_rates(options: Sequence[str], chosen: Sequence[str]) -> dict[str, float]:
@@ -105,6 +117,7 @@ def _read_rate(name: str, value: str) -> float:
 
 def _contestant(name: str, lr: float | None) -> Contestant:
     overrides = dict(_OVERRIDES.get(name, {}))
-    settings = {**_known()[name], **overrides}
+    defaults = {key: one.default for key, one in _registered()[name].settings.items()}
+    settings = {**defaults, **overrides}
     settings.pop("lr", None)
     return Contestant(name, settings, overrides, lr)

@@ -1,4 +1,4 @@
-"""Made by scripts/write_mytorch_stub.py, which writes it anew."""
+"""Made by scripts/write_mytorch_stub.py; `make stubs` writes it anew."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
