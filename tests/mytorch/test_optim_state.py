@@ -1,4 +1,4 @@
-"""What an optimizer keeps: saved and loaded, copied, averaged, and exchanged with torch."""
+"""What an optimizer keeps: saved and loaded, copied, and refused where it does not fit."""
 
 import copy
 import math
@@ -7,14 +7,12 @@ import pickle
 import numpy as np
 import pytest
 
-from tests.mytorch.agreement import needs_torch
+from tests.mytorch.networks import two_layers
 from tests.mytorch.steps import (
     EVERY,
-    TWINS,
     assert_same,
     assert_same_state,
     make,
-    numbers,
     params_of,
     values,
     walk,
@@ -117,15 +115,8 @@ def test_a_loaded_state_brings_the_settings_of_the_groups():
     assert [group["momentum"] for group in other.param_groups] == [0.9, 0.9]
 
 
-# By name.
-
-
-def network() -> nn.Module:
-    return nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
-
-
 def test_states_go_by_name_whatever_the_order():
-    net = network()
+    net = two_layers()
     opt = optim.AdamW(net)
     walk(opt, 2)
     backwards = optim.AdamW(reversed(list(net.named_parameters())))
@@ -135,8 +126,8 @@ def test_states_go_by_name_whatever_the_order():
 
 
 def test_a_name_that_is_missing_is_an_error_unless_it_is_not_strict():
-    net = network()
-    opt, other = optim.AdamW(net[0].named_parameters()), optim.AdamW(network())
+    net = two_layers()
+    opt, other = optim.AdamW(net[0].named_parameters()), optim.AdamW(two_layers())
     walk(opt, 2)
     walk(other, 3)
     before = other.state_dict()
@@ -153,7 +144,7 @@ def test_a_name_that_is_missing_is_an_error_unless_it_is_not_strict():
 
 
 def test_a_filter_decided_by_a_predicate_is_saved_with_the_names():
-    net = network()
+    net = two_layers()
     opt = optim.AdamW(net, decay_filter=lambda name, p: name == "1.weight")
     backwards = optim.AdamW(reversed(list(net.named_parameters())))
     backwards.load_state_dict(opt.state_dict())
@@ -268,180 +259,3 @@ def test_a_state_that_does_not_fit_changes_nothing(spoil, error, sentence):
 def test_what_is_no_state_is_said_to_be_none():
     with pytest.raises(ValueError, match=r"SGD\.load_state_dict: the state must be .* got list"):
         optim.SGD(weights()).load_state_dict([])
-
-
-# To torch and back.
-
-
-@pytest.fixture
-def _in_double():
-    import torch
-
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(before)
-
-
-def to_arrays(state):
-    """What a user does to a state of torch's to be without torch."""
-    return {
-        "state": {
-            i: {k: v.numpy() if hasattr(v, "numpy") else v for k, v in held.items()}
-            for i, held in state["state"].items()
-        },
-        "param_groups": state["param_groups"],
-    }
-
-
-def to_tensors(state):
-    import torch
-
-    return {
-        "state": {
-            i: {k: torch.as_tensor(v) for k, v in held.items()}
-            for i, held in state["state"].items()
-        },
-        "param_groups": state["param_groups"],
-    }
-
-
-def walk_torchs(opt, steps, start=0):
-    import torch
-
-    params = [p for group in opt.param_groups for p in group["params"]]
-    for t in range(start, start + steps):
-        for i, p in enumerate(params):
-            p.grad = torch.from_numpy(numbers(p.shape, 1000 * (t + 1) + i))
-        opt.step()
-
-
-def torchs(name, arrays):
-    import torch
-
-    params = [torch.nn.Parameter(torch.from_numpy(np.array(a))) for a in arrays]
-    return params, getattr(torch.optim, name)(params, **EVERY[name])
-
-
-@needs_torch
-@pytest.mark.usefixtures("_in_double")
-@pytest.mark.parametrize("as_given", [to_arrays, dict], ids=["arrays", "tensors"])
-@pytest.mark.parametrize("name", TWINS)
-def test_a_run_of_torchs_goes_on_here(name, as_given):
-    theirs, other = torchs(name, values(weights()))
-    walk_torchs(other, 4)
-    ours = [nn.Parameter(p.detach().numpy()) for p in theirs]
-    opt = make(name, ours)
-    opt.load_state_dict(as_given(other.state_dict()))
-    walk(opt, 4, start=4)
-    walk_torchs(other, 4, start=4)
-    for p, q in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-11, atol=1e-12)
-
-
-@needs_torch
-@pytest.mark.usefixtures("_in_double")
-@pytest.mark.parametrize("name", TWINS)
-def test_a_run_from_here_goes_on_in_torch(name):
-    ours = weights()
-    opt = make(name, ours)
-    walk(opt, 4)
-    theirs, other = torchs(name, values(ours))
-    other.load_state_dict(to_tensors(opt.state_dict()))
-    walk(opt, 4, start=4)
-    walk_torchs(other, 4, start=4)
-    for p, q in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-11, atol=1e-12)
-
-
-def test_a_buffer_that_old_versions_of_torch_leave_as_none_is_none():
-    opt = optim.SGD(weights([(2,)]), momentum=0.9)
-    opt.load_state_dict({**opt.state_dict(), "state": {0: {"momentum_buffer": None}}})
-    assert opt.state_dict()["state"] == {}
-    walk(opt)
-    assert_same(opt.state_dict()["state"][0].values(), [params_of(opt)[0].grad])
-
-
-# Averages and slow weights.
-
-
-def test_an_exponential_average_is_lent_and_given_back():
-    params = weights()
-    opt, mean = optim.SGD(params, lr=0.1, average=EMA(0.75)), None
-    for t in range(5):
-        walk(opt, 1, start=t)
-        now = values(params)
-        pairs = zip(mean or now, now, strict=True)
-        mean = [m + 0.25 * (p - m) for m, p in pairs] if mean else now
-    before = values(params)
-    with opt.averaged_weights():
-        for p, want in zip(params, mean, strict=True):
-            np.testing.assert_allclose(p.data, want, rtol=1e-13)
-        with pytest.raises(RuntimeError, match=r"SGD: step\(\) was called inside"):
-            opt.step()
-    assert_same(values(params), before)
-    opt.step()
-
-
-def test_a_plain_mean_counts_every_so_many_steps():
-    params = weights()
-    opt, seen = optim.Adam(params, average=SWA(start=2, every=3)), []
-    for t in range(9):
-        walk(opt, 1, start=t)
-        if t + 1 in (2, 5, 8):
-            seen.append(values(params))
-    with opt.averaged_weights():
-        for p, *held in zip(params, *seen, strict=True):
-            np.testing.assert_allclose(p.data, np.mean(held, axis=0), rtol=1e-12)
-
-
-@pytest.mark.parametrize("named", [True, False])
-def test_averages_are_loaded_into_another_model(named):
-    net, other = network(), network()
-    opt = optim.AdamW(net if named else net.parameters(), lr=0.1, average=EMA(0.5))
-    walk(opt, 3)
-    opt.load_averaged(other)
-    with opt.averaged_weights():
-        assert_same(values(other.parameters()), values(net.parameters()))
-    with pytest.raises(ValueError, match=r"AdamW.load_averaged: the model"):
-        opt.load_averaged(nn.Linear(9, 9))
-    with pytest.raises(RuntimeError, match="SGD keeps no average"):
-        optim.SGD(net).load_averaged(other)
-
-
-def test_slow_weights_are_lent_and_synchronized():
-    params = weights([(2, 3)])
-    (p,) = params
-    opt = optim.Ranger(params, lr=0.1, k=3, alpha=0.25)
-    walk(opt, 5)
-    fast, slow = p.data.copy(), opt.state[p]["slow_buffer"].copy()
-    with opt.slow_weights():
-        assert_same([p.data], [slow])
-    assert_same([p.data], [fast])
-    opt.sync()
-    np.testing.assert_allclose(p.data, slow + 0.25 * (fast - slow), rtol=1e-14)
-    assert_same([p.data], [opt.state[p]["slow_buffer"]])
-    assert opt.state[p]["step"] == 5.0
-    walk(opt, 1, start=5)
-    assert math.isclose(opt.state[p]["step"], 6.0)
-
-
-def test_slow_weights_come_back_after_an_error():
-    params = weights()
-    opt = optim.Ranger(params)
-    walk(opt, 7)
-    before = values(params)
-    with pytest.raises(ArithmeticError), opt.slow_weights():
-        raise ArithmeticError
-    assert_same(values(params), before)
-    opt.step()
-
-
-def test_a_copy_made_while_the_slow_weights_are_lent_is_in_no_block():
-    params = weights()
-    opt = optim.Ranger(params)
-    walk(opt, 7)
-    with opt.slow_weights():
-        _, other = copy.deepcopy((params, opt))
-        assert_same(values(params_of(other)), values(params))
-        walk(other)

@@ -7,8 +7,9 @@ import torch
 
 import thalweg.optim as optim
 from scripts.write_parity import main
-from tests.optim.parity import CLASSES, KINDS, Kind, Parity, measure, subject
+from tests.optim.parity import Parity, measure
 from tests.optim.runs import NUMBERS, TWINS
+from tests.optim.subjects import CLASSES, KINDS, Kind, subject
 
 pytestmark = pytest.mark.slow
 
