@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import thalweg
 from thalweg import elementwise
-from thalweg.fuse.plan import Lines, Pass, Reduction
+from thalweg.fuse.lines import Lines
+from thalweg.fuse.plan import Pass, Reduction
 
 # Names: a plan's own are p, g or `part__name`, with a part in lower case. What is made here has no
 # double underscore, or starts with a capital, so that the two never meet.
@@ -57,20 +58,20 @@ ARGUMENTS = (
 _FINISH = {"sum": "k_sum", "mean": "k_sum / k_row_length", "norm": "k_sqrt(k_sum)"}
 
 
-def kernel_text(work: Pass, formats: Sequence[str], computation: str, title: str) -> str:
+def kernel_text(pass_: Pass, formats: Sequence[str], computation: str, title: str) -> str:
     """The kernel of one pass: what is run, in a form that can be read."""
-    streams = work.streams
+    streams = pass_.streams
     names = {name: f"AT_{name}" for name in streams}
     accessors = [
         f"{verb.upper()}_{name} = {verb}({form!r}, {computation!r}, {name!r}, {streams!r})"
         for name, form in zip(streams, formats, strict=True)
-        for verb, when in (("load", work.loads), ("store", work.stores))
+        for verb, when in (("load", pass_.loads), ("store", pass_.stores))
         if name in when
     ]
     functions = [
         f'{name} = FUNCTIONS["{name}"]'
         for name in (*elementwise.PRIMITIVES, "product")
-        if f"{name}(" in repr(work)
+        if f"{name}(" in repr(pass_)
     ]
     header = _HEADER.format(
         version=thalweg.__version__,
@@ -87,36 +88,36 @@ def kernel_text(work: Pass, formats: Sequence[str], computation: str, title: str
         for i, name in enumerate(streams)
     ]
     start += [
-        f"{name} = double(k_numbers, {len(work.numbers)} * k_tensor + {i})"
-        for i, name in enumerate(work.numbers)
+        f"{name} = double(k_numbers, {len(pass_.numbers)} * k_tensor + {i})"
+        for i, name in enumerate(pass_.numbers)
     ]
-    lines = [*start, *(_rows(work) if work.rows else _flat(work))]
+    lines = [*start, *(_rows(pass_) if pass_.rows else _flat(pass_))]
     return header + textwrap.indent("\n".join(lines) + "\n", " " * 12)
 
 
-def _flat(work: Pass) -> list[str]:
-    lines = [*_before(work.lines), *_loop(work, work.lines, work.result, "k_first", "k_count")]
-    return [*lines, "put_double(k_sums, k_chunk, k_sum)"] if work.result else lines
+def _flat(pass_: Pass) -> list[str]:
+    lines = [*_before(pass_.lines), *_loop(pass_, pass_.lines, pass_.result, "k_first", "k_count")]
+    return [*lines, "put_double(k_sums, k_chunk, k_sum)"] if pass_.result else lines
 
 
-def _rows(work: Pass) -> list[str]:
+def _rows(pass_: Pass) -> list[str]:
     """Per row: the measures of the row while it is read into the cache, then the row itself."""
     body: list[str] = []
-    for row in work.rows:
-        body += _loop(work, row.lines, row, "k_start", "k_row_length")
+    for row in pass_.rows:
+        body += _loop(pass_, row.lines, row, "k_start", "k_row_length")
         body.append(f"{row.name} = F({_FINISH[row.kind]})")
-    body += _loop(work, work.lines, work.result, "k_start", "k_row_length")
-    if work.result:
+    body += _loop(pass_, pass_.lines, pass_.result, "k_start", "k_row_length")
+    if pass_.result:
         body.append("k_total += k_sum")
-    before = [line for row in work.rows for line in _before(row.lines)]
+    before = [line for row in pass_.rows for line in _before(row.lines)]
     return [
         "k_row_length = integer(k_columns, k_tensor)",
         "k_total = 0.0",
         *before,
-        *_before(work.lines),
+        *_before(pass_.lines),
         "for k_row in range(k_first, k_first + k_count):",
         *_indented(["k_start = k_row * k_row_length", *body]),
-        *(["put_double(k_sums, k_chunk, k_total)"] if work.result else []),
+        *(["put_double(k_sums, k_chunk, k_total)"] if pass_.result else []),
     ]
 
 
@@ -124,13 +125,13 @@ def _before(lines: Lines) -> list[str]:
     return [*lines.uniform, *(f"{name} = F({double})" for name, double in lines.rounded)]
 
 
-def _loop(work: Pass, lines: Lines, result: Reduction | None, start: str, count: str) -> list[str]:
+def _loop(pass_: Pass, lines: Lines, result: Reduction | None, start: str, count: str) -> list[str]:
     """The loop over elements: load, run the lines, then store or add up."""
     text = "\n".join(lines.elements)
-    body = [f"{n} = LOAD_{n}(AT_{n}, k_i)" for n in work.loads if _mentions(text, n)]
+    body = [f"{n} = LOAD_{n}(AT_{n}, k_i)" for n in pass_.loads if _mentions(text, n)]
     body += lines.elements
     if result is None:
-        body += [f"STORE_{n}(AT_{n}, k_i, {n})" for n in work.stores]
+        body += [f"STORE_{n}(AT_{n}, k_i, {n})" for n in pass_.stores]
         return [f"for k_i in range({start}, {start} + {count}):", *_indented(body)]
     body.append(f"k_value = D({result.value})")
     squared = "k_value * k_value" if result.kind == "norm" else "k_value"
