@@ -28,17 +28,24 @@ class Launch(Protocol):
 class Sweep(Protocol):
     """One pass over the tensors of one table: ready to be run at every step."""
 
-    def launch(self, pointers: NDArray[np.int64], numbers: NDArray[np.float64]) -> Launch:
+    def launch(
+        self, pointers: NDArray[np.int64], numbers: NDArray[np.float64], seed: int = 0
+    ) -> Launch:
         """The pass over arrays that lie at `pointers`, with these numbers; nothing runs yet."""
 
     def run(
-        self, pointers: NDArray[np.int64], numbers: NDArray[np.float64], threads: int
+        self,
+        pointers: NDArray[np.int64],
+        numbers: NDArray[np.float64],
+        threads: int,
+        seed: int = 0,
     ) -> NDArray[np.float64]:
         """Run it; returns what its reduction adds up to per tensor, if it has one.
 
-        `pointers` has a row per tensor and a column per stream: where each array lies. `numbers`
+        `pointers` has a row per tensor and says where each array lies: a column per stream, then
+        one per companion, as `storage.columns` lists them. `numbers`
         has a column per `Pass.numbers`. That many `threads` take part at most, where that means
-        something.
+        something. Of `seed` come the random bits of formats that round with them: below 2^63.
         """
 
 

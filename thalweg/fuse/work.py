@@ -21,6 +21,7 @@ from thalweg.fuse import reference
 from thalweg.fuse.batch import Batch
 from thalweg.fuse.engine import Engine
 from thalweg.fuse.plan import Plan, plan_for
+from thalweg.fuse.storage import columns
 from thalweg.fuse.totals import Totals
 from thalweg.fuse.whole import Deed
 
@@ -102,6 +103,7 @@ class Work:
         self.chain, self._engine = chain, engine
         self.arrays = ["p", "g", *(slot.qualified for slot in chain.slots)]
         self.kinds = list(dict.fromkeys(kinds))
+        self.columns = columns(self.arrays, *(kind.formats for kind in self.kinds))
         index = {kind: i for i, kind in enumerate(self.kinds)}
         self.kind_of = np.array([index[kind] for kind in kinds], np.int64)
         self.group_of = np.array(groups, np.int64)
@@ -119,12 +121,15 @@ class Work:
         first: NDArray[np.bool_],
         odd: Sequence[Odd],
         threads: int,
+        seed: int = 0,
     ) -> Prepared:
         """Measure what a step must know, and say what it will do; nothing moves yet.
 
-        `views` are the groups' settings as `chain.views` gives them. `cells` has a column per
+        `views` are the groups' settings as `chain.views` gives them. `pointers` has a column per
+        `columns`: the arrays, then the companions that any of them has. `cells` has a column per
         `chain.cells`, with the numbers as the last step left them; `first` has a column per part:
-        whether its states were created for this step.
+        whether its states were created for this step. Another `seed` rounds otherwise, where a
+        format rounds at random.
         """
         contexts, context_of = self._contexts(views, cells, first)
         batches = self._partition(contexts, context_of)
@@ -132,7 +137,7 @@ class Work:
         numbers = [context.numbers for context in contexts]
         totals = self._measure(batches, numbers, context_of, pointers, odd, others, threads)
         launches = [
-            batch.launch(numbers, context_of, measures, pointers)
+            batch.launch(numbers, context_of, measures, pointers, seed)
             for batch, measures in zip(batches, totals.of_batches, strict=True)
             if batch.plan.main.stores
         ]
@@ -233,7 +238,7 @@ class Work:
             chosen = np.flatnonzero(np.isin(which, members))
             kinds = [self.kinds[i] for i in self.kind_of[chosen].tolist()]
             shapes = [(*kind.shape, kind.width) for kind in kinds]
-            batches.append(Batch(plan, self.arrays, form, chosen, shapes, self._engine))
+            batches.append(Batch(plan, self.columns, form, chosen, shapes, self._engine))
         return batches
 
     def _measure(

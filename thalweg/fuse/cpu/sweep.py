@@ -88,15 +88,21 @@ class Sweep:
         tables = (table.columns, table.chunks, table.tasks)
         self._tables = [address(array) for array in tables]
 
-    def launch(self, pointers: NDArray[np.int64], numbers: NDArray[np.float64]) -> Launch:
+    def launch(
+        self, pointers: NDArray[np.int64], numbers: NDArray[np.float64], seed: int = 0
+    ) -> Launch:
         """The pass over tensors at these addresses, ready to be run once."""
-        return Launch(self, pointers, numbers)
+        return Launch(self, pointers, numbers, seed)
 
     def run(
-        self, pointers: NDArray[np.int64], numbers: NDArray[np.float64], threads: int
+        self,
+        pointers: NDArray[np.int64],
+        numbers: NDArray[np.float64],
+        threads: int,
+        seed: int = 0,
     ) -> NDArray[np.float64]:
         """Run it on that many `threads` at most; returns what a reduction adds up to per tensor."""
-        launch = self.launch(pointers, numbers)
+        launch = self.launch(pointers, numbers, seed)
         launch.run(threads)
         if not self._reduces:
             return launch.sums
@@ -107,7 +113,7 @@ class Launch:
     """One run of a sweep. Its tasks are taken from a counter: run again, it finds none left."""
 
     def __init__(
-        self, sweep: Sweep, pointers: NDArray[np.int64], numbers: NDArray[np.float64]
+        self, sweep: Sweep, pointers: NDArray[np.int64], numbers: NDArray[np.float64], seed: int
     ) -> None:
         table = sweep.table
         self._sweep = sweep
@@ -121,6 +127,7 @@ class Launch:
             len(table.tasks) - 1,
             address(self.sums),
             address(counter),
+            seed,
         )
         self._arguments = np.array(addresses, np.int64)
         self._memory = pointers, numbers, counter  # what the addresses point to

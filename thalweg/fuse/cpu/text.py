@@ -10,6 +10,7 @@ import thalweg
 from thalweg import elementwise
 from thalweg.fuse.lines import Lines
 from thalweg.fuse.plan import Pass, Reduction
+from thalweg.fuse.storage import FORMATS, columns
 
 # Names: a plan's own are p, g or `part__name`, with a part in lower case. What is made here has no
 # double underscore, or starts with a capital, so that the two never meet.
@@ -20,7 +21,7 @@ _HEADER = """# Made by thalweg {version}: {title}.
 import numba
 
 from thalweg.fuse.cpu.memory import (
-    FUNCTIONS, add, claim, double, integer, load, put_double, store
+    FUNCTIONS, add, claim, double, integer, key, load, put_double, store
 )
 
 F = numba.{computation}
@@ -45,7 +46,7 @@ def kernel(k_arguments):
 # What a kernel takes, as one table of integers whose address it is given: the addresses of tables
 # in row order, and one count. The counter is shared by all threads.
 ARGUMENTS = (
-    "k_pointers",  # int64 [tensor, stream]: where each array lies
+    "k_pointers",  # int64 [tensor, column]: where each array lies, and each companion
     "k_numbers",  # double [tensor, number]
     "k_columns",  # int64 [tensor]: elements of one row
     "k_chunks",  # int64 [chunk, 3]: tensor, first element or row, how many
@@ -53,6 +54,7 @@ ARGUMENTS = (
     "k_tasks_count",
     "k_sums",  # double [chunk]: what a reduction adds up to
     "k_counter",  # int64: the next task to be taken
+    "k_seed",  # what the random bits of a step come from
 )
 
 _FINISH = {"sum": "k_sum", "mean": "k_sum / k_row_length", "norm": "k_sqrt(k_sum)"}
@@ -61,9 +63,9 @@ _FINISH = {"sum": "k_sum", "mean": "k_sum / k_row_length", "norm": "k_sqrt(k_sum
 def kernel_text(pass_: Pass, formats: Sequence[str], computation: str, title: str) -> str:
     """The kernel of one pass: what is run, in a form that can be read."""
     streams = pass_.streams
-    names = {name: f"AT_{name}" for name in streams}
+    among = tuple(columns(streams, formats))
     accessors = [
-        f"{verb.upper()}_{name} = {verb}({form!r}, {computation!r}, {name!r}, {streams!r})"
+        f"{verb.upper()}_{name} = {verb}({form!r}, {computation!r}, {name!r}, {among!r})"
         for name, form in zip(streams, formats, strict=True)
         for verb, when in (("load", pass_.loads), ("store", pass_.stores))
         if name in when
@@ -84,8 +86,8 @@ def kernel_text(pass_: Pass, formats: Sequence[str], computation: str, title: st
         ),
     )
     start = [
-        f"{names[name]} = integer(k_pointers, {len(streams)} * k_tensor + {i})"
-        for i, name in enumerate(streams)
+        f"AT_{name} = {_place(number, name, form, among)}"
+        for number, (name, form) in enumerate(zip(streams, formats, strict=True))
     ]
     start += [
         f"{name} = double(k_numbers, {len(pass_.numbers)} * k_tensor + {i})"
@@ -93,6 +95,17 @@ def kernel_text(pass_: Pass, formats: Sequence[str], computation: str, title: st
     ]
     lines = [*start, *(_rows(pass_) if pass_.rows else _flat(pass_))]
     return header + textwrap.indent("\n".join(lines) + "\n", " " * 12)
+
+
+def _place(number: int, name: str, form: str, among: Sequence[str]) -> str:
+    """Where a stream lies: an address, with those of its companions and the key of its bits."""
+    places = [
+        f"integer(k_pointers, {len(among)} * k_tensor + {among.index(column)})"
+        for column in columns([name], [form])
+    ]
+    if FORMATS[form].rounds_at_random:
+        places.append(f"key(k_seed, k_tensor, {number})")
+    return ", ".join(places)
 
 
 def _flat(pass_: Pass) -> list[str]:

@@ -98,7 +98,7 @@ class NodeEngine:
         self._node = node
 
     def formats(self) -> frozenset[str]:
-        """What JavaScript has typed arrays and a rounding for."""
+        """What JavaScript has typed arrays and a rounding for: no companions, nothing at random."""
         return frozenset(ARRAYS)
 
     def table(self, shapes: Sequence[tuple[int, ...]], by_rows: bool) -> list[tuple[int, int]]:
@@ -153,11 +153,13 @@ class _Sweep:
         self._node, self._number, self._pass, self._table = node, number, pass_, table
         self._formats = dict(zip(pass_.streams, formats, strict=True))
 
-    def launch(self, pointers: NDArray[np.int64], numbers: NDArray[np.float64]) -> _Launch:
+    def launch(
+        self, pointers: NDArray[np.int64], numbers: NDArray[np.float64], seed: int = 0
+    ) -> _Launch:
         return _Launch(self, pointers, numbers)
 
     def run(
-        self, pointers: NDArray[np.int64], numbers: NDArray[np.float64], threads: int
+        self, pointers: NDArray[np.int64], numbers: NDArray[np.float64], threads: int, seed: int = 0
     ) -> NDArray[np.float64]:
         sums = np.zeros(len(self._table))
         for i, (rows, columns) in enumerate(self._table):
