@@ -10,7 +10,7 @@ from torch import Tensor
 
 from thalweg.chain import Chain, Slot
 from thalweg.fuse.engines import host
-from thalweg.fuse.storage import FORMATS
+from thalweg.fuse.storage import ELEMENTS
 from thalweg.optim.traced import is_watched
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
 
 PLAIN = {Tensor, torch.nn.Parameter}
 
-_FORMAT = {getattr(torch, name): name for name in FORMATS}
+_FORMAT = {getattr(torch, name): name for name in ELEMENTS}
 _FORMAT |= {torch.complex64: "float32", torch.complex128: "float64"}
 
 
