@@ -22,9 +22,9 @@ from rich.console import Console
 
 from thalweg import optim
 from thalweg.averaging import EMA
+from thalweg.lab.backends.torch import Classifier, make_classifier
 from thalweg.lab.digits import Task, load_tasks
 from thalweg.lab.network import initial_layers
-from thalweg.optim.classifier import Classifier, make_classifier
 from thalweg.optim.lr_scheduler import ScheduleLR
 from thalweg.schedules import Schedule, constant, flat_cosine
 

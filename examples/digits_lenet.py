@@ -9,8 +9,8 @@ images read right among those that it was not trained on. Needs `pip install 'th
 import argparse
 from pathlib import Path
 
-from thalweg.lab.plots import plot_losses
 from thalweg.mytorch import data, manual_seed, nn, no_grad, optim
+from thalweg.pictures.losses import plot_losses
 
 parser = argparse.ArgumentParser(description="Train a convolutional network on digits.")
 parser.add_argument("--optimizer", choices=["sgd", "adam"], default="adam")

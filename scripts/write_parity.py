@@ -22,17 +22,8 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))  # for `tests`, which the measurement is shared with
 
 import thalweg.optim  # noqa: E402
-from tests.optim.parity import (  # noqa: E402
-    CLASSES,
-    KINDS,
-    PATHS,
-    Apart,
-    Kind,
-    Parity,
-    Subject,
-    measure,
-    subject,
-)
+from tests.optim.parity import Apart, Parity, measure  # noqa: E402
+from tests.optim.subjects import CLASSES, KINDS, PATHS, Kind, Subject, subject  # noqa: E402
 
 PAGE = ROOT / "docs" / "parity.md"
 STEPS = 20

@@ -161,7 +161,7 @@ def write(path, number):
     "curves": """
 from pathlib import Path
 from tests.lab.test_output import contest
-from thalweg.lab.plots import draw_curves
+from thalweg.lab.picture import draw_curves
 made = contest(adam=[0.9] * 3, sgd=[0.8] * 3)
 def write(path, number):
     draw_curves(Path(path), made)

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from thalweg import advice
-from thalweg.parts import Part, Slot, check_order, idle, named, prefix_for
-from thalweg.rule import Declared, Rule, ScalarState, Stage, Switch, starting
-from thalweg.settings import Setting
+from thalweg.declaration import Switch, starting
+from thalweg.parts import (
+    Part,
+    Slot,
+    cells_of,
+    check_keys,
+    check_needs,
+    check_order,
+    idle,
+    named,
+    prefix_for,
+)
+from thalweg.rule import Declared, Rule, Stage
+from thalweg.settings import Setting, as_double, as_held
 from thalweg.signature import Signature
 from thalweg.source import unknown
 
@@ -66,9 +76,9 @@ class Chain:
         for shown in self.signature.shown:
             if shown not in self.settings:
                 raise TypeError(f"{name}: signature: {unknown(shown, self.settings)}")
-        self._check_keys()
+        check_keys(name, self.parts)
         self.slots = self._merge_states()
-        self.cells = self._merge_cells()
+        self.cells = cells_of(self.parts)
         self._wiring = _Wiring.of(self.parts)
         measures = [
             (part.qualified(name), m)
@@ -81,7 +91,7 @@ class Chain:
         self.asks_shape = any("shape" in s.takes for s in switches)
         self._seen: set[tuple[Any, ...]] = set()  # settings of a group, found inside their ranges
         self._last: tuple[Any, ...] = ()  # those found last
-        self._check_needs()
+        check_needs(name, self.parts, self.settings)
         check_order(name, self.parts, self._default)
         self._asks_order = any(part.changes_g for part in self.parts[self._last_reader() :])
 
@@ -120,47 +130,9 @@ class Chain:
             for name, s in part.declared.declaration.states.items()
         ]
 
-    def _merge_cells(self) -> dict[str, tuple[int, ScalarState]]:
-        """The numbers kept per parameter, by state_dict key: whose part, and how they start."""
-        cells: dict[str, tuple[int, ScalarState]] = {}
-        for i, part in enumerate(self.parts):
-            d = part.declared.declaration
-            asks = [*d.scalars_take, *itertools.chain(*(s.takes for s in d.switches.values()))]
-            if "t" in asks or getattr(part.declared, "counts_steps", False):
-                cells.setdefault("step", (i, ScalarState("step")))
-        for i, part in enumerate(self.parts):
-            for name, s in part.declared.declaration.scalar_states.items():
-                cells[part.key(name, s.key)] = i, s
-        return cells
-
     def first_cells(self, views: Sequence[SimpleNamespace]) -> dict[str, Any]:
         """The numbers kept per parameter as they are before its first step."""
-        return {key: _number(starting(s, views[i])) for key, (i, s) in self.cells.items()}
-
-    def _check_keys(self) -> None:
-        """Two states under one key of the state_dict would overwrite each other."""
-        owners = {"step": "the step counter"}
-        for part in self.parts:
-            d = part.declared.declaration
-            keys = {name: s.key for name, s in d.states.items()}
-            keys |= {name: s.key for name, s in d.scalar_states.items()}
-            for name, own in keys.items():
-                key, owner = part.key(name, own), part.declared.__name__
-                if key in owners:
-                    raise TypeError(
-                        f"{self.name}: {owners[key]} and {owner} both keep a state {key!r} "
-                        f'({name!r}); give one another key: named({owner}, {name}="...")'
-                    )
-                owners[key] = owner
-
-    def _check_needs(self) -> None:
-        for part in self.parts:
-            for name in part.declared.declaration.needs:
-                if part.public(name) not in self.settings:
-                    raise TypeError(
-                        f"{self.name}: {part.declared.__name__} needs a setting "
-                        f"{part.public(name)!r} that another part declares; it is not in the chain"
-                    )
+        return {key: as_double(starting(s, views[i])) for key, (i, s) in self.cells.items()}
 
     def preceded_by(self, stage: type[Stage]) -> Chain:
         """This chain with one more stage in front of it, its settings keyword-only."""
@@ -248,7 +220,7 @@ class Chain:
         """The settings of a group as plain numbers, inside their ranges: a program may have edited
         the group. Only what no step has seen is looked at closely."""
         try:
-            plain = {n: _plain(v, self.settings[n].default) for n, v in given.items()}
+            plain = {n: as_held(v, self.settings[n].default) for n, v in given.items()}
             seen = tuple(plain.values())
             if seen in self._seen:
                 return plain
@@ -285,9 +257,9 @@ class Chain:
             given |= {name: cells[part.key(name, s.key)] for name, s in d.scalar_states.items()}
             made = part.declared.scalars(**{name: given[name] for name in d.scalars_take})
             for name, qualified in names:
-                numbers[qualified] = _number(made[name] if name in made else getattr(h, name))
+                numbers[qualified] = as_double(made[name] if name in made else getattr(h, name))
             carried |= {
-                part.key(name, s.key): _number(made[name]) for name, s in d.scalar_states.items()
+                part.key(name, s.key): as_double(made[name]) for name, s in d.scalar_states.items()
             }
         return numbers, carried
 
@@ -411,31 +383,3 @@ def _holds(slot: Slot, h: SimpleNamespace) -> bool:
     when = slot.state.when or ""
     made = slot.part.declared.declaration.switches.get(when)
     return bool(made.function(h) if made else getattr(h, when))
-
-
-def _plain(value: Any, default: Any) -> Any:
-    """A setting as Python numbers: groups may hold tensors, and lists where torch has tuples."""
-    if isinstance(default, tuple):
-        return tuple(map(_float, value))
-    if isinstance(default, str):
-        return value
-    if isinstance(default, bool):
-        return bool(value)
-    if not isinstance(default, int):
-        return _float(value)
-    number = value if type(value) is int else _float(value)
-    return int(number) if number % 1 == 0 else number  # a half is refused by name
-
-
-def _float(value: Any) -> float:
-    """A number as a double; a tensor under autograd lets go of its history."""
-    if type(value) is float:  # nearly always
-        return value
-    if isinstance(value, str | bytes):
-        raise TypeError(f"{value!r} is no number")
-    return float(value.detach() if hasattr(value, "detach") else value)
-
-
-def _number(value: Any) -> Any:
-    """A double, unless it is a tensor under autograd."""
-    return value if getattr(value, "requires_grad", False) else _float(value)

@@ -8,10 +8,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from thalweg.rule import Declared, State
+from thalweg.declaration import ScalarState, State
+from thalweg.rule import Declared
 from thalweg.source import unknown
 
-__all__ = ["Part", "Slot", "check_order", "idle", "named", "prefix_for"]
+__all__ = [
+    "Part",
+    "Slot",
+    "cells_of",
+    "check_keys",
+    "check_needs",
+    "check_order",
+    "idle",
+    "named",
+    "prefix_for",
+]
 
 
 @dataclass(frozen=True)
@@ -62,6 +73,20 @@ class Slot:
         return self.part.qualified(self.name)
 
 
+def cells_of(parts: Sequence[Part]) -> dict[str, tuple[int, ScalarState]]:
+    """The numbers kept per parameter, by state_dict key: whose part, and how they start."""
+    cells: dict[str, tuple[int, ScalarState]] = {}
+    for i, part in enumerate(parts):
+        d = part.declared.declaration
+        asks = [*d.scalars_take, *itertools.chain(*(s.takes for s in d.switches.values()))]
+        if "t" in asks or getattr(part.declared, "counts_steps", False):
+            cells.setdefault("step", (i, ScalarState("step")))
+    for i, part in enumerate(parts):
+        for name, s in part.declared.declaration.scalar_states.items():
+            cells[part.key(name, s.key)] = i, s
+    return cells
+
+
 def named(declared: type[Declared], **names: str) -> tuple[type[Declared], dict[str, str]]:
     """A rule or stage under other public names: `named(Centralize, conv_only="gc_conv_only")`."""
     d = declared.declaration
@@ -77,6 +102,34 @@ def prefix_for(declared: type[Declared], taken: set[str]) -> str:
     base = re.sub("_+", "_", declared.__name__.lower()).strip("_") or "part"
     numbered = (f"{base}{n}" for n in itertools.count(2))
     return next(name for name in itertools.chain([base], numbered) if name not in taken)
+
+
+def check_keys(name: str, parts: Sequence[Part]) -> None:
+    """Raise a TypeError for two states under one key, which would overwrite each other."""
+    owners = {"step": "the step counter"}
+    for part in parts:
+        d, owner = part.declared.declaration, part.declared.__name__
+        keys = {state: s.key for state, s in d.states.items()}
+        keys |= {state: s.key for state, s in d.scalar_states.items()}
+        for state, own in keys.items():
+            key = part.key(state, own)
+            if key in owners:
+                raise TypeError(
+                    f"{name}: {owners[key]} and {owner} both keep a state {key!r} "
+                    f'({state!r}); give one another key: named({owner}, {state}="...")'
+                )
+            owners[key] = owner
+
+
+def check_needs(name: str, parts: Sequence[Part], settings: Mapping[str, Any]) -> None:
+    """Raise a TypeError if a part counts on a setting that no part has."""
+    for part in parts:
+        for needed in part.declared.declaration.needs:
+            if part.public(needed) not in settings:
+                raise TypeError(
+                    f"{name}: {part.declared.__name__} needs a setting "
+                    f"{part.public(needed)!r} that another part declares; it is not in the chain"
+                )
 
 
 def idle(parts: Sequence[Part], value_of: Callable[[Part, str], Any]) -> list[Part]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from thalweg.number import as_float
 
-__all__ = ["Setting"]
+__all__ = ["Setting", "as_double", "as_held"]
 
 
 @dataclass(frozen=True)
@@ -97,3 +97,31 @@ class Setting:
             raise TypeError(f"{where} must be an integer, got {value!r}")
         if not self.accepts(number):
             raise ValueError(f"{where} must be {self.range}, got {value!r}")
+
+
+def as_held(value: Any, default: Any) -> Any:
+    """A setting as Python numbers: groups may hold tensors, and lists where torch has tuples."""
+    if isinstance(default, tuple):
+        return tuple(map(_float, value))
+    if isinstance(default, str):
+        return value
+    if isinstance(default, bool):
+        return bool(value)
+    if not isinstance(default, int):
+        return _float(value)
+    number = value if type(value) is int else _float(value)
+    return int(number) if number % 1 == 0 else number  # a half is refused by name
+
+
+def _float(value: Any) -> float:
+    """A number as a double; a tensor under autograd lets go of its history."""
+    if type(value) is float:  # nearly always
+        return value
+    if isinstance(value, str | bytes):
+        raise TypeError(f"{value!r} is no number")
+    return float(value.detach() if hasattr(value, "detach") else value)
+
+
+def as_double(value: Any) -> Any:
+    """A double, unless it is a tensor under autograd."""
+    return value if getattr(value, "requires_grad", False) else _float(value)

@@ -276,8 +276,8 @@ def _changed(body: Iterable[ast.stmt], known: Mapping[str, Any]) -> set[str]:
 
 def names_in(tree: ast.AST) -> set[str]:
     """Every name a piece of syntax reads, functions apart."""
-    called = {id(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}
-    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in called}
+    called = {n.func for n in ast.walk(tree) if isinstance(n, ast.Call)}
+    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and n not in called}
 
 
 def _asks_truth(node: ast.AST) -> str:

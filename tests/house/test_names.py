@@ -12,24 +12,15 @@ from pathlib import Path
 import pytest
 
 from scripts.write_stubs import STUB, main, stub
+from tests.house.modules import MODULES, ROOT, syntax
 from thalweg import optim, rules, stages
 from thalweg.optimizers import OPTIMIZERS
 from thalweg.rule import Rule, Stage
 
-ROOT = Path(__file__).parents[2]
-PACKAGE = ROOT / "thalweg"
 LAB_NEEDS = ("typer", "rich", "matplotlib", "sklearn")
 
-
-def module_of(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-
-
-FILES = {
-    module_of(path): path
-    for path in sorted(PACKAGE.rglob("*.py"))
-    if path.name != "__main__.py"  # importing it runs the command
-}
+# importing `__main__` runs the command
+FILES = {module: path for module, path in MODULES.items() if path.name != "__main__.py"}
 
 
 def needs_no_list(module: str) -> bool:
@@ -41,7 +32,7 @@ def needs_no_list(module: str) -> bool:
 
 def listed(path: Path) -> list[str] | None:
     """What a file's `__all__` spells out, read and not run; another list in it is its own."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for node in syntax(path).body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         if any(isinstance(t, ast.Name) and t.id == "__all__" for t in targets):
             assert isinstance(node.value, ast.List), f"{path} lists its names in another way"
@@ -78,7 +69,7 @@ def test_every_public_function_is_listed(module):
     """One that is its module's own business has a leading underscore."""
     functions = [
         node.name
-        for node in ast.parse(FILES[module].read_text(encoding="utf-8")).body
+        for node in syntax(FILES[module]).body
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
         if not node.decorator_list  # commands are found by their decorator
     ]
@@ -160,9 +151,7 @@ def test_the_stub_is_formatted_as_everything_else():
 def stub_arguments(name: str) -> dict[str, bool]:
     """Each argument of a class in the stub, and whether it must be given by keyword."""
     (cls,) = (
-        node
-        for node in ast.parse(STUB.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.ClassDef) and node.name == name
+        node for node in syntax(STUB).body if isinstance(node, ast.ClassDef) and node.name == name
     )
     (init,) = cls.body
     return {a.arg: False for a in init.args.args} | {a.arg: True for a in init.args.kwonlyargs}

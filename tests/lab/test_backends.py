@@ -33,8 +33,8 @@ sys.exit(code)
 THREADS = """
 import threadpoolctl
 from thalweg.fuse import threads
-from thalweg.mytorch import classifier
-classifier.use_threads(1)
+from thalweg.lab.backends import mytorch
+mytorch.use_threads(1)
 print(threads.available(), *(pool["num_threads"] for pool in threadpoolctl.threadpool_info()))
 """
 

@@ -12,9 +12,10 @@ from tests.lab.conftest import COMMAND, environment, run_thalweg
 from thalweg.lab import main
 from thalweg.lab.contest import Contest
 from thalweg.lab.contestants import DEFAULT_NAMES, Budget, enter
-from thalweg.lab.plots import draw_curves, plot_losses
+from thalweg.lab.picture import draw_curves
 from thalweg.lab.report import print_report
 from thalweg.lab.training import Curve, Run
+from thalweg.pictures.losses import plot_losses
 
 QUICK = ("compare", "sgd", "--lr", "sgd=0.1", "--seeds", "1", "--epochs", "1", "--out", "kept")
 FILES = ["curves.png", "results.json"]

@@ -12,7 +12,7 @@ pytest.importorskip("safetensors")
 
 from safetensors.numpy import save_file
 
-from tests.mytorch.test_checkpoint import Training, assert_all_same
+from tests.mytorch.trainings import Training, assert_all_same
 from thalweg.mytorch.checkpoint import load, save
 from thalweg.mytorch.checkpoint_file import _checksum, read_file
 

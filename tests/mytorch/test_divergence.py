@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from thalweg import mytorch
+from thalweg.lab.backends.mytorch import make_classifier
 from thalweg.mytorch import Tensor, data, nn, no_grad, optim
-from thalweg.mytorch.classifier import make_classifier
 
 LARGE = np.array([[1e30, -1e30], [np.inf, np.nan], [0.0, -0.0]], np.float32)
 LOUD = {

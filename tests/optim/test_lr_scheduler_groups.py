@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.optim.test_lr_scheduler_repairs import GROWING, advance
+from tests.optim.rebuilds import GROWING
 from tests.optim.test_lr_scheduler_states import everything
-from tests.schedules.twins import CASES, NEAR, OURS, TORCHS, label, optimizer, pair, seen
+from tests.schedules.twins import CASES, NEAR, OURS, TORCHS, advance, label, optimizer, pair, seen
 from thalweg import optim
 from thalweg.mytorch import nn
 from thalweg.mytorch import optim as on_numpy

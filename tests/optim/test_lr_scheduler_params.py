@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from tests.schedules.twins import CASES, NEAR, OURS, build, label, optimizer
+from tests.schedules.twins import CASES, NEAR, OURS, advance, build, label, optimizer
 from thalweg import optim
 from thalweg.schedules import cosine, linear, per_group, warmup
 
@@ -19,10 +19,6 @@ def decaying(cls=torch.optim.AdamW):
     for group in opt.param_groups:
         group["weight_decay"], group["lr"] = group["lr"], 0.5
     return opt
-
-
-def advance(scheduler):
-    scheduler.step(*([1.0] if isinstance(scheduler, OURS.ReduceLROnPlateau) else []))
 
 
 @pytest.mark.parametrize(("name", "arguments"), [*CASES, PLATEAU, SCHEDULE], ids=label)

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from tests.optim.test_lr_scheduler_repairs import COMPOSED, REBUILT, rates
+from tests.optim.rebuilds import COMPOSED, REBUILT, rates
 from tests.schedules.twins import BASES, CASES, NEAR, OURS, TORCHS, build, label, optimizer, seen
 
 # what torch's classes leave at step N although they say that they are at N + 1

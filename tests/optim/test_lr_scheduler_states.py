@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.optim.test_lr_scheduler import ALL, brief
-from tests.schedules.twins import OURS, TORCHS, build, optimizer, seen
+from tests.schedules.twins import OURS, TORCHS, advance, build, optimizer, seen
 from thalweg.schedules import cosine
 
 PLATEAU = ("ReduceLROnPlateau", dict(patience=1))
@@ -24,10 +24,6 @@ def made(name, arguments, module=OURS):
     scheduler = build(module, optimizer(), name, copy.deepcopy(arguments))
     scheduler.optimizer.step()
     return scheduler
-
-
-def advance(scheduler):
-    scheduler.step(*([1.0] if isinstance(scheduler, OURS.ReduceLROnPlateau) else []))
 
 
 def everything(scheduler):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.rules.test_declarations import declare, rule
+from tests.rules.mistakes import declare, rule
 from thalweg import rules
 from thalweg.chain import chain
 

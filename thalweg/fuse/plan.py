@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from thalweg.chain import Chain, Part
+from thalweg.declaration import Measure
 from thalweg.fuse.lines import Lines, emit
 from thalweg.fuse.lowering import Assign, Lower, Node, needed_for, prune, rounded_in, targets
-from thalweg.rule import Measure
 
 __all__ = ["Pass", "Plan", "Reduction", "plan_for"]
 

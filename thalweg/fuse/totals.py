@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from thalweg.declaration import Measure
 from thalweg.fuse import reference
-from thalweg.rule import Measure
 
 __all__ = ["Totals"]
 

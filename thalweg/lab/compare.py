@@ -84,7 +84,7 @@ def _write(
         if not any(entry.runs for entry in contest.entries):
             curves.unlink(missing_ok=True)  # an earlier run's
             return [results]
-        from thalweg.lab.plots import draw_curves
+        from thalweg.lab.picture import draw_curves
 
         draw_curves(curves, contest)
     except OSError as error:

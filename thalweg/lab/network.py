@@ -26,7 +26,7 @@ SIZES = (PIXELS, 128, 64, CLASSES)
 
 Layer = tuple[np.ndarray, np.ndarray]
 
-BACKENDS = {"mytorch": "thalweg.mytorch.classifier", "torch": "thalweg.optim.classifier"}
+BACKENDS = {name: f"thalweg.lab.backends.{name}" for name in ("mytorch", "torch")}
 
 
 class Optimizer(Protocol):

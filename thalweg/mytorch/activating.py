@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from thalweg.mytorch import nonlinearities
+from thalweg.mytorch.graph import quiet
 
 if TYPE_CHECKING:
     from thalweg.mytorch.tensor import Tensor
@@ -11,33 +13,31 @@ if TYPE_CHECKING:
 __all__ = ["log_softmax", "relu", "sigmoid", "softmax", "tanh"]
 
 
-@cache
-def _functional() -> Any:
-    from thalweg.mytorch.nn import functional  # built upon tensors, so not there before them
-
-    return functional
-
-
+@quiet
 def relu(input: Any) -> Tensor:
     """`max(x, 0)`."""
-    return _functional().relu(input)
+    return nonlinearities.relu(input)
 
 
+@quiet
 def sigmoid(input: Any) -> Tensor:
     """`1 / (1 + e^-x)`."""
-    return _functional().sigmoid(input)
+    return nonlinearities.sigmoid(input)
 
 
+@quiet
 def tanh(input: Any) -> Tensor:
     """The hyperbolic tangent."""
-    return _functional().tanh(input)
+    return nonlinearities.tanh(input)
 
 
+@quiet
 def softmax(input: Any, dim: int) -> Tensor:
     """`e^x / sum(e^x)` along an axis: scores made probabilities."""
-    return _functional().softmax(input, dim)
+    return nonlinearities.softmax(input, dim)
 
 
+@quiet
 def log_softmax(input: Any, dim: int) -> Tensor:
     """`x - log(sum(e^x))` along an axis."""
-    return _functional().log_softmax(input, dim)
+    return nonlinearities.log_softmax(input, dim)

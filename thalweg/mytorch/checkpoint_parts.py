@@ -37,7 +37,7 @@ def part(path: Path, metadata: Mapping[str, str], name: str, one: Any = None) ->
     if name not in metadata:
         raise ValueError(f"load: {path} holds no {name}; load the model alone")
     try:
-        found = json.loads(metadata[name])
+        found: dict[str, Any] = json.loads(metadata[name])
     except (ValueError, RecursionError) as error:
         raise ValueError(f"load: {path}: its {name} must be JSON, but: {error}") from None
     _demand(isinstance(found, dict), path, name, "a dict", found)

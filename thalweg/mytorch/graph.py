@@ -292,7 +292,7 @@ def as_tensor(value: Any) -> Tensor:
 
 def plain(array: np.ndarray) -> Tensor:
     """A tensor of an array whose type is known to be right."""
-    made = _Result.__new__(_Result)
+    made: Tensor = _Result.__new__(_Result)
     made.data = array
     return made
 
@@ -303,7 +303,7 @@ def record(op: str, data: np.ndarray, *parents: tuple[Recorded, Pullback]) -> Te
     A pullback is called at most once and only if it is needed. It may give back its argument or a
     view of it, but not write into it, nor give back an array that something else holds.
     """
-    result = _Result.__new__(_Result)
+    result: Tensor = _Result.__new__(_Result)
     result.data = data if type(data) is np.ndarray else np.asarray(data)
     if _recording.get():
         wanting = [(p._node or p, pullback) for p, pullback in parents if p.requires_grad]

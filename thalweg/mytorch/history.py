@@ -44,7 +44,7 @@ class History:
         which then only the losses are drawn.
         """
         try:
-            from thalweg.mytorch.plots import plot_history
+            from thalweg.pictures.history import plot_history
         except ImportError as error:
             if error.name is None or error.name.partition(".")[0] != "matplotlib":
                 raise

@@ -87,7 +87,7 @@ def _write(target: np.ndarray, key: tuple[Any, ...], values: np.ndarray) -> None
 
 
 def _without(g: np.ndarray, key: tuple[Any, ...]) -> np.ndarray:
-    rest = g.copy()
+    rest: np.ndarray = g.copy()
     rest[key] = 0
     return rest
 

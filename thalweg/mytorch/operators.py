@@ -118,7 +118,8 @@ def _power_of_number(x: Recorded, exponent: Any) -> Tensor:
     def pull(g: np.ndarray) -> np.ndarray:
         if power == 0:
             return np.zeros_like(g)
-        return g * (power * base ** (power - 1))
+        gradient: np.ndarray = g * (power * base ** (power - 1))
+        return gradient
 
     return record("power", base**power, (x, pull))
 

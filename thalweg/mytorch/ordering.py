@@ -83,7 +83,8 @@ def _shared(op: str, function: np.ufunc, x: Tensor, dim: Dim, keepdim: bool) -> 
     def pull(g: np.ndarray) -> np.ndarray:
         found = (x.data == kept) | (np.isnan(kept) & np.isnan(x.data))
         share = found / np.add.reduce(found, axis=axes, keepdims=True, dtype=x.data.dtype)
-        return spread(g, x, axes, keepdim) * share
+        gradient: np.ndarray = spread(g, x, axes, keepdim) * share
+        return gradient
 
     return record(op, data, (x, pull))
 

@@ -264,4 +264,5 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Tensor:
     number = beside(value, x)
     if number.data.ndim:
         raise ValueError(f"masked_fill: value must be one number, got shape {number.data.shape}")
-    return where(mask, as_tensor(value) if isinstance(value, Recorded) else number, x)
+    result: Tensor = where(mask, as_tensor(value) if isinstance(value, Recorded) else number, x)
+    return result

@@ -90,7 +90,8 @@ def as_floats(x: Recorded) -> np.ndarray:
 
 def broadcast(op: str, function: Callable[..., Any], x: np.ndarray, y: np.ndarray) -> np.ndarray:
     try:
-        return function(x, y)
+        result: np.ndarray = function(x, y)
+        return result
     except ValueError:
         if _fit(x.shape, y.shape):
             raise
@@ -112,7 +113,8 @@ def sum_to(gradient: np.ndarray, parent: Recorded) -> np.ndarray:
         return gradient
     added = gradient.ndim - len(shape)
     repeated = tuple(i + added for i, size in enumerate(shape) if size == 1)
-    return gradient.sum(axis=(*range(added), *repeated), keepdims=True).reshape(shape)
+    result: np.ndarray = gradient.sum(axis=(*range(added), *repeated), keepdims=True).reshape(shape)
+    return result
 
 
 def axis_of(op: str, x: Recorded, dim: Any) -> int:
@@ -125,7 +127,8 @@ def axis_of(op: str, x: Recorded, dim: Any) -> int:
     at = dim.__index__()
     if not -number <= at < number:
         raise ValueError(f"{op}: shape {x.data.shape} has no axis {dim}")
-    return at % number
+    result: int = at % number
+    return result
 
 
 def axes_of(op: str, x: Recorded, dim: Any) -> tuple[int, ...]:

@@ -92,7 +92,8 @@ def std(
 
     def pull(g: np.ndarray) -> np.ndarray:
         half = np.where(data == 0, 0, g / (2 * data)).astype(g.dtype, copy=False)
-        return slope(half)
+        gradient: np.ndarray = slope(half)
+        return gradient
 
     return record("std", data, (x, pull))
 
@@ -114,7 +115,8 @@ def _variance(
     data = reduced(np.add, away * away, axes, keepdim) / divisor
 
     def slope(g: np.ndarray) -> np.ndarray:
-        return spread(g, x, axes, keepdim) * (2 / divisor) * away
+        gradient: np.ndarray = spread(g, x, axes, keepdim) * (2 / divisor) * away
+        return gradient
 
     return record(op, data, (x, slope)), x, slope
 
@@ -133,10 +135,13 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
             x.data.reshape(1, -1) if dim is None else np.moveaxis(x.data, axes, (-1,) * len(axes))
         )
         others = _others(rows)
+        gradient: np.ndarray
         if dim is None:
-            return others.reshape(x.shape) * g
-        others = np.moveaxis(others, (-1,) * len(axes), axes)
-        return spread(g, x, axes, keepdim) * others
+            gradient = others.reshape(x.shape) * g
+        else:
+            others = np.moveaxis(others, (-1,) * len(axes), axes)
+            gradient = spread(g, x, axes, keepdim) * others
+        return gradient
 
     return record("prod", data, (x, pull))
 
@@ -146,7 +151,8 @@ def _others(rows: np.ndarray) -> np.ndarray:
     before, after = np.ones_like(rows), np.ones_like(rows)
     np.multiply.accumulate(rows[..., :-1], axis=-1, out=before[..., 1:])
     np.multiply.accumulate(rows[..., :0:-1], axis=-1, out=after[..., -2::-1])
-    return before * after
+    result: np.ndarray = before * after
+    return result
 
 
 @quiet
@@ -168,14 +174,17 @@ def norm(input: Any, p: Any = 2, dim: Dim = None, keepdim: bool = False) -> Tens
         kept = reduced(np.add, size**power, axes, True) ** (1 / power)
 
     def pull(g: np.ndarray) -> np.ndarray:
+        gradient: np.ndarray
         if np.isinf(power):
             largest = size == kept
             share = largest / reduced(np.add, largest, axes, True)
-            return spread(g, x, axes, keepdim) * (np.sign(x.data) * share).astype(g.dtype)
+            gradient = spread(g, x, axes, keepdim) * (np.sign(x.data) * share).astype(g.dtype)
+            return gradient
         ratio = np.where(kept == 0, 0, size / np.where(kept == 0, 1, kept)).astype(g.dtype)
         if power != 2:
             ratio = np.where(size == 0, 0, ratio ** (power - 1)).astype(g.dtype)
-        return spread(g, x, axes, keepdim) * (np.sign(x.data) * ratio)
+        gradient = spread(g, x, axes, keepdim) * (np.sign(x.data) * ratio)
+        return gradient
 
     return record("norm", _without(kept, axes, keepdim), (x, pull))
 
@@ -191,7 +200,8 @@ def logsumexp(input: Any, dim: Dim, keepdim: bool = False) -> Tensor:
     kept = np.log(reduced(np.add, np.exp(values - largest), axes, True)) + largest
 
     def pull(g: np.ndarray) -> np.ndarray:
-        return spread(g, x, axes, keepdim) * np.exp(values - kept)
+        gradient: np.ndarray = spread(g, x, axes, keepdim) * np.exp(values - kept)
+        return gradient
 
     return record("logsumexp", _without(kept, axes, keepdim), (x, pull))
 
@@ -227,7 +237,8 @@ def any(input: Any, dim: Dim = None, keepdim: bool = False) -> Tensor:
 def reduced(
     function: np.ufunc, x: np.ndarray, axes: tuple[int, ...], keepdim: bool, **options: Any
 ) -> np.ndarray:
-    return function.reduce(x, axis=axes, keepdims=keepdim, **options)
+    result: np.ndarray = function.reduce(x, axis=axes, keepdims=keepdim, **options)
+    return result
 
 
 def spread(g: np.ndarray, x: Recorded, axes: tuple[int, ...] | None, keepdim: bool) -> np.ndarray:

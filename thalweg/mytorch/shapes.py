@@ -174,7 +174,8 @@ def repeat(input: Any, *sizes: Any) -> Tensor:
     pairs = [size for pair in zip(counts, own, strict=True) for size in pair]
 
     def pull(g: np.ndarray) -> np.ndarray:
-        return g.reshape(pairs).sum(axis=tuple(range(0, len(pairs), 2))).reshape(x.data.shape)
+        gradient: np.ndarray = g.reshape(pairs).sum(axis=tuple(range(0, len(pairs), 2)))
+        return gradient.reshape(x.data.shape)
 
     return record_linear("repeat", np.tile(x.data, counts), (x, pull))
 

@@ -65,13 +65,13 @@ def summary(model: Module, *inputs: Any) -> Summary:
     if not isinstance(model, Module):
         raise TypeError(f"summary: model must be a Module, got {type(model).__name__}")
     shapes = _shapes(model, inputs) if inputs else {}
-    seen: set[int] = set()
+    seen: set[Tensor] = set()
     rows = []
     for name, module in model.named_modules():
-        own = [p for p in vars(module).values() if isinstance(p, Tensor) and id(p) not in seen]
-        once = {id(p): p.data.size for p in own}
+        own = [p for p in vars(module).values() if isinstance(p, Tensor) and p not in seen]
+        once = {p: p.data.size for p in own}
         seen.update(once)
-        shape = shapes.get(id(module))
+        shape = shapes.get(module)
         rows.append(Row(name, type(module).__name__, shape, sum(once.values())))
     counts = [(p.data.size, p.requires_grad) for p in model.parameters()]
     return Summary(
@@ -81,9 +81,9 @@ def summary(model: Module, *inputs: Any) -> Summary:
     )
 
 
-def _shapes(model: Module, inputs: tuple[Any, ...]) -> dict[int, tuple[int, ...]]:
-    """What each layer gives, by the layer's id: of several outputs, the first."""
-    found: dict[int, tuple[int, ...]] = {}
+def _shapes(model: Module, inputs: tuple[Any, ...]) -> dict[Module, tuple[int, ...]]:
+    """What each layer gives, of several outputs, the first."""
+    found: dict[Module, tuple[int, ...]] = {}
     modes = [(module, module.training) for module in model.modules()]
     state = get_rng_state()
     try:
@@ -98,7 +98,7 @@ def _shapes(model: Module, inputs: tuple[Any, ...]) -> dict[int, tuple[int, ...]
 
 
 @contextmanager
-def _watched(model: Module, found: dict[int, tuple[int, ...]]) -> Iterator[None]:
+def _watched(model: Module, found: dict[Module, tuple[int, ...]]) -> Iterator[None]:
     """Note what every layer gives, through a `forward` of its own that calls the class's."""
     modules = list(model.modules())
     before = [vars(module).get("forward") for module in modules]
@@ -114,13 +114,13 @@ def _watched(model: Module, found: dict[int, tuple[int, ...]]) -> Iterator[None]
 
 
 def _noting(
-    module: Module, forward: Callable[..., Any], found: dict[int, tuple[int, ...]]
+    module: Module, forward: Callable[..., Any], found: dict[Module, tuple[int, ...]]
 ) -> Callable[..., Any]:
     def noted(*inputs: Any, **options: Any) -> Any:
         outputs = forward(*inputs, **options)
         first = outputs[0] if isinstance(outputs, tuple | list) and outputs else outputs
         if isinstance(first, Tensor):
-            found[id(module)] = first.shape
+            found[module] = first.shape
         return outputs
 
     return noted

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.mytorch.checks import check_positive
 from thalweg.mytorch.evaluation import Loss, Means, Metrics, Reading, Unpack
 from thalweg.mytorch.history import History
-from thalweg.mytorch.nn.checks import check_positive
 from thalweg.mytorch.nn.clipping import clip_grad_norm_
 from thalweg.mytorch.nn.module import Module
 from thalweg.mytorch.progress import Silent, progress_for

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import torch
 from torch import Tensor
+from torch._compile import _disable_dynamo
 from torch.nn import Module
 
 from thalweg.border.copies import itself
@@ -145,7 +146,7 @@ class BaseOptimizer(torch.optim.Optimizer):
         """Move every parameter that has a gradient by one step."""
         raise NotImplementedError
 
-    @torch._disable_dynamo
+    @_disable_dynamo
     def _trace(self) -> None:
         """The same under torch.compile: a break of the graph, unless a class knows better."""
         self._update()

@@ -9,23 +9,22 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import MethodType
 from typing import Any
 
 import torch
 import torch.optim.swa_utils as torchs
 from torch import Tensor
-from torch.nn import Module, Parameter
+from torch.nn import Module
 
 from thalweg.averaging import EMA, SWA, Average
 from thalweg.optim import tensors  # noqa: F401  (a stage's lines on torch's tensors)
 from thalweg.optim.fallback import from_torch
 from thalweg.optim.lr_scheduler import SWALR
+from thalweg.optim.model_copies import Device, borrowing, copied
 from thalweg.stages import EqualAverage, ExponentialAverage
 
 __all__ = [
@@ -40,7 +39,6 @@ __all__ = [
 
 __getattr__ = from_torch(__name__)
 
-Device = int | str | torch.device
 AvgFn = Callable[[Tensor, Tensor, Tensor | int], Tensor]
 Tensors = tuple[Tensor, ...] | list[Tensor]
 MultiAvgFn = Callable[[Tensors, Tensors, Tensor | int], None]
@@ -64,8 +62,10 @@ class _Formula:
     def take(self, num_averaged: Tensor | int) -> float:
         """How much of the way to the current weights the average goes."""
         if isinstance(self.average, EMA):
-            return ExponentialAverage.scalars(self.average, first=False)["take"]
-        return EqualAverage.scalars(self.average, 1, int(num_averaged), 0)["take"]
+            found = ExponentialAverage.scalars(self.average, first=False)
+        else:
+            found = EqualAverage.scalars(self.average, 1, int(num_averaged), 0)
+        return float(found["take"])
 
     @torch.no_grad()
     def one(self, averaged: Tensor, current: Tensor, num_averaged: Tensor | int) -> Tensor:
@@ -190,7 +190,7 @@ class AveragedModel(torchs.AveragedModel):
             raise TypeError(f"AveragedModel: model must be a torch.nn.Module, got {model!r}")
         if avg_fn is not None and multi_avg_fn is not None:
             raise AssertionError("AveragedModel: only one of avg_fn and multi_avg_fn may be given")
-        self.module = _borrowing(model, device) if shallow else _copied(model, device)
+        self.module = borrowing(model, device) if shallow else copied(model, device)
         self.register_buffer("n_averaged", torch.tensor(0, dtype=torch.long, device=device))
         self.avg_fn = avg_fn
         self.multi_avg_fn = multi_avg_fn
@@ -261,62 +261,6 @@ def _beside(averaged: Tensor, current: Tensor) -> Tensor:
         return current
     is_float = averaged.is_floating_point() and current.is_floating_point()
     return current.to(averaged.device, averaged.dtype if is_float else current.dtype)
-
-
-def _copied(model: Module, device: Device | None) -> Module:
-    """A deep copy, with every tensor straight on its device."""
-    if device is None:
-        return copy.deepcopy(model)
-    return copy.deepcopy(model, _own_tensors(model, device)).to(device)
-
-
-def _own_tensors(model: Module, device: Device | None) -> dict[int, Any]:
-    """New parameters and buffers, by the ids of those they stand for."""
-    found: dict[int, Any] = {}
-    for tensor in itertools.chain(model.parameters(), model.buffers()):
-        if type(tensor) not in (Tensor, Parameter):  # a subclass knows best how it is copied
-            found[id(tensor)] = copy.deepcopy(tensor)
-            continue
-        own = tensor.detach().to(device, copy=True)
-        if isinstance(tensor, Parameter):
-            own = Parameter(own, tensor.requires_grad)
-        found[id(tensor)] = own
-    return found
-
-
-def _borrowing(model: Module, device: Device | None) -> Module:
-    """New modules with tensors of their own, which share all else with the model's."""
-    own = _own_tensors(model, device)
-    for name, module in model.named_modules():
-        if isinstance(module, torch.jit.ScriptModule):
-            raise TypeError(
-                "AveragedModel: shallow=True needs modules of Python, and "
-                f"{name or 'the model'!r} is compiled by torch.jit; leave it out"
-            )
-        own[id(module)] = module.__new__(type(module))
-    for module in model.modules():
-        for name, value in vars(module).items():
-            # past __setattr__, which registers what is there already
-            vars(own[id(module)])[name] = _replaced(value, own, name in _OF_EVERY_MODULE)
-    return own[id(model)].to(device) if device is not None else own[id(model)]
-
-
-_OF_EVERY_MODULE = frozenset(vars(Module()))
-
-
-def _replaced(value: Any, own: Mapping[int, Any], is_modules: bool) -> Any:
-    """A module's attribute, with what the other module has of its own in place of the model's."""
-    if id(value) in own:
-        return own[id(value)]
-    if isinstance(value, MethodType) and id(value.__self__) in own:
-        return MethodType(value.__func__, own[id(value.__self__)])
-    if isinstance(value, dict) and (is_modules or any(id(v) in own for v in value.values())):
-        made = copy.copy(value)
-        made.update((key, own.get(id(v), v)) for key, v in value.items())
-        return made
-    if type(value) in (list, tuple) and any(id(v) in own for v in value):
-        return type(value)(own.get(id(v), v) for v in value)
-    return copy.copy(value) if is_modules else value
 
 
 @torch.no_grad()

@@ -20,7 +20,8 @@ def _both(function: Any) -> Any:
         like = a if isinstance(a, Tensor) else b
         a = a if isinstance(a, Tensor) else torch.full_like(like, a)
         b = b if isinstance(b, Tensor) else torch.full_like(like, b)
-        return function(a, b)
+        result: Tensor = function(a, b)
+        return result
 
     return apply
 

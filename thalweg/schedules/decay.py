@@ -29,7 +29,8 @@ class Decay(Schedule):
 
     def ratio(self, t: float) -> float:
         # from the counts: after some thousand decays the factors themselves are 0 / 0
-        return self.gamma ** (self.decays(t) - self.decays(t - 1))
+        value: float = self.gamma ** (self.decays(t) - self.decays(t - 1))
+        return value
 
 
 @dataclass(frozen=True)

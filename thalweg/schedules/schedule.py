@@ -73,7 +73,8 @@ class Schedule:
     def preview(self, steps: int, lr: float = 1.0) -> NDArray[np.float64]:
         """The values of the first `steps` steps."""
         check("preview", steps=(WHOLE, steps))
-        return self.lr_at(np.arange(steps), lr)
+        result: NDArray[np.float64] = self.lr_at(np.arange(steps), lr)
+        return result
 
     def plot(self, steps: int | None = None, lr: float = 1.0, axes: Any = None) -> Any:
         """Draw the first `steps` steps, by default a little past the end; needs matplotlib.
@@ -86,7 +87,7 @@ class Schedule:
                 raise ValueError(f"{self}: plot needs steps, since this schedule has no end")
             steps = math.ceil(1.05 * self.duration) + 1
         try:  # matplotlib, which nothing else here needs
-            from thalweg.lab.plots import plot_schedule
+            from thalweg.pictures.schedule import plot_schedule
         except ModuleNotFoundError as error:
             if not str(error.name).startswith("matplotlib"):
                 raise

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.mytorch.checks import check_default, check_positive
 from thalweg.mytorch.data.collate import map_parts
 from thalweg.mytorch.data.dataset import Dataset, as_dataset
 from thalweg.mytorch.data.sampler import BatchSampler
-from thalweg.mytorch.nn.checks import check_default, check_positive
 from thalweg.mytorch.random import generator as own_generator
 from thalweg.mytorch.tensor import as_tensor
 

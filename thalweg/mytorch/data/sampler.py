@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence, Sized
 import numpy as np
 from numpy.typing import ArrayLike
 
-from thalweg.mytorch.nn.checks import check_positive
+from thalweg.mytorch.checks import check_positive
 from thalweg.mytorch.random import generator
 from thalweg.mytorch.tensor import as_tensor
 

@@ -6,8 +6,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike
 
-from thalweg.mytorch.nn.checks import check_floats
+from thalweg.mytorch.checks import check_floats
 from thalweg.mytorch.nn.module import Module
+from thalweg.mytorch.nonlinearities import relu, sigmoid, tanh
 from thalweg.mytorch.tensor import Tensor, as_tensor, record
 
 __all__ = [
@@ -21,7 +22,6 @@ __all__ = [
     "leaky_relu",
     "relu",
     "sigmoid",
-    "sigmoid_of",
     "tanh",
 ]
 
@@ -91,38 +91,11 @@ class GELU(Module):
         return f"approximate={self.approximate!r}"
 
 
-def relu(input: Tensor | ArrayLike) -> Tensor:
-    x = as_tensor(input)
-    check_floats("relu", input=x)
-    y = np.maximum(x.data, 0)
-    return record("relu", y, (x, lambda g: g * (y > 0)))
-
-
 def leaky_relu(input: Tensor | ArrayLike, negative_slope: float = 0.01) -> Tensor:
     x = as_tensor(input)
     check_floats("leaky_relu", input=x)
     slope = np.where(x.data > 0, x.dtype.type(1), x.dtype.type(negative_slope))
     return record("leaky_relu", x.data * slope, (x, lambda g: g * slope))
-
-
-def sigmoid(input: Tensor | ArrayLike) -> Tensor:
-    x = as_tensor(input)
-    check_floats("sigmoid", input=x)
-    y = sigmoid_of(x.data)
-    return record("sigmoid", y, (x, lambda g: g * y * (1 - y)))
-
-
-def sigmoid_of(x: np.ndarray) -> np.ndarray:
-    """The same of an array."""
-    small = np.exp(-np.abs(x))  # e^x itself overflows
-    return np.where(x >= 0, 1, small) / (1 + small)
-
-
-def tanh(input: Tensor | ArrayLike) -> Tensor:
-    x = as_tensor(input)
-    check_floats("tanh", input=x)
-    y = np.tanh(x.data)
-    return record("tanh", y, (x, lambda g: g * (1 - y * y)))
 
 
 def gelu(input: Tensor | ArrayLike, approximate: str = "none") -> Tensor:
@@ -134,7 +107,8 @@ def gelu(input: Tensor | ArrayLike, approximate: str = "none") -> Tensor:
 
     def pull(g: np.ndarray) -> np.ndarray:
         density = np.exp(-0.5 * x.data * x.data) / math.sqrt(2 * math.pi)
-        return g * (phi + x.data * density)
+        gradient: np.ndarray = g * (phi + x.data * density)
+        return gradient
 
     return record("gelu", x.data * phi, (x, pull))
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from thalweg.mytorch.blas import product
-from thalweg.mytorch.nn.checks import check_floats
+from thalweg.mytorch.checks import check_floats
 from thalweg.mytorch.nn.module import Module
 from thalweg.mytorch.tensor import Tensor, as_tensor, record
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from thalweg.mytorch.checks import check_default, check_floats, check_positive, check_share
 from thalweg.mytorch.nn import init
-from thalweg.mytorch.nn.checks import check_default, check_floats, check_positive, check_share
 from thalweg.mytorch.nn.dropout import dropout as drop
 from thalweg.mytorch.nn.linear import Linear, linear
 from thalweg.mytorch.nn.module import Module, Parameter

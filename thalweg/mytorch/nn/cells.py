@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from thalweg.mytorch.checks import check_floats, check_positive
 from thalweg.mytorch.nn import init
-from thalweg.mytorch.nn.checks import check_floats, check_positive
 from thalweg.mytorch.nn.module import Module, Parameter
 from thalweg.mytorch.nn.scan import gru_scan, lstm_scan, rnn_scan
 from thalweg.mytorch.tensor import Tensor, as_tensor

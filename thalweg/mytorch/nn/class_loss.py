@@ -6,7 +6,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from thalweg.mytorch.nn.checks import check_floats, check_labels, check_reduction, check_share
+from thalweg.mytorch.checks import check_floats, check_labels, check_reduction, check_share
 from thalweg.mytorch.nn.module import Module
 from thalweg.mytorch.tensor import Tensor, as_tensor, record
 
@@ -167,13 +167,15 @@ class _Labels:
 
     def pick(self, rows: np.ndarray) -> np.ndarray:
         """Of each row, what belongs to its label; 0 where that counts for nothing."""
-        return np.where(self.kept, rows[self.places], rows.dtype.type(0))
+        result: np.ndarray = np.where(self.kept, rows[self.places], rows.dtype.type(0))
+        return result
 
     def reduce(self, losses: np.ndarray) -> np.ndarray:
         if self.reduction == "none":
             return losses.reshape(self.shape)
         total = losses.sum()
-        return total / self.counts.sum() if self.reduction == "mean" else total
+        result: np.ndarray = total / self.counts.sum() if self.reduction == "mean" else total
+        return result
 
     def spread(self, g: np.ndarray) -> np.ndarray:
         """The reverse of `reduce`: a gradient for each row that counts."""

@@ -80,7 +80,7 @@ def _gradients(where: str, parameters: Parameters) -> list[np.ndarray]:
                 f"{where}: parameters must be a Module or its parameters, as model.parameters() "
                 f"gives them, got {type(one).__name__}"
             )
-    once = {id(one): one.grad for one in given}
+    once = {one: one.grad for one in given}
     return [gradient for gradient in once.values() if gradient is not None]
 
 

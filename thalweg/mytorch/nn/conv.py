@@ -20,8 +20,8 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import ArrayLike, DTypeLike
 
 from thalweg.mytorch.blas import product
+from thalweg.mytorch.checks import check_floats, check_groups, check_positive
 from thalweg.mytorch.nn import init
-from thalweg.mytorch.nn.checks import check_floats, check_groups, check_positive
 from thalweg.mytorch.nn.module import Module, Parameter
 from thalweg.mytorch.nn.window import Pair, Window
 from thalweg.mytorch.tensor import Tensor, as_tensor, record
@@ -175,7 +175,8 @@ class Convolution:
             found = _scratch.take("product", (*self.weight.shape[:2], columns.shape[2]), y.dtype)
             part = y[:, tile.rows, :, tile.images]
             part[...] = product(self.weight, columns, out=found).reshape(part.shape)
-        return y.transpose(3, 0, 1, 2)
+        result: np.ndarray = y.transpose(3, 0, 1, 2)
+        return result
 
     def gradient_of_weight(self, g: np.ndarray) -> np.ndarray:
         total = np.zeros_like(self.weight)
@@ -193,7 +194,8 @@ class Convolution:
             columns = _scratch.take("columns", shape, gx.dtype)
             product(self.weight.swapaxes(1, 2), part, out=columns)
             self.add_columns(columns, gx, tile)
-        return gx.transpose(3, 0, 1, 2)
+        gradient: np.ndarray = gx.transpose(3, 0, 1, 2)
+        return gradient
 
     def tiles(self) -> Iterator[_Tile]:
         """What covers the outputs, so that little more than TILE is copied for each."""
@@ -258,4 +260,5 @@ class Convolution:
     def part_of(self, g: np.ndarray, tile: _Tile) -> np.ndarray:
         """(groups, out / groups, rows columns images): a tile of the gradient of the result."""
         part = g.transpose(1, 2, 3, 0)[:, tile.rows, :, tile.images]
-        return part.reshape(self.groups, self.weight.shape[1], -1)
+        gradient: np.ndarray = part.reshape(self.groups, self.weight.shape[1], -1)
+        return gradient

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from thalweg.mytorch.nn.checks import check_floats, check_groups, check_positive
+from thalweg.mytorch.checks import check_floats, check_groups, check_positive
 from thalweg.mytorch.nn.conv import Convolution, draw_as_torch
 from thalweg.mytorch.nn.module import Module, Parameter
 from thalweg.mytorch.nn.window import Pair, Window, as_pair

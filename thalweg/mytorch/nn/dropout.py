@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from thalweg.mytorch.nn.checks import check_floats, check_share
+from thalweg.mytorch.checks import check_floats, check_share
 from thalweg.mytorch.nn.module import Module
 from thalweg.mytorch.random import generator
 from thalweg.mytorch.tensor import Tensor, as_tensor, record

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from thalweg.mytorch.nn.checks import check_floats, check_positive
+from thalweg.mytorch.checks import check_floats, check_positive
 from thalweg.mytorch.nn.module import Module, Parameter
 from thalweg.mytorch.nn.norm import standardize
 from thalweg.mytorch.tensor import Tensor, as_tensor

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from thalweg.mytorch.blas import product
+from thalweg.mytorch.checks import check_floats, check_positive
 from thalweg.mytorch.nn import init
-from thalweg.mytorch.nn.checks import check_floats, check_positive
 from thalweg.mytorch.nn.module import Module, Parameter
 from thalweg.mytorch.tensor import Tensor, as_tensor, record
 

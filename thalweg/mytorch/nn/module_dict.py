@@ -56,7 +56,8 @@ class ModuleDict(Module):
             raise KeyError(
                 f"ModuleDict: there is no layer {name!r}, there are {', '.join(self) or 'none'}"
             )
-        return getattr(self, name)
+        result: Module = getattr(self, name)
+        return result
 
     def __setitem__(self, name: str, layer: Module) -> None:
         self.update({name: layer})

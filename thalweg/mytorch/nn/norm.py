@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from thalweg.mytorch.nn.checks import check_floats, check_positive
+from thalweg.mytorch.checks import check_floats, check_positive
 from thalweg.mytorch.nn.module import Module, Parameter
 from thalweg.mytorch.tensor import Tensor, as_tensor, record
 
@@ -177,6 +177,7 @@ def standardize(
     def pull(g: np.ndarray) -> np.ndarray:
         mean_g = g.sum(axis=axes, keepdims=True) / count
         mean_gx = (g * xhat).sum(axis=axes, keepdims=True) / count
-        return scale * (g - mean_g - xhat * mean_gx)
+        gradient: np.ndarray = scale * (g - mean_g - xhat * mean_gx)
+        return gradient
 
     return record("standardize", xhat, (x, pull)), mean, var

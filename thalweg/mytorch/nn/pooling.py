@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from thalweg.mytorch.nn.checks import check_floats
+from thalweg.mytorch.checks import check_floats
 from thalweg.mytorch.nn.module import Module
 from thalweg.mytorch.nn.window import Pair, Window
 from thalweg.mytorch.tensor import Tensor, as_tensor, record

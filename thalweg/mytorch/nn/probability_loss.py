@@ -104,7 +104,8 @@ def binary_cross_entropy(
     scale = share_of_each(losses, reduction)
 
     def slope_of_x() -> np.ndarray:
-        return each * (x.data - y.data) / np.maximum(x.data * (1 - x.data), 1e-12)
+        result: np.ndarray = each * (x.data - y.data) / np.maximum(x.data * (1 - x.data), 1e-12)
+        return result
 
     return record(
         "binary_cross_entropy",
@@ -134,7 +135,8 @@ def binary_cross_entropy_with_logits(
 
     def slope_of_x() -> np.ndarray:
         sigmoid_of_minus_x = np.where(x.data > 0, small, 1) / (1 + small)
-        return each * ((1 - y.data) - on_yes * sigmoid_of_minus_x)
+        result: np.ndarray = each * ((1 - y.data) - on_yes * sigmoid_of_minus_x)
+        return result
 
     return record(
         where,
@@ -168,7 +170,8 @@ def kl_div(
 
     def slope_of_y() -> np.ndarray:
         if log_target:
-            return losses + share
+            result: np.ndarray = losses + share
+            return result
         return np.where(share > 0, log_share + 1 - x.data, 0)
 
     return record(

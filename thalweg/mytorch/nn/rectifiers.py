@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from thalweg.mytorch.nn.activations import Elementwise, sigmoid_of
-from thalweg.mytorch.nn.checks import check_floats, check_positive
+from thalweg.mytorch.checks import check_floats, check_positive
+from thalweg.mytorch.nn.activations import Elementwise
 from thalweg.mytorch.nn.module import Module, Parameter
+from thalweg.mytorch.nonlinearities import sigmoid_of
 from thalweg.mytorch.tensor import Tensor, as_tensor, record
 
 __all__ = [
@@ -183,7 +184,8 @@ def mish(input: Tensor | ArrayLike) -> Tensor:
     t = np.tanh(_log1p_exp(x.data))
 
     def pull(g: np.ndarray) -> np.ndarray:
-        return g * (t + x.data * sigmoid_of(x.data) * (1 - t * t))
+        gradient: np.ndarray = g * (t + x.data * sigmoid_of(x.data) * (1 - t * t))
+        return gradient
 
     return record("mish", x.data * t, (x, pull))
 
@@ -236,9 +238,9 @@ def prelu(input: Tensor | ArrayLike, weight: Tensor | ArrayLike) -> Tensor:
 
     def pull(g: np.ndarray) -> np.ndarray:
         each = g * np.minimum(x.data, 0)
-        if len(w) == 1:
-            return each.sum().reshape(1)
-        return each.sum(axis=tuple(i for i in range(x.ndim) if i != 1))
+        others = None if len(w) == 1 else tuple(i for i in range(x.ndim) if i != 1)
+        gradient: np.ndarray = each.sum(axis=others)
+        return gradient.reshape(len(w))
 
     return record("prelu", x.data * slope, (x, lambda g: g * slope), (w, pull))
 
@@ -257,4 +259,5 @@ def _held(op: str, x: Tensor, low: float, high: float) -> Tensor:
 
 def _log1p_exp(x: np.ndarray) -> np.ndarray:
     """`log(1 + e^x)`, finite for every x."""
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    result: np.ndarray = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    return result

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from thalweg.mytorch.nn.checks import check_floats, check_reduction
+from thalweg.mytorch.checks import check_floats, check_reduction
 from thalweg.mytorch.nn.module import Module
 from thalweg.mytorch.tensor import Tensor, as_tensor
 
@@ -34,7 +34,8 @@ def same_shape(
 def reduced(losses: np.ndarray, reduction: str) -> np.ndarray:
     if reduction == "none":
         return losses
-    return losses.mean() if reduction == "mean" else losses.sum()
+    result: np.ndarray = losses.mean() if reduction == "mean" else losses.sum()
+    return result
 
 
 def share_of_each(losses: np.ndarray, reduction: str) -> float:

@@ -62,7 +62,8 @@ class _Scan:
         def give(g: np.ndarray) -> np.ndarray:
             if self._found is None:
                 self._found = self.backward(g)
-            return getattr(self, f"_of_{name}")(self._found)
+            gradient: np.ndarray = getattr(self, f"_of_{name}")(self._found)
+            return gradient
 
         return give
 
@@ -83,10 +84,12 @@ class _Scan:
         return product(found["back"].reshape(len(self.rows), -1).T, before)
 
     def _of_b_ih(self, found: dict[str, np.ndarray]) -> np.ndarray:
-        return found["in"].sum(axis=(0, 1))
+        result: np.ndarray = found["in"].sum(axis=(0, 1))
+        return result
 
     def _of_b_hh(self, found: dict[str, np.ndarray]) -> np.ndarray:
-        return found["back"].sum(axis=(0, 1))
+        result: np.ndarray = found["back"].sum(axis=(0, 1))
+        return result
 
     def _of_h0(self, found: dict[str, np.ndarray]) -> np.ndarray:
         return found["h0"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from thalweg.mytorch.nn.checks import check_groups, check_positive
+from thalweg.mytorch.checks import check_groups, check_positive
 from thalweg.mytorch.nn.conv import conv2d, draw_as_torch
 from thalweg.mytorch.nn.module import Module, Parameter
 from thalweg.mytorch.nn.pooling import avg_pool2d, max_pool2d

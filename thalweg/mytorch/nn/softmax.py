@@ -1,11 +1,10 @@
 """Scores made shares of one: e^x over the sum of e^x along an axis."""
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from thalweg.mytorch.nn.checks import check_axis, check_floats
 from thalweg.mytorch.nn.module import Module
-from thalweg.mytorch.tensor import Tensor, as_tensor, record
+from thalweg.mytorch.nonlinearities import log_softmax, softmax
+from thalweg.mytorch.tensor import Tensor
 
 __all__ = ["LogSoftmax", "Softmax", "log_softmax", "softmax"]
 
@@ -36,26 +35,3 @@ class LogSoftmax(_AlongAxis):
 
     def forward(self, x: Tensor | ArrayLike) -> Tensor:
         return log_softmax(x, self.dim)
-
-
-def softmax(input: Tensor | ArrayLike, dim: int = -1) -> Tensor:
-    x = as_tensor(input)
-    check_floats("softmax", input=x)
-    check_axis("softmax", x, dim)
-    y = np.exp(x.data - x.data.max(axis=dim, keepdims=True))
-    y /= y.sum(axis=dim, keepdims=True)
-
-    def pull(g: np.ndarray) -> np.ndarray:
-        weighted = g * y
-        return weighted - y * weighted.sum(axis=dim, keepdims=True)
-
-    return record("softmax", y, (x, pull))
-
-
-def log_softmax(input: Tensor | ArrayLike, dim: int = -1) -> Tensor:
-    x = as_tensor(input)
-    check_floats("log_softmax", input=x)
-    check_axis("log_softmax", x, dim)
-    y = x.data - x.data.max(axis=dim, keepdims=True)
-    y -= np.log(np.exp(y).sum(axis=dim, keepdims=True))
-    return record("log_softmax", y, (x, lambda g: g - np.exp(y) * g.sum(axis=dim, keepdims=True)))

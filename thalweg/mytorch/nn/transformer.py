@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from thalweg.mytorch.checks import check_positive
 from thalweg.mytorch.nn.activations import gelu, relu
 from thalweg.mytorch.nn.attention import MultiheadAttention
-from thalweg.mytorch.nn.checks import check_positive
 from thalweg.mytorch.nn.dropout import Dropout
 from thalweg.mytorch.nn.linear import Linear
 from thalweg.mytorch.nn.module import Module
@@ -76,17 +76,20 @@ class TransformerEncoderLayer(Module):
             x = x + self._attention(self.norm1(x), *masks)
             return x + self._network(self.norm2(x))
         x = self.norm1(x + self._attention(x, *masks))
-        return self.norm2(x + self._network(x))
+        result: Tensor = self.norm2(x + self._network(x))
+        return result
 
     def _attention(self, x: Tensor, padding: Any, mask: Any, is_causal: bool) -> Tensor:
         y, _ = self.self_attn(
             x, x, x, padding, need_weights=False, attn_mask=mask, is_causal=is_causal
         )
-        return self.dropout1(y)
+        result: Tensor = self.dropout1(y)
+        return result
 
     def _network(self, x: Tensor) -> Tensor:
         hidden = self.dropout(self.activation(self.linear1(x)))
-        return self.dropout2(self.linear2(hidden))
+        result: Tensor = self.dropout2(self.linear2(hidden))
+        return result
 
 
 class TransformerEncoder(Module):

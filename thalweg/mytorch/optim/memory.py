@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from thalweg.averaging import count_rest
 from thalweg.chain import Chain, Slot
+from thalweg.declaration import starting
 from thalweg.fuse.engines import host
 from thalweg.fuse.whole import Deed
 from thalweg.fuse.work import Kind, Work
 from thalweg.mytorch.nn import Parameter
-from thalweg.rule import starting
 
 __all__ = ["FORMATS", "Layout", "Turn", "first_state", "ready_gradient"]
 

@@ -288,7 +288,8 @@ class Optimizer(AveragedWeights):
         return [p for group in self.param_groups for p in group["params"]]
 
     def _kept(self, p: Parameter) -> np.ndarray:
-        return p.data.copy()
+        result: np.ndarray = p.data.copy()
+        return result
 
     def _put(self, target: Any, value: Any) -> None:
         array = target.data if isinstance(target, Parameter) else target

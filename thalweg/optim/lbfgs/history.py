@@ -86,7 +86,8 @@ def _solved(matrix: Array, right: Array, upper: bool) -> Array:
     """The solution of a triangular system; what lies in the other triangle is not read."""
     column = torch.from_numpy(right)[:, None]
     found = torch.linalg.solve_triangular(torch.from_numpy(matrix), column, upper=upper)
-    return found[:, 0].numpy()
+    result: NDArray[np.float64] = found[:, 0].numpy()
+    return result
 
 
 def begin(state: dict[str, Any], g: Tensor) -> None:

@@ -59,7 +59,7 @@ class Objective:
         if len(rates) < 2:
             return False
         sizes = [size for _, size in self._groups]
-        for (rate, _), piece in zip(self._groups, d.split(sizes), strict=True):
+        for (rate, _), piece in zip(self._groups, torch.split(d, sizes), strict=True):
             piece *= rate / self.rate
         return True
 
@@ -89,7 +89,7 @@ class Objective:
 
     def _place(self, origin: Sequence[Tensor], t: Number, d: Tensor) -> None:
         """Put the parameters t d away from a place."""
-        for p, was, piece in zip(self.params, origin, d.split(self._sizes), strict=True):
+        for p, was, piece in zip(self.params, origin, torch.split(d, self._sizes), strict=True):
             if p.is_complex():
                 p, was = torch.view_as_real(p), torch.view_as_real(was)
             if is_sharded(p):
@@ -114,4 +114,5 @@ def _flat(grad: Any, p: Tensor) -> Tensor:
         grad = grad.full_tensor()
     if grad.is_complex():
         grad = torch.view_as_real(grad.resolve_conj().resolve_neg())
-    return grad.reshape(-1)
+    result: Tensor = grad.reshape(-1)
+    return result

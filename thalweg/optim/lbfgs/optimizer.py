@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch._compile import _disable_dynamo
 
 from thalweg.border.matching import pairs_of_names
 from thalweg.optim.base import BaseOptimizer
@@ -206,7 +207,7 @@ class LBFGS(BaseOptimizer, torch.optim.LBFGS):
                 state.update(d=torch.zeros_like(g), t=0.0, H_diag=g.new_tensor(1.0))
                 state.update(prev_flat_grad=g, prev_loss=0.0)
 
-    @torch._disable_dynamo
+    @_disable_dynamo
     def _minimize(self, problem: Objective) -> Any:
         f, g = problem.evaluate()
         first_loss = problem.loss
@@ -325,7 +326,7 @@ def _reorder(held: dict[str, Any], names: Sequence[str], sizes: dict[str, int]) 
     """Bring the vectors of a history from the order of `names` into that of `sizes`."""
 
     def reordered(vector: Tensor) -> Tensor:
-        pieces = vector.split([sizes[name] for name in names])
+        pieces = torch.split(vector, [sizes[name] for name in names])
         of = dict(zip(names, pieces, strict=True))
         return torch.cat([of[name] for name in sizes])
 

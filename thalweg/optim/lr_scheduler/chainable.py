@@ -52,7 +52,8 @@ class Chainable(Scheduler):
     @property
     def _start(self) -> float:
         """The factor at the start."""
-        return self._curve.factor(0.0)
+        value: float = self._curve.factor(0.0)
+        return value
 
     def get_lr(self) -> list[Any]:
         """The next values, from those in the groups now."""

@@ -204,7 +204,8 @@ class ChainedScheduler(_Composed, lr_scheduler.ChainedScheduler):
             raise
 
     def _next(self) -> Sequence[Any]:
-        return self._schedulers
+        members: Sequence[Any] = self._schedulers
+        return members
 
     def _initial_step(self) -> None:
         for member in self._schedulers:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from torch.optim import Optimizer, lr_scheduler
 
 from thalweg.optim.lr_scheduler.functions import attributes, check_attributes
-from thalweg.optim.lr_scheduler.saved import apart, as_list, as_mapping, as_setting
+from thalweg.optim.lr_scheduler.saved import as_list, as_mapping, as_setting
 from thalweg.optim.lr_scheduler.scheduler import Scheduler, for_added_group, per_group_values
 from thalweg.schedules.cycles import Phase, along, phases, triangle
 from thalweg.schedules.falls import FALLS
@@ -77,7 +77,7 @@ class CyclicLR(_Cycle, lr_scheduler.CyclicLR):
     begins at the other's base.
     """
 
-    _unsaved = (*_Cycle._unsaved, "_scale_fn_ref")
+    _unsaved = (*_Cycle._unsaved, "_scale_fn_ref", "_scale_fn_custom")
     _arguments: ClassVar = {"gamma": AMOUNT, "scale_mode": _SCALE_MODES}
     _words: ClassVar = {"mode": "mode is invalid and scale_fn is None"}
     _numbers: ClassVar = {**_Cycle._numbers, "total_size": LENGTH, "step_ratio": FRACTION}
@@ -187,22 +187,21 @@ class CyclicLR(_Cycle, lr_scheduler.CyclicLR):
             as_setting(type(self).__name__, "mode", state["mode"], _MODES, self._words)
         return state
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take up a state; `scale_fn` must be the one it was saved with."""
+    def _functions_of(self, state_dict: Mapping[str, Any]) -> list[tuple[Any, Any]]:
         owner = type(self).__name__
-        state = as_mapping(owner, "state_dict", state_dict)
-        saved = state.pop("_scale_fn_custom", None)
+        saved = as_mapping(owner, "state_dict", state_dict).get("_scale_fn_custom")
         check_attributes(owner, "_scale_fn_custom", self._scale_fn_custom, saved)
-        super().load_state_dict(state)
-        if saved is not None:
-            vars(self._scale_fn_custom).update(apart(saved))
+        return [(self._scale_fn_custom, saved)]
+
+    def _loaded(self) -> None:
         self._settle_scale_mode()
 
 
 def _scale(mode: str, gamma: float, x: float) -> float:
     """The height of the peak of a mode, for the number of the cycle or of the step."""
     if mode == "exp_range":
-        return gamma**x
+        value: float = gamma**x
+        return value
     return 0.5 ** (x - 1) if mode == "triangular2" else 1.0
 
 

@@ -32,7 +32,8 @@ def attributes(function: Any) -> dict[str, Any] | None:
     """What is saved of a function: nothing, unless it is an object that carries some state."""
     if isinstance(function, types.FunctionType) or not hasattr(function, "__dict__"):
         return None
-    return apart(vars(function))
+    result: dict[str, Any] | None = apart(vars(function))
+    return result
 
 
 def check_attributes(owner: str, name: str, function: Any, saved: Any) -> None:
@@ -93,8 +94,7 @@ class _OfFunctions(Scheduler):
         state["lr_lambdas"] = [attributes(each) for each in self.lr_lambdas]
         return state
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take up a state; the functions must be those it was saved with."""
+    def _functions_of(self, state_dict: Mapping[str, Any]) -> list[tuple[Any, Any]]:
         owner = type(self).__name__
         state = as_mapping(owner, "state_dict", state_dict)
         if "lr_lambdas" not in state:
@@ -103,10 +103,7 @@ class _OfFunctions(Scheduler):
         pairs = list(zip(self.lr_lambdas, saved, strict=False))
         for i, (function, kept) in enumerate(pairs):
             check_attributes(owner, f"lr_lambdas[{i}]", function, kept)
-        super().load_state_dict(state)
-        for function, kept in pairs:
-            if kept is not None:
-                vars(function).update(apart(kept))
+        return pairs
 
 
 class LambdaLR(_OfFunctions, lr_scheduler.LambdaLR):

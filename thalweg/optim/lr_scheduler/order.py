@@ -39,9 +39,11 @@ def watch(optimizer: Optimizer) -> None:
 
     # torch.compile loses an attribute that traced code sets on an optimizer. A function whose
     # result is a constant is called while it traces.
-    @torch.compiler.assume_constant_result
-    def note() -> None:
+    def noted() -> None:
         owner()._opt_called = True  # type: ignore[union-attr]
+
+    constant: Any = torch.compiler.assume_constant_result
+    note = constant(noted)
 
     @functools.wraps(plain)
     def step(*args: Any, **kwargs: Any) -> Any:

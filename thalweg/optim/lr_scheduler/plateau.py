@@ -164,8 +164,11 @@ class ReduceLROnPlateau(Saved, lr_scheduler.ReduceLROnPlateau):
         if self.threshold_mode == "rel":
             # towards the better side of a negative best as well, where torch goes to the worse
             better = -sign if -math.inf < best < 0 else sign
-            return sign * metric < sign * (best * (1 - better * self.threshold))
-        return sign * metric < sign * (best - sign * self.threshold)
+            limit = best * (1 - better * self.threshold)
+        else:
+            limit = best - sign * self.threshold
+        is_better: bool = sign * metric < sign * limit
+        return is_better
 
     def _reduce_lr(self, epoch: int) -> None:
         groups = self.optimizer.param_groups

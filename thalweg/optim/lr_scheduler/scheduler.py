@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING, LRScheduler
 from thalweg.number import is_tensor
 from thalweg.optim.lr_scheduler.groups import lists_of, places, shortened
 from thalweg.optim.lr_scheduler.order import warn_of_order, watch
-from thalweg.optim.lr_scheduler.saved import Saved
+from thalweg.optim.lr_scheduler.saved import Saved, apart
 from thalweg.optim.lr_scheduler.whole import Before
 from thalweg.schedules.ranges import LAST_EPOCH, check
 from thalweg.schedules.slot import Slot, check_param, check_schedulable, copied
@@ -273,9 +273,10 @@ class Scheduler(Saved, LRScheduler):
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take up a state of this class or of torch's class of the same name."""
+        functions = self._functions_of(state_dict)
         before = Before(self)
         try:
-            super().load_state_dict(state_dict)
+            vars(self).update(self._usable(state_dict))
             groups = self.optimizer.param_groups
             if len(groups) < len(self.base_lrs):  # some were taken away
                 self._shorten(len(groups))
@@ -286,6 +287,20 @@ class Scheduler(Saved, LRScheduler):
         except BaseException:
             before.return_to()
             raise
+        for function, kept in functions:
+            if kept is not None:
+                vars(function).update(apart(kept))
+        self._loaded()
+
+    def _functions_of(self, state_dict: Mapping[str, Any]) -> list[tuple[Any, Any]]:
+        """The user's functions, each with the attributes that a state has for it, or None; a hook.
+
+        They must be those it was saved with.
+        """
+        return []
+
+    def _loaded(self) -> None:
+        """Follow what a state has brought; a hook."""
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)

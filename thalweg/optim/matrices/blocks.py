@@ -94,7 +94,8 @@ class _Lines:
         stride = self.stride[slab.matrix]
         first = (tensors_at + self.start)[slab.matrix] + slab.first * stride
         rest = slab.spans.row * slab.spread(stride) + slab.spans.column * self.size
-        return slab.spread(first) + rest
+        result: NDArray[np.int64] = slab.spread(first) + rest
+        return result
 
 
 def _starts(tensor: Tensor) -> Integers:

@@ -142,13 +142,14 @@ class Factored:
         """The matrices in blocks of up to ELEMENTS elements, or of one that is larger."""
         alike: dict[tuple[int, Formats], list[int]] = {}
         plans = [plan_for(self.chain, static) for static in self._statics]
+        firsts = [next(i for i, one in enumerate(plans) if one is plan) for plan in plans]
         for i, one in enumerate(self._rows):
             tensors = (one.p, self._grads[i], one.held["row_var"])
             formats = Formats(*(format_of(self.chain, t) for t in tensors))
-            alike.setdefault((id(plans[one.lot]), formats), []).append(i)
+            alike.setdefault((firsts[one.lot], formats), []).append(i)
         blocks, known = [], functools.cache(Spans)
-        for (_, formats), members in alike.items():
-            passes = Passes(plans[self._rows[members[0]].lot], formats)
+        for (lot, formats), members in alike.items():
+            passes = Passes(plans[lot], formats)
             sizes = np.array([self._rows[i].p.numel() for i in members])
             for some in portions(sizes, ELEMENTS):
                 params = [self._rows[i].p for i in members[some]]

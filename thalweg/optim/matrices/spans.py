@@ -73,7 +73,7 @@ class SpanPass:
         self._formats = [formats[name] for name in self._streams]
         self.result = own(work.result.name) if work.result else ""
         self.reduction = work.result.kind if work.result else ""
-        self._sweeps: dict[int, Sweep] = {}
+        self._sweeps: dict[Any, Sweep] = {}  # by the table
 
     def run(
         self,
@@ -87,11 +87,11 @@ class SpanPass:
         values = np.empty((len(table.columns), len(self.numbers)))
         for i, name in enumerate(self.numbers):
             values[:, i] = numbers[name]
-        if id(table) not in self._sweeps:  # a sweep keeps its table, so the id stays the table's
-            self._sweeps[id(table)] = host().sweep(
+        if table not in self._sweeps:
+            self._sweeps[table] = host().sweep(
                 self._work, self._formats, self._computation, self._title, table
             )
-        return self._sweeps[id(table)].run(np.stack(streams, axis=1), values, limit)
+        return self._sweeps[table].run(np.stack(streams, axis=1), values, limit)
 
 
 def vectors(sizes: NDArray[np.int64]) -> Any:

@@ -48,7 +48,8 @@ class Seen:
 
     def lots(self) -> list[int]:
         """The number of each parameter's lot."""
-        return np.repeat(np.arange(len(self.sizes)), self.sizes).tolist()
+        numbers: list[int] = np.repeat(np.arange(len(self.sizes)), self.sizes).tolist()
+        return numbers
 
 
 def _written(p: Tensor, held: Mapping[str, Any]) -> list[overlap.Memory]:

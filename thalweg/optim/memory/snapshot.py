@@ -68,7 +68,8 @@ class Described:
         if self._guards is not None:
             return bool(self._guards.check(*tensors))
         try:
-            return _describe(tensors) == self._described
+            is_true: bool = _describe(tensors) == self._described
+            return is_true
         except RuntimeError:  # sparse tensors have no strides
             return False
 

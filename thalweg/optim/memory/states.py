@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from thalweg.chain import Chain, Slot
+from thalweg.declaration import starting
 from thalweg.fuse.work import EXACT
-from thalweg.rule import starting
 
 __all__ = ["STATE_TYPES", "NewStates", "narrowed", "number_cell", "number_type", "put", "widened"]
 
@@ -136,5 +136,6 @@ def _start(start: Any, p: Tensor, group: Mapping[str, Any]) -> Tensor:
     both = start * (1 + 1j) if p.is_complex() else start  # two real numbers, which both start there
     if isinstance(start, Tensor):
         zeros = torch.zeros_like(p, dtype=dtype, memory_format=torch.preserve_format)
-        return zeros + both
+        result: Tensor = zeros + both
+        return result
     return torch.full_like(p, both, dtype=dtype, memory_format=torch.preserve_format)

@@ -128,6 +128,7 @@ class LRScheduler:
         If the state does not fit, nothing changes.
         """
         owner = type(self).__name__
+        own = self._own(state_dict)
         check_state(owner, state_dict, list(self.state_dict()), param=self.param)
         count = len(self.optimizer.param_groups)
         base = saved_values(owner, "base_lrs", state_dict["base_lrs"], count)
@@ -135,6 +136,11 @@ class LRScheduler:
         self._adopt()
         self.base_lrs, self._last_lr = base, last
         self.last_epoch = state_dict["last_epoch"]
+        vars(self).update(own)
+
+    def _own(self, state_dict: Mapping[str, Any]) -> dict[str, Any]:
+        """The attributes that a class adds to a state, read from one; a hook."""
+        return {}
 
 
 def check_optimizer(owner: str, optimizer: Any) -> None:

@@ -58,7 +58,8 @@ class _Curve(LRScheduler):
     @property
     def _start(self) -> float:
         """The factor at step 0."""
-        return self._curve.factor(0.0)
+        value: float = self._curve.factor(0.0)
+        return value
 
     def _first(self) -> Sequence[float]:
         return self._scaled(self._start)

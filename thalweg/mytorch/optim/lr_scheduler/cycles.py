@@ -75,12 +75,9 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         """Where it stands, in fractions of a step too."""
         return {**super().state_dict(), "t": self._t}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on from where another one stood; if the state does not fit, nothing changes."""
+    def _own(self, state_dict: Mapping[str, Any]) -> dict[str, Any]:
         held = state_dict.get("t") if isinstance(state_dict, Mapping) else 0
-        t = saved_values(type(self).__name__, "t", [held], 1)[0]
-        super().load_state_dict(state_dict)
-        self._t = max(t, 0.0)
+        return {"_t": max(saved_values(type(self).__name__, "t", [held], 1)[0], 0.0)}
 
 
 class _Cycle(LRScheduler):
@@ -108,7 +105,8 @@ class _Cycle(LRScheduler):
             self._lists = (*self._lists, "base_momentums", "max_momentums")  # type: ignore[misc]
 
     def _base_of(self, group: dict[str, Any]) -> float:
-        return self._extended("base_lrs", 1)[-1]
+        value: float = self._extended("base_lrs", 1)[-1]
+        return value
 
     def _write(self, values: Sequence[float]) -> None:
         super()._write(values)
@@ -181,14 +179,16 @@ class CyclicLR(_Cycle):
     def _height(self, t: int) -> float:
         cycle, height = triangle(t, self._total, self._rise)
         x = cycle if self.scale_mode == "cycle" else t
-        return height * self._scale(x)
+        value: float = height * self._scale(x)
+        return value
 
     def _scale(self, x: float) -> float:
         """The height of the peak, for the number of the cycle or of the step."""
         if self._scale_fn is not None:
             return self._scale_fn(x)
         if self.mode == "exp_range":
-            return self.gamma**x
+            value: float = self.gamma**x
+            return value
         return 0.5 ** (x - 1) if self.mode == "triangular2" else 1.0
 
     def _at(self, t: int) -> Sequence[float]:
@@ -263,7 +263,8 @@ class OneCycleLR(_Cycle):
 
     def _along(self, t: int, start: float, peak: float, end: float) -> float:
         values = {"start": start, "peak": peak, "end": end}
-        return along(self._phases, values, float(min(t, self.total_steps - 1)), self._fall)
+        value: float = along(self._phases, values, float(min(t, self.total_steps - 1)), self._fall)
+        return value
 
     def _at(self, t: int) -> Sequence[float]:
         pairs = zip(self.base_lrs, self.max_lrs, strict=True)

@@ -133,8 +133,7 @@ class ReduceLROnPlateau(LRScheduler):
         counts = {name: getattr(self, name) for name in self._counts}
         return {**super().state_dict(), "best": self.best, **counts}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on from where another one stood; if the state does not fit, nothing changes."""
+    def _own(self, state_dict: Mapping[str, Any]) -> dict[str, Any]:
         found = dict(state_dict) if isinstance(state_dict, Mapping) else {}
         for name in self._counts:
             WHOLE.check(f"ReduceLROnPlateau: {name}", found.get(name))
@@ -142,6 +141,5 @@ class ReduceLROnPlateau(LRScheduler):
             raise ValueError(
                 f"ReduceLROnPlateau: best must be a number in the state, got {found.get('best')!r}"
             )
-        super().load_state_dict(found)
-        self.best = float(found["best"])
-        self.num_bad_epochs, self.cooldown_counter = (int(found[name]) for name in self._counts)
+        counts = {name: int(found[name]) for name in self._counts}
+        return {"best": float(found["best"]), **counts}

@@ -1,4 +1,7 @@
-"""The picture of a training. Imports matplotlib, so nothing here imports it but History.plot."""
+"""The picture of a training and what was measured during it."""
+
+from collections.abc import Mapping
+from typing import Protocol
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -6,12 +9,33 @@ from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from thalweg.mytorch.history import History
+from thalweg.pictures.style import COLOURS, frame
 
-__all__ = ["plot_history"]
+__all__ = ["History", "plot_history"]
 
-# Okabe and Ito's, as in the lab's pictures
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+
+class History(Protocol):
+    """What is drawn of a training: `thalweg.mytorch.history` says what each number is."""
+
+    @property
+    def loss(self) -> np.ndarray: ...
+
+    @property
+    def batch_loss(self) -> np.ndarray: ...
+
+    @property
+    def steps(self) -> np.ndarray: ...
+
+    @property
+    def metrics(self) -> Mapping[str, np.ndarray]: ...
+
+    @property
+    def validation_loss(self) -> np.ndarray: ...
+
+    @property
+    def validation_metrics(self) -> Mapping[str, np.ndarray]: ...
+
+    def __len__(self) -> int: ...
 
 
 def plot_history(history: History, axes: Axes | None = None) -> Figure:
@@ -36,17 +60,15 @@ def _draw_losses(axes: Axes, history: History) -> None:
     axes.plot(
         _epochs_of_batches(history),
         history.batch_loss,
-        color=_COLOURS[0],
+        color=COLOURS[0],
         linewidth=0.5,
         alpha=0.4,
         label="one batch",
     )
     # the mean of an epoch belongs to its middle, what is measured after it to its end
-    axes.plot(epochs - 0.5, history.loss, color=_COLOURS[0], marker=".", label="training")
+    axes.plot(epochs - 0.5, history.loss, color=COLOURS[0], marker=".", label="training")
     if len(history.validation_loss):
-        axes.plot(
-            epochs, history.validation_loss, color=_COLOURS[1], marker=".", label="validation"
-        )
+        axes.plot(epochs, history.validation_loss, color=COLOURS[1], marker=".", label="validation")
     if (history.batch_loss > 0).all() and (history.validation_loss > 0).all():
         axes.set_yscale("log")
     _label(axes, "Loss")
@@ -66,7 +88,7 @@ def _epochs_of_batches(history: History) -> np.ndarray:
 def _draw_metrics(axes: Axes, history: History) -> None:
     epochs = np.arange(1, len(history) + 1)
     for i, name in enumerate(history.metrics):
-        colour = _COLOURS[i % len(_COLOURS)]
+        colour = COLOURS[i % len(COLOURS)]
         is_only = name not in history.validation_metrics
         axes.plot(
             epochs - 0.5,
@@ -83,9 +105,6 @@ def _draw_metrics(axes: Axes, history: History) -> None:
 
 
 def _label(axes: Axes, title: str) -> None:
-    axes.set_title(title, loc="left", fontsize=12)
-    axes.set_xlabel("epoch")
+    frame(axes, title, along="epoch")
     axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)

@@ -32,14 +32,15 @@ class Classifier:
         """Give the mean cross-entropy of a batch and leave fresh gradients behind."""
         self._network.zero_grad()
         loss = nn.functional.cross_entropy(self._network(images), labels)
-        value = loss.item()
+        value: float = loss.item()
         with _no_word_of_nan() if math.isnan(value) else nullcontext():
             loss.backward()
         return value
 
     @no_grad()
     def logits(self, images: np.ndarray) -> np.ndarray:
-        return self._network(images).numpy()
+        result: np.ndarray = self._network(images).numpy()
+        return result
 
 
 def make_classifier(layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> Classifier:
@@ -51,7 +52,8 @@ def make_optimizer(
     name: str, parameters: Iterable[nn.Parameter], **settings: Any
 ) -> optim.Optimizer:
     """Build the optimizer that `thalweg.mytorch.optim` has under this name."""
-    return getattr(optim, name)(parameters, **settings)
+    made: optim.Optimizer = getattr(optim, name)(parameters, **settings)
+    return made
 
 
 def use_threads(count: int) -> None:

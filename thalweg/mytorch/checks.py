@@ -1,10 +1,13 @@
 """What layers ask of the numbers and tensors that they are given."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thalweg.mytorch.tensor import Tensor
+if TYPE_CHECKING:
+    from thalweg.mytorch.tensor import Tensor
 
 __all__ = [
     "check_axis",

@@ -33,12 +33,13 @@ class Classifier:
         self._network.zero_grad()
         logits = self._network(torch.from_numpy(images))
         loss = nn.functional.cross_entropy(logits, torch.from_numpy(labels))
-        loss.backward()
+        torch.autograd.backward(loss)
         return loss.item()
 
     @torch.no_grad()
     def logits(self, images: np.ndarray) -> np.ndarray:
-        return self._network(torch.from_numpy(images)).numpy()
+        result: np.ndarray = self._network(torch.from_numpy(images)).numpy()
+        return result
 
 
 def make_classifier(layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> Classifier:
@@ -50,7 +51,8 @@ def make_optimizer(
     name: str, parameters: Iterable[nn.Parameter], **settings: Any
 ) -> torch.optim.Optimizer:
     """Build the optimizer that `thalweg.optim` has under this name."""
-    return getattr(optim, name)(parameters, **settings)
+    made: torch.optim.Optimizer = getattr(optim, name)(parameters, **settings)
+    return made
 
 
 def use_threads(count: int) -> None:
