@@ -167,7 +167,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         for held in self.state.values():
             for value in held.values():
                 if isinstance(value, Tensor):
-                    value.share_memory_()
+                    value.share_memory_()  # type: ignore[no-untyped-call]
 
     @property
     def _step_supports_amp_scaling(self) -> bool:
