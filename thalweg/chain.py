@@ -46,8 +46,10 @@ class Chain:
     """A rule with stages around it, run in the order given, in one pass.
 
     `settings` are the public ones by name. Those that the signature leaves out keep their default;
-    the `fixed` ones are shown in parameter groups all the same. `slots` are the arrays kept per
-    parameter, `cells` the numbers, `measures` the tensor-wide ones by qualified name.
+    the `fixed` ones are shown in parameter groups all the same. `slots` are the state arrays kept
+    per parameter, `cells` its number states (the step count among them) by state_dict key;
+    `measures` are the tensor-wide reductions by qualified name. A step's own numbers, which nobody
+    keeps, are what `scalars` returns.
     """
 
     def __init__(
@@ -121,7 +123,7 @@ class Chain:
         ]
 
     def _merge_cells(self) -> dict[str, tuple[int, ScalarState]]:
-        """The numbers kept per parameter, by state_dict key: whose part, and how they start."""
+        """The cells of a parameter, by state_dict key: whose part, and how they start."""
         cells: dict[str, tuple[int, ScalarState]] = {}
         for i, part in enumerate(self.parts):
             d = part.declared.declaration
@@ -134,7 +136,7 @@ class Chain:
         return cells
 
     def first_cells(self, views: Sequence[SimpleNamespace]) -> dict[str, Any]:
-        """The numbers kept per parameter as they are before its first step."""
+        """The numbers in a parameter's cells before its first step."""
         return {key: _number(starting(s, views[i])) for key, (i, s) in self.cells.items()}
 
     def _check_keys(self) -> None:

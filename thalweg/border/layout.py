@@ -23,7 +23,7 @@ from thalweg.chain import Chain, Slot
 from thalweg.fuse import threads
 from thalweg.fuse.engines import host
 from thalweg.fuse.whole import Deed
-from thalweg.fuse.work import Kind, Odd, Prepared, Work
+from thalweg.fuse.work import Kind, Prepared, Work
 
 __all__ = ["Layout"]
 
@@ -55,7 +55,7 @@ class Layout:
 
     def __init__(self, chain: Chain, live: Sequence[Sequence[Slot]], rests: bool) -> None:
         self.chain, self.live, self.rests = chain, live, rests
-        self.odd: Sequence[Odd] = ()
+        self.odd: Sequence[Any] = ()  # of fuse.work.Odd
 
     def _tabulate(
         self,
@@ -74,9 +74,7 @@ class Layout:
     def prepare(self, views: Sequence[list[Any]]) -> list[Deed]:
         """What is to be done to take one step; nothing moves yet."""
         cells = self._read()
-        made = self.work.prepare(
-            views, self.pointers, cells, self.first, self.odd, self._threads()
-        )
+        made = self.work.prepare(views, self.pointers, cells, self.first, self.odd, self._threads())
         if self.rests:
             self._count_rest(cells, made)
         deeds = [*made.deeds, *self._besides(views, made)]
@@ -103,7 +101,7 @@ class Layout:
         """What a border does besides: of parameters that are in no row of the tables."""
         return []
 
-    def _finish(self, made: Prepared, odd: Sequence[Odd]) -> None:
+    def _finish(self, made: Prepared, odd: Sequence[Any]) -> None:
         """The step has happened: store the cells of the next one, hand over the states that are
         new, let go of the gradients. It may be called twice."""
         raise NotImplementedError

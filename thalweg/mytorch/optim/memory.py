@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from thalweg.border.layout import Layout
 from thalweg.border.states import lacking
 from thalweg.chain import Chain, Slot
-from thalweg.fuse.work import Kind, Odd, Prepared
+from thalweg.fuse.work import Kind, Prepared
 from thalweg.mytorch.nn import Parameter
 
 __all__ = ["FORMATS", "ArrayLayout", "Turn", "first_state", "ready_gradient"]
@@ -139,7 +139,7 @@ class ArrayLayout(Layout):
         held = [[row.full[key] for key in self._keys] for row in self._rows]
         return np.array(held, np.float64).reshape(len(held), len(self._keys))
 
-    def _finish(self, made: Prepared, odd: Sequence[Odd]) -> None:
+    def _finish(self, made: Prepared, odd: Sequence[Any]) -> None:
         for row, values in zip(self._rows, made.cells.tolist(), strict=True):
             if row.made:
                 row.held.update(row.made)
