@@ -20,10 +20,10 @@ __all__ = [
     "SWA",
     "Average",
     "at_rest",
-    "averaging",
     "check_average",
     "count_rest",
     "plain",
+    "with_average",
 ]
 
 
@@ -103,14 +103,14 @@ def plain(average: Average | str | None) -> dict[str, Any]:
 
 
 @functools.cache
-def _averaging(chain: Chain, kind: str) -> Chain:
+def _followed(chain: Chain, kind: str) -> Chain:
     return chain.followed_by(_KINDS[kind].stage, _names(_KINDS[kind]))
 
 
-def averaging(chain: Chain, group: Mapping[str, Any]) -> Chain:
+def with_average(chain: Chain, group: Mapping[str, Any]) -> Chain:
     """The chain that steps a group like this one: with an average behind it, if it wants one."""
     kind = group.get("average")
-    return _averaging(chain, kind) if kind else chain
+    return _followed(chain, kind) if kind else chain
 
 
 @functools.cache
@@ -122,7 +122,7 @@ def at_rest(chain: Chain) -> Chain | None:
 
 
 def count_rest(chain: Chain, before: Mapping[str, Any], after: MutableMapping[str, Any]) -> None:
-    """Put right the numbers, by key, that follow a step of the optimizer without a gradient."""
+    """Put right the cells, by key, that follow a step of the optimizer without a gradient."""
     for key in before:
         if key == "step":
             after[key] = before[key]

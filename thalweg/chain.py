@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from thalweg import advice
-from thalweg.declaration import Switch, starting
+from thalweg.declaration import starting
 from thalweg.parts import (
     Part,
     Slot,
+    Wiring,
     cells_of,
     check_keys,
     check_needs,
     check_order,
+    check_part,
     idle,
     named,
     prefix_for,
@@ -30,34 +32,14 @@ __all__ = ["Chain", "Part", "Signature", "Slot", "chain", "named"]
 _MOST_SEEN = 256  # settings of groups, remembered as sound
 
 
-@dataclass(frozen=True)
-class _Wiring:
-    """Which of its names a part finds where; per part, worked out once for all steps."""
-
-    settings: list[list[tuple[str, str]]]
-    numbers: list[list[tuple[str, str]]]
-    flags: list[list[tuple[str, str]]]
-    switches: list[list[tuple[Switch, str]]]
-
-    @classmethod
-    def of(cls, parts: Sequence[Part]) -> _Wiring:
-        wiring = cls([], [], [], [])
-        for part in parts:
-            d = part.declared.declaration
-            wiring.settings.append([(n, part.public(n)) for n in [*d.settings, *d.needs]])
-            wiring.numbers.append([(n, part.qualified(n)) for n in d.numbers])
-            flags = [n for n, s in d.settings.items() if s.is_switch]
-            wiring.flags.append([(n, part.qualified(n)) for n in flags])
-            wiring.switches.append([(s, part.qualified(n)) for n, s in d.switches.items()])
-        return wiring
-
-
 class Chain:
     """A rule with stages around it, run in the order given, in one pass.
 
     `settings` are the public ones by name. Those that the signature leaves out keep their default;
-    the `fixed` ones are shown in parameter groups all the same. `slots` are the arrays kept per
-    parameter, `cells` the numbers, `measures` the tensor-wide ones by qualified name.
+    the `fixed` ones are shown in parameter groups all the same. `slots` are the state arrays kept
+    per parameter, `cells` its number states (the step count among them) by state_dict key;
+    `measures` are the tensor-wide reductions by qualified name. A step's own numbers, which nobody
+    keeps, are what `scalars` returns.
     """
 
     def __init__(
@@ -79,7 +61,7 @@ class Chain:
         check_keys(name, self.parts)
         self.slots = self._merge_states()
         self.cells = cells_of(self.parts)
-        self._wiring = _Wiring.of(self.parts)
+        self._wiring = Wiring.of(self.parts)
         measures = [
             (part.qualified(name), m)
             for part in self.parts
@@ -105,8 +87,7 @@ class Chain:
     def _merge_settings(self, values: Mapping[str, Any]) -> dict[str, Setting]:
         found: dict[str, Setting] = {}
         owners: dict[str, Part] = {}
-        rules_first = sorted(self.parts, key=lambda part: not issubclass(part.declared, Rule))
-        for part in rules_first:
+        for part in sorted(self.parts, key=lambda part: part.declared not in self.rules):
             for name, s in part.declared.declaration.settings.items():
                 public = part.public(name)
                 if public in found:
@@ -231,9 +212,8 @@ class Chain:
             if value == last:
                 continue
             one = self._running(name)
-            if not (
-                type(value) is type(one.default) is float and one.accepts(value)
-            ):  # nearly always
+            is_float = type(value) is type(one.default) is float  # nearly always
+            if not (is_float and one.accepts(value)):
                 one.check(f"{self.name}: {name}", value)
         if len(self._seen) >= _MOST_SEEN:
             self._seen.clear()
@@ -291,7 +271,7 @@ class Chain:
         return [
             slot
             for slot in self.slots
-            if slot.state.when is None or _holds(slot, view_of[slot.part.prefix])
+            if slot.state.when is None or slot.is_live(view_of[slot.part.prefix])
         ]
 
     @property
@@ -356,8 +336,7 @@ def chain(
         else:
             items = [item if isinstance(item, tuple) else (item, {})]
         for declared, names in items:
-            if not (isinstance(declared, type) and issubclass(declared, Rule | Stage)):
-                raise TypeError(f"{name}: {_no_part(declared)}")
+            check_part(name, declared)
             joined.append(Part(declared, prefix_for(declared, {p.prefix for p in joined}), names))
     rules = [part.declared for part in joined if issubclass(part.declared, Rule)]
     if not rules:
@@ -366,20 +345,3 @@ def chain(
     takes = Signature.read(signature, defaults) if signature else None
     doc = doc or rules[0].__doc__ or ""
     return Chain(name, joined, inherited | defaults, takes, doc, aliases)
-
-
-def _no_part(given: Any) -> str:
-    """What to say of something that is neither a rule nor a stage."""
-    message = "a part must be a Rule or a Stage"
-    if isinstance(given, Rule | Stage):
-        return f"{message}, got an instance of {type(given).__name__}; write it without ()"
-    if isinstance(given, type):
-        return f"{message}, got the class {given.__qualname__}; thalweg.rules has the rules"
-    return f"{message}, got {given!r}"
-
-
-def _holds(slot: Slot, h: SimpleNamespace) -> bool:
-    """Whether the switch that a state depends on is on."""
-    when = slot.state.when or ""
-    made = slot.part.declared.declaration.switches.get(when)
-    return bool(made.function(h) if made else getattr(h, when))

@@ -6,19 +6,22 @@ import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
-from thalweg.declaration import ScalarState, State
-from thalweg.rule import Declared
+from thalweg.declaration import ScalarState, State, Switch
+from thalweg.rule import Declared, Rule, Stage
 from thalweg.source import unknown
 
 __all__ = [
     "Part",
     "Slot",
+    "Wiring",
     "cells_of",
     "check_keys",
     "check_needs",
     "check_order",
+    "check_part",
     "idle",
     "named",
     "prefix_for",
@@ -72,6 +75,36 @@ class Slot:
     def qualified(self) -> str:
         return self.part.qualified(self.name)
 
+    def is_live(self, h: SimpleNamespace) -> bool:
+        """Whether it exists under its part's settings: the switch that it depends on is on."""
+        when = self.state.when
+        if when is None:
+            return True
+        made = self.part.declared.declaration.switches.get(when)
+        return bool(made.function(h) if made else getattr(h, when))
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """Which of its names a part finds where; per part, worked out once for all steps."""
+
+    settings: list[list[tuple[str, str]]]
+    numbers: list[list[tuple[str, str]]]
+    flags: list[list[tuple[str, str]]]
+    switches: list[list[tuple[Switch, str]]]
+
+    @classmethod
+    def of(cls, parts: Sequence[Part]) -> Wiring:
+        wiring = cls([], [], [], [])
+        for part in parts:
+            d = part.declared.declaration
+            wiring.settings.append([(n, part.public(n)) for n in [*d.settings, *d.needs]])
+            wiring.numbers.append([(n, part.qualified(n)) for n in d.numbers])
+            flags = [n for n, s in d.settings.items() if s.is_switch]
+            wiring.flags.append([(n, part.qualified(n)) for n in flags])
+            wiring.switches.append([(s, part.qualified(n)) for n, s in d.switches.items()])
+        return wiring
+
 
 def cells_of(parts: Sequence[Part]) -> dict[str, tuple[int, ScalarState]]:
     """The numbers kept per parameter, by state_dict key: whose part, and how they start."""
@@ -95,6 +128,20 @@ def named(declared: type[Declared], **names: str) -> tuple[type[Declared], dict[
         if name not in known:
             raise TypeError(f"named({declared.__name__}): {unknown(name, known)}")
     return declared, names
+
+
+def check_part(name: str, given: Any) -> None:
+    """Raise a TypeError for something that is neither a rule nor a stage."""
+    if isinstance(given, type) and issubclass(given, Rule | Stage):
+        return
+    message = f"{name}: a part must be a Rule or a Stage"
+    if isinstance(given, Rule | Stage):
+        kind = type(given).__name__
+        raise TypeError(f"{message}, got an instance of {kind}; write it without ()")
+    if isinstance(given, type):
+        whole = given.__qualname__
+        raise TypeError(f"{message}, got the class {whole}; thalweg.rules has the rules")
+    raise TypeError(f"{message}, got {given!r}")
 
 
 def prefix_for(declared: type[Declared], taken: set[str]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from thalweg.chain import Chain, Slot
 from thalweg.fuse.engine import Engine
 from thalweg.fuse.engines import host
-from thalweg.fuse.storage import computation
+from thalweg.fuse.storage import FORMATS, computation
 from thalweg.fuse.whole import take
 from thalweg.fuse.work import Kind, Work
 
@@ -45,18 +45,34 @@ def widened(stored: np.ndarray, form: str) -> np.ndarray:
 
 
 class Guarded:
-    """An array in a storage format, with elements around it that nobody may touch."""
+    """An array in a storage format, with elements around it that nobody may touch; its companions
+    are such arrays themselves."""
 
     def __init__(self, values: Any, form: str) -> None:
         values = np.asarray(values)
-        self.form = form
-        self._memory = np.full(values.size + 2 * GUARDS, GUARD, IN_MEMORY[form])
+        self.form, self._element = form, FORMATS[form].element
+        self._memory = np.full(values.size + 2 * GUARDS, GUARD, IN_MEMORY[self._element])
         self.stored = self._memory[GUARDS : GUARDS + values.size].reshape(values.shape)
-        self.stored[...] = narrowed(values, form)
+        self.beside = {
+            one.name: Guarded(np.zeros(values.shape), one.element)
+            for one in FORMATS[form].companions
+        }
+        self.put(values)
+
+    def put(self, values: np.ndarray) -> None:
+        """Store numbers, rounded to nearest whatever the format says."""
+        self.stored[...] = narrowed(values, self._element)
+        if "residual" in self.beside:
+            with np.errstate(invalid="ignore"):
+                missing = values - widened(self.stored, self._element)
+            self.beside["residual"].put(np.where(np.isfinite(missing), missing, 0.0))
 
     @property
     def values(self) -> np.ndarray:
-        return widened(self.stored, self.form)
+        values = widened(self.stored, self._element)
+        for companion in self.beside.values():
+            values = values + companion.values
+        return values
 
     @property
     def address(self) -> int:
@@ -65,7 +81,8 @@ class Guarded:
     @property
     def is_intact(self) -> bool:
         """Whether the guards are what they were."""
-        return bool((np.delete(self._memory, slice(GUARDS, -GUARDS)) == GUARD).all())
+        own = bool((np.delete(self._memory, slice(GUARDS, -GUARDS)) == GUARD).all())
+        return own and all(companion.is_intact for companion in self.beside.values())
 
 
 class Parameter:
@@ -107,7 +124,15 @@ class Parameter:
 
     def keep(self, arrays: Mapping[str, np.ndarray], names: Sequence[str]) -> None:
         for name in names:
-            self.held[name].stored[...] = narrowed(arrays[name], self.held[name].form)
+            self.held[name].put(arrays[name])
+
+    def address(self, column: str) -> int:
+        """Where an array lies, or one of its companions; 0 for what does not exist."""
+        array, _, companion = column.partition(".")
+        held = self.held.get(array)
+        if held is not None and companion:
+            held = held.beside.get(companion)
+        return held.address if held is not None else 0
 
 
 class Border:
@@ -147,7 +172,7 @@ class Border:
                 mine.held[name] = Guarded(held.values, form)
         return self
 
-    def step(self, grads: Sequence[Any]) -> None:
+    def step(self, grads: Sequence[Any], seed: int = 0) -> None:
         """Run one step; a tensor whose gradient is None stays as it is."""
         views = [self.chain.views(group) for group in self.groups]
         slots = [self.chain.live_slots(view) for view in views]
@@ -160,20 +185,21 @@ class Border:
                 fused.append(tensor)
             elif tensor.held["p"].stored.size:  # as in every border: nothing to do, nothing to say
                 odd.append(tensor)
-        self._run(views, fused, odd)
+        self._run(views, fused, odd, seed)
 
-    def _run(self, views: Any, fused: list[Parameter], odd: list[Parameter]) -> None:
+    def _run(self, views: Any, fused: list[Parameter], odd: list[Parameter], seed: int) -> None:
         work = self._work(fused)
-        pointers = [[t.held[n].address if n in t.held else 0 for n in work.arrays] for t in fused]
+        pointers = [[t.address(column) for column in work.columns] for t in fused]
         cells = [[t.cells[key] for key in self.chain.cells] for t in fused]
         first = [[t.first.get(part.prefix, False) for part in self.chain.parts] for t in fused]
         prepared = work.prepare(
             views,
-            np.array(pointers, np.int64).reshape(len(fused), len(work.arrays)),
+            np.array(pointers, np.int64).reshape(len(fused), len(work.columns)),
             np.array(cells, np.float64).reshape(len(fused), len(self.chain.cells)),
             np.array(first, np.bool_).reshape(len(fused), len(self.chain.parts)),
             odd,
             self.threads,
+            seed,
         )
         take(lambda: prepared.deeds, lambda: None)
         for tensor, row in zip(fused, prepared.cells, strict=True):

@@ -5,7 +5,7 @@ import pytest
 
 from tests.fuse.border import Border, Guarded, narrowed, widened
 from thalweg.chain import chain
-from thalweg.fuse.storage import FORMATS, computation
+from thalweg.fuse.storage import ELEMENTS, computation
 from thalweg.rule import Rule, Stage, state
 
 torch = pytest.importorskip("torch")
@@ -134,7 +134,7 @@ def test_ties_overflow_and_underflow(form, value, expected):
 
 
 def test_what_is_computed_in_what():
-    assert {form: computation(form) for form in FORMATS} == {
+    assert {form: computation(form) for form in ELEMENTS} == {
         "float32": "float32",
         "float64": "float64",
         "bfloat16": "float32",

@@ -13,7 +13,7 @@ from thalweg.border.matching import pairs_of_names
 from thalweg.chain import Chain
 from thalweg.stages import EqualAverage, ExponentialAverage, Lookahead
 
-__all__ = ["AveragedWeights", "Border", "SlowWeights", "check_home", "itself"]
+__all__ = ["AveragedWeights", "Border", "SlowWeights", "check_not_swapped", "itself"]
 
 
 class Border:
@@ -121,7 +121,7 @@ class AveragedWeights(Border):
             self._put(target, self._wide(p if average is None else average))
 
 
-def check_home(opt: Border) -> None:
+def check_not_swapped(opt: Border) -> None:
     """Raise if the parameters hold other values than their own."""
     if opt._swapped:
         raise RuntimeError(

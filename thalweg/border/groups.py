@@ -15,6 +15,7 @@ from typing import Any
 
 __all__ = [
     "NO_BIAS_NORM",
+    "DecayFilters",
     "Lot",
     "NoBiasNorm",
     "check_filter",
@@ -101,6 +102,47 @@ def no_bias_norm(model: Any) -> NoBiasNorm:
     if not (hasattr(model, "named_modules") and hasattr(model, "named_parameters")):
         raise TypeError(f"no_bias_norm: model must be a module, got {type(model).__name__}")
     return NoBiasNorm(model)
+
+
+class DecayFilters:
+    """What an optimizer whose groups may have a decay filter does with it.
+
+    A predicate is asked once, when a group is added, and kept aside for groups that come later:
+    no copy or file has it.
+    """
+
+    defaults: dict[str, Any]
+    param_groups: Any
+    _predicate: Callable[[str, Any], bool] | None
+
+    @property
+    def _title(self) -> str:
+        """The name in errors."""
+        raise NotImplementedError
+
+    @property
+    def spared(self) -> list[list[Any]]:
+        """What the decay filter spares: of each group the names, or else the places in it."""
+        return [spared(self._title, group) for group in self.param_groups]
+
+    def _keep_predicate(self) -> None:
+        """Take a predicate out of the defaults, where a function could not be pickled."""
+        if callable(self.defaults.get("decay_filter")):
+            self._predicate = self.defaults["decay_filter"]
+            self.defaults["decay_filter"] = None
+
+    def _filter_for(self, group: Group) -> dict[str, Any]:
+        """The predicate that the optimizer was made with, for a new group that brings none."""
+        if "decay_filter" in group or self.defaults.get("decay_filter") is not None:
+            return {}
+        if self._predicate is not None:
+            return {"decay_filter": self._predicate}
+        if any(isinstance(other.get("decay_filter"), list) for other in self.param_groups):
+            raise ValueError(
+                f"{self._title}: a new group needs its own decay_filter; the predicate "
+                "that the optimizer was made with is lost in copies and files"
+            )
+        return {}
 
 
 def check_filter(title: str, value: Any) -> None:

@@ -11,18 +11,24 @@ from numpy.typing import NDArray
 
 from thalweg.fuse.engine import Engine, Launch, Sweep
 from thalweg.fuse.plan import Pass, Plan
-from thalweg.fuse.storage import computation
+from thalweg.fuse.storage import columns, computation
 
 __all__ = ["Batch"]
 
+_SEEDS = 1 << 63
+_GOLDEN = 0x9E3779B97F4A7C15  # its multiples are spread evenly
+
 
 class Batch:
-    """A plan with its tensors: `members` are their places among all tensors of the optimizer."""
+    """A plan with its tensors: `members` are their places among all tensors of the optimizer.
+
+    `columns` are those of the table of addresses: the arrays, each with its format, come first.
+    """
 
     def __init__(
         self,
         plan: Plan,
-        arrays: Sequence[str],
+        columns: Sequence[str],
         formats: Sequence[str | None],
         members: NDArray[np.int64],
         shapes: Sequence[tuple[int, ...]],
@@ -31,26 +37,27 @@ class Batch:
         self._engine = engine
         self.plan, self.members = plan, members
         self.sizes = np.array([np.prod(shape) for shape in shapes])
-        self._arrays, self._formats, self._shapes = arrays, formats, shapes
+        self._columns, self._shapes = list(columns), shapes
+        self._formats = dict(zip(columns, formats, strict=False))  # the arrays come first
         self._tables: dict[bool, Any] = {}
-        self._sweeps: dict[int, tuple[Sweep, NDArray[np.int64]]] = {}
+        self._sweeps: dict[Pass, tuple[Sweep, NDArray[np.int64]]] = {}
 
     def run(
         self,
-        work: Pass,
+        pass_: Pass,
         numbers: Sequence[Mapping[str, float]],
         context_of: NDArray[np.int64],
         known: Mapping[str, NDArray[np.float64]],
         pointers: NDArray[np.int64],
-        limit: int,
+        threads: int,
     ) -> NDArray[np.float64]:
         """Run one pass of the plan; returns what a reduction adds up to per tensor.
 
         `numbers` are the uniform ones of each context, `known` the measures of each tensor.
         """
-        sweep, columns = self._sweep(work)
-        table = self._table(work, numbers, context_of, known)
-        return sweep.run(pointers[self.members[:, None], columns], table, limit)
+        sweep, places = self._sweep(pass_)
+        table = self._table(pass_, numbers, context_of, known)
+        return sweep.run(pointers[self.members[:, None], places], table, threads)
 
     def launch(
         self,
@@ -58,40 +65,55 @@ class Batch:
         context_of: NDArray[np.int64],
         known: Mapping[str, NDArray[np.float64]],
         pointers: NDArray[np.int64],
+        seed: int,
     ) -> Launch:
         """The pass that stores, ready to be run."""
-        work = self.plan.main
-        sweep, columns = self._sweep(work)
-        table = self._table(work, numbers, context_of, known)
-        return sweep.launch(pointers[self.members[:, None], columns], table)
+        pass_ = self.plan.main
+        sweep, places = self._sweep(pass_)
+        table = self._table(pass_, numbers, context_of, known)
+        # a launch numbers its tensors from 0: two of a step must not round alike
+        own = (seed + int(self.members[0]) * _GOLDEN) % _SEEDS
+        return sweep.launch(pointers[self.members[:, None], places], table, own)
 
     def _table(
         self,
-        work: Pass,
+        pass_: Pass,
         numbers: Sequence[Mapping[str, float]],
         context_of: NDArray[np.int64],
         known: Mapping[str, NDArray[np.float64]],
     ) -> NDArray[np.float64]:
         """The numbers that a pass takes, a row per tensor."""
-        rows = [[one.get(name, 0.0) for name in work.numbers] for one in numbers]
-        table = np.array(rows, np.float64).reshape(len(rows), len(work.numbers))[
+        rows = [[one.get(name, 0.0) for name in pass_.numbers] for one in numbers]
+        table = np.array(rows, np.float64).reshape(len(rows), len(pass_.numbers))[
             context_of[self.members]
         ]
-        for i, name in enumerate(work.numbers):
+        for i, name in enumerate(pass_.numbers):
             if name in known:
                 table[:, i] = known[name]
         return table
 
-    def _sweep(self, work: Pass) -> tuple[Sweep, NDArray[np.int64]]:
+    def _sweep(self, pass_: Pass) -> tuple[Sweep, NDArray[np.int64]]:
         """The kernel of a pass and the columns of the pointer table it takes; made once."""
-        if id(work) not in self._sweeps:  # the plan keeps its passes, so the id stays theirs
-            by_rows = bool(work.rows)
+        if pass_ not in self._sweeps:
+            by_rows = bool(pass_.rows)
             if by_rows not in self._tables:
                 self._tables[by_rows] = self._engine.table(self._shapes, by_rows)
-            columns = np.array([self._arrays.index(name) for name in work.streams], np.int64)
-            formats = [self._formats[i] or "" for i in columns.tolist()]
-            computes_in = computation(self._formats[0] or "")
+            formats = [self._format(name) for name in pass_.streams]
+            names = columns(pass_.streams, formats)
+            places = np.array([self._columns.index(name) for name in names], np.int64)
+            computes_in = computation(self._format("p"))
             title = re.sub(r"\W+", "_", self.plan.chain.name)  # it becomes the name of a file
-            sweep = self._engine.sweep(work, formats, computes_in, title, self._tables[by_rows])
-            self._sweeps[id(work)] = sweep, columns
-        return self._sweeps[id(work)]
+            sweep = self._engine.sweep(pass_, formats, computes_in, title, self._tables[by_rows])
+            self._sweeps[pass_] = sweep, places
+        return self._sweeps[pass_]
+
+    def _format(self, array: str) -> str:
+        """How an array is stored, which the engine must know."""
+        form = self._formats[array] or ""
+        if form not in self._engine.formats():
+            known = ", ".join(sorted(self._engine.formats()))
+            raise ValueError(
+                f"{self.plan.chain.name}: the {self._engine.name} engine must know the format of "
+                f"{array}, one of {known}, got {form!r}"
+            )
+        return form

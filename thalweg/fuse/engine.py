@@ -21,24 +21,31 @@ __all__ = ["Engine", "Launch", "Sweep"]
 class Launch(Protocol):
     """One run of a pass, prepared and not yet begun: begun twice, it happens once."""
 
-    def run(self, limit: int) -> None:
-        """Run it on up to `limit` threads."""
+    def run(self, threads: int) -> None:
+        """Run it on that many `threads` at most."""
 
 
 class Sweep(Protocol):
     """One pass over the tensors of one table: ready to be run at every step."""
 
-    def launch(self, pointers: NDArray[np.int64], numbers: NDArray[np.float64]) -> Launch:
+    def launch(
+        self, pointers: NDArray[np.int64], numbers: NDArray[np.float64], seed: int = 0
+    ) -> Launch:
         """The pass over arrays that lie at `pointers`, with these numbers; nothing runs yet."""
 
     def run(
-        self, pointers: NDArray[np.int64], numbers: NDArray[np.float64], limit: int
+        self,
+        pointers: NDArray[np.int64],
+        numbers: NDArray[np.float64],
+        threads: int,
+        seed: int = 0,
     ) -> NDArray[np.float64]:
         """Run it; returns what its reduction adds up to per tensor, if it has one.
 
-        `pointers` has a row per tensor and a column per stream: where each array lies. `numbers`
-        has a column per `Pass.numbers`. At most `limit` threads take part, where that means
-        something.
+        `pointers` has a row per tensor and says where each array lies: a column per stream, then
+        one per companion, as `storage.columns` lists them. `numbers`
+        has a column per `Pass.numbers`. That many `threads` take part at most, where that means
+        something. Of `seed` come the random bits of formats that round with them: below 2^63.
         """
 
 
@@ -58,9 +65,9 @@ class Engine(Protocol):
         """
 
     def sweep(
-        self, work: Pass, formats: Sequence[str], computation: str, title: str, table: Any
+        self, pass_: Pass, formats: Sequence[str], computation: str, title: str, table: Any
     ) -> Sweep:
-        """A pass over tensors of one table. `formats` are those of `work.streams`; numbers are
+        """A pass over tensors of one table. `formats` are those of `pass_.streams`; numbers are
         computed in double, elements in the type `computation`."""
 
     def read_numbers(

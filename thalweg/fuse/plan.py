@@ -31,7 +31,7 @@ class Reduction:
     lines: Lines
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # a key by its identity: looked up at every step
 class Pass:
     """One sweep over memory: per row the row reductions, then the lines, then what is stored.
 
@@ -55,7 +55,7 @@ class Pass:
         return self.result is not None and self.result.name == name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """Everything one step of one tensor runs: the reductions it must know first, then the pass."""
 

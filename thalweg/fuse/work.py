@@ -21,6 +21,7 @@ from thalweg.fuse import reference
 from thalweg.fuse.batch import Batch
 from thalweg.fuse.engine import Engine
 from thalweg.fuse.plan import Plan, plan_for
+from thalweg.fuse.storage import columns
 from thalweg.fuse.totals import Totals
 from thalweg.fuse.whole import Deed
 
@@ -102,13 +103,14 @@ class Work:
         self.chain, self._engine = chain, engine
         self.arrays = ["p", "g", *(slot.qualified for slot in chain.slots)]
         self.kinds = list(dict.fromkeys(kinds))
+        self.columns = columns(self.arrays, *(kind.formats for kind in self.kinds))
         index = {kind: i for i, kind in enumerate(self.kinds)}
         self.kind_of = np.array([index[kind] for kind in kinds], np.int64)
         self.group_of = np.array(groups, np.int64)
         # per tensor, the first tensor of its group, and its group's rank among those present
         _, leaders, ranks = np.unique(self.group_of, return_index=True, return_inverse=True)
         self._leader_of, self._leaders, self._rank_of = leaders[ranks], leaders, ranks
-        self._batches: dict[Any, list[Batch]] = {}
+        self._batches: dict[tuple[Plan, ...], list[Batch]] = {}
         self._sorted: tuple[NDArray[np.int64], list[int], NDArray[np.int64]] | None = None
 
     def prepare(
@@ -118,27 +120,30 @@ class Work:
         cells: NDArray[np.float64],
         first: NDArray[np.bool_],
         odd: Sequence[Odd],
-        limit: int,
+        threads: int,
+        seed: int = 0,
     ) -> Prepared:
         """Measure what a step must know, and say what it will do; nothing moves yet.
 
-        `views` are the groups' settings as `chain.views` gives them. `cells` has a column per
+        `views` are the groups' settings as `chain.views` gives them. `pointers` has a column per
+        `columns`: the arrays, then the companions that any of them has. `cells` has a column per
         `chain.cells`, with the numbers as the last step left them; `first` has a column per part:
-        whether its states were created for this step.
+        whether its states were created for this step. Another `seed` rounds otherwise, where a
+        format rounds at random.
         """
         contexts, context_of = self._contexts(views, cells, first)
         batches = self._partition(contexts, context_of)
         others = [self._context(views[one.group], one.cells, one.first) for one in odd]
         numbers = [context.numbers for context in contexts]
-        totals = self._measure(batches, numbers, context_of, pointers, odd, others, limit)
+        totals = self._measure(batches, numbers, context_of, pointers, odd, others, threads)
         launches = [
-            batch.launch(numbers, context_of, measures, pointers)
+            batch.launch(numbers, context_of, measures, pointers, seed)
             for batch, measures in zip(batches, totals.of_batches, strict=True)
             if batch.plan.main.stores
         ]
         # the odd ones first: only they can still fail, and the first of them before it moves
         deeds = self._odd_deeds(list(zip(odd, others, totals.of_odd, strict=True))) if odd else []
-        deeds += [functools.partial(launch.run, limit) for launch in launches]
+        deeds += [functools.partial(launch.run, threads) for launch in launches]
         carried = [[c.carried[k] for k in self.chain.cells] for c in contexts]
         following = np.array(carried).reshape(len(contexts), len(self.chain.cells))[context_of]
         is_large = bool(self.chain.cells) and max(map(max, carried), default=0.0) >= EXACT
@@ -206,7 +211,7 @@ class Work:
         _, present, which = before
         pairs = [divmod(both, len(self.kinds)) for both in present]
         plans = self._plans(contexts, pairs)
-        key = tuple(map(id, plans))
+        key = tuple(plans)
         if key not in self._batches:
             formats = [self.kinds[k].formats for _, k in pairs]
             self._batches[key] = self._batched(plans, formats, which)
@@ -225,17 +230,15 @@ class Work:
         formats: Sequence[tuple[str | None, ...]],
         which: NDArray[np.int64],
     ) -> list[Batch]:
-        sorts: dict[tuple[int, tuple[str | None, ...]], list[int]] = {}
+        sorts: dict[tuple[Plan, tuple[str | None, ...]], list[int]] = {}
         for i, (plan, form) in enumerate(zip(plans, formats, strict=True)):
-            sorts.setdefault((id(plan), form), []).append(i)
+            sorts.setdefault((plan, form), []).append(i)
         batches = []
-        for (_, form), members in sorts.items():
+        for (plan, form), members in sorts.items():
             chosen = np.flatnonzero(np.isin(which, members))
             kinds = [self.kinds[i] for i in self.kind_of[chosen].tolist()]
             shapes = [(*kind.shape, kind.width) for kind in kinds]
-            batches.append(
-                Batch(plans[members[0]], self.arrays, form, chosen, shapes, self._engine)
-            )
+            batches.append(Batch(plan, self.columns, form, chosen, shapes, self._engine))
         return batches
 
     def _measure(
@@ -246,16 +249,16 @@ class Work:
         pointers: NDArray[np.int64],
         odd: Sequence[Odd],
         others: Sequence[_Context],
-        limit: int,
+        threads: int,
     ) -> Totals:
         """Every tensor-wide measure, those of earlier parts first."""
         totals = Totals([batch.sizes for batch in batches], [math.prod(one.shape) for one in odd])
         for name, m in self.chain.measures.items():
             sums = {
-                i: batch.run(work, numbers, context_of, totals.of_batches[i], pointers, limit)
+                i: batch.run(pass_, numbers, context_of, totals.of_batches[i], pointers, threads)
                 for i, batch in enumerate(batches)
-                for work in batch.plan.reductions
-                if work.measures(name)
+                for pass_ in batch.plan.reductions
+                if pass_.measures(name)
             }
             odd_sums = self._measure_odd(name, odd, others, totals)
             totals.add(name, m, sums, odd_sums)
@@ -267,7 +270,7 @@ class Work:
         found: dict[int, float] = {}
         for i, (one, context) in enumerate(zip(odd, others, strict=True)):
             static, plan = self._plan(context, one.shape)
-            if any(work.measures(name) for work in plan.reductions):
+            if any(pass_.measures(name) for pass_ in plan.reductions):
                 known = context.numbers | totals.of_odd[i]
                 found[i] = float(reference.reduce(plan, name, one.arrays(), known, static))
         return found

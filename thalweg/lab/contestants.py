@@ -71,7 +71,8 @@ def _why_left_out(name: str) -> str | None:
 
 def _find(typed: str) -> str:
     known = _registered()
-    name = {each.lower(): each for each in (*known, *_LEFT_OUT)}.get(typed.lower())
+    names: dict[str, str] = {each.lower(): each for each in (*known, *_LEFT_OUT)}
+    name = names.get(typed.lower())
     if name is None:
         raise UserError(_unknown(typed, [each for each in known if not _why_left_out(each)]))
     if reason := _why_left_out(name):

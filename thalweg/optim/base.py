@@ -15,7 +15,7 @@ from torch._compile import _disable_dynamo
 from torch.nn import Module
 
 from thalweg.border.copies import itself
-from thalweg.border.groups import NO_BIAS_NORM, check_keys, decide, spared
+from thalweg.border.groups import NO_BIAS_NORM, DecayFilters, check_keys, decide, spared
 from thalweg.border.matching import by_name
 from thalweg.fuse.whole import Turn
 from thalweg.optim.loading import (
@@ -70,7 +70,7 @@ def _once(plain: Callable[..., Any], hooked: Callable[..., Any]) -> Callable[...
     return step
 
 
-class BaseOptimizer(torch.optim.Optimizer):
+class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
     """A `torch.optim.Optimizer` whose subclass says what a step does (`_update`), what settings it
     accepts (`_check`) and what a group of an old checkpoint lacks (`_complete`).
 
@@ -80,7 +80,6 @@ class BaseOptimizer(torch.optim.Optimizer):
 
     _turn: Turn
     _is_traced: bool
-    _predicate: Callable[[str, Tensor], bool] | None
     _loading: dict[str, Any] | None
     _itself: weakref.ref[
         BaseOptimizer
@@ -101,11 +100,6 @@ class BaseOptimizer(torch.optim.Optimizer):
         self._itself = weakref.ref(self)
 
     @property
-    def spared(self) -> list[list[Any]]:
-        """What the decay filter spares: of each group the names, or else the places in it."""
-        return [spared(self._title, group) for group in self.param_groups]
-
-    @property
     def _title(self) -> str:
         """The user's name for this class, for errors."""
         return type(itself(self)).__name__
@@ -115,11 +109,11 @@ class BaseOptimizer(torch.optim.Optimizer):
         made._turn = Turn()  # here, so that copies and what comes from files have their own
         return made
 
-    def _check(self, settings: dict[str, Any]) -> None:
+    def _check(self, settings: Mapping[str, Any]) -> None:
         """Raise ValueError or TypeError for settings that are not acceptable."""
         raise NotImplementedError
 
-    def _check_loaded(self, settings: dict[str, Any]) -> None:
+    def _check_loaded(self, settings: Mapping[str, Any]) -> None:
         """The same for the settings of a group that comes from a file."""
         self._check(settings)
 
@@ -138,7 +132,7 @@ class BaseOptimizer(torch.optim.Optimizer):
         return loaded
 
     @property
-    def _numbers(self) -> Collection[str]:
+    def _cells(self) -> Collection[str]:
         """The keys of a parameter's state that hold single numbers, whatever its type."""
         return ("step",)
 
@@ -151,50 +145,37 @@ class BaseOptimizer(torch.optim.Optimizer):
         """The same under torch.compile: a break of the graph, unless a class knows better."""
         self._update()
 
-    def _renamed(self, settings: dict[str, Any]) -> dict[str, Any]:
+    def _with_average(self, group: Mapping[str, Any]) -> dict[str, Any]:
+        """A new group with its average as keys."""
+        return {**group}
+
+    def _renamed(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Settings under their own names where another was used."""
-        return settings
+        return {**settings}
+
+    def _check_parameter(self, p: Tensor) -> None:
+        """Raise for a parameter of a new group that no step could move."""
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group; settings it does not name are those the optimizer was made with."""
         model = None
         if isinstance(param_group, dict):
-            param_group = {**self._filter_of_others(param_group), **self._renamed(param_group)}
+            param_group = self._renamed(self._with_average(param_group))
+            param_group |= self._filter_for(param_group)
             if isinstance(param_group.get("params"), Module):
                 model = param_group["params"]
                 param_group["params"] = _named(self._title, model)
             self._check({**self.defaults, **param_group})
-            self._check_keys(param_group)
+            new = [key for key in param_group if not any(key in g for g in self.param_groups)]
+            check_keys(self._title, new, self.defaults)
         super().add_param_group(param_group)
         try:
             decide(self._title, self.param_groups[-1], model)
+            for p in self.param_groups[-1]["params"]:
+                self._check_parameter(p)
         except BaseException:
             self.param_groups.pop()
             raise
-
-    def _check_keys(self, group: Mapping[str, Any]) -> None:
-        """Warn, once, of keys that are nearly one of a setting."""
-        new = [key for key in group if not any(key in other for other in self.param_groups)]
-        check_keys(self._title, new, self.defaults)
-
-    def _filter_of_others(self, param_group: dict[str, Any]) -> dict[str, Any]:
-        """The predicate that the optimizer was made with, for a group that brings none."""
-        if "decay_filter" in param_group or self.defaults.get("decay_filter") is not None:
-            return {}
-        if self._predicate is not None:
-            return {"decay_filter": self._predicate}
-        if any(isinstance(group.get("decay_filter"), list) for group in self.param_groups):
-            raise ValueError(
-                f"{self._title}: a new group needs its own decay_filter; the predicate "
-                "that the optimizer was made with is lost in copies and files"
-            )
-        return {}
-
-    def _keep_predicate(self) -> None:
-        """Take a predicate out of the defaults, where a function could not be pickled."""
-        if callable(self.defaults.get("decay_filter")):
-            self._predicate = self.defaults["decay_filter"]
-            self.defaults["decay_filter"] = None
 
     @staticmethod
     def profile_hook_step(func: Callable[..., Any]) -> Callable[..., Any]:
@@ -253,8 +234,8 @@ class BaseOptimizer(torch.optim.Optimizer):
         """The states and settings, in torch's form and, counts too, in torch's types."""
         found = super().state_dict()
         if "state" in found:  # a hook may have made anything of it
-            numbers = self._numbers
-            states = {key: narrowed(held, numbers) for key, held in found["state"].items()}
+            cells = self._cells
+            states = {key: narrowed(held, cells) for key, held in found["state"].items()}
             found = {**found, "state": states}
         return found
 
@@ -315,7 +296,7 @@ class BaseOptimizer(torch.optim.Optimizer):
                 words = str(error).removeprefix(f"{self._title}: ")
                 raise type(error)(f"{title}: {words}") from None
             check_keys(title, [key for key in settings if key not in mine], self.defaults)
-        check_states(title, self.param_groups, loaded, self._numbers, self._wanted)
+        check_states(title, self.param_groups, loaded, self._cells, self._wanted)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         torch.optim.Optimizer.__setstate__(self, state)  # by name: torch's own class may be next
@@ -323,7 +304,7 @@ class BaseOptimizer(torch.optim.Optimizer):
         for group in self.param_groups:
             self._complete(group)
         if self._loading is not None:
-            restore_types(self.param_groups, self.state, self._loading, self._numbers)
+            restore_types(self.param_groups, self.state, self._loading, self._cells)
             unshare(self.state, self._loading["state"])
 
 

@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from thalweg.averaging import at_rest, averaging, check_average, plain
-from thalweg.border.constructor import constructor
-from thalweg.border.copies import AveragedWeights, SlowWeights, check_home
-from thalweg.border.groups import Lot, check_filter, lots
-from thalweg.chain import Chain, chain
+from thalweg.averaging import at_rest, with_average
+from thalweg.border.classes import as_chain, made_class
+from thalweg.border.copies import check_not_swapped
+from thalweg.border.groups import Lot, lots
+from thalweg.border.optimizer import ChainOptimizer
+from thalweg.chain import Chain, Slot
 from thalweg.fuse.whole import Deed, take
 from thalweg.optim import (
     team,  # noqa: F401  (kernels on torch's threads)
@@ -21,20 +22,19 @@ from thalweg.optim import (
 )
 from thalweg.optim.arguments import EXTRAS, FLAGS, TYPES
 from thalweg.optim.base import BaseOptimizer
-from thalweg.optim.memory.layout import Layout
+from thalweg.optim.memory.layout import TensorLayout
 from thalweg.optim.memory.operands import collect, unpacked
 from thalweg.optim.memory.rounds import Rounds
 from thalweg.optim.memory.seen import Seen, look
-from thalweg.optim.memory.states import STATE_TYPES, NewStates, number_cell, number_type
+from thalweg.optim.memory.states import STATE_TYPES, First, NewStates, cell_of, cell_type
 from thalweg.optim.traced import Trace, are_fake, freeze, is_watched, operator, remember
 from thalweg.optim.words import in_torchs_words
 from thalweg.rule import Declared, Rule
-from thalweg.stages import Lookahead, Maximize
 
 __all__ = ["FusedOptimizer", "optimizer"]
 
 
-class FusedOptimizer(AveragedWeights, BaseOptimizer):
+class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     """What the classes made by `optimizer` share: one fused pass per step, torch's protocols.
 
     On the CPU every dense parameter of float32, float64, bfloat16 or float16, real or complex,
@@ -48,27 +48,23 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
     `average=EMA(0.999)` or `SWA(...)` keeps an average of the weights, in the same pass.
     """
 
-    chain: ClassVar[Chain]
-    _layout: Layout | None
-    _rest: Layout | None  # of the parameters whose averages move without a gradient
-    _fresh: dict[Tensor, set[str]]  # parts whose states a tracing made: their first step is ahead
+    arguments: ClassVar[Mapping[str, Any]] = {**FLAGS, **EXTRAS}
+    argument_types: ClassVar[Mapping[str, Any]] = TYPES
+
+    _layout: TensorLayout | None
+    _rest: TensorLayout | None  # of the parameters whose averages move without a gradient
+    _first: First
 
     def __init__(self, params: Any, **settings: Any) -> None:
-        if not hasattr(self, "chain"):
-            raise TypeError("FusedOptimizer is what optimizer(rule) builds upon; call that instead")
-        check_average(self.chain.name, settings["average"])
-        settings |= plain(settings["average"])
-        self._chain = averaging(self.chain, settings)
+        settings = self._settled(settings)
         self._check_flags(settings)
-        self._check(settings)
         super().__init__(params, settings)
-        if self._chain.starts_at_construction:
-            self._start()
+        self._start()
 
     def _begin(self) -> None:
         super()._begin()
         vars(self).setdefault("_chain", self.chain)
-        self._layout, self._rest, self._fresh = None, None, {}
+        self._layout, self._rest, self._first = None, None, {}
 
     def _check_flags(self, settings: dict[str, Any]) -> None:
         name = self._chain.name
@@ -77,25 +73,11 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         if settings["fused"] and settings["foreach"]:
             raise RuntimeError(f"{name}: `fused` and `foreach` cannot be `True` together.")
 
-    def _renamed(self, settings: dict[str, Any]) -> dict[str, Any]:
-        for alias, name in self._chain.aliases.items():
-            if alias in settings:
-                settings = {**settings, name: settings[alias]}
-                del settings[alias]
-        return settings
-
     @in_torchs_words
-    def _check(self, settings: dict[str, Any]) -> None:
-        self._check_each(self._chain, settings)
-        self._chain.check(settings)
+    def _check(self, settings: Mapping[str, Any]) -> None:
+        super()._check(settings)
 
-    def _check_loaded(self, settings: dict[str, Any]) -> None:
-        """What a program did to the settings of a group that steps, a file may hold, too: they are
-        asked one by one, not whether they go together."""
-        check_average(self._chain.name, settings.get("average"))
-        self._check_each(averaging(self.chain, settings), settings)
-
-    def _check_each(self, chain: Chain, settings: dict[str, Any]) -> None:
+    def _check_own(self, chain: Chain, settings: Mapping[str, Any]) -> None:
         name = chain.name
         for key, value in settings.items():
             one_number = key in chain.settings and not isinstance(
@@ -111,46 +93,18 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
                 f"{name}: state_dtype must be one of {', '.join(map(repr, STATE_TYPES))}, "
                 f"got {settings['state_dtype']!r}"
             )
-        if settings.get("decay_filter") is not None and not chain.spares:
-            raise TypeError(f"{name}: decay_filter needs a weight decay, and {name} has none")
-        check_filter(name, settings.get("decay_filter"))
-        chain.check_ranges(settings)
 
-    def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a group; settings it does not name are those the optimizer was made with."""
-        if isinstance(param_group, dict) and "average" in param_group:
-            check_average(self._chain.name, param_group["average"])
-            made = plain(param_group["average"])
-            if isinstance(param_group["average"], str):  # another optimizer's group
-                made |= param_group
-            param_group = {**param_group, **made}
-            self._check_same_average([*self.param_groups, param_group])
-        super().add_param_group(param_group)
-        for p in self.param_groups[-1]["params"]:
-            if p.layout != torch.strided:
-                self.param_groups.pop()
-                raise ValueError(
-                    f"{self._chain.name} requires dense parameter tensors, got one of layout "
-                    f"{p.layout} and shape {tuple(p.shape)}"
-                )
-
-    def _check_same_average(self, groups: Sequence[Mapping[str, Any]]) -> None:
-        kinds = {group["average"] for group in groups} | {self.defaults["average"]}
-        if len(kinds) > 1:
+    def _check_parameter(self, p: Tensor) -> None:
+        if p.layout != torch.strided:
             raise ValueError(
-                f"{self._chain.name}: all groups must keep the same kind of average, "
-                f"got {', '.join(sorted(map(repr, kinds)))}"
+                f"{self._chain.name} requires dense parameter tensors, got one of layout "
+                f"{p.layout} and shape {tuple(p.shape)}"
             )
 
-    def _start(self) -> None:
-        """Make the states of every parameter, as torch's class does when it is made."""
-        new = NewStates()
-        for group in self.param_groups:
-            views = self._chain.views(group)
-            for p in group["params"]:
-                slots = self._chain.live_slots(views)
-                of_rules = [slot for slot in slots if issubclass(slot.part.declared, Rule)]
-                new.make(self._chain, self.state[p], p, of_rules, views, group)
+    def _begin_state(
+        self, p: Tensor, slots: Sequence[Slot], views: Sequence[Any], group: Mapping[str, Any]
+    ) -> None:
+        NewStates({}).make(self._chain, self.state[p], p, slots, views, group)
 
     def _kept(self, p: Tensor) -> Tensor:
         return p.detach().clone()
@@ -167,7 +121,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         for held in self.state.values():
             for value in held.values():
                 if isinstance(value, Tensor):
-                    value.share_memory_()
+                    value.share_memory_()  # type: ignore[no-untyped-call]
 
     @property
     def _step_supports_amp_scaling(self) -> bool:
@@ -223,8 +177,8 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         differentiable: bool = False,
     ) -> None:
         """Take one step of these parameters, or none; those that rest only move their averages."""
-        check_home(self)
-        new = NewStates()
+        check_not_swapped(self)
+        new = NewStates(self._first)
 
         def deeds() -> list[Deed]:
             found = self._deeds(parts, seen, states, new, differentiable)
@@ -248,7 +202,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
             self._trace(frozen=True)
             return []
         else:
-            made = Rounds(self._chain, parts, views, states, self._fresh, differentiable)
+            made = Rounds(self._chain, parts, views, states, differentiable)
             deeds = made.deeds(seen, new)
             self._layout = made.layout
         chain = at_rest(self._chain) if seen.resting else None
@@ -270,7 +224,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         views = [chain.views(lot.group, lot.spared, differentiable) for lot in parts]
         if self._rest is not None and self._rest.fits(resting, views, states):
             return self._rest.prepare(views)
-        made = Rounds(chain, parts, views, states, self._fresh, differentiable, rests=True)
+        made = Rounds(chain, parts, views, states, differentiable, rests=True)
         deeds = made.deeds(resting, new)
         self._rest = made.layout
         return deeds
@@ -315,7 +269,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
 
         torch.compile knows it by this name, and runs it while tracing instead of following it.
         """
-        found = collect(self._chain, group, self.state, self._fresh, (params, grads, states))
+        found = collect(self._chain, group, self.state, self._first, (params, grads, states))
         return remember(self, *found)
 
     def _step_on(
@@ -334,8 +288,8 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         for mine, p in places:
             known = self.state[mine] if states[p] else {}
             are_own &= p is mine and all(known.get(k) is t for k, t in states[p].items())
-            if p is not mine:
-                self._fresh[p] = self._fresh.pop(mine, set())
+            if p is not mine and mine in self._first:
+                self._first[p] = self._first.pop(mine)
         with torch.no_grad(), self._turn.lock:
             parts = lots(self._chain.name, groups)
             self._step(parts, moving, self.state if are_own else states)
@@ -351,17 +305,13 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
 
     def _check_all(self, title: str, loaded: dict[str, Any]) -> None:
         super()._check_all(title, loaded)
-        kinds = {group.get("average") for group in loaded["param_groups"]}
-        if len(kinds) > 1:
-            raise ValueError(
-                f"{title}: all groups must keep the same kind of average, "
-                f"got {', '.join(sorted(map(repr, kinds)))}"
-            )
+        kinds = [group.get("average") for group in loaded["param_groups"]]
+        self._check_same_average(title, kinds)
 
     def _wanted(
         self, p: Tensor, group: Mapping[str, Any]
     ) -> tuple[Mapping[str, Sequence[int]], Collection[str]]:
-        chain = averaging(self.chain, group)
+        chain = with_average(self.chain, group)
         of_rules = [slot for slot in chain.slots if issubclass(slot.part.declared, Rule)]
         needed = [slot.key for slot in of_rules if slot.state.when is None]
         if needed and "step" in chain.cells:
@@ -369,21 +319,13 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
         return {slot.key: p.shape for slot in chain.slots}, needed
 
     @property
-    def _numbers(self) -> Collection[str]:
+    def _cells(self) -> Collection[str]:
         return self._chain.cells
-
-    def _complete(self, group: dict[str, Any]) -> None:
-        for alias, name in self._chain.aliases.items():
-            if alias in group:
-                group[name] = group.pop(alias)
-        for name, value in {**self._chain.defaults, **FLAGS, **EXTRAS}.items():
-            group.setdefault(name, value)
-        group.update(self._chain.fixed)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         for group in self.param_groups:  # a file knows what it averaged, and so do copies
-            self._chain = averaging(self.chain, group)
+            self._chain = with_average(self.chain, group)
             self.defaults |= {k: v for k, v in group.items() if k.startswith("average")}
         for held in self.state.values():
             for key in self._chain.cells.keys() & held.keys():
@@ -391,7 +333,7 @@ class FusedOptimizer(AveragedWeights, BaseOptimizer):
                 if key == "step" and self._chain.counts_in_int:
                     held[key] = int(held[key])
                 elif not is_tensor:  # as old checkpoints have it
-                    held[key] = number_cell(float(held[key]), number_type(fused=False))
+                    held[key] = cell_of(float(held[key]), cell_type(fused=False))
 
 
 def optimizer(
@@ -407,25 +349,7 @@ def optimizer(
     `torch_flags` may be given by position. `like` is a class of torch's that the made one is to
     pass for, where somebody asks `isinstance`; nothing of it runs.
     """
-    if not isinstance(rule, Chain | type):
-        raise TypeError(f"optimizer takes a rule or a chain, got {rule!r}")
-    made = rule if isinstance(rule, Chain) else chain(rule.__name__, rule)
-    if "maximize" not in made.settings:
-        made = made.preceded_by(Maximize)
     module = sys._getframe(1).f_globals.get("__name__", "__main__")
-    has_slow_weights = any(issubclass(part.declared, Lookahead) for part in made.parts)
+    made = as_chain(rule)
     by_position = made.rules[0].torch_flags.replace(",", " ").split()
-    bases: tuple[type, ...] = (
-        (SlowWeights, FusedOptimizer) if has_slow_weights else (FusedOptimizer,)
-    )
-    bases += (like,) if like else ()
-    body = {
-        "chain": made,
-        "__doc__": made.doc,
-        "__module__": module,
-        "__qualname__": made.name,
-        "__init__": constructor(
-            made, {**FLAGS, **EXTRAS}, by_position, FusedOptimizer.__init__, TYPES
-        ),
-    }
-    return type(made.name, bases, body)
+    return made_class(made, FusedOptimizer, module, by_position, like)

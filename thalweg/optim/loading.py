@@ -53,7 +53,7 @@ def check_states(
     title: str,
     groups: Sequence[Group],
     loaded: Mapping[str, Any],
-    numbers: Collection[str],
+    cells: Collection[str],
     wanted: Wanted,
 ) -> None:
     """Raise for states that the next step could not take."""
@@ -73,7 +73,7 @@ def check_states(
                     )
             for key, shape in shapes.items():
                 _check_array(title, key, held.get(key), tuple(shape))
-            for key in numbers:
+            for key in cells:
                 if key in held:
                     _check_number(title, key, held[key])
 
@@ -130,12 +130,12 @@ def restore_types(
     groups: Sequence[Group],
     states: Mapping[Tensor, MutableMapping[str, Any]],
     loaded: Mapping[str, Any],
-    numbers: Collection[str],
+    cells: Collection[str],
 ) -> None:
     """Take states again that torch rounded to their parameter's type (pytorch#43706).
 
     A state stays as wide as it was saved; under `state_dtype="float32"` it has that type. A single
-    number, one of the keys in `numbers`, is float32 or float64, whatever its parameter is.
+    number, one of the keys in `cells`, is float32 or float64, whatever its parameter is.
     """
     ids = [i for group in loaded["param_groups"] for i in group["params"]]
     owners = [(p, group) for group in groups for p in group["params"]]
@@ -144,7 +144,7 @@ def restore_types(
             have = states[p].get(key)
             if not (isinstance(have, Tensor) and isinstance(value, Tensor)):
                 continue
-            if key in numbers:
+            if key in cells:
                 dtype = torch.float64 if value.dtype == torch.float64 else torch.float32
                 states[p][key] = value.to(device=have.device, dtype=dtype)
             elif group.get("state_dtype") == "float32":

@@ -34,14 +34,14 @@ _WORDS = {
     ),
 }
 
-Check = Callable[[Any, dict[str, Any]], None]
+Check = Callable[[Any, Mapping[str, Any]], None]
 
 
 def in_torchs_words(check: Check) -> Check:
     """A check of an optimizer's settings whose errors say what torch's class of the name would."""
 
     @functools.wraps(check)
-    def checked(self: Any, settings: dict[str, Any]) -> None:
+    def checked(self: Any, settings: Mapping[str, Any]) -> None:
         try:
             check(self, settings)
         except ValueError as error:

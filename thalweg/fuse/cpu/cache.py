@@ -23,10 +23,11 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from thalweg import elementwise
+from thalweg.fuse import storage
 from thalweg.fuse.cpu.kernel_file import Label, packed, unpacked
 from thalweg.fuse.cpu.object_code import Code, is_linkable, symbols_of
 from thalweg.fuse.kernel_folder import folder
-from thalweg.fuse.storage import FORMATS
+from thalweg.fuse.storage import FORMATS, Format
 
 __all__ = ["compiled", "folder", "formats"]
 
@@ -83,7 +84,8 @@ def _label(text: str, arguments: int) -> Label:
 @functools.cache
 def _surroundings() -> tuple[str, ...]:
     """What all kernels depend on: the compilers, the processor, this engine's own text."""
-    engine = [Path(__file__), Path(__file__).with_name("memory.py"), Path(elementwise.__file__)]
+    own = [Path(__file__).with_name(f"{name}.py") for name in ("cache", "conversion", "memory")]
+    engine = [*own, Path(storage.__file__), Path(elementwise.__file__)]
     texts = [path.read_text(encoding="utf-8") for path in engine]
     return version("numba"), version("llvmlite"), *_processor(), *texts
 
@@ -139,13 +141,22 @@ def _processor() -> tuple[str, str]:
 
 @functools.cache
 def formats() -> frozenset[str]:
-    """The element formats that this processor can convert.
+    """The formats that this processor can convert.
 
     float16 takes an instruction; without it LLVM would call a function that nobody provides.
     """
     _, features = _processor()
     has_half = "+f16c" in features or platform.machine().lower() in ("aarch64", "arm64")
-    return frozenset(name for name in FORMATS if has_half or name != "float16")
+    return frozenset(
+        name
+        for name, form in FORMATS.items()
+        if _is_elementwise(form) and (has_half or form.element != "float16")
+    )
+
+
+def _is_elementwise(form: Format) -> bool:
+    """Whether a kernel can round a number alone: what several share is known after all of them."""
+    return all(one.name == "residual" and one.per == 1 for one in form.companions)
 
 
 def _forget() -> None:

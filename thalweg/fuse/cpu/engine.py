@@ -34,10 +34,10 @@ class CpuEngine:
         return Table.of_rows(count, width)
 
     def sweep(
-        self, work: Pass, formats: Sequence[str], computation: str, title: str, table: Table
+        self, pass_: Pass, formats: Sequence[str], computation: str, title: str, table: Table
     ) -> Sweep:
         """A pass with its kernel, over the tensors of a table."""
-        return Sweep(work, formats, computation, title, table)
+        return Sweep(pass_, formats, computation, title, table)
 
     def cache(self) -> Path | None:
         """The folder of the kernels' object code."""

@@ -1,12 +1,12 @@
 """Loads, stores and functions of the CPU engine, as LLVM instructions.
 
-Loads and stores carry `alias.scope` and `noalias` metadata, one scope per stream: told nothing,
-LLVM must assume that the streams overlap, and does not vectorize the loop.
+Loads and stores carry `alias.scope` and `noalias` metadata, one scope per array in memory: told
+nothing, LLVM must assume that the arrays overlap, and does not vectorize the loop.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numba
@@ -15,120 +15,158 @@ from numba import types
 from numba.extending import intrinsic
 
 from thalweg import elementwise
-from thalweg.fuse.storage import FORMATS
+from thalweg.fuse.cpu import conversion
+from thalweg.fuse.cpu.conversion import IN_MEMORY, narrowed, widened
+from thalweg.fuse.storage import ELEMENTS, FORMATS, columns
 
-__all__ = ["FUNCTIONS", "add", "call", "claim", "load", "store"]
+__all__ = ["FUNCTIONS", "add", "call", "claim", "key", "load", "store"]
 
-_I16, _I32, _I64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
-_IN_MEMORY: dict[str, Any] = {
-    "float32": ir.FloatType(),
-    "float64": ir.DoubleType(),
-    "float16": ir.HalfType(),
-    "bfloat16": _I16,
-}
+_I64 = ir.IntType(64)
 _NUMBA: dict[str, Any] = {"float32": types.float32, "float64": types.float64}
 
 
-def _scopes(builder: ir.IRBuilder, names: tuple[str, ...]) -> Any:
+class _Array:
+    """One array in memory: an element is read or written, in the array's own alias scope."""
+
+    def __init__(self, name: str, element: str, among: Sequence[str]) -> None:
+        self._name, self._element = name, element
+        self._others = [other for other in among if other != name]
+        self._size = ELEMENTS[element].size
+
+    def read(self, builder: ir.IRBuilder, address: Any, index: Any, target: Any) -> Any:
+        """An element as a number of the type `target`."""
+        # views and bucket slices are aligned to their element and no more
+        access = builder.load(self._place(builder, address, index), align=self._size)
+        self._mark(builder, access)
+        return widened(builder, access, self._element, target)
+
+    def write(self, builder: ir.IRBuilder, address: Any, index: Any, element: Any) -> None:
+        """Store what is already an element."""
+        place = self._place(builder, address, index)
+        self._mark(builder, builder.store(element, place, align=self._size))
+
+    def write_rounded(self, builder: ir.IRBuilder, address: Any, index: Any, number: Any) -> Any:
+        """Store a number rounded to nearest; returns the element."""
+        element = narrowed(builder, number, self._element)
+        self.write(builder, address, index, element)
+        return element
+
+    def _place(self, builder: ir.IRBuilder, address: Any, index: Any) -> Any:
+        pointer = builder.inttoptr(address, IN_MEMORY[self._element].as_pointer())
+        return builder.gep(pointer, [index])
+
+    def _mark(self, builder: ir.IRBuilder, access: Any) -> None:
+        access.set_metadata("alias.scope", _scopes(builder, [self._name]))
+        if self._others:
+            access.set_metadata("noalias", _scopes(builder, self._others))
+
+
+def _scopes(builder: ir.IRBuilder, names: Sequence[str]) -> Any:
     module = builder.module
     domain = module.add_metadata([ir.MetaDataString(module, "thalweg")])
     scopes = [module.add_metadata([ir.MetaDataString(module, n), domain]) for n in names]
     return module.add_metadata(scopes)
 
 
-def _mark(builder: ir.IRBuilder, access: Any, stream: str, streams: tuple[str, ...]) -> None:
-    others = tuple(name for name in streams if name != stream)
-    access.set_metadata("alias.scope", _scopes(builder, (stream,)))
-    if others:
-        access.set_metadata("noalias", _scopes(builder, others))
+def _arrays(format: str, stream: str, among: Sequence[str]) -> list[_Array]:
+    """What lies in memory of a stream: its array, then its companions."""
+    form = FORMATS[format]
+    elements = [form.element, *(companion.element for companion in form.companions)]
+    names = columns([stream], [format])
+    return [_Array(*one, among) for one in zip(names, elements, strict=True)]
 
 
-def _element(builder: ir.IRBuilder, address: Any, index: Any, format: str) -> Any:
-    pointer = builder.inttoptr(address, _IN_MEMORY[format].as_pointer())
-    return builder.gep(pointer, [index])
+def load(format: str, computation: str, stream: str, among: Sequence[str]) -> Any:
+    """`(at, index) -> number`: one element of a stream in the computation type.
 
-
-def load(format: str, computation: str, stream: str, streams: tuple[str, ...]) -> Any:
-    """`(address, index) -> number`: one element of a stream in the computation type."""
+    `at` is the address of the stream's array, or a tuple: that, then those of its companions, then
+    the key of its random bits. `among` names every array that the kernel touches.
+    """
     kind = _NUMBA[computation]
-    size = FORMATS[format].size
+    arrays = _arrays(format, stream, among)
 
     @intrinsic
-    def load_element(_, address, index):
-        def generate(context, builder, signature, arguments):
-            # views and bucket slices are aligned to their element and no more
-            address, index = arguments
-            value = builder.load(_element(builder, address, index, format), align=size)
-            _mark(builder, value, stream, streams)
-            return _widened(builder, value, format, context.get_value_type(kind))
+    def load_element(_: Any, at: Any, index: Any) -> Any:
+        def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
+            at, index = arguments
+            target = context.get_value_type(kind)
+            addresses = _each(builder, at)[: len(arrays)]
+            number, *missing = [
+                array.read(builder, address, index, target)
+                for array, address in zip(arrays, addresses, strict=True)
+            ]
+            for residual in missing:
+                number = conversion.total(builder, number, residual)
+            return number
 
-        return kind(types.int64, types.int64), generate
+        return kind(_typed(at), types.int64), generate
 
     return load_element
 
 
-def store(format: str, computation: str, stream: str, streams: tuple[str, ...]) -> Any:
-    """`(address, index, number)`: one element of a stream, rounded to nearest, ties to even."""
+def store(format: str, computation: str, stream: str, among: Sequence[str]) -> Any:
+    """`(at, index, number)`: one element of a stream, rounded as its format says."""
     kind = _NUMBA[computation]
-    size = FORMATS[format].size
+    array, *residuals = _arrays(format, stream, among)
+    is_random, element_type = FORMATS[format].rounds_at_random, FORMATS[format].element
 
     @intrinsic
-    def store_element(_, address, index, number):
-        def generate(context, builder, signature, arguments):
-            address, index, number = arguments
-            place = _element(builder, address, index, format)
-            access = builder.store(_narrowed(builder, number, format), place, align=size)
-            _mark(builder, access, stream, streams)
+    def store_element(_: Any, at: Any, index: Any, number: Any) -> Any:
+        def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
+            at, index, number = arguments
+            address, *others = _each(builder, at)
+            if is_random:
+                random = conversion.random_bits(builder, others[-1], index)
+                element = conversion.narrowed_at_random(builder, number, random)
+                array.write(builder, address, index, element)
+            else:
+                element = array.write_rounded(builder, address, index, number)
+            for beside, address in zip(residuals, others, strict=False):
+                stored = widened(builder, element, element_type, number.type)
+                number = conversion.residual(builder, number, stored)
+                beside.write_rounded(builder, address, index, number)
             return context.get_dummy_value()
 
-        return types.void(types.int64, types.int64, kind), generate
+        return types.void(_typed(at), types.int64, kind), generate
 
     return store_element
 
 
-def _widened(builder: ir.IRBuilder, value: Any, format: str, target: Any) -> Any:
-    if format == "bfloat16":  # the upper half of a float32
-        value = builder.bitcast(builder.shl(builder.zext(value, _I32), _I32(16)), ir.FloatType())
-    elif format == "float16":  # no processor has an instruction from there to double
-        value = builder.fpext(value, ir.FloatType())
-    return _resized(builder, value, target)
+def _typed(at: Any) -> Any:
+    return at if isinstance(at, types.BaseTuple) else types.int64
 
 
-def _narrowed(builder: ir.IRBuilder, value: Any, format: str) -> Any:
-    if format in ("float32", "float64"):
-        return _resized(builder, value, _IN_MEMORY[format])
-    value = _resized(builder, value, ir.FloatType())  # as torch: by way of float32
-    if format == "float16":
-        return builder.fptrunc(value, ir.HalfType())
-    bits = builder.bitcast(value, _I32)
-    odd = builder.and_(builder.lshr(bits, _I32(16)), _I32(1))
-    rounded = builder.add(bits, builder.add(odd, _I32(0x7FFF)))
-    rounded = builder.trunc(builder.lshr(rounded, _I32(16)), _I16)
-    is_nan = builder.fcmp_unordered("uno", value, value)
-    return builder.select(is_nan, _I16(0x7FC0), rounded)  # adding to a NaN could make it infinite
+def _each(builder: ir.IRBuilder, at: Any) -> list[Any]:
+    """The integers of a tuple, or the only one."""
+    if at.type == _I64:
+        return [at]
+    return [builder.extract_value(at, i) for i in range(at.type.count)]
 
 
-def _resized(builder: ir.IRBuilder, value: Any, target: Any) -> Any:
-    if value.type == target:
-        return value
-    is_wider = isinstance(target, ir.DoubleType)
-    return builder.fpext(value, target) if is_wider else builder.fptrunc(value, target)
+@intrinsic
+def key(_: Any, seed: Any, tensor: Any, array: Any) -> Any:
+    """The key of the random bits of one array of one tensor in a step."""
+
+    def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
+        return conversion.key(builder, list(arguments))
+
+    return types.int64(types.int64, types.int64, types.int64), generate
 
 
 def _word(kind: Any, memory: Any, writes: bool) -> Any:
     """Reads or writes one number of a table that the host made; not in the inner loop."""
 
     @intrinsic
-    def read(_, address, index):
-        def generate(context, builder, signature, arguments):
+    def read(_: Any, address: Any, index: Any) -> Any:
+        def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
             pointer = builder.inttoptr(arguments[0], memory.as_pointer())
             return builder.load(builder.gep(pointer, [arguments[1]]))
 
         return kind(types.int64, types.int64), generate
 
     @intrinsic
-    def write(_, address, index, value):
-        def generate(context, builder, signature, arguments):
+    def write(_: Any, address: Any, index: Any, value: Any) -> Any:
+        def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
             pointer = builder.inttoptr(arguments[0], memory.as_pointer())
             builder.store(arguments[2], builder.gep(pointer, [arguments[1]]))
             return context.get_dummy_value()
@@ -145,10 +183,10 @@ put_double = _word(types.float64, ir.DoubleType(), writes=True)
 
 
 @intrinsic
-def claim(_, counter):
+def claim(_: Any, counter: Any) -> Any:
     """Take the next number from a counter that other threads take from as well."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
         pointer = builder.inttoptr(arguments[0], _I64.as_pointer())
         return builder.atomic_rmw("add", pointer, _I64(1), "monotonic")
 
@@ -156,20 +194,20 @@ def claim(_, counter):
 
 
 @intrinsic
-def add(_, total, number):
+def add(_: Any, total: Any, number: Any) -> Any:
     """Add to a running sum in any order, so that the sum is computed on vectors."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
         return builder.fadd(*arguments, flags=("reassoc", "contract", "nsz"))
 
     return types.float64(types.float64, types.float64), generate
 
 
 @intrinsic
-def call(_, function, argument):
+def call(_: Any, function: Any, argument: Any) -> Any:
     """Call a C function `void *f(void *)` by its address."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
         kind = ir.FunctionType(_I64, [_I64]).as_pointer()
         return builder.call(builder.inttoptr(arguments[0], kind), [arguments[1]])
 
@@ -178,8 +216,8 @@ def call(_, function, argument):
 
 def _unary(name: str) -> Any:
     @intrinsic
-    def function(_, x):
-        def generate(context, builder, signature, arguments):
+    def function(_: Any, x: Any) -> Any:
+        def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
             called = builder.module.declare_intrinsic(name, [arguments[0].type])
             return builder.call(called, arguments)
 
@@ -192,8 +230,8 @@ def _extremum(predicate: str) -> Any:
     """NaN if either is, as torch.maximum and numpy.maximum have it."""
 
     @intrinsic
-    def function(_, a, b):
-        def generate(context, builder, signature, arguments):
+    def function(_: Any, a: Any, b: Any) -> Any:
+        def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
             a, b = arguments
             larger = builder.select(builder.fcmp_ordered(predicate, a, b), a, b)
             # b is returned whenever a comparison fails, so only a NaN in a needs a line
@@ -205,16 +243,16 @@ def _extremum(predicate: str) -> Any:
 
 
 @intrinsic
-def _where(_, condition, a, b):
-    def generate(context, builder, signature, arguments):
+def _where(_: Any, condition: Any, a: Any, b: Any) -> Any:
+    def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
         return builder.select(*arguments)
 
     return a(types.boolean, a, a), generate
 
 
 @intrinsic
-def _sign(_, x):
-    def generate(context, builder, signature, arguments):
+def _sign(_: Any, x: Any) -> Any:
+    def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
         (value,) = arguments
         kind = value.type
         one, zero = ir.Constant(kind, 1.0), ir.Constant(kind, 0.0)
@@ -228,7 +266,7 @@ def _sign(_, x):
 
 
 @numba.njit(forceinline=True, fastmath=False)
-def _product(a, b):
+def _product(a: Any, b: Any) -> Any:
     """A product that no sum takes in: a function of its own is not marked `contract`."""
     return a * b
 

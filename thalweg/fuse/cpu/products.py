@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.fuse import threads
 from thalweg.fuse.cpu.cache import compiled
+from thalweg.fuse.threads import run
 
 __all__ = ["TILE", "combine", "inner_products"]
 
@@ -100,14 +100,14 @@ def kernel(arguments):
 
 
 def inner_products(
-    rows: Sequence[int], length: int, form: str, u: int, v: int, limit: int
+    rows: Sequence[int], length: int, form: str, u: int, v: int, threads: int
 ) -> NDArray[np.float64]:
     """The products of every row with u and with v; all are known by their addresses."""
     tiles, abreast = -(-length // TILE), _padded(rows)
     sums = np.empty((tiles, len(abreast), 2))
-    _launch(_INNER, "inner_products", abreast, length, form, limit, u, v, sums.ctypes.data)
-    result: NDArray[np.float64] = sums.sum(axis=0)[: len(rows)]
-    return result
+    _launch(_INNER, "inner_products", abreast, length, form, threads, u, v, sums.ctypes.data)
+    total: NDArray[np.float64] = sums.sum(axis=0)[: len(rows)]
+    return total
 
 
 def combine(
@@ -118,14 +118,14 @@ def combine(
     out: int,
     length: int,
     form: str,
-    limit: int,
+    threads: int,
 ) -> None:
     """Write k u, and every row times its coefficient, added up."""
     abreast = _padded(rows)
     factors = np.zeros(len(abreast) + 1)
     factors[: len(rows)], factors[-1] = coefficients, k
     at = factors.ctypes.data
-    _launch(_COMBINED, "combination", abreast, length, form, limit, u, out, at)
+    _launch(_COMBINED, "combination", abreast, length, form, threads, u, out, at)
 
 
 def _padded(rows: Sequence[int]) -> list[int]:
@@ -133,12 +133,12 @@ def _padded(rows: Sequence[int]) -> list[int]:
 
 
 def _launch(
-    text: str, title: str, rows: Sequence[int], length: int, form: str, limit: int, *operands: int
+    text: str, title: str, rows: Sequence[int], length: int, form: str, threads: int, *operands: int
 ) -> None:
     addresses, counter = array("q", rows), array("q", [0])
     table = _address(addresses), len(rows), length, TILE, _address(counter), *operands
     arguments = array("q", table)
-    threads.run(_kernel(text, title, form), _address(arguments), length * len(rows), limit)
+    run(_kernel(text, title, form), _address(arguments), length * len(rows), threads)
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import math
 import os
 from collections.abc import Sequence
@@ -11,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.fuse import threads
 from thalweg.fuse.cpu.cache import compiled
 from thalweg.fuse.cpu.text import kernel_text
 from thalweg.fuse.plan import Pass
+from thalweg.fuse.threads import run
 
 _address_of, _byte_of = ctypes.addressof, ctypes.c_char.from_buffer
 
@@ -79,24 +80,30 @@ class Sweep:
     """One pass over the tensors of one table: its kernel, ready to be run at every step."""
 
     def __init__(
-        self, work: Pass, formats: Sequence[str], computation: str, title: str, table: Table
+        self, pass_: Pass, formats: Sequence[str], computation: str, title: str, table: Table
     ) -> None:
         self.table = table
-        self._reduces = work.result is not None
-        self._kernel = _kernel(work, tuple(formats), computation, title)
+        self._reduces = pass_.result is not None
+        self._kernel = _kernel(pass_, tuple(formats), computation, title)
         tables = (table.columns, table.chunks, table.tasks)
         self._tables = [address(array) for array in tables]
 
-    def launch(self, pointers: NDArray[np.int64], numbers: NDArray[np.float64]) -> Launch:
+    def launch(
+        self, pointers: NDArray[np.int64], numbers: NDArray[np.float64], seed: int = 0
+    ) -> Launch:
         """The pass over tensors at these addresses, ready to be run once."""
-        return Launch(self, pointers, numbers)
+        return Launch(self, pointers, numbers, seed)
 
     def run(
-        self, pointers: NDArray[np.int64], numbers: NDArray[np.float64], limit: int
+        self,
+        pointers: NDArray[np.int64],
+        numbers: NDArray[np.float64],
+        threads: int,
+        seed: int = 0,
     ) -> NDArray[np.float64]:
-        """Run it on up to `limit` threads; returns what a reduction adds up to per tensor."""
-        launch = self.launch(pointers, numbers)
-        launch.run(limit)
+        """Run it on that many `threads` at most; returns what a reduction adds up to per tensor."""
+        launch = self.launch(pointers, numbers, seed)
+        launch.run(threads)
         if not self._reduces:
             return launch.sums
         return np.bincount(self.table.chunks[:, 0], launch.sums, len(pointers)).astype(np.float64)
@@ -106,7 +113,7 @@ class Launch:
     """One run of a sweep. Its tasks are taken from a counter: run again, it finds none left."""
 
     def __init__(
-        self, sweep: Sweep, pointers: NDArray[np.int64], numbers: NDArray[np.float64]
+        self, sweep: Sweep, pointers: NDArray[np.int64], numbers: NDArray[np.float64], seed: int
     ) -> None:
         table = sweep.table
         self._sweep = sweep
@@ -120,28 +127,22 @@ class Launch:
             len(table.tasks) - 1,
             address(self.sums),
             address(counter),
+            seed,
         )
         self._arguments = np.array(addresses, np.int64)
         self._memory = pointers, numbers, counter  # what the addresses point to
 
-    def run(self, limit: int) -> None:
-        """Run it on up to `limit` threads."""
+    def run(self, threads: int) -> None:
+        """Run it on that many `threads` at most."""
         table = self._sweep.table
         if len(table.chunks):
-            threads.run(self._sweep._kernel, address(self._arguments), table.elements, limit)
+            run(self._sweep._kernel, address(self._arguments), table.elements, threads)
 
 
-# by the identity of the pass, which is kept beside its kernel: comparing passes would cost more
-_kernels: dict[tuple[int, tuple[str, ...], str, str], Any] = {}
-
-
-def _kernel(work: Pass, formats: tuple[str, ...], computation: str, title: str) -> Any:
+@functools.cache
+def _kernel(pass_: Pass, formats: tuple[str, ...], computation: str, title: str) -> Any:
     """The kernel of a pass: its text, and the search for what was made of it, once per process."""
-    key = id(work), formats, computation, title
-    if key not in _kernels:
-        text = kernel_text(work, formats, computation, title)
-        _kernels[key] = work, compiled(text, title, 1)
-    return _kernels[key][1]
+    return compiled(kernel_text(pass_, formats, computation, title), title, 1)
 
 
 def address(array: NDArray[Any]) -> int:

@@ -10,6 +10,7 @@ import thalweg
 from thalweg import elementwise
 from thalweg.fuse.lines import Lines
 from thalweg.fuse.plan import Pass, Reduction
+from thalweg.fuse.storage import FORMATS, columns
 
 # Names: a plan's own are p, g or `part__name`, with a part in lower case. What is made here has no
 # double underscore, or starts with a capital, so that the two never meet.
@@ -20,7 +21,7 @@ _HEADER = """# Made by thalweg {version}: {title}.
 import numba
 
 from thalweg.fuse.cpu.memory import (
-    FUNCTIONS, add, claim, double, integer, load, put_double, store
+    FUNCTIONS, add, claim, double, integer, key, load, put_double, store
 )
 
 F = numba.{computation}
@@ -45,7 +46,7 @@ def kernel(k_arguments):
 # What a kernel takes, as one table of integers whose address it is given: the addresses of tables
 # in row order, and one count. The counter is shared by all threads.
 ARGUMENTS = (
-    "k_pointers",  # int64 [tensor, stream]: where each array lies
+    "k_pointers",  # int64 [tensor, column]: where each array lies, and each companion
     "k_numbers",  # double [tensor, number]
     "k_columns",  # int64 [tensor]: elements of one row
     "k_chunks",  # int64 [chunk, 3]: tensor, first element or row, how many
@@ -53,25 +54,26 @@ ARGUMENTS = (
     "k_tasks_count",
     "k_sums",  # double [chunk]: what a reduction adds up to
     "k_counter",  # int64: the next task to be taken
+    "k_seed",  # what the random bits of a step come from
 )
 
 _FINISH = {"sum": "k_sum", "mean": "k_sum / k_row_length", "norm": "k_sqrt(k_sum)"}
 
 
-def kernel_text(work: Pass, formats: Sequence[str], computation: str, title: str) -> str:
+def kernel_text(pass_: Pass, formats: Sequence[str], computation: str, title: str) -> str:
     """The kernel of one pass: what is run, in a form that can be read."""
-    streams = work.streams
-    names = {name: f"AT_{name}" for name in streams}
+    streams = pass_.streams
+    among = tuple(columns(streams, formats))
     accessors = [
-        f"{verb.upper()}_{name} = {verb}({form!r}, {computation!r}, {name!r}, {streams!r})"
+        f"{verb.upper()}_{name} = {verb}({form!r}, {computation!r}, {name!r}, {among!r})"
         for name, form in zip(streams, formats, strict=True)
-        for verb, when in (("load", work.loads), ("store", work.stores))
+        for verb, when in (("load", pass_.loads), ("store", pass_.stores))
         if name in when
     ]
     functions = [
         f'{name} = FUNCTIONS["{name}"]'
         for name in (*elementwise.PRIMITIVES, "product")
-        if f"{name}(" in repr(work)
+        if f"{name}(" in repr(pass_)
     ]
     header = _HEADER.format(
         version=thalweg.__version__,
@@ -84,40 +86,51 @@ def kernel_text(work: Pass, formats: Sequence[str], computation: str, title: str
         ),
     )
     start = [
-        f"{names[name]} = integer(k_pointers, {len(streams)} * k_tensor + {i})"
-        for i, name in enumerate(streams)
+        f"AT_{name} = {_place(number, name, form, among)}"
+        for number, (name, form) in enumerate(zip(streams, formats, strict=True))
     ]
     start += [
-        f"{name} = double(k_numbers, {len(work.numbers)} * k_tensor + {i})"
-        for i, name in enumerate(work.numbers)
+        f"{name} = double(k_numbers, {len(pass_.numbers)} * k_tensor + {i})"
+        for i, name in enumerate(pass_.numbers)
     ]
-    lines = [*start, *(_rows(work) if work.rows else _flat(work))]
+    lines = [*start, *(_rows(pass_) if pass_.rows else _flat(pass_))]
     return header + textwrap.indent("\n".join(lines) + "\n", " " * 12)
 
 
-def _flat(work: Pass) -> list[str]:
-    lines = [*_before(work.lines), *_loop(work, work.lines, work.result, "k_first", "k_count")]
-    return [*lines, "put_double(k_sums, k_chunk, k_sum)"] if work.result else lines
+def _place(number: int, name: str, form: str, among: Sequence[str]) -> str:
+    """Where a stream lies: an address, with those of its companions and the key of its bits."""
+    places = [
+        f"integer(k_pointers, {len(among)} * k_tensor + {among.index(column)})"
+        for column in columns([name], [form])
+    ]
+    if FORMATS[form].rounds_at_random:
+        places.append(f"key(k_seed, k_tensor, {number})")
+    return ", ".join(places)
 
 
-def _rows(work: Pass) -> list[str]:
+def _flat(pass_: Pass) -> list[str]:
+    lines = [*_before(pass_.lines), *_loop(pass_, pass_.lines, pass_.result, "k_first", "k_count")]
+    return [*lines, "put_double(k_sums, k_chunk, k_sum)"] if pass_.result else lines
+
+
+def _rows(pass_: Pass) -> list[str]:
     """Per row: the measures of the row while it is read into the cache, then the row itself."""
     body: list[str] = []
-    for row in work.rows:
-        body += _loop(work, row.lines, row, "k_start", "k_row_length")
+    for row in pass_.rows:
+        body += _loop(pass_, row.lines, row, "k_start", "k_row_length")
         body.append(f"{row.name} = F({_FINISH[row.kind]})")
-    body += _loop(work, work.lines, work.result, "k_start", "k_row_length")
-    if work.result:
+    body += _loop(pass_, pass_.lines, pass_.result, "k_start", "k_row_length")
+    if pass_.result:
         body.append("k_total += k_sum")
-    before = [line for row in work.rows for line in _before(row.lines)]
+    before = [line for row in pass_.rows for line in _before(row.lines)]
     return [
         "k_row_length = integer(k_columns, k_tensor)",
         "k_total = 0.0",
         *before,
-        *_before(work.lines),
+        *_before(pass_.lines),
         "for k_row in range(k_first, k_first + k_count):",
         *_indented(["k_start = k_row * k_row_length", *body]),
-        *(["put_double(k_sums, k_chunk, k_total)"] if work.result else []),
+        *(["put_double(k_sums, k_chunk, k_total)"] if pass_.result else []),
     ]
 
 
@@ -125,13 +138,13 @@ def _before(lines: Lines) -> list[str]:
     return [*lines.uniform, *(f"{name} = F({double})" for name, double in lines.rounded)]
 
 
-def _loop(work: Pass, lines: Lines, result: Reduction | None, start: str, count: str) -> list[str]:
+def _loop(pass_: Pass, lines: Lines, result: Reduction | None, start: str, count: str) -> list[str]:
     """The loop over elements: load, run the lines, then store or add up."""
     text = "\n".join(lines.elements)
-    body = [f"{n} = LOAD_{n}(AT_{n}, k_i)" for n in work.loads if _mentions(text, n)]
+    body = [f"{n} = LOAD_{n}(AT_{n}, k_i)" for n in pass_.loads if _mentions(text, n)]
     body += lines.elements
     if result is None:
-        body += [f"STORE_{n}(AT_{n}, k_i, {n})" for n in work.stores]
+        body += [f"STORE_{n}(AT_{n}, k_i, {n})" for n in pass_.stores]
         return [f"for k_i in range({start}, {start} + {count}):", *_indented(body)]
     body.append(f"k_value = D({result.value})")
     squared = "k_value * k_value" if result.kind == "norm" else "k_value"

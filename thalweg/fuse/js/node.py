@@ -98,7 +98,7 @@ class NodeEngine:
         self._node = node
 
     def formats(self) -> frozenset[str]:
-        """What JavaScript has typed arrays and a rounding for."""
+        """What JavaScript has typed arrays and a rounding for: no companions, nothing at random."""
         return frozenset(ARRAYS)
 
     def table(self, shapes: Sequence[tuple[int, ...]], by_rows: bool) -> list[tuple[int, int]]:
@@ -109,15 +109,15 @@ class NodeEngine:
 
     def sweep(
         self,
-        work: Pass,
+        pass_: Pass,
         formats: Sequence[str],
         computation: str,
         title: str,
         table: list[tuple[int, int]],
     ) -> _Sweep:
         """A pass as a function that Node keeps."""
-        number = self._node.ask(text=function_text(work, computation, title))
-        return _Sweep(self._node, number, work, formats, table)
+        number = self._node.ask(text=function_text(pass_, computation, title))
+        return _Sweep(self._node, number, pass_, formats, table)
 
     def read_numbers(
         self, addresses: NDArray[np.int64], wide: NDArray[np.int64]
@@ -146,23 +146,25 @@ class _Sweep:
         self,
         node: Node,
         number: int,
-        work: Pass,
+        pass_: Pass,
         formats: Sequence[str],
         table: Sequence[tuple[int, int]],
     ) -> None:
-        self._node, self._number, self._work, self._table = node, number, work, table
-        self._formats = dict(zip(work.streams, formats, strict=True))
+        self._node, self._number, self._pass, self._table = node, number, pass_, table
+        self._formats = dict(zip(pass_.streams, formats, strict=True))
 
-    def launch(self, pointers: NDArray[np.int64], numbers: NDArray[np.float64]) -> _Launch:
+    def launch(
+        self, pointers: NDArray[np.int64], numbers: NDArray[np.float64], seed: int = 0
+    ) -> _Launch:
         return _Launch(self, pointers, numbers)
 
     def run(
-        self, pointers: NDArray[np.int64], numbers: NDArray[np.float64], limit: int
+        self, pointers: NDArray[np.int64], numbers: NDArray[np.float64], threads: int, seed: int = 0
     ) -> NDArray[np.float64]:
         sums = np.zeros(len(self._table))
         for i, (rows, columns) in enumerate(self._table):
-            at = dict(zip(self._work.streams, pointers[i].tolist(), strict=True))
-            known = dict(zip(self._work.numbers, map(repr, numbers[i].tolist()), strict=True))
+            at = dict(zip(self._pass.streams, pointers[i].tolist(), strict=True))
+            known = dict(zip(self._pass.numbers, map(repr, numbers[i].tolist()), strict=True))
             if rows * columns:
                 sums[i] = self._one(rows, columns, at, known)
         return sums
@@ -181,7 +183,7 @@ class _Sweep:
                 name: (ARRAYS[form], _packed(ctypes.string_at(at[name], sizes[name])))
                 for name, form in self._formats.items()
             },
-            stores=list(self._work.stores),
+            stores=list(self._pass.stores),
         )
         for name, text in stored.items():
             ctypes.memmove(at[name], base64.b64decode(text), sizes[name])
@@ -195,10 +197,10 @@ class _Launch:
         self._sweep, self._given = sweep, (pointers, numbers)
         self._is_done = False
 
-    def run(self, limit: int) -> None:
+    def run(self, threads: int) -> None:
         if not self._is_done:
             self._is_done = True
-            self._sweep.run(*self._given, limit)
+            self._sweep.run(*self._given, threads)
 
 
 def _packed(content: bytes) -> str:

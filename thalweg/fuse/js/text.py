@@ -55,33 +55,33 @@ _FUNCTIONS = {
 _FINISH = {"sum": "k_sum", "mean": "k_sum / columns", "norm": "Math.sqrt(k_sum)"}
 
 
-def function_text(work: Pass, computation: str, name: str) -> str:
+def function_text(pass_: Pass, computation: str, name: str) -> str:
     """The function of one pass, in which elements are computed as `computation` says."""
     elements = _Script(rounds=computation == "float32")
-    head = [f"const {_array(stream)} = arrays.{stream};" for stream in work.streams]
-    head += [f"const {number} = numbers.{number};" for number in work.numbers]
-    body = _rows(work, elements) if work.rows else _flat(work, elements)
+    head = [f"const {_array(stream)} = arrays.{stream};" for stream in pass_.streams]
+    head += [f"const {number} = numbers.{number};" for number in pass_.numbers]
+    body = _rows(pass_, elements) if pass_.rows else _flat(pass_, elements)
     return "\n".join(
         [f"function {name}(arrays, numbers, rows, columns) {{", *_in([*head, *body]), "}"]
     )
 
 
-def _flat(work: Pass, script: _Script) -> list[str]:
-    lines = [*_before([work.lines], script), "let k_sum = 0;"]
-    lines += _loop(work, work.lines, work.result, "0", "rows * columns", script)
+def _flat(pass_: Pass, script: _Script) -> list[str]:
+    lines = [*_before([pass_.lines], script), "let k_sum = 0;"]
+    lines += _loop(pass_, pass_.lines, pass_.result, "0", "rows * columns", script)
     return [*lines, "return k_sum;"]
 
 
-def _rows(work: Pass, script: _Script) -> list[str]:
+def _rows(pass_: Pass, script: _Script) -> list[str]:
     """Per row: its measures, then the row itself."""
     body = ["const k_start = k_row * columns, k_end = k_start + columns;"]
-    for row in work.rows:
-        body += ["k_sum = 0;", *_loop(work, row.lines, row, "k_start", "k_end", script)]
+    for row in pass_.rows:
+        body += ["k_sum = 0;", *_loop(pass_, row.lines, row, "k_start", "k_end", script)]
         body.append(f"const {row.name} = {script.rounded(_FINISH[row.kind])};")
-    body += ["k_sum = 0;", *_loop(work, work.lines, work.result, "k_start", "k_end", script)]
+    body += ["k_sum = 0;", *_loop(pass_, pass_.lines, pass_.result, "k_start", "k_end", script)]
     body.append("k_total += k_sum;")
     return [
-        *_before([*(row.lines for row in work.rows), work.lines], script),
+        *_before([*(row.lines for row in pass_.rows), pass_.lines], script),
         "let k_sum = 0, k_total = 0;",
         "for (let k_row = 0; k_row < rows; k_row++) {",
         *_in(body),
@@ -100,16 +100,16 @@ def _before(several: Iterable[Lines], script: _Script) -> list[str]:
 
 
 def _loop(
-    work: Pass, lines: Lines, result: Reduction | None, start: str, end: str, script: _Script
+    pass_: Pass, lines: Lines, result: Reduction | None, start: str, end: str, script: _Script
 ) -> list[str]:
     """The loop over elements: load, run the lines, then store or add up."""
     text = "\n".join(lines.elements)
     used = names_in(ast.parse(text)) | ({result.value} if result else set())
-    given = [name for name in work.loads if name in used]
+    given = [name for name in pass_.loads if name in used]
     body = [f"let {name} = {_array(name)}[k_i];" for name in given]
     body += script.block(text, known=given)
     if result is None:
-        body += [f"{_array(name)}[k_i] = {name};" for name in work.stores]
+        body += [f"{_array(name)}[k_i] = {name};" for name in pass_.stores]
     else:
         squared = f"{result.value} * {result.value}" if result.kind == "norm" else result.value
         body.append(f"k_sum += {squared};")

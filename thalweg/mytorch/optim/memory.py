@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, MutableMapping, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.averaging import count_rest
+from thalweg.border.layout import Layout
+from thalweg.border.states import lacking
 from thalweg.chain import Chain, Slot
-from thalweg.declaration import starting
-from thalweg.fuse.engines import host
-from thalweg.fuse.whole import Deed
-from thalweg.fuse.work import Kind, Work
+from thalweg.fuse.work import Kind, Prepared
 from thalweg.mytorch.nn import Parameter
 
-__all__ = ["FORMATS", "Layout", "Turn", "first_state", "ready_gradient"]
+__all__ = ["FORMATS", "ArrayLayout", "Turn", "first_state", "ready_gradient"]
 
 # in the processor's own byte order: the engine reads what it finds
 FORMATS = {np.dtype(name): name for name in ("float32", "float64")}
@@ -54,15 +51,10 @@ def first_state(
     chain: Chain, p: Parameter, held: Mapping[str, Any], slots: Sequence[Slot], views: Sequence[Any]
 ) -> State:
     """What a parameter's state lacks before the step that needs it."""
-    made: State = {}
-    if any(key not in held for key in chain.cells):
-        first = chain.first_cells(views)
-        made = {key: first[key] for key in chain.cells if key not in held}
-    for slot in slots:
-        if slot.key not in held:
-            start = starting(slot.state, views[chain.parts.index(slot.part)])
-            is_like = isinstance(start, str)
-            made[slot.key] = p.data.copy() if is_like else np.full_like(p.data, start)
+    made, arrays = lacking(chain, held, slots, views)
+    for slot, start in arrays:
+        is_like = isinstance(start, str)
+        made[slot.key] = p.data.copy() if is_like else np.full_like(p.data, start)
     return made
 
 
@@ -76,7 +68,7 @@ class _Row:
         self.held, self.made = held, made
         self.full = held | made if made else held
         self.arrays = {slot.qualified: (slot.key, self.full[slot.key]) for slot in slots}
-        self.new = {slot.part.prefix for slot in slots if slot.key in made}
+        self.first = {slot.part.prefix for slot in slots if slot.key in made}
         for key, array in self.arrays.values():
             _check_state(title, self.data.shape, key, array)
 
@@ -95,8 +87,11 @@ class _Row:
         return self.arrays[name][1] if name in self.arrays else None
 
 
-class Layout:
-    """One step after another of the same parameters, as long as their arrays stay the same."""
+class ArrayLayout(Layout):
+    """A `Layout` of NumPy arrays: they fit while the arrays are the same objects.
+
+    `states` is the optimizer's; new ones get into it when the step has happened.
+    """
 
     def __init__(
         self,
@@ -104,11 +99,11 @@ class Layout:
         turns: Sequence[Turn],
         views: Sequence[Sequence[Any]],
         live: Sequence[Sequence[Slot]],
-        states: Mapping[Parameter, State],
+        states: MutableMapping[Parameter, State],
         rests: bool = False,
     ) -> None:
-        self._chain, self._rests = chain, rests
-        self._cells, self._live = list(chain.cells), live
+        super().__init__(chain, live, rests)
+        self._turns, self._states, self._keys = turns, states, list(chain.cells)
         self._rows = []
         for turn in turns:
             slots, held = live[turn.lot], states.get(turn.p, {})
@@ -117,61 +112,43 @@ class Layout:
         names = ["p", "g", *(slot.qualified for slot in chain.slots)]
         pairs = list(zip(self._rows, turns, strict=True))
         arrays = [[row.array(name, turn.grad) for name in names] for row, turn in pairs]
-        kinds = [Kind(turn.p.shape, _formats(a)) for turn, a in zip(turns, arrays, strict=True)]
-        self._work = Work(chain, kinds, [turn.lot for turn in turns], host())
-        addresses = [list(map(_address, of_one)) for of_one in arrays]
-        self._pointers = np.array(addresses, np.int64).reshape(len(turns), len(names))
-        first = [[part.prefix in row.new for part in chain.parts] for row in self._rows]
-        self._first = np.array(first, np.bool_).reshape(len(turns), len(chain.parts))
+        self._tabulate(
+            [Kind(turn.p.shape, _formats(a)) for turn, a in zip(turns, arrays, strict=True)],
+            [turn.lot for turn in turns],
+            [list(map(_address, of_one)) for of_one in arrays],
+            [row.first for row in self._rows],
+        )
 
     def fits(
         self,
         turns: Sequence[Turn],
         live: Sequence[Sequence[Slot]],
-        states: Mapping[Parameter, State],
+        states: MutableMapping[Parameter, State],
     ) -> bool:
         """Whether the addresses still hold; if so, those of the new gradients are taken in."""
-        if len(turns) != len(self._rows) or live != self._live:
+        if len(turns) != len(self._rows) or live != self.live:
             return False
         for row, turn in zip(self._rows, turns, strict=True):
             if not row.fits(turn, states.get(turn.p)):
                 return False
-        self._pointers[:, 1] = [_address(turn.grad) for turn in turns]
+        self._turns, self._states = turns, states
+        self.pointers[:, 1] = [_address(turn.grad) for turn in turns]
         return True
 
-    def prepare(
-        self,
-        turns: Sequence[Turn],
-        views: Sequence[Any],
-        states: MutableMapping[Parameter, State],
-        threads: int,
-    ) -> list[Deed]:
-        """What is to be done to take one step; nothing moves yet."""
-        count = len(self._rows), len(self._cells)
-        held = [[row.full[key] for key in self._cells] for row in self._rows]
-        cells = np.array(held, np.float64).reshape(count)
-        made = self._work.prepare(views, self._pointers, cells, self._first, [], threads)
-        following = [dict(zip(self._cells, values, strict=True)) for values in made.cells.tolist()]
-        if self._rests:
-            for before, after in zip(held, following, strict=True):
-                count_rest(self._chain, dict(zip(self._cells, before, strict=True)), after)
-        return [*made.deeds, partial(self._finish, turns, following, states)]
+    def _read(self) -> NDArray[np.float64]:
+        held = [[row.full[key] for key in self._keys] for row in self._rows]
+        return np.array(held, np.float64).reshape(len(held), len(self._keys))
 
-    def _finish(
-        self,
-        turns: Sequence[Turn],  # until now the gradients must not be freed
-        following: Sequence[State],
-        states: MutableMapping[Parameter, State],
-    ) -> None:
-        """Store the numbers of the next step, and hand over the states that are new."""
-        for row, values in zip(self._rows, following, strict=True):
+    def _finish(self, made: Prepared, odd: Sequence[Any]) -> None:
+        for row, values in zip(self._rows, made.cells.tolist(), strict=True):
             if row.made:
                 row.held.update(row.made)
                 row.full = row.held
                 row.made = {}
-            row.held.update(values)
-            states[row.p] = row.held
-        self._first[:] = False
+            row.held.update(zip(self._keys, values, strict=True))
+            self._states[row.p] = row.held
+        self.first[:] = False
+        self._turns = ()
 
 
 def _formats(arrays: Sequence[NDArray[Any] | None]) -> tuple[str | None, ...]:

@@ -6,23 +6,23 @@ import copy
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from thalweg.averaging import Average, at_rest, averaging, check_average, plain
-from thalweg.border.constructor import constructor
-from thalweg.border.copies import AveragedWeights, SlowWeights, check_home
-from thalweg.border.groups import NO_BIAS_NORM, check_filter, check_keys, decide, lots, spared
+from thalweg.averaging import Average, at_rest, check_average, with_average
+from thalweg.border.classes import as_chain, made_class
+from thalweg.border.copies import check_not_swapped
+from thalweg.border.groups import NO_BIAS_NORM, check_keys, decide, lots
 from thalweg.border.matching import by_name
-from thalweg.chain import Chain, chain
-from thalweg.fuse import threads, whole
+from thalweg.border.optimizer import ChainOptimizer
+from thalweg.chain import Chain, Slot
+from thalweg.fuse import whole
 from thalweg.mytorch.graph import enable_grad
 from thalweg.mytorch.nn import Module, Parameter
 from thalweg.mytorch.optim.loading import fitting
-from thalweg.mytorch.optim.memory import Layout, Turn, first_state, ready_gradient
-from thalweg.rule import Declared, Rule
-from thalweg.stages import Lookahead, Maximize
+from thalweg.mytorch.optim.memory import ArrayLayout, Turn, first_state, ready_gradient
+from thalweg.rule import Declared
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -44,7 +44,7 @@ TYPES: dict[str, Any] = {
 _PASSING = ("_chain", "_layout", "_rest", "_predicate", "_swapped", "_turn")
 
 
-class Optimizer(AveragedWeights):
+class Optimizer(ChainOptimizer):
     """What the classes made by `optimizer` share: torch's surface over the fused engine.
 
     `params` is a Module, its parameters, pairs of a name and a parameter, or a list of groups, each
@@ -56,9 +56,11 @@ class Optimizer(AveragedWeights):
     `average=EMA(0.999)` or `SWA(...)` keeps an average of the weights, in the same pass.
     """
 
-    chain: ClassVar[Chain]
-    _layout: Layout | None = None
-    _rest: Layout | None = None  # of the parameters whose averages move without a gradient
+    arguments = EXTRAS
+    argument_types = TYPES
+
+    _layout: ArrayLayout | None = None
+    _rest: ArrayLayout | None = None  # of the parameters whose averages move without a gradient
     _turn: whole.Turn
     _predicate: Callable[[str, Parameter], bool] | None = None
     _swapped: str = ""
@@ -70,30 +72,17 @@ class Optimizer(AveragedWeights):
         return made
 
     def __init__(self, params: Any, **settings: Any) -> None:
-        if not hasattr(self, "chain"):
-            raise TypeError("Optimizer is what optimizer(rule) builds upon; call that instead")
-        check_average(self.chain.name, settings["average"])
-        settings |= {**_plain(settings["average"]), **self._own}
-        self._chain = averaging(self.chain, settings)
-        self._check(settings)
-        if callable(settings["decay_filter"]):  # a function in the defaults could not be saved
-            self._predicate = settings["decay_filter"]
-            settings = {**settings, "decay_filter": None}
-        self.defaults = settings
+        self.defaults = self._settled({**settings, **self._own})
+        self._keep_predicate()
         self.param_groups: list[dict[str, Any]] = []
         self.state: dict[Parameter, dict[str, Any]] = {}
         for group in _as_groups(self._chain.name, params):
             self.add_param_group(group)
-        if self._chain.starts_at_construction:
-            self._start()
+        self._start()
 
-    def _check(self, settings: Mapping[str, Any]) -> None:
-        """Raise ValueError or TypeError for the settings of a group that are not acceptable."""
-        name = self._chain.name
-        if settings.get("decay_filter") is not None and not self._chain.spares:
-            raise TypeError(f"{name}: decay_filter needs a weight decay, and {name} has none")
-        check_filter(name, settings.get("decay_filter"))
-        self._chain.check(settings)
+    @property
+    def _title(self) -> str:
+        return self._chain.name
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Add parameters, with settings of their own where the group names them."""
@@ -102,14 +91,11 @@ class Optimizer(AveragedWeights):
             raise TypeError(f"{name}: a group must be a dict, got {type(group).__name__}")
         if "params" not in group:
             raise ValueError(f"{name}: a group must have 'params', got {sorted(group)}")
-        check_average(name, group.get("average"))
-        own = self._renamed({**group, **_plain(group.get("average"))})
-        if "decay_filter" not in own:
-            own["decay_filter"] = self._filter_of_others()
+        own = self._renamed(self._with_average(group))
+        own |= self._filter_for(own)
         new = [key for key in own if not any(key in other for other in self.param_groups)]
         check_keys(name, new, self.defaults)
         made = {**self.defaults, **own}
-        self._check_same_average([made])
         self._check(made)
         model = made["params"] if isinstance(made["params"], Module) else None
         names, params = _unnamed(name, made["params"])
@@ -124,37 +110,10 @@ class Optimizer(AveragedWeights):
         lots(name, [made])  # raises for a decay filter of another length
         self.param_groups.append(made)
 
-    def _renamed(self, settings: dict[str, Any]) -> dict[str, Any]:
-        """Settings under their own names where another was used."""
-        return {self._chain.aliases.get(key, key): value for key, value in settings.items()}
-
-    def _filter_of_others(self) -> Any:
-        """What the optimizer was made with, for a group that brings no decay filter."""
-        is_lost = self._predicate is None and self.defaults["decay_filter"] is None
-        if is_lost and any(isinstance(group["decay_filter"], list) for group in self.param_groups):
-            raise ValueError(
-                f"{self._chain.name}: a new group needs its own decay_filter; the predicate that "
-                "the optimizer was made with is lost in copies and files"
-            )
-        return self._predicate or self.defaults["decay_filter"]
-
-    def _check_same_average(self, groups: Sequence[Mapping[str, Any]]) -> None:
-        kinds = {group["average"] for group in [*self.param_groups, *groups]}
-        if len(kinds | {self.defaults["average"]}) > 1:
-            raise ValueError(f"{self._chain.name}: all groups must keep the same kind of average")
-
-    def _start(self) -> None:
-        """Make the states of every parameter, for rules that have them from the beginning."""
-        for group in self.param_groups:
-            views = self._chain.views(group)
-            slots = [s for s in self._chain.live_slots(views) if issubclass(s.part.declared, Rule)]
-            for p in group["params"]:
-                self.state[p] = first_state(self._chain, p, {}, slots, views)
-
-    @property
-    def spared(self) -> list[list[Any]]:
-        """What the decay filter spares: of each group the names, or else the places in it."""
-        return [spared(self._chain.name, group) for group in self.param_groups]
+    def _begin_state(
+        self, p: Parameter, slots: Sequence[Slot], views: Sequence[Any], group: Mapping[str, Any]
+    ) -> None:
+        self.state[p] = first_state(self._chain, p, {}, slots, views)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients; with `set_to_none=False`, fill them with zeros."""
@@ -172,7 +131,7 @@ class Optimizer(AveragedWeights):
         """
         loss = None if closure is None else _evaluated(closure)
         with self._turn.lock:
-            check_home(self)
+            check_not_swapped(self)
             whole.take(self._deeds, lambda: None)
         return loss
 
@@ -193,13 +152,14 @@ class Optimizer(AveragedWeights):
         return deeds
 
     def _one_step(
-        self, chain: Chain, layout: Layout | None, turns: Sequence[Turn], views: Sequence[Any]
-    ) -> tuple[list[whole.Deed], Layout]:
+        self, chain: Chain, layout: ArrayLayout | None, turns: Sequence[Turn], views: Sequence[Any]
+    ) -> tuple[list[whole.Deed], ArrayLayout]:
         """The deeds of a step under one chain, and the layout for the next one."""
         live = [chain.live_slots(view) for view in views]
         if layout is None or not layout.fits(turns, live, self.state):
-            layout = Layout(chain, turns, views, live, self.state, rests=chain is not self._chain)
-        return layout.prepare(turns, views, self.state, threads.available()), layout
+            rests = chain is not self._chain
+            layout = ArrayLayout(chain, turns, views, live, self.state, rests)
+        return layout.prepare(views), layout
 
     def _now(self, group: Mapping[str, Any]) -> Mapping[str, Any]:
         """A group's settings as this step takes them."""
@@ -243,7 +203,8 @@ class Optimizer(AveragedWeights):
             )
         groups = []
         for mine, saved in zip(self.param_groups, loaded["param_groups"], strict=True):
-            group = {**mine, **self._renamed(copy.deepcopy(dict(saved))), "params": mine["params"]}
+            group = {**mine, **copy.deepcopy(dict(saved)), "params": mine["params"]}
+            self._complete(group)
             group |= {"param_names": mine["param_names"]} if "param_names" in mine else {}
             if saved.get("decay_filter") == NO_BIAS_NORM == self.defaults["decay_filter"]:
                 group["decay_filter"] = mine["decay_filter"]
@@ -258,8 +219,8 @@ class Optimizer(AveragedWeights):
         kept = {key: value for key, value in groups[0].items() if key.startswith("average")}
         self.defaults = {**self.defaults, **kept}
         self.param_groups = groups
-        self._check_same_average([])
-        self._chain = averaging(self.chain, groups[0])
+        self._check_same_average(self._chain.name, [group["average"] for group in groups])
+        self._chain = with_average(self.chain, groups[0])
         for group in groups:
             self._check(group)
         lots(self._chain.name, groups)
@@ -282,7 +243,7 @@ class Optimizer(AveragedWeights):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._chain = averaging(self.chain, self.defaults)
+        self._chain = with_average(self.chain, self.defaults)
 
     def _params(self) -> list[Parameter]:
         return [p for group in self.param_groups for p in group["params"]]
@@ -315,31 +276,13 @@ def optimizer(rule: type[Declared] | Chain) -> type[Optimizer]:
 
     The constructor takes the chain's settings, `maximize`, `decay_filter` and `average`.
     """
-    if not isinstance(rule, Chain | type):
-        raise TypeError(f"optimizer takes a rule or a chain, got {rule!r}")
-    made = rule if isinstance(rule, Chain) else chain(rule.__name__, rule)
-    if "maximize" not in made.settings:
-        made = made.preceded_by(Maximize)
-    has_slow_weights = any(issubclass(part.declared, Lookahead) for part in made.parts)
-    bases = (SlowWeights, Optimizer) if has_slow_weights else (Optimizer,)
-    body = {
-        "chain": made,
-        "__doc__": made.doc,
-        "__module__": sys._getframe(1).f_globals.get("__name__", "__main__"),
-        "__qualname__": made.name,
-        "__init__": constructor(made, EXTRAS, (), Optimizer.__init__, TYPES),
-    }
-    return type(made.name, bases, body)
+    module = sys._getframe(1).f_globals.get("__name__", "__main__")
+    return made_class(as_chain(rule), Optimizer, module)
 
 
 def _evaluated(closure: Callable[[], Any]) -> Any:
     with enable_grad():
         return closure()
-
-
-def _plain(average: Any) -> dict[str, Any]:
-    """An average as the keys of a group; one that is named already has its keys there."""
-    return plain(average) if isinstance(average, Average) else {}
 
 
 def _as_groups(title: str, params: Any) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from thalweg.fuse.engines import host
-from thalweg.fuse.storage import FORMATS
+from thalweg.fuse.storage import ELEMENTS
 
 __all__ = ["Gram", "begin", "combined", "forget", "inner", "restart"]
 
@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 # what is kept from one iteration to the next, besides the two counts
 HISTORY = ("d", "t", "old_dirs", "old_stps", "ro", "H_diag", "prev_flat_grad", "prev_loss", "al")
 
-_FORMATS = {getattr(torch, name): name for name in FORMATS}
+_FORMATS = {getattr(torch, name): name for name in ELEMENTS}
 
 
 class Gram:

@@ -7,7 +7,7 @@ of their own: many inner products at once, and one combination of many vectors.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -103,7 +103,7 @@ class LBFGS(BaseOptimizer, torch.optim.LBFGS):
         self._gram = None
 
     @in_torchs_words
-    def _check(self, settings: dict[str, Any]) -> None:
+    def _check(self, settings: Mapping[str, Any]) -> None:
         lr = settings["lr"]
         if isinstance(lr, Tensor) and lr.numel() != 1:
             raise ValueError(

@@ -16,9 +16,9 @@ from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.checks import check_ranges, refuse
 from thalweg.optim.matrices.factored import Factored
 from thalweg.optim.matrices.inner_rules import AdafactorStep
-from thalweg.optim.memory.layout import Layout
+from thalweg.optim.memory.layout import TensorLayout
 from thalweg.optim.memory.seen import Seen, look
-from thalweg.optim.memory.states import NewStates, number_cell, number_type
+from thalweg.optim.memory.states import NewStates, cell_of, cell_type
 from thalweg.optim.traced import is_watched
 from thalweg.stages import Maximize
 
@@ -62,7 +62,7 @@ class Adafactor(BaseOptimizer, torch.optim.Adafactor):
     """
 
     # what the last step found, for the next one; not part of a copy
-    _vectors: Layout | None
+    _vectors: TensorLayout | None
     _matrices: Factored | None
 
     def __init__(
@@ -95,7 +95,7 @@ class Adafactor(BaseOptimizer, torch.optim.Adafactor):
         super()._begin()
         self._vectors = self._matrices = None
 
-    def _check(self, settings: dict[str, Any]) -> None:
+    def _check(self, settings: Mapping[str, Any]) -> None:
         eps = settings.get("eps")
         if isinstance(eps, tuple | list) and len(eps) == 2 and eps[0] is None:
             settings = {**settings, "eps": (0.0, eps[1])}
@@ -120,7 +120,7 @@ class Adafactor(BaseOptimizer, torch.optim.Adafactor):
         super().__setstate__(state)
         for held in self.state.values():
             if "step" in held and not isinstance(held["step"], Tensor):  # as old checkpoints have
-                held["step"] = number_cell(float(held["step"]), number_type(fused=False))
+                held["step"] = cell_of(float(held["step"]), cell_type(fused=False))
 
     @torch.no_grad()
     def _update(self) -> None:
@@ -169,7 +169,8 @@ class Adafactor(BaseOptimizer, torch.optim.Adafactor):
         if found is None:
             found = Factored(STEP, matrices, factored, self.state)
         if layout is None:
-            layout = Layout(STEP, vectors, parts, views, self.state, {}, NewStates(), False)
+            new = NewStates({})
+            layout = TensorLayout(STEP, vectors, parts, views, self.state, new, False)
         layout.step(views)
         found.step(factored, torch.get_num_threads())
         self._vectors, self._matrices = layout if layout.reusable else None, found
@@ -181,7 +182,7 @@ class Adafactor(BaseOptimizer, torch.optim.Adafactor):
             if p.dim() < 2:
                 continue
             if "step" not in held:
-                held["step"] = number_cell(0.0, number_type(fused=False))
+                held["step"] = cell_of(0.0, cell_type(fused=False))
             for key, shape in _shapes(p).items():
                 if key not in held:
                     held[key] = p.new_zeros(shape)

@@ -112,7 +112,7 @@ class Muon(BaseOptimizer, torch.optim.Muon):
         self._check(settings)
         super().__init__(params, settings)
 
-    def _check(self, settings: dict[str, Any]) -> None:
+    def _check(self, settings: Mapping[str, Any]) -> None:
         with by_keyword("Muon", ("weight_decay", "momentum", "nesterov")):
             if isinstance(settings.get("momentum"), bool):
                 raise TypeError(f"Muon: momentum must be a number, got {settings['momentum']!r}")
@@ -135,16 +135,12 @@ class Muon(BaseOptimizer, torch.optim.Muon):
     ) -> tuple[Mapping[str, Sequence[int]], Collection[str]]:
         return {"momentum_buffer": p.shape}, ["momentum_buffer"]
 
-    def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a group of matrices; settings it does not name are those of the optimizer."""
-        super().add_param_group(param_group)
-        for p in self.param_groups[-1]["params"]:
-            if p.dim() != 2:
-                self.param_groups.pop()
-                raise ValueError(
-                    "Muon only supports 2D parameters whereas we found a parameter with size: "
-                    f"{p.size()}; give the others to another optimizer, such as AdamW"
-                )
+    def _check_parameter(self, p: Tensor) -> None:
+        if p.dim() != 2:
+            raise ValueError(
+                "Muon only supports 2D parameters whereas we found a parameter with size: "
+                f"{p.size()}; give the others to another optimizer, such as AdamW"
+            )
 
     @torch.no_grad()
     def _update(self) -> None:

@@ -8,8 +8,7 @@ tensors they, not the arithmetic, are what a step costs.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence, Set
 from dataclasses import dataclass
 from operator import is_
 from typing import Any
@@ -20,12 +19,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils._foreach_utils import _get_fused_kernels_supported_devices
 
-from thalweg.averaging import count_rest
 from thalweg.border.groups import Lot
+from thalweg.border.layout import Layout
 from thalweg.chain import Chain, Slot
 from thalweg.fuse.engines import host
 from thalweg.fuse.whole import Deed, take
-from thalweg.fuse.work import EXACT, Kind, Prepared, Work
+from thalweg.fuse.work import EXACT, Kind, Prepared
 from thalweg.optim.memory.odd import OddTensor
 from thalweg.optim.memory.reach import (
     address,
@@ -39,33 +38,39 @@ from thalweg.optim.memory.reach import (
 from thalweg.optim.memory.rows import BorrowedRows, RowsInPlace
 from thalweg.optim.memory.seen import Seen
 from thalweg.optim.memory.snapshot import Addresses, Described
-from thalweg.optim.memory.states import NewStates, number_cell, widened
+from thalweg.optim.memory.states import NewStates, cell_of, widened
 
-__all__ = ["Layout"]
+__all__ = ["TensorLayout"]
 
 
 @dataclass
 class _Row:
     """One parameter with everything that one step of it touches.
 
-    `state` holds its arrays and `home` its numbers: the same, unless only rows of it are stepped.
+    `held` is its state; `arrays` are those of the state that are stepped: they are the same mapping
+    unless only rows of them are. `first` are the parts whose states are new.
     """
 
     p: Tensor
     g: Tensor
     lot: int
-    state: dict[str, Any]
-    home: dict[str, Any]
-    created: set[str]
+    arrays: dict[str, Any]
+    held: dict[str, Any]
+    first: Set[str]
 
     def states(self, chain: Chain, live: Sequence[Sequence[Slot]]) -> list[Tensor | None]:
         """Its state arrays, with None for those that its settings leave out."""
         keys = {slot.key for slot in live[self.lot]}
-        return [self.state[s.key] if s.key in keys else None for s in chain.slots]
+        return [self.arrays[s.key] if s.key in keys else None for s in chain.slots]
 
 
-class Layout:
-    """The addresses of everything one step touches, and what they were derived from."""
+class TensorLayout(Layout):
+    """A `Layout` of torch's tensors: addresses, and what they were derived from.
+
+    It also holds `cells` [tensor, key], where each cell lies, and `wide`, whether it is a double:
+    the engine reads and writes them there. It is `reusable` unless something had to be copied for
+    this one step: a sparse gradient, another order of elements, a cell that is a Python number.
+    """
 
     def __init__(
         self,
@@ -74,23 +79,22 @@ class Layout:
         lots: Sequence[Lot],
         views: Sequence[Sequence[Any]],
         states: MutableMapping[Tensor, dict[str, Any]],
-        fresh: MutableMapping[Tensor, set[str]],
         new: NewStates,
         differentiable: bool,
         rests: bool = False,
     ) -> None:
-        self.chain, self.sizes = chain, seen.sizes
-        self.live = [chain.live_slots(view) for view in views]
-        self.new, self._fresh, self._rests = new, fresh, rests
-        self.created: dict[Tensor, set[str]] = {}
+        super().__init__(chain, [chain.live_slots(view) for view in views], rests)
+        self._sizes, self._stepped, self.new = seen.sizes, seen.params, new
         self.odd: list[OddTensor] = []
-        self.copies = False  # whether something had to be brought into another layout for this step
+        self._copies = (
+            False  # whether something had to be brought into another layout for this step
+        )
         self._rows: list[BorrowedRows] = []
         self._in_place: list[tuple[int, RowsInPlace]] = []
         self._counts: list[tuple[dict[str, Any], Tensor]] = []
         try:
             rows = self._rows_of(seen, lots, views, states, differentiable)
-            self._tabulate(rows)
+            self._locate(rows)
             self._remember(rows, states)
         except BaseException:
             new.undo()
@@ -109,20 +113,19 @@ class Layout:
         for p, g, lot in zip(seen.params, seen.grads, seen.lots(), strict=True):
             slots, view = self.live[lot], views[lot]
             _check_fused(chain, p, lots[lot].group)
-            home = self.new.home(states, p) if slots or chain.cells else {}
-            created = self.new.make(chain, home, p, slots, view, lots[lot].group)
-            created |= self._fresh.get(p, set())
-            self.created[p] = created
+            held = self.new.of(states, p) if slots or chain.cells else {}
+            self.new.make(chain, held, p, slots, view, lots[lot].group)
+            first = frozenset(self.new.first.get(p, ()))
             given, g = g, as_complex_as(chain.name, p, g)
-            self.copies |= given is not g
-            check_sound(chain, p, g, {s.key: home[s.key] for s in slots})
-            if self._steps_in_place(p, g, slots, view, home, differentiable):
-                rows_of = RowsInPlace(chain, p, g, slots, home, created)
+            self._copies |= given is not g
+            check_sound(chain, p, g, {s.key: held[s.key] for s in slots})
+            if self._steps_in_place(p, g, slots, view, held, differentiable):
+                rows_of = RowsInPlace(chain, p, g, slots, held, first)
                 self._in_place.append((lot, rows_of))
-                self.copies = True
+                self._copies = True
                 continue
-            row = self._gathered(_Row(p, g, lot, home, home, created), view, differentiable)
-            if differentiable or not is_reachable(chain, row.p, row.g, slots, row.state, home):
+            row = self._gathered(_Row(p, g, lot, held, held, first), view, differentiable)
+            if differentiable or not is_reachable(chain, row.p, row.g, slots, row.arrays, held):
                 self.odd += _odd(chain, row, differentiable)
             else:
                 rows.append(self._reached(row))
@@ -134,7 +137,7 @@ class Layout:
         g: Tensor,
         slots: Sequence[Slot],
         view: Sequence[Any],
-        home: dict[str, Any],
+        held: dict[str, Any],
         differentiable: bool,
     ) -> bool:
         """Whether a sparse gradient's rows can be stepped where they lie."""
@@ -142,7 +145,7 @@ class Layout:
             return False
         if not (self.chain.takes_sparse and self.chain.rests(view)):
             return False
-        return RowsInPlace.can_take(self.chain, p, g, slots, home)
+        return RowsInPlace.can_take(self.chain, p, g, slots, held)
 
     def _gathered(self, row: _Row, view: Sequence[Any], differentiable: bool) -> _Row:
         """A row with a dense gradient: where it is sparse, perhaps of the rows it holds only."""
@@ -150,11 +153,11 @@ class Layout:
         if g.layout != torch.sparse_coo or p.layout != torch.strided or differentiable:
             row.g = dense(self.chain, g)
         elif self.chain.takes_sparse and self.chain.rests(view):
-            arrays = {slot.key: row.state[slot.key] for slot in self.live[row.lot]}
+            arrays = {slot.key: row.arrays[slot.key] for slot in self.live[row.lot]}
             rows = BorrowedRows(p, g, arrays)
             self._rows.append(rows)
-            self.copies = True
-            return _Row(rows.p, rows.values, row.lot, dict(rows.states), row.home, row.created)
+            self._copies = True
+            return _Row(rows.p, rows.values, row.lot, dict(rows.states), row.held, row.first)
         elif any(rule.rows_only for rule in self.chain.rules):
             raise RuntimeError(
                 f"{self.chain.name}: a sparse gradient moves the rows that it has, and a stage of "
@@ -167,25 +170,26 @@ class Layout:
     def _reached(self, row: _Row) -> _Row:
         """Bring gradient and states into the parameter's order of elements."""
         laid_out = laid_out_like(row.p, row.g)
-        self.copies |= laid_out is not row.g
+        self._copies |= laid_out is not row.g
         row.g = laid_out
         for slot in self.live[row.lot]:
-            row.state[slot.key] = laid_out_like(row.p, row.state[slot.key])
+            row.arrays[slot.key] = laid_out_like(row.p, row.arrays[slot.key])
         return row
 
-    def _numbers(self, row: _Row) -> list[Tensor]:
-        """The tensors that hold a row's numbers; of a Python int, a tensor for this step."""
+    def _cells_of(self, row: _Row) -> list[Tensor]:
+        """The tensors that are a row's cells; for a Python int, a tensor for this step."""
         found = []
         for key in self.chain.cells:
-            number = row.home[key]
-            if not isinstance(number, Tensor):
-                number = number_cell(float(number), torch.float64)
-                self._counts.append((row.home, number))
-                self.copies = True
-            found.append(number)
+            cell = row.held[key]
+            if not isinstance(cell, Tensor):
+                cell = cell_of(float(cell), torch.float64)
+                self._counts.append((row.held, cell))
+                self._copies = True
+            found.append(cell)
         return found
 
-    def _tabulate(self, rows: list[_Row]) -> None:
+    def _locate(self, rows: list[_Row]) -> None:
+        """Fill the tables."""
         chain = self.chain
         arrays = [[row.p, row.g, *row.states(chain, self.live)] for row in rows]
         kinds = [
@@ -196,15 +200,12 @@ class Layout:
             )
             for row, tensors in zip(rows, arrays, strict=True)
         ]
-        self.work = Work(chain, kinds, [row.lot for row in rows], host())
+        lots, first = [row.lot for row in rows], [row.first for row in rows]
+        self._tabulate(kinds, lots, [[address(t) for t in of_one] for of_one in arrays], first)
         self.params = [row.p for row in rows]
         self._grads = [row.g for row in rows]
-        created = [[part.prefix in row.created for part in chain.parts] for row in rows]
-        self.first = np.array(created, np.bool_).reshape(len(rows), len(chain.parts))
-        pointers = [[address(t) for t in tensors] for tensors in arrays]
-        self.pointers = np.array(pointers, np.int64).reshape(len(rows), len(self.work.arrays))
-        self._homes = [row.home for row in rows]
-        self._cells = [self._numbers(row) for row in rows]
+        self._held = [row.held for row in rows]
+        self._cells = [self._cells_of(row) for row in rows]
         at = [[cell.data_ptr() for cell in of_one] for of_one in self._cells]
         is_wide = [[cell.dtype == torch.float64 for cell in of_one] for of_one in self._cells]
         self.cells = np.array(at, np.int64).reshape(len(rows), len(chain.cells))
@@ -212,13 +213,13 @@ class Layout:
 
     def _remember(self, rows: list[_Row], states: Mapping[Tensor, dict[str, Any]]) -> None:
         """Keep what `fits` compares with."""
-        if self.odd or self.copies:
+        if self.odd or self._copies:
             self.reusable = False
             return
         self.reusable = True
         self._owners, self._dicts = list(states), list(states.values())
         keys = [*self.chain.cells, *(slot.key for slot in self.chain.slots)]
-        having = {key: [row.state for row in rows if key in row.state] for key in keys}
+        having = {key: [row.arrays for row in rows if key in row.arrays] for key in keys}
         self._columns = [(key, ds, [d[key] for d in ds]) for key, ds in having.items()]
         held = [t for row in rows for t in row.states(self.chain, self.live) if t is not None]
         self._standing = [*self.params, *held]
@@ -234,7 +235,7 @@ class Layout:
         states: MutableMapping[Tensor, dict[str, Any]],
     ) -> bool:
         """Whether the addresses still hold; if so, those of the new gradients are taken in."""
-        if not self.reusable or seen.sizes != self.sizes:
+        if not self.reusable or seen.sizes != self._sizes:
             return False
         if [self.chain.live_slots(view) for view in views] != self.live:
             return False
@@ -251,7 +252,7 @@ class Layout:
 
     def _shown(self, grads: list[Tensor]) -> list[Tensor]:
         """The gradients, where they are any: torch's guards take no tensor twice."""
-        return [] if self._rests else grads
+        return [] if self.rests else grads
 
     def _states_fit(self, states: MutableMapping[Tensor, dict[str, Any]]) -> bool:
         """Whether the states are the same objects; where they lie is asked apart."""
@@ -269,51 +270,39 @@ class Layout:
         """Take one step, or none."""
         take(lambda: self.prepare(views), self.new.undo)
 
-    def prepare(self, views: Sequence[list[Any]]) -> list[Deed]:
-        """What is to be done to take one step; nothing moves yet."""
-        limit = torch.get_num_threads()
-        cells = host().read_numbers(self.cells, self.wide)
-        made = self.work.prepare(views, self.pointers, cells, self.first, self.odd, limit)
-        if self._rests:
-            self._count_rest(cells, made)
+    def _threads(self) -> int:
+        return torch.get_num_threads()
+
+    def _read(self) -> NDArray[np.float64]:
+        return host().read_numbers(self.cells, self.wide)
+
+    def _besides(self, views: Sequence[list[Any]], made: Prepared) -> list[Deed]:
         if made.is_large:
             self._widen(made.cells)
-        deeds = [*made.deeds]
+        deeds = []
         for lot, rows in self._in_place:
-            deeds += rows.prepare(views[lot], limit)
-        deeds.append(functools.partial(self._finish, made, self.odd))
+            deeds += rows.prepare(views[lot], self._threads())
         return deeds
 
-    def _count_rest(self, cells: NDArray[np.float64], made: Prepared) -> None:
-        """The step was the optimizer's, and not one of these parameters'."""
-        columns = dict(zip(self.chain.cells, made.cells.T, strict=True))
-        count_rest(self.chain, dict(zip(self.chain.cells, cells.T, strict=True)), columns)
-        made.cells = np.array(list(columns.values())).T.reshape(cells.shape)
-        for one, values in zip(self.odd, made.odd_cells, strict=True):
-            count_rest(self.chain, one.cells, values)
-
     def _widen(self, following: NDArray[np.float64]) -> None:
-        """Put the numbers that outgrow float32 into double precision."""
+        """Put the cells that outgrow float32 into double precision."""
         for i, j in np.argwhere((following >= EXACT) & (self.wide == 0)).tolist():
             key = list(self.chain.cells)[j]
-            number = self._homes[i][key] = widened(self._cells[i][j])
-            self._cells[i][j] = number
-            self.cells[i, j], self.wide[i, j] = number.data_ptr(), 1
+            cell = self._held[i][key] = widened(self._cells[i][j])
+            self._cells[i][j] = cell
+            self.cells[i, j], self.wide[i, j] = cell.data_ptr(), 1
             self.reusable = False
 
     def _finish(self, made: Prepared, odd: Sequence[OddTensor]) -> None:
-        """Store the numbers of the next step, and let go of this step's gradients."""
         for one, values in zip(odd, made.odd_cells, strict=True):
             one.keep_cells(values)
         host().write_numbers(self.cells, self.wide, made.cells)
         self.first[:] = False
-        self.new.keep()
+        self.new.keep(self._stepped)
         for rows in self._rows:
             rows.give_back()
-        for home, number in self._counts:
-            home["step"] = int(number)
-        for p in self.created if self._fresh else ():
-            self._fresh.pop(p, None)
+        for held, cell in self._counts:
+            held["step"] = int(cell)
         if self.params:
             # the kernels wrote behind torch's back: autograd must hear of it
             torch.autograd.graph.increment_version(self.params)
@@ -337,11 +326,11 @@ def _check_fused(chain: Chain, p: Tensor, group: Mapping[str, Any]) -> None:
 
 def _odd(chain: Chain, row: _Row, differentiable: bool) -> list[OddTensor]:
     format_of(chain, row.p)  # refuses what no engine computes with
-    first = {prefix: True for prefix in row.created}
+    first = dict.fromkeys(row.first, True)
     components = ("real", "imag") if row.p.is_complex() else ("",)
     return [
         OddTensor(
-            chain, row.lot, row.p, row.g, row.state, row.home, first, differentiable, component
+            chain, row.lot, row.p, row.g, row.arrays, row.held, first, differentiable, component
         )
         for component in components
     ]

@@ -25,25 +25,24 @@ class OddTensor:
     def __init__(
         self,
         chain: Chain,
-        group: int,
+        lot: int,
         parameter: Tensor,
         grad: Tensor,
-        state: MutableMapping[str, Any],
-        numbers: MutableMapping[str, Any],
+        arrays: MutableMapping[str, Any],
+        held: MutableMapping[str, Any],
         first: Mapping[str, bool],
         differentiable: bool,
         component: str = "",
     ) -> None:
-        self.chain, self.group, self.parameter, self.grad = chain, group, parameter, grad
-        self.state, self.numbers, self.first, self.component = state, numbers, first, component
+        self.chain, self.group, self.parameter, self.grad = chain, lot, parameter, grad
+        self._arrays, self._held, self.first, self.component = arrays, held, first, component
         self.differentiable = differentiable
         self.shape = tuple(parameter.shape)
-        self.cells = {key: self._number(numbers[key]) for key in chain.cells}
+        self.cells = {key: self._cell(held[key]) for key in chain.cells}
 
-    def _number(self, number: Any) -> Any:
-        """A number kept with the parameter; under autograd, where it depends on a setting, as it
-        is."""
-        return number if self.differentiable and _has_history(number) else float(number)
+    def _cell(self, cell: Any) -> Any:
+        """The number in a cell; under autograd, where it depends on a setting, as it is."""
+        return cell if self.differentiable and _has_history(cell) else float(cell)
 
     def _part(self, tensor: Tensor) -> Tensor:
         return getattr(tensor, self.component) if self.component else tensor
@@ -52,9 +51,9 @@ class OddTensor:
         """Its arrays in the computation type; copies, unless torch must see the originals."""
         tensors = {"p": self.parameter, "g": self.grad}
         tensors |= {
-            slot.qualified: self.state[slot.key]
+            slot.qualified: self._arrays[slot.key]
             for slot in self.chain.slots
-            if slot.key in self.state
+            if slot.key in self._arrays
         }
         double = self.parameter.dtype in (torch.float64, torch.complex128)
         dtype = torch.float64 if double else torch.float32
@@ -71,18 +70,18 @@ class OddTensor:
             if name == "p":
                 store(self._part(self.parameter), arrays[name])
             elif self.differentiable and not self.component:
-                self.state[keys[name]] = arrays[name].to(self.state[keys[name]].dtype)
+                self._arrays[keys[name]] = arrays[name].to(self._arrays[keys[name]].dtype)
             else:
-                store(self._part(self.state[keys[name]]), arrays[name])
+                store(self._part(self._arrays[keys[name]]), arrays[name])
 
     def keep_cells(self, cells: Mapping[str, Any]) -> None:
-        """Store the numbers of its next step."""
+        """Store the cells of its next step."""
         for key, value in cells.items():
             if _has_history(value):
-                self.numbers[key] = value.reshape(()).to(self.numbers[key].dtype)
+                self._held[key] = value.reshape(()).to(self._held[key].dtype)
             else:
-                put(self.numbers, key, value)
+                put(self._held, key, value)
 
 
-def _has_history(number: Any) -> bool:
-    return isinstance(number, Tensor) and number.requires_grad
+def _has_history(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.requires_grad

@@ -11,7 +11,7 @@ from thalweg.averaging import at_rest
 from thalweg.border.groups import lots
 from thalweg.chain import Chain, Slot
 from thalweg.optim.memory.seen import Seen, look
-from thalweg.optim.memory.states import NewStates
+from thalweg.optim.memory.states import First, NewStates
 from thalweg.optim.traced import Trace
 
 __all__ = ["collect", "unpacked"]
@@ -23,11 +23,12 @@ def collect(
     chain: Chain,
     group: Mapping[str, Any],
     states: States,
-    fresh: MutableMapping[Tensor, set[str]],
+    first: First,
     into: tuple[list[Tensor], list[Tensor], list[Tensor]],
 ) -> tuple[list[Tensor], list[int], list[Tensor], list[int]]:
     """Add what the step of one group touches to the lists of parameters, gradients and states,
-    and make the states it lacks; returns what moves and what rests, each by lots."""
+    and make the states it lacks, whose `first` step is then ahead; returns what moves and what
+    rests, each by lots."""
     params, grads, held = into
     parts = lots(chain.name, [group])
     moving = look(parts, rests=True)
@@ -42,10 +43,9 @@ def collect(
         for p, lot in zip(seen.params, seen.lots(), strict=True):
             views = links.views(group, parts[lot].spared, as_tensors=True)
             slots = links.live_slots(views)
-            home = states[p] if slots or links.cells else {}
-            made = NewStates().make(links, home, p, slots, views, group)
-            fresh.setdefault(p, set()).update(made)
-            held += [home[key] for key in _keys(links, slots)]
+            its = states[p] if slots or links.cells else {}
+            NewStates(first).make(links, its, p, slots, views, group)
+            held += [its[key] for key in _keys(links, slots)]
     return *found[0], *found[1]
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from thalweg.chain import Chain, Slot
 from thalweg.fuse.engines import host
-from thalweg.fuse.storage import FORMATS
+from thalweg.fuse.storage import ELEMENTS
 from thalweg.optim.traced import is_watched
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
 
 PLAIN = {Tensor, torch.nn.Parameter}
 
-_FORMAT = {getattr(torch, name): name for name in FORMATS}
+_FORMAT = {getattr(torch, name): name for name in ELEMENTS}
 _FORMAT |= {torch.complex64: "float32", torch.complex128: "float64"}
 
 
@@ -100,16 +100,17 @@ def is_reachable(
     p: Tensor,
     g: Tensor,
     slots: Sequence[Slot],
-    state: Mapping[str, Any],
-    numbers: Mapping[str, Any],
+    arrays: Mapping[str, Any],
+    held: Mapping[str, Any],
 ) -> bool:
-    """Whether one kernel may run over the parameter, its gradient and its states in memory.
+    """Whether one kernel may run over the parameter, its gradient and its states in memory, and
+    read the cells that are `held`.
 
     Nobody who follows tensors sees what a kernel does: then torch's own operators must do it.
     """
     if is_watched():
         return False
-    tensors = [p, g, *(state[slot.key] for slot in slots)]
+    tensors = [p, g, *(arrays[slot.key] for slot in slots)]
     for tensor in tensors:
         if type(tensor) not in PLAIN or tensor.device.type != "cpu" or tensor.shape != p.shape:
             return False
@@ -121,7 +122,7 @@ def is_reachable(
         return False
     if chain.measures_rows and (p.is_complex() or not _has_whole_rows(p)):
         return False
-    return all(_is_cell(numbers[key]) for key in chain.cells)
+    return all(_is_cell(held[key]) for key in chain.cells)
 
 
 def _has_whole_rows(p: Tensor) -> bool:

@@ -11,9 +11,9 @@ from torch import Tensor
 from thalweg.border.groups import Lot
 from thalweg.chain import Chain
 from thalweg.fuse.whole import Deed
-from thalweg.optim.memory.layout import Layout
+from thalweg.optim.memory.layout import TensorLayout
 from thalweg.optim.memory.seen import Seen
-from thalweg.optim.memory.states import NewStates
+from thalweg.optim.memory.states import First, NewStates
 from thalweg.rule import Rule
 
 __all__ = ["Rounds"]
@@ -22,7 +22,7 @@ __all__ = ["Rounds"]
 class Rounds:
     """One step of these parameters under a chain; `layout` is for the next ones, if it can be."""
 
-    layout: Layout | None = None
+    layout: TensorLayout | None = None
 
     def __init__(
         self,
@@ -30,14 +30,13 @@ class Rounds:
         lots: Sequence[Lot],
         views: Sequence[list[Any]],
         states: MutableMapping[Tensor, dict[str, Any]],
-        fresh: MutableMapping[Tensor, set[str]],
         differentiable: bool,
         rests: bool = False,
     ) -> None:
         self._chain, self._lots, self._views, self._states = chain, lots, views, states
-        self._fresh, self._differentiable, self._rests = fresh, differentiable, rests
+        self._differentiable, self._rests = differentiable, rests
         self._rules = {p.prefix for p in chain.parts if issubclass(p.declared, Rule)}
-        self._created: dict[Tensor, set[str]] = {}
+        self._first: dict[Tensor, set[str]] = {}  # what was so in an earlier round
 
     def deeds(self, seen: Seen, new: NewStates) -> list[Deed]:
         """What is to be done; nothing moves yet."""
@@ -53,31 +52,30 @@ class Rounds:
         layout = self._laid_out(rounds[0], new)
         deeds = layout.prepare(self._views)
         if rounds[1:]:
-            deeds.append(partial(self._next, rounds[1:], layout))
+            # torch looks at the states of all entries before it moves the first of them
+            for p in rounds[0].params:
+                self._first[p] = self._rules & new.first.get(p, set())
+            deeds.append(partial(self._next, rounds[1:], new.first))
         return deeds
 
-    def _next(self, rounds: Sequence[Seen], before: Layout) -> list[Deed]:
-        for p, created in before.created.items():
-            # torch looks at the states of all entries before it moves the first of them
-            self._created[p] = created & self._rules
-        new = NewStates()
+    def _next(self, rounds: Sequence[Seen], first: First) -> list[Deed]:
+        new = NewStates(first)
+        again = {p: self._first[p] for p in rounds[0].params if self._first.get(p)}
         try:
+            first.update(again)
             return self._deeds(rounds, new)
         except BaseException:
             new.undo()
+            new.keep(list(again))
             raise
 
-    def _laid_out(self, seen: Seen, new: NewStates) -> Layout:
-        for p in seen.params:
-            if self._created.get(p):
-                self._fresh[p] = self._created[p]
-        return Layout(
+    def _laid_out(self, seen: Seen, new: NewStates) -> TensorLayout:
+        return TensorLayout(
             self._chain,
             seen,
             self._lots,
             self._views,
             self._states,
-            self._fresh,
             new,
             self._differentiable,
             self._rests,

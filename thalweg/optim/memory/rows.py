@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,13 +64,13 @@ class RowsInPlace:
         p: Tensor,
         grad: Tensor,
         slots: Sequence[Slot],
-        numbers: MutableMapping[str, Any],
-        first: set[str],
+        held: MutableMapping[str, Any],
+        first: Collection[str],
     ) -> None:
-        self._chain, self._p, self._numbers, self._first = chain, p, numbers, first
+        self._chain, self._p, self._held, self._first = chain, p, held, first
         grad = grad.coalesce()
         self._index, self._values = grad.indices()[0], grad.values().contiguous()
-        self._arrays = {slot.qualified: numbers[slot.key] for slot in slots}
+        self._arrays = {slot.qualified: held[slot.key] for slot in slots}
 
     @staticmethod
     def can_take(
@@ -87,10 +87,10 @@ class RowsInPlace:
             and grad.shape == p.shape
         )
 
-    def prepare(self, views: Sequence[Any], limit: int) -> list[Deed]:
+    def prepare(self, views: Sequence[Any], threads: int) -> list[Deed]:
         """What is to be done to move the rows by one step, and to count it."""
-        chain, held = self._chain, self._numbers
-        cells = {key: float(held[key]) for key in chain.cells}
+        chain = self._chain
+        cells = {key: float(self._held[key]) for key in chain.cells}
         t = int(cells.get("step", 0.0)) + 1
         first = {prefix: True for prefix in self._first}
         numbers, carried = chain.scalars(views, t, first, cells)
@@ -98,14 +98,14 @@ class RowsInPlace:
         if "step" in cells:
             carried["step"] = cells["step"] + 1
         launch = self._launch(numbers, static)
-        deeds: list[Deed] = [functools.partial(launch.run, limit)] if launch else []
+        deeds: list[Deed] = [functools.partial(launch.run, threads)] if launch else []
         return [*deeds, functools.partial(self._finish, carried, bool(deeds))]
 
     def _finish(self, carried: Mapping[str, float], has_moved: bool) -> None:
         if has_moved:
             torch.autograd.graph.increment_version([self._p, *self._arrays.values()])
         for key, value in carried.items():
-            put(self._numbers, key, value)
+            put(self._held, key, value)
 
     def _launch(self, numbers: Mapping[str, float], static: Mapping[str, Any]) -> Launch | None:
         work, count = plan_for(self._chain, static).main, len(self._index)

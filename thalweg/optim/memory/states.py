@@ -8,122 +8,140 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from thalweg.border.states import lacking
 from thalweg.chain import Chain, Slot
-from thalweg.declaration import starting
 from thalweg.fuse.work import EXACT
 
-__all__ = ["STATE_TYPES", "NewStates", "narrowed", "number_cell", "number_type", "put", "widened"]
+__all__ = [
+    "STATE_TYPES",
+    "First",
+    "NewStates",
+    "cell_of",
+    "cell_type",
+    "narrowed",
+    "put",
+    "widened",
+]
+
+# Of each parameter the parts, by prefix, whose states are new: their first step is ahead. The
+# optimizer has one; a parameter is in it from the moment its states are made until the step that
+# needed them has happened. A tracing makes states long before that.
+First = MutableMapping[Tensor, set[str]]
 
 # what a group's state_dtype may be: torch's way, or wider than a narrow parameter
 STATE_TYPES = ("param", "float32")
 
 
-def number_type(fused: bool) -> torch.dtype:
-    """The type of a step count; as torch, a program whose default is float64 counts in float64."""
+def cell_type(fused: bool) -> torch.dtype:
+    """The type of a cell, as the step count is; as torch, a program whose default is float64 counts
+    in float64."""
     is_double = torch.get_default_dtype() == torch.float64 and not fused
     return torch.float64 if is_double else torch.float32
 
 
-def widened(number: Tensor) -> Tensor:
-    """A number where it can grow beyond the limit; Apple's GPUs have no double."""
-    return number if number.device.type == "mps" else number.double()
+def widened(cell: Tensor) -> Tensor:
+    """A cell where it can grow beyond the limit; Apple's GPUs have no double."""
+    return cell if cell.device.type == "mps" else cell.double()
 
 
-def put(home: MutableMapping[str, Any], key: str, value: float) -> None:
-    """Store a number in its own kind, or in a wider one if that cannot hold it."""
-    number = home[key]
-    if not isinstance(number, Tensor):
-        home[key] = int(value)
-    elif value >= EXACT and number.dtype != torch.float64:
-        home[key] = widened(number).fill_(value)
+def put(held: MutableMapping[str, Any], key: str, value: float) -> None:
+    """Store a cell's next number in its own kind, or in a wider one if that cannot hold it."""
+    cell = held[key]
+    if not isinstance(cell, Tensor):
+        held[key] = int(value)
+    elif value >= EXACT and cell.dtype != torch.float64:
+        held[key] = widened(cell).fill_(value)
     else:
-        number.fill_(value)
+        cell.fill_(value)
 
 
 def narrowed(held: Mapping[str, Any], keys: Collection[str]) -> Mapping[str, Any]:
-    """A parameter's state as torch would have it in a file: numbers there are of one type."""
-    own = number_type(fused=False)
+    """A parameter's state as torch would have it in a file: cells there are of one type."""
+    own = cell_type(fused=False)
     wide = {
-        key: number.to(own)
-        for key, number in held.items()
+        key: cell.to(own)
+        for key, cell in held.items()
         if key in keys
-        and isinstance(number, Tensor)
-        and number.dtype == torch.float64 != own
-        and number.numel() == 1
-        and number >= EXACT
+        and isinstance(cell, Tensor)
+        and cell.dtype == torch.float64 != own
+        and cell.numel() == 1
+        and cell >= EXACT
     }
     return {**held, **wide} if wide else held
 
 
-def number_cell(start: float, dtype: torch.dtype) -> Tensor:
+def cell_of(start: float, dtype: torch.dtype) -> Tensor:
     """A number kept with a parameter: as torch's Adam has it, never on a default device."""
     return torch.tensor(start, dtype=dtype, device="cpu")
 
 
 class NewStates:
-    """The states made for one step: a first step that fails must still be the first."""
+    """The states made for one step: a first step that fails must still be the first.
 
-    def __init__(self) -> None:
+    `first` says of which parts they are; it may know of others that were made before.
+    """
+
+    def __init__(self, first: First) -> None:
+        self.first = first
         self._made: list[tuple[dict[str, Any], str]] = []
-        self._homes: list[tuple[MutableMapping[Tensor, dict[str, Any]], Tensor]] = []
+        self._first: list[tuple[Tensor, str]] = []
+        self._owners: list[tuple[MutableMapping[Tensor, dict[str, Any]], Tensor]] = []
 
-    def home(self, states: MutableMapping[Tensor, dict[str, Any]], p: Tensor) -> dict[str, Any]:
+    def of(self, states: MutableMapping[Tensor, dict[str, Any]], p: Tensor) -> dict[str, Any]:
         """The state of a parameter, empty if it had none."""
         if p not in states:
-            self._homes.append((states, p))
+            self._owners.append((states, p))
         return states[p]
 
     def make(
         self,
         chain: Chain,
-        state: dict[str, Any],
+        held: dict[str, Any],
         p: Tensor,
         slots: Sequence[Slot],
         views: Sequence[Any],
         group: Mapping[str, Any],
-    ) -> set[str]:
-        """Fill in what a parameter's state lacks; returns the parts that got an array."""
-        if any(key not in state for key in chain.cells):
-            self._make_numbers(chain, state, chain.first_cells(views), group)
-        created = set()
-        for slot in slots:
-            if state.get(slot.key) is None:  # old checkpoints of torch's SGD hold a None
-                h = views[chain.parts.index(slot.part)]
-                self._made.append((state, slot.key))
-                state[slot.key] = _start(starting(slot.state, h), p, group)
-                created.add(slot.part.prefix)
-        return created
-
-    def _make_numbers(
-        self,
-        chain: Chain,
-        state: dict[str, Any],
-        first: Mapping[str, Any],
-        group: Mapping[str, Any],
     ) -> None:
-        number = number_type(fused=bool(group.get("fused")))
-        for key, start in first.items():
-            if key not in state:
-                self._made.append((state, key))
-                if key == "step" and chain.counts_in_int:
-                    state[key] = int(start)
-                elif isinstance(start, Tensor):  # under autograd
-                    state[key] = start.reshape(()).to(number)
-                else:
-                    state[key] = number_cell(start, number)
+        """Fill in what a parameter's state lacks."""
+        cells, arrays = lacking(chain, held, slots, views)
+        dtype = cell_type(fused=bool(group.get("fused")))
+        for key, start in cells.items():
+            self._made.append((held, key))
+            held[key] = _cell(chain, key, start, dtype)
+        for slot, start in arrays:
+            self._made.append((held, slot.key))
+            held[slot.key] = _start(start, p, group)
+            self._first.append((p, slot.part.prefix))
+            self.first.setdefault(p, set()).add(slot.part.prefix)
 
-    def keep(self) -> None:
-        """The step has happened: they stay."""
+    def keep(self, stepped: Sequence[Tensor]) -> None:
+        """The step of these parameters has happened: their states stay, and are new no longer."""
+        for p in stepped if self.first else ():
+            self.first.pop(p, None)
         self._made.clear()
-        self._homes.clear()
+        self._first.clear()
+        self._owners.clear()
 
     def undo(self) -> None:
         """Remove them again."""
-        for state, key in self._made:
-            state.pop(key, None)
-        for states, p in self._homes:
+        for held, key in self._made:
+            held.pop(key, None)
+        for p, prefix in self._first:
+            self.first.get(p, set()).discard(prefix)
+            if not self.first.get(p, True):
+                del self.first[p]
+        for states, p in self._owners:
             if not states.get(p, True):
                 del states[p]
+
+
+def _cell(chain: Chain, key: str, start: Any, dtype: torch.dtype) -> Any:
+    """A cell before its first step."""
+    if key == "step" and chain.counts_in_int:
+        return int(start)
+    if isinstance(start, Tensor):  # under autograd
+        return start.reshape(()).to(dtype)
+    return cell_of(start, dtype)
 
 
 def _start(start: Any, p: Tensor, group: Mapping[str, Any]) -> Tensor:

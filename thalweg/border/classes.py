@@ -1,0 +1,49 @@
+"""An optimizer class of a border, made out of a rule or a chain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from thalweg.border.constructor import constructor
+from thalweg.border.copies import SlowWeights
+from thalweg.border.optimizer import ChainOptimizer
+from thalweg.chain import Chain, chain
+from thalweg.rule import Declared
+from thalweg.stages import Lookahead, Maximize
+
+__all__ = ["as_chain", "made_class"]
+
+
+def as_chain(rule: type[Declared] | Chain) -> Chain:
+    """A rule or a chain as every border's optimizers have it: with `maximize` in front."""
+    if not isinstance(rule, Chain | type):
+        raise TypeError(f"optimizer takes a rule or a chain, got {rule!r}")
+    made = rule if isinstance(rule, Chain) else chain(rule.__name__, rule)
+    return made if "maximize" in made.settings else made.preceded_by(Maximize)
+
+
+def made_class(
+    made: Chain,
+    base: type[ChainOptimizer],
+    module: str,
+    by_position: Sequence[str] = (),
+    like: type | None = None,
+) -> type[Any]:
+    """The class of a chain's optimizers at the border of `base`.
+
+    `module` is where its user makes it. Of the border's own arguments those in `by_position` may
+    be given so. `like` is one more base, for whoever asks `isinstance`.
+    """
+    has_slow_weights = any(issubclass(part.declared, Lookahead) for part in made.parts)
+    bases = [SlowWeights] * has_slow_weights + [base] + ([like] if like else [])
+    body = {
+        "chain": made,
+        "__doc__": made.doc,
+        "__module__": module,
+        "__qualname__": made.name,
+        "__init__": constructor(
+            made, base.arguments, by_position, base.__init__, base.argument_types
+        ),
+    }
+    return type(made.name, tuple(bases), body)

@@ -1,0 +1,107 @@
+"""The tables that a step hands to the engine, and the way of a step past them.
+
+Before a step is settled what its tensors are, which states of them are new, and where all of it
+lies: a `Layout`. A step then reads the settings of the groups (`views`, by the border), the cells,
+and the addresses of the gradients. `Layout.prepare` makes deeds of that, while nothing moves;
+`fuse.whole.take` does them, all or none, and the last of them is the layout's own `_finish`.
+
+The optimizer owns parameters, states and cells; a layout holds where they lie. The gradients are
+held until the step has happened, so that their memory is not given to others.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thalweg.averaging import count_rest
+from thalweg.chain import Chain, Slot
+from thalweg.fuse import threads
+from thalweg.fuse.engines import host
+from thalweg.fuse.whole import Deed
+from thalweg.fuse.work import Kind, Prepared, Work
+
+__all__ = ["Layout"]
+
+
+class Layout:
+    """One step after another of the same tensors under one chain, as long as they lie where they
+    lay.
+
+    It holds
+
+    - `work`: the tensors sorted by plan and format (`fuse/work.py`);
+    - `pointers` [tensor, array]: where each array of `work.arrays` lies; column 1, the gradients,
+      is new at every step;
+    - `first` [tensor, part]: whether the part's states were made for this step, so that it is the
+      part's first of this tensor; False in all of it from the second step on;
+    - `live`: the states, by lot, that exist under the settings;
+    - `odd`: the tensors that no pointer leads to, for the reference engine.
+
+    It is made at the first step, and anew where it does not fit: other parameters have a gradient,
+    a switch has changed which states are live, a parameter, a state or a gradient is another
+    object, in another place, type or order, or a file was loaded. Whether it fits, each border
+    asks in its own way (`fits`). With `rests`, the step is the optimizer's and not one of these
+    tensors': their averages follow, and they count it as missed.
+    """
+
+    work: Work
+    pointers: NDArray[np.int64]
+    first: NDArray[np.bool_]
+
+    def __init__(self, chain: Chain, live: Sequence[Sequence[Slot]], rests: bool) -> None:
+        self.chain, self.live, self.rests = chain, live, rests
+        self.odd: Sequence[Any] = ()  # of fuse.work.Odd
+
+    def _tabulate(
+        self,
+        kinds: Sequence[Kind],
+        lots: Sequence[int],
+        addresses: Sequence[Sequence[int]],
+        first: Sequence[Collection[str]],
+    ) -> None:
+        """Fill the tables: a row of each for every tensor, `first` by the parts' prefixes."""
+        parts = self.chain.parts
+        self.work = Work(self.chain, kinds, lots, host())
+        self.pointers = np.array(addresses, np.int64).reshape(len(kinds), len(self.work.arrays))
+        is_first = [[part.prefix in of_one for part in parts] for of_one in first]
+        self.first = np.array(is_first, np.bool_).reshape(len(kinds), len(parts))
+
+    def prepare(self, views: Sequence[list[Any]]) -> list[Deed]:
+        """What is to be done to take one step; nothing moves yet."""
+        cells = self._read()
+        made = self.work.prepare(views, self.pointers, cells, self.first, self.odd, self._threads())
+        if self.rests:
+            self._count_rest(cells, made)
+        deeds = [*made.deeds, *self._besides(views, made)]
+        deeds.append(functools.partial(self._finish, made, self.odd))
+        return deeds
+
+    def _count_rest(self, cells: NDArray[np.float64], made: Prepared) -> None:
+        """The step was the optimizer's, and not one of these parameters'."""
+        columns = dict(zip(self.chain.cells, made.cells.T, strict=True))
+        count_rest(self.chain, dict(zip(self.chain.cells, cells.T, strict=True)), columns)
+        made.cells = np.array(list(columns.values())).T.reshape(cells.shape)
+        for one, values in zip(self.odd, made.odd_cells, strict=True):
+            count_rest(self.chain, one.cells, values)
+
+    def _threads(self) -> int:
+        """How many threads may take part."""
+        return threads.available()
+
+    def _read(self) -> NDArray[np.float64]:
+        """The cells [tensor, key] as the last step left them."""
+        raise NotImplementedError
+
+    def _besides(self, views: Sequence[list[Any]], made: Prepared) -> list[Deed]:
+        """What a border does besides: of parameters that are in no row of the tables."""
+        return []
+
+    def _finish(self, made: Prepared, odd: Sequence[Any]) -> None:
+        """The step has happened: store the cells of the next one, hand over the states that are
+        new, let go of the gradients. It may be called twice."""
+        raise NotImplementedError

@@ -1,0 +1,109 @@
+"""What an optimizer made from a chain does with the settings of its groups, at every border."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from thalweg.averaging import Average, check_average, plain, with_average
+from thalweg.border.copies import AveragedWeights
+from thalweg.border.groups import DecayFilters, check_filter
+from thalweg.chain import Chain, Slot
+from thalweg.rule import Rule
+
+__all__ = ["ChainOptimizer"]
+
+
+class ChainOptimizer(AveragedWeights, DecayFilters):
+    """An optimizer of a chain, and of the average of the weights behind it, if it keeps one.
+
+    `arguments` are what the border's constructors take beside a chain's settings, with their
+    defaults, and `argument_types` what they may be. Every group holds them.
+    """
+
+    chain: ClassVar[Chain]
+    arguments: ClassVar[Mapping[str, Any]]
+    argument_types: ClassVar[Mapping[str, Any]]
+
+    def _check_own(self, chain: Chain, settings: Mapping[str, Any]) -> None:
+        """Raise for what only this border takes, or takes otherwise."""
+
+    def _begin_state(
+        self, p: Any, slots: Sequence[Slot], views: Sequence[Any], group: Mapping[str, Any]
+    ) -> None:
+        """Make a parameter's cells and these of its arrays, before any step."""
+        raise NotImplementedError
+
+    def _settled(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """What the constructor was given, checked, as the groups will hold it; from here on the
+        optimizer has its chain."""
+        if not hasattr(self, "chain"):
+            base = next(cls for cls in type(self).__mro__ if "arguments" in vars(cls)).__name__
+            raise TypeError(f"{base} is what optimizer(rule) builds upon; call that instead")
+        check_average(self.chain.name, settings["average"])
+        settings = {**settings, **plain(settings["average"])}
+        self._chain = with_average(self.chain, settings)
+        self._check(settings)
+        return settings
+
+    def _start(self) -> None:
+        """Make the states of every parameter, for rules that have them from the beginning."""
+        if not self._chain.starts_at_construction:
+            return
+        for group in self.param_groups:
+            views = self._chain.views(group)
+            slots = self._chain.live_slots(views)
+            of_rules = [slot for slot in slots if issubclass(slot.part.declared, Rule)]
+            for p in group["params"]:
+                self._begin_state(p, of_rules, views, group)
+
+    def _renamed(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings under their own names where another was used."""
+        return {self._chain.aliases.get(key, key): value for key, value in settings.items()}
+
+    def _check(self, settings: Mapping[str, Any]) -> None:
+        """Raise ValueError or TypeError for the settings of a group that are not acceptable."""
+        self._check_arguments(self._chain, settings)
+        self._chain.check(settings)
+
+    def _check_loaded(self, settings: Mapping[str, Any]) -> None:
+        """What a program did to the settings of a group that steps, a file may hold, too: they are
+        asked one by one, not whether they go together."""
+        check_average(self._chain.name, settings.get("average"))
+        chain = with_average(self.chain, settings)
+        self._check_arguments(chain, settings)
+        chain.check_ranges(settings)
+
+    def _check_arguments(self, chain: Chain, settings: Mapping[str, Any]) -> None:
+        name = chain.name
+        self._check_own(chain, settings)
+        if settings.get("decay_filter") is not None and not chain.spares:
+            raise TypeError(f"{name}: decay_filter needs a weight decay, and {name} has none")
+        check_filter(name, settings.get("decay_filter"))
+
+    def _with_average(self, group: Mapping[str, Any]) -> dict[str, Any]:
+        """A new group with its average as keys; one that is named already has its keys there."""
+        average = group.get("average")
+        check_average(self._chain.name, average)
+        made = {**group, **(plain(average) if isinstance(average, Average) else {})}
+        kinds = [each["average"] for each in [*self.param_groups, self.defaults]]
+        self._check_same_average(self._chain.name, [*kinds, made.get("average", kinds[-1])])
+        return made
+
+    @staticmethod
+    def _check_same_average(title: str, kinds: Iterable[str | None]) -> None:
+        """The average is a part of the one chain that steps all groups."""
+        if len(set(kinds)) > 1:
+            raise ValueError(
+                f"{title}: all groups must keep the same kind of average, "
+                f"got {', '.join(sorted(map(repr, set(kinds))))}"
+            )
+
+    def _complete(self, group: dict[str, Any]) -> None:
+        """Fill in what a group loaded from a file lacks."""
+        for alias, name in self._chain.aliases.items():
+            if alias in group:
+                group[name] = group.pop(alias)
+        for name, value in {**self._chain.defaults, **self.arguments}.items():
+            group.setdefault(name, value)
+        group.update(self._chain.fixed)
