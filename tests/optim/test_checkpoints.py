@@ -11,7 +11,6 @@ from tests.optim.runs import (
     LOOKING_AHEAD,
     NUMBERS,
     OURS,
-    SHAPES,
     TWINS,
     all_arrays,
     arrays_of,
@@ -53,7 +52,6 @@ VARIANTS = [
     ("Rprop", {}),
     ("Rprop", {"etas": (0.4, 1.3), "maximize": True}),
 ]
-FULL = [shape for shape in SHAPES if 0 not in shape]
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.complex64]
 
 
