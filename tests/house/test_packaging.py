@@ -190,6 +190,12 @@ def test_the_examples_of_the_readme_run():
         exec(compile(block, "README.md", "exec"), names)
 
 
+def test_the_readme_makes_the_slow_weights_the_weights_with_the_call_that_does():
+    said = read("README.md").split("make it the weights:")[1].split("```")[1]
+    assert "ranger.load_slow_weights()" in said
+    assert "sync" not in said
+
+
 def test_no_file_names_a_place_on_one_machine():
     # The alternatives are in brackets, so that this line does not find itself.
     place = re.compile(r"(?<![\w.~)}$/-])/(?:work|root|home)/")
