@@ -67,7 +67,7 @@ def _ranger() -> Chain:
 
     RAdam needs no warm-up, Lookahead less tuning, centralized gradients generalize a
     little better: a safe first choice for a network nobody has tuned yet. Evaluate on
-    the slow weights (`with opt.slow_weights():`), or call `sync()` first.
+    the slow weights (`with opt.slow_weights():`), or call `load_slow_weights()` first.
 
         g    <- g - mean(g)                             rows of weights, with use_gc
         p    <- p - lr weight_decay p
