@@ -13,6 +13,7 @@ from tests.cases import at_torch
 from tests.mytorch.agreement import needs_torch
 from tests.mytorch.steps import EVERY, TWINS, assert_same, make, numbers, values, walk, weights
 from thalweg.fuse import threads
+from thalweg.fuse.cpu import sweep
 from thalweg.mytorch import Tensor, manual_seed, nn, optim
 from thalweg.optimizers import OPTIMIZERS
 
@@ -328,7 +329,7 @@ def test_help_says_last_what_differs_from_the_document(name):
 
 def test_a_step_takes_the_threads_of_the_environment(monkeypatch):
     asked = []
-    monkeypatch.setattr(threads, "run", lambda *given: asked.append(given[-1]))
+    monkeypatch.setattr(sweep, "run", lambda *given: asked.append(given[-1]))
     monkeypatch.setattr(threads, "available", lambda: 7)
     walk(optim.SGD([nn.Parameter(np.ones(3))]))
     monkeypatch.undo()

@@ -191,7 +191,7 @@ def _targets(opt: Border, model: Any, params: Sequence[Any]) -> list[Any]:
     """The model's parameter for each of the optimizer's."""
     named = dict(model.named_parameters())
     theirs = list(named.values())
-    if {id(p) for p in params} <= {id(p) for p in theirs}:
+    if set(params) <= set(theirs):
         return list(params)
     title = f"{opt._chain.name}.load_averaged"
     names = [name for group in opt.param_groups for name in group.get("param_names", ())]

@@ -74,18 +74,18 @@ class NoBiasNorm:
     def __init__(self, model: Any) -> None:
         owners = dict(model.named_modules())
         self._known = {
-            id(p): (p, _is_weight(name, p) and not _is_norm(owners.get(name.rpartition(".")[0])))
+            p: _is_weight(name, p) and not _is_norm(owners.get(name.rpartition(".")[0]))
             for name, p in model.named_parameters()
         }
 
     def __call__(self, name: str, p: Any) -> bool:
-        if id(p) not in self._known:
+        if p not in self._known:
             what = repr(name) if name else f"a parameter of shape {tuple(p.shape)}"
             raise ValueError(
                 f"no_bias_norm(model): {what} is not one of the model's parameters; it must be "
                 "given the model that the optimizer moves"
             )
-        return self._known[id(p)][1]
+        return self._known[p]
 
 
 def no_bias_norm(model: Any) -> NoBiasNorm:
