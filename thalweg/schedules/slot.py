@@ -66,6 +66,8 @@ def copied(value: Any) -> Any:
     """The value, apart from the group it came from: a tensor there is changed in place."""
     if type(value) is float:
         return value
+    if isinstance(value, np.ndarray):
+        return plain(value.copy())
     return value.clone() if is_tensor(value) else plain(value)
 
 
