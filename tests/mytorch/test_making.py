@@ -177,6 +177,29 @@ def test_what_cannot_be_made_is_said_in_a_sentence(attempt, error, sentence):
         attempt()
 
 
+RECORDED = {
+    "tensor": lambda y: mytorch.tensor(y),
+    "tensor of a list": lambda y: mytorch.tensor([y[0], y[1]]),
+    "full": lambda y: mytorch.full((2,), y.sum()),
+    "full_like": lambda y: mytorch.full_like(y, y.sum()),
+    "arange": lambda y: mytorch.arange(y.sum()),
+    "linspace": lambda y: mytorch.linspace(0, y.sum(), 3),
+    "randint": lambda y: mytorch.randint(0, y.sum(), (2,)),
+}
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_nothing_is_made_of_a_result_that_it_would_cut_off(name):
+    y = mytorch.ones(2, requires_grad=True) * 2
+    with pytest.raises(RuntimeError, match="a tensor that wants a gradient.*NumPy keeps no record"):
+        RECORDED[name](y)
+    RECORDED[name](y.detach())
+
+
+def test_a_leaf_may_be_copied():
+    assert mytorch.tensor(mytorch.ones(2, requires_grad=True)).tolist() == [1, 1]
+
+
 def test_optim_and_checkpoint_are_there_when_they_are_asked_for():
     assert mytorch.optim.SGD.__name__ == "SGD"
     assert callable(mytorch.checkpoint.save)

@@ -42,8 +42,8 @@ __all__ = [
 
 def tensor(data: Any, *, dtype: DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
     """A tensor of a copy of these numbers; `Tensor` itself shares an array's memory."""
-    made = as_tensor(data)
-    return _wanting(np.array(made.detach().data, dtype or made.dtype), requires_grad)
+    numbers = _numbers(data)
+    return _wanting(np.array(numbers, dtype or numbers.dtype), requires_grad)
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
@@ -58,7 +58,7 @@ def full(
 ) -> Tensor:
     """The same number everywhere; without `dtype`, of its own type."""
     sizes = _sizes("full", size if isinstance(size, tuple | list) else (size,))
-    value = as_tensor(fill_value).data
+    value = _numbers(fill_value)
     return _wanting(np.full(sizes, value, dtype or value.dtype), requires_grad)
 
 
@@ -173,6 +173,11 @@ def randn_like(
 ) -> Tensor:
     x = as_tensor(input)
     return randn(x.shape, dtype=dtype or x.dtype, requires_grad=requires_grad)
+
+
+def _numbers(data: Any) -> np.ndarray:
+    """The array of what is given; what has come out of an op raises, since it would be cut off."""
+    return np.asarray(as_tensor(data))
 
 
 def _wanting(array: np.ndarray, requires_grad: bool) -> Tensor:
