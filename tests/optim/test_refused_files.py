@@ -53,7 +53,11 @@ REFUSED = {
     ),
     "no count": (without("step"), ValueError, "the state of parameter 1 lacks 'step'; it has 'exp"),
     "no moment": (without("exp_avg_sq"), ValueError, "parameter 1 lacks 'exp_avg_sq'"),
-    "a count below zero": (state(step=torch.tensor(-1.0)), ValueError, "'step' must be a whole number >= 0"),
+    "a count below zero": (
+        state(step=torch.tensor(-1.0)),
+        ValueError,
+        "'step' must be a whole number >= 0",
+    ),
     "a count of NaN": (state(step=float("nan")), ValueError, "'step' must be .*>= 0 and finite"),
     "a count and a half": (state(step=1.5), ValueError, "'step' must be a whole number .*got 1.5"),
     "a moment of None": (
