@@ -191,7 +191,9 @@ RECORDED = {
 @pytest.mark.parametrize("name", RECORDED)
 def test_nothing_is_made_of_a_result_that_it_would_cut_off(name):
     y = mytorch.ones(2, requires_grad=True) * 2
-    with pytest.raises(RuntimeError, match=r"a tensor that wants a gradient.*NumPy keeps no record"):
+    with pytest.raises(
+        RuntimeError, match=r"a tensor that wants a gradient.*NumPy keeps no record"
+    ):
         RECORDED[name](y)
     RECORDED[name](y.detach())
 
