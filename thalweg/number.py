@@ -43,7 +43,7 @@ def is_schedulable(value: Any) -> bool:
 
 def plain(value: Any) -> Any:
     """A number of NumPy's as Python's; any other as it is, a tensor too: somebody may hold it."""
-    if type(value) is float or not isinstance(value, _NUMPYS):
+    if type(value) is float or not isinstance(value, _NUMPYS) or value.ndim:
         return value
     return value.item()
 

@@ -205,6 +205,12 @@ class Source:
                 )
             elif isinstance(statement, ast.Return):
                 raise self.error(statement.lineno, "may only return at its end")
+            elif isinstance(statement, ast.Expr):
+                raise self.error(
+                    statement.lineno,
+                    f"`{ast.unparse(statement.value)}` gives no name a value; what stands here "
+                    "must be `name = ...` or an `if`",
+                )
             elif not isinstance(statement, ast.Pass):
                 kind = type(statement).__name__.lower()
                 raise self.error(statement.lineno, f"{kind!r} is not an assignment or an `if`")

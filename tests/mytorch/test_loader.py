@@ -223,7 +223,12 @@ def test_a_sampler_may_never_end():
         (
             lambda: first(lambda i: {"a": 1} if i else {"b": 1}),
             ValueError,
-            r"Items: every item must have the keys \['b'\], got \['a'\]",
+            r"^Items: every item must have the keys \['b'\], got \['a'\]",
+        ),
+        (
+            lambda: next(iter(DataLoader([{"b": 1}, {"a": 1}], 2))),
+            ValueError,
+            r"^DataLoader: every item must have the keys \['b'\], got \['a'\]",
         ),
         (
             lambda: first(lambda i: {"a": (1, np.ones(i + 1))}),

@@ -177,6 +177,50 @@ def test_what_cannot_be_made_is_said_in_a_sentence(attempt, error, sentence):
         attempt()
 
 
+RECORDED = {
+    "tensor": lambda y: mytorch.tensor(y),
+    "tensor of a list": lambda y: mytorch.tensor([y[0], y[1]]),
+    "full": lambda y: mytorch.full((2,), y.sum()),
+    "full_like": lambda y: mytorch.full_like(y, y.sum()),
+    "arange": lambda y: mytorch.arange(y.sum()),
+    "linspace": lambda y: mytorch.linspace(0, y.sum(), 3),
+    "randint": lambda y: mytorch.randint(0, y.sum(), (2,)),
+}
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_nothing_is_made_of_a_result_that_it_would_cut_off(name):
+    y = mytorch.ones(2, requires_grad=True) * 2
+    with pytest.raises(
+        RuntimeError, match=r"a tensor that wants a gradient.*NumPy keeps no record"
+    ):
+        RECORDED[name](y)
+    RECORDED[name](y.detach())
+
+
+PLACED = {
+    **{name: (3,) for name in ("zeros", "ones", "empty", "eye", "arange", "rand", "randn")},
+    **{name: ([1.0],) for name in ("tensor", "zeros_like", "ones_like", "rand_like", "randn_like")},
+    "full": (2, 1.0),
+    "full_like": ([1.0], 2),
+    "linspace": (0, 1, 3),
+    "randint": (0, 3, (2,)),
+    "randperm": (3,),
+}
+
+
+@pytest.mark.parametrize("name", PLACED)
+def test_there_is_no_device_but_the_cpu(name):
+    make = getattr(mytorch, name)
+    assert make(*PLACED[name], device="cpu").device == "cpu"
+    with pytest.raises(ValueError, match=r"^\w+: mytorch computes with NumPy, .* got 'cuda'; for"):
+        make(*PLACED[name], device="cuda")
+
+
+def test_a_leaf_may_be_copied():
+    assert mytorch.tensor(mytorch.ones(2, requires_grad=True)).tolist() == [1, 1]
+
+
 def test_optim_and_checkpoint_are_there_when_they_are_asked_for():
     assert mytorch.optim.SGD.__name__ == "SGD"
     assert callable(mytorch.checkpoint.save)

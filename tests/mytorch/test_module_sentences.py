@@ -48,6 +48,14 @@ F32 = np.float32
             r"\(4, 9\) padded by \(0, 0\)",
         ),
         (lambda: nn.MaxPool2d(2, padding=2), ValueError, "MaxPool2d: padding must be at most half"),
+        *[
+            (
+                lambda name=name: getattr(nn, name)(2, ceil_mode=True),
+                ValueError,
+                f"^{name}: ceil_mode must be False, got True: no window reaches beyond the input",
+            )
+            for name in ("MaxPool1d", "AvgPool1d", "MaxPool2d", "AvgPool2d")
+        ],
         (lambda: nn.AvgPool2d(2)(np.ones((1, 4), F32)), ValueError, "avg_pool2d: input must be"),
         (lambda: nn.Dropout(1.5), ValueError, "Dropout: p must be a number from 0 to 1, got 1.5"),
         (lambda: nn.GELU("fast"), ValueError, "GELU: approximate must be 'none' or 'tanh'"),

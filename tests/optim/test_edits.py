@@ -133,6 +133,7 @@ SLIPS = [
     ("AdamW", "weigth_decay", "weight_decay"),
     ("SGD", "momentun", "momentum"),
     ("Ranger", "n_sma_treshold", "n_sma_threshold"),
+    ("Ranger", "alhpa", "alpha"),
     ("Adafactor", "weight_deacy", "weight_decay"),
     ("LBFGS", "historysize", "history_size"),
 ]
@@ -165,7 +166,8 @@ def test_a_slip_in_a_file_is_told_of():
 KEYS = [
     "initial_lr", "max_lr", "min_lr", "lr_scale", "param_names", "swa_lr", "name", "layer_name",
     "base_momentum", "max_momentum", "no_weight_decay", "weight_decay_mult", "lr_mult",
-    "group_name", "use_muon", "wd", "is_backbone", "id",
+    "group_name", "use_muon", "wd", "is_backbone", "id", "base_lr", "wd_mult", "decay_mult", "lrs",
+    "lr0", "lr_factor", "start_lr", "final_lr", "init_lr", "wd_scale", "tag", "layer_decay", "rank",
 ]  # fmt: skip
 
 

@@ -1,11 +1,15 @@
 """What no scheduler takes is refused in a sentence: class, argument, what it must be, what came."""
 
 import math
+import re
 import warnings
 
+import numpy as np
 import pytest
 import torch
+from torch.nn import Parameter
 
+import thalweg.optim as optim
 from tests.schedules.twins import OURS, optimizer
 from thalweg.schedules import cosine, per_group
 
@@ -197,6 +201,15 @@ def test_a_setting_that_the_optimizer_lacks_is_answered_with_those_it_has(name):
 def test_what_is_no_single_number_is_no_setting_to_schedule(param):
     with pytest.raises(ValueError, match="StepLR: param must be one of 'lr', 'betas"):
         OURS.StepLR(optimizer(torch.optim.AdamW), 3, param=param)
+
+
+@pytest.mark.parametrize("rate", [True, np.True_, torch.tensor(True)], ids=repr)
+def test_a_rate_that_is_a_truth_value_is_named(rate):
+    """torch's constructors take it, so ours do; no scheduler can change it."""
+    opt = optim.SGD([Parameter(torch.ones(2))], lr=rate)
+    words = re.escape(f"got 'lr', which is {rate!r} and no number")
+    with pytest.raises(ValueError, match=f"StepLR: param must be one of 'momentum', .*, {words}$"):
+        OURS.StepLR(opt, 3)
 
 
 def test_a_param_that_is_no_name_is_told():

@@ -4,6 +4,7 @@ import copy
 import json
 from collections import Counter
 
+import numpy as np
 import pytest
 import torch
 import torch.distributed.checkpoint as dcp
@@ -75,6 +76,8 @@ SAME = [
     {"3": 1, "8": 2, 3: 1, 8: 2},  # as a distributed checkpoint leaves it
     [3, 8, 8],
     (8, 3, 8),
+    np.array([8, 3, 8]),
+    torch.tensor([3, 8, 8]),
     {"0": 3, "1": 8, "2": 8},
 ]
 
@@ -103,6 +106,7 @@ UNUSABLE = [
     ("MultiStepLR", "milestones", {"3": "x"}, TypeError, "milestones['3'] must be a number"),
     ("MultiStepLR", "milestones", [3, None], TypeError, "milestones[1] must be a number, got None"),
     ("MultiStepLR", "milestones", [3, 0.5], TypeError, "milestones[1] must be an integer, got 0.5"),
+    ("MultiStepLR", "milestones", np.ones((1, 2)), TypeError, "milestones must be a list, got arr"),
     ("MultiStepLR", "milestones", "3", TypeError, "milestones must be a list, got '3'"),
     ("MultiStepLR", "milestones", None, TypeError, "milestones must be a list, got None"),
     ("MultiStepLR", "gamma", "0.1", TypeError, "gamma must be a number, got '0.1'"),

@@ -53,8 +53,33 @@ REFUSED = {
     ),
     "no count": (without("step"), ValueError, "the state of parameter 1 lacks 'step'; it has 'exp"),
     "no moment": (without("exp_avg_sq"), ValueError, "parameter 1 lacks 'exp_avg_sq'"),
-    "a count below zero": (state(step=torch.tensor(-1.0)), ValueError, "'step' must be >= 0"),
-    "a count of NaN": (state(step=float("nan")), ValueError, "'step' must be >= 0 and finite"),
+    "a count below zero": (
+        state(step=torch.tensor(-1.0)),
+        ValueError,
+        "'step' must be a whole number >= 0",
+    ),
+    "a count of NaN": (state(step=float("nan")), ValueError, "'step' must be .*>= 0 and finite"),
+    "a count and a half": (state(step=1.5), ValueError, "'step' must be a whole number .*got 1.5"),
+    "a moment of None": (
+        state(exp_avg=None),
+        ValueError,
+        r"'exp_avg' must be a tensor of shape \(3,\), got None",
+    ),
+    "a complex moment": (
+        state(exp_avg=torch.ones(3, dtype=torch.complex64)),
+        ValueError,
+        "'exp_avg' of a real parameter must be real, got one of torch.complex64",
+    ),
+    "a sparse moment": (
+        state(exp_avg=torch.ones(3).to_sparse()),
+        ValueError,
+        "'exp_avg' must be dense, got one of torch.sparse_coo",
+    ),
+    "parameters that are none": (
+        group(params=5),
+        ValueError,
+        "'params' of a group must be a list of the parameters' numbers, got 5",
+    ),
     "a count of two": (state(step=torch.ones(2)), ValueError, "'step' must be one number, got a t"),
     "a count in words": (state(step="two"), ValueError, "'step' must be one number, got 'two'"),
     "a state that is none": (
@@ -130,6 +155,18 @@ def test_adafactors_factors_must_fit(key, value):
     with pytest.raises(ValueError, match=rf"^Adafactor\.load_state_dict: the state '{key}' must"):
         opt.load_state_dict(saved)
     assert of(opt)[0]["step"] == 1
+
+
+def test_a_momentum_of_none_is_one_that_has_not_begun():
+    """torch's SGD once wrote it."""
+    opt, other = (optim.SGD(weights(), lr=0.1, momentum=0.9) for _ in range(2))
+    walk(opt, 1)
+    saved = opt.state_dict()
+    for held in saved["state"].values():
+        held["momentum_buffer"] = None
+    other.load_state_dict(saved)
+    walk(other, 1, start=1)
+    assert all(held["momentum_buffer"] is not None for held in other.state.values())
 
 
 def test_muons_momentum_must_fit():

@@ -114,10 +114,14 @@ def test_the_mean_of_doubles_is_exact_where_torchs_has_the_digits_of_floats():
 
 
 @pytest.mark.parametrize("name", ["get_ema_multi_avg_fn", "get_ema_avg_fn"])
-@pytest.mark.parametrize("decay", [-0.1, 1.1, float("nan")])
-def test_a_decay_out_of_range_is_said_to_be_one(name, decay):
-    with pytest.raises(ValueError, match=rf"^{name}: decay must be >= 0 and <= 1, got {decay}$"):
+@pytest.mark.parametrize("decay", [-0.1, 2.0, float("nan")])
+def test_a_decay_out_of_range_is_said_to_be_one_in_our_words_and_torchs(name, decay):
+    with pytest.raises(ValueError, match=rf"^{name}: decay must be >= 0 and <= 1, got") as told:
         getattr(ours, name)(decay)
+    assert str(told.value).endswith(f", got {decay} (Invalid decay value {decay} provided)")
+    if decay == decay:  # torch takes NaN
+        with pytest.raises(ValueError, match=f"Invalid decay value {decay} provided"):
+            getattr(torchs, name)(decay)
 
 
 def test_a_decay_that_is_no_number_is_said_to_be_none():

@@ -247,7 +247,7 @@ IN_A_LINE = {
     "a call for its own sake": (
         "Broken.update",
         rule("print(m)  # <-"),
-        "'expr' is not an assignment or an `if`",
+        "`print(m)` gives no name a value; what stands here must be `name = ...` or an `if`",
     ),
     "two assignments in one": (
         "Broken.update",

@@ -198,9 +198,10 @@ def _meant(key: Any, settings: tuple[str, ...]) -> str | None:
     """The setting that a key nearly is."""
     if not isinstance(key, str) or key in settings or key in ELSEWHERE:
         return None
-    for meant in difflib.get_close_matches(key.lower(), settings, 1, cutoff=0.85):
-        # a setting with another word before or behind it is some program's own
-        if meant not in key or len(key) - len(meant) < 3:
+    # 0.8 takes two letters in turn of five, alhpa; and any letter before or behind lr
+    for meant in difflib.get_close_matches(key.lower(), settings, 1, cutoff=0.8):
+        # a setting with another word before or behind it is some program's own, as lr0 is
+        if meant not in key or len(key) - len(meant) < min(len(meant) - 1, 3):
             return meant
     return None
 

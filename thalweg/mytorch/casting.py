@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thalweg.mytorch.checks import check_device
 from thalweg.mytorch.graph import FLOATS, Recorded, as_tensor, record_linear
 
 if TYPE_CHECKING:
@@ -26,11 +27,7 @@ def to(input: Any, target: Any = None, *, dtype: Any = None, device: Any = None)
         target = target.data.dtype
     if isinstance(target, str) and not _is_type(target):
         device, target = target, None
-    if device is not None and str(device).partition(":")[0] != "cpu":
-        raise ValueError(
-            f"Tensor.to: mytorch computes with NumPy, on the CPU alone, got {str(device)!r}; for "
-            "another device write the network in torch and take thalweg.optim"
-        )
+    check_device("Tensor.to", device)
     wanted = dtype if target is None else target
     return x if wanted is None else _cast(x, wanted)
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 __all__ = [
     "check_axis",
     "check_default",
+    "check_device",
     "check_floats",
     "check_groups",
     "check_labels",
@@ -33,6 +34,15 @@ def check_share(where: str, name: str, value: Any) -> float:
     if not isinstance(value, int | float) or not 0 <= value <= 1:
         raise ValueError(f"{where}: {name} must be a number from 0 to 1, got {value!r}")
     return value
+
+
+def check_device(where: str, device: Any) -> None:
+    """There is one place for a tensor to be: the CPU."""
+    if device is not None and str(device).partition(":")[0] != "cpu":
+        raise ValueError(
+            f"{where}: mytorch computes with NumPy, on the CPU alone, got {str(device)!r}; for "
+            "another device write the network in torch and take thalweg.optim"
+        )
 
 
 def check_floats(where: str, **tensors: Tensor) -> None:

@@ -1,7 +1,7 @@
 """Tensors made of nothing: constants, numbers in a row, random ones.
 
 Sizes are given as `zeros(2, 3)` or `zeros((2, 3))`. Floats are float32 unless `dtype` says
-otherwise.
+otherwise. `device` may be given, as in torch; there is none but the CPU.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from thalweg.mytorch.checks import check_device
 from thalweg.mytorch.graph import FLOATS, as_tensor
 from thalweg.mytorch.random import generator
 from thalweg.mytorch.shapes import sizes_of
@@ -40,10 +41,12 @@ __all__ = [
 ]
 
 
-def tensor(data: Any, *, dtype: DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
+def tensor(
+    data: Any, *, dtype: DTypeLike | None = None, requires_grad: bool = False, device: Any = None
+) -> Tensor:
     """A tensor of a copy of these numbers; `Tensor` itself shares an array's memory."""
-    made = as_tensor(data)
-    return _wanting(np.array(made.detach().data, dtype or made.dtype), requires_grad)
+    numbers = _numbers(data)
+    return _wanting("tensor", np.array(numbers, dtype or numbers.dtype), requires_grad, device)
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
@@ -54,33 +57,49 @@ def from_numpy(array: np.ndarray) -> Tensor:
 
 
 def full(
-    size: Any, fill_value: Any, *, dtype: DTypeLike | None = None, requires_grad: bool = False
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: DTypeLike | None = None,
+    requires_grad: bool = False,
+    device: Any = None,
 ) -> Tensor:
     """The same number everywhere; without `dtype`, of its own type."""
     sizes = _sizes("full", size if isinstance(size, tuple | list) else (size,))
-    value = as_tensor(fill_value).data
-    return _wanting(np.full(sizes, value, dtype or value.dtype), requires_grad)
+    value = _numbers(fill_value)
+    return _wanting("full", np.full(sizes, value, dtype or value.dtype), requires_grad, device)
 
 
-def zeros(*size: Any, dtype: DTypeLike = np.float32, requires_grad: bool = False) -> Tensor:
-    return _wanting(np.zeros(_sizes("zeros", size), dtype), requires_grad)
+def zeros(
+    *size: Any, dtype: DTypeLike = np.float32, requires_grad: bool = False, device: Any = None
+) -> Tensor:
+    return _wanting("zeros", np.zeros(_sizes("zeros", size), dtype), requires_grad, device)
 
 
-def ones(*size: Any, dtype: DTypeLike = np.float32, requires_grad: bool = False) -> Tensor:
-    return _wanting(np.ones(_sizes("ones", size), dtype), requires_grad)
+def ones(
+    *size: Any, dtype: DTypeLike = np.float32, requires_grad: bool = False, device: Any = None
+) -> Tensor:
+    return _wanting("ones", np.ones(_sizes("ones", size), dtype), requires_grad, device)
 
 
-def empty(*size: Any, dtype: DTypeLike = np.float32, requires_grad: bool = False) -> Tensor:
+def empty(
+    *size: Any, dtype: DTypeLike = np.float32, requires_grad: bool = False, device: Any = None
+) -> Tensor:
     """Whatever was in memory: to be written into."""
-    return _wanting(np.empty(_sizes("empty", size), dtype), requires_grad)
+    return _wanting("empty", np.empty(_sizes("empty", size), dtype), requires_grad, device)
 
 
 def eye(
-    n: int, m: int | None = None, *, dtype: DTypeLike = np.float32, requires_grad: bool = False
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: DTypeLike = np.float32,
+    requires_grad: bool = False,
+    device: Any = None,
 ) -> Tensor:
     """Ones on the diagonal, zeros elsewhere."""
     rows, columns = _sizes("eye", (n, n if m is None else m))
-    return _wanting(np.eye(rows, columns).astype(dtype), requires_grad)
+    return _wanting("eye", np.eye(rows, columns).astype(dtype), requires_grad, device)
 
 
 def arange(
@@ -90,6 +109,7 @@ def arange(
     *,
     dtype: DTypeLike | None = None,
     requires_grad: bool = False,
+    device: Any = None,
 ) -> Tensor:
     """From start to before end: int64 if all are whole numbers, float32 otherwise."""
     first, last = (0, start) if end is None else (start, end)
@@ -99,7 +119,7 @@ def arange(
     is_whole = all(isinstance(number, int | np.integer) for number in numbers)
     kind = dtype or (np.int64 if is_whole else np.float32)
     values: np.ndarray = np.arange(first, last, step)
-    return _wanting(values.astype(kind), requires_grad)
+    return _wanting("arange", values.astype(kind), requires_grad, device)
 
 
 def linspace(
@@ -109,25 +129,34 @@ def linspace(
     *,
     dtype: DTypeLike = np.float32,
     requires_grad: bool = False,
+    device: Any = None,
 ) -> Tensor:
     """So many numbers from start to end, both included."""
     (count,) = _sizes("linspace", (steps,))
-    return _wanting(np.linspace(start, end, count).astype(dtype), requires_grad)
+    return _wanting("linspace", np.linspace(start, end, count).astype(dtype), requires_grad, device)
 
 
-def rand(*size: Any, dtype: DTypeLike = np.float32, requires_grad: bool = False) -> Tensor:
+def rand(
+    *size: Any, dtype: DTypeLike = np.float32, requires_grad: bool = False, device: Any = None
+) -> Tensor:
     """Uniform from 0 to below 1."""
     sizes = _sizes("rand", size)
-    return _wanting(generator().random(sizes, _float("rand", dtype)), requires_grad)
+    return _wanting("rand", generator().random(sizes, _float("rand", dtype)), requires_grad, device)
 
 
-def randn(*size: Any, dtype: DTypeLike = np.float32, requires_grad: bool = False) -> Tensor:
+def randn(
+    *size: Any, dtype: DTypeLike = np.float32, requires_grad: bool = False, device: Any = None
+) -> Tensor:
     """Normally distributed, of mean 0 and variance 1."""
     sizes = _sizes("randn", size)
-    return _wanting(generator().standard_normal(sizes, _float("randn", dtype)), requires_grad)
+    return _wanting(
+        "randn", generator().standard_normal(sizes, _float("randn", dtype)), requires_grad, device
+    )
 
 
-def randint(low: int, high: Any, size: Any = None, *, dtype: DTypeLike = np.int64) -> Tensor:
+def randint(
+    low: int, high: Any, size: Any = None, *, dtype: DTypeLike = np.int64, device: Any = None
+) -> Tensor:
     """Whole numbers from low to below high: `randint(0, 10, (3,))`, or `randint(10, (3,))`."""
     if size is None:
         low, high, size = 0, low, high
@@ -136,46 +165,63 @@ def randint(low: int, high: Any, size: Any = None, *, dtype: DTypeLike = np.int6
     if not low < high:
         raise ValueError(f"randint: high must be above low, got {low} and {high}")
     drawn = generator().integers(low, high, _sizes("randint", size))
-    return as_tensor(drawn.astype(dtype))
+    return _wanting("randint", drawn.astype(dtype), False, device)
 
 
-def randperm(n: int) -> Tensor:
+def randperm(n: int, *, device: Any = None) -> Tensor:
     """The numbers from 0 to n - 1 in random order."""
     (count,) = _sizes("randperm", (n,))
-    return as_tensor(generator().permutation(count))
+    return _wanting("randperm", generator().permutation(count), False, device)
 
 
 def zeros_like(
-    input: Any, *, dtype: DTypeLike | None = None, requires_grad: bool = False
+    input: Any, *, dtype: DTypeLike | None = None, requires_grad: bool = False, device: Any = None
 ) -> Tensor:
-    return full_like(input, 0, dtype=dtype, requires_grad=requires_grad)
+    return full_like(input, 0, dtype=dtype, requires_grad=requires_grad, device=device)
 
 
-def ones_like(input: Any, *, dtype: DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
-    return full_like(input, 1, dtype=dtype, requires_grad=requires_grad)
+def ones_like(
+    input: Any, *, dtype: DTypeLike | None = None, requires_grad: bool = False, device: Any = None
+) -> Tensor:
+    return full_like(input, 1, dtype=dtype, requires_grad=requires_grad, device=device)
 
 
 def full_like(
-    input: Any, fill_value: Any, *, dtype: DTypeLike | None = None, requires_grad: bool = False
+    input: Any,
+    fill_value: Any,
+    *,
+    dtype: DTypeLike | None = None,
+    requires_grad: bool = False,
+    device: Any = None,
 ) -> Tensor:
     """The same number everywhere, in another's shape and type."""
     x = as_tensor(input)
-    return full(x.shape, fill_value, dtype=dtype or x.dtype, requires_grad=requires_grad)
+    return full(
+        x.shape, fill_value, dtype=dtype or x.dtype, requires_grad=requires_grad, device=device
+    )
 
 
-def rand_like(input: Any, *, dtype: DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
+def rand_like(
+    input: Any, *, dtype: DTypeLike | None = None, requires_grad: bool = False, device: Any = None
+) -> Tensor:
     x = as_tensor(input)
-    return rand(x.shape, dtype=dtype or x.dtype, requires_grad=requires_grad)
+    return rand(x.shape, dtype=dtype or x.dtype, requires_grad=requires_grad, device=device)
 
 
 def randn_like(
-    input: Any, *, dtype: DTypeLike | None = None, requires_grad: bool = False
+    input: Any, *, dtype: DTypeLike | None = None, requires_grad: bool = False, device: Any = None
 ) -> Tensor:
     x = as_tensor(input)
-    return randn(x.shape, dtype=dtype or x.dtype, requires_grad=requires_grad)
+    return randn(x.shape, dtype=dtype or x.dtype, requires_grad=requires_grad, device=device)
 
 
-def _wanting(array: np.ndarray, requires_grad: bool) -> Tensor:
+def _numbers(data: Any) -> np.ndarray:
+    """The array of what is given; what has come out of an op raises, since it would be cut off."""
+    return np.asarray(as_tensor(data))
+
+
+def _wanting(op: str, array: np.ndarray, requires_grad: bool, device: Any) -> Tensor:
+    check_device(op, device)
     made = as_tensor(array)
     return made.requires_grad_() if requires_grad else made
 

@@ -41,6 +41,11 @@ def check_form(title: str, given: Any) -> None:
                 f"{title}: 'param_groups' must be a list of dicts with 'params', got "
                 f"{_described(group)}"
             )
+        if not isinstance(group["params"], list | tuple):
+            raise ValueError(
+                f"{title}: 'params' of a group must be a list of the parameters' numbers, got "
+                f"{_described(group['params'])}"
+            )
 
 
 def fits_in_number(groups: Sequence[Group], loaded: Mapping[str, Any]) -> bool:
@@ -72,7 +77,9 @@ def check_states(
                         f"{', '.join(map(repr, held))}"
                     )
             for key, shape in shapes.items():
-                _check_array(title, key, held.get(key), tuple(shape))
+                # torch's SGD once wrote None for a momentum that had not begun
+                if key in held and (key in needed or held[key] is not None):
+                    _check_array(title, key, held[key], tuple(shape), p)
             for key in cells:
                 if key in held:
                     _check_number(title, key, held[key])
@@ -98,12 +105,16 @@ def check_vectors(title: str, held: Mapping[str, Any], size: int) -> None:
         )
 
 
-def _check_array(title: str, key: str, value: Any, shape: tuple[int, ...]) -> None:
-    if value is None:  # torch's SGD once wrote so that there is no buffer
-        return
+def _check_array(title: str, key: str, value: Any, shape: tuple[int, ...], p: Tensor) -> None:
     if not isinstance(value, Tensor) or tuple(value.shape) != shape:
         raise ValueError(
             f"{title}: the state {key!r} must be a tensor of shape {shape}, got {_described(value)}"
+        )
+    if value.layout not in (torch.strided, p.layout):
+        raise ValueError(f"{title}: the state {key!r} must be dense, got one of {value.layout}")
+    if value.is_complex() and not p.is_complex():
+        raise ValueError(
+            f"{title}: the state {key!r} of a real parameter must be real, got one of {value.dtype}"
         )
 
 
@@ -114,8 +125,10 @@ def _check_number(title: str, key: str, value: Any) -> None:
     is_fake = isinstance(value, Tensor) and value.device.type == "meta"
     if key == "step" and not is_fake:
         count = float(value)
-        if not (math.isfinite(count) and count >= 0):
-            raise ValueError(f"{title}: the state 'step' must be >= 0 and finite, got {count!r}")
+        if not (math.isfinite(count) and count >= 0 and count.is_integer()):
+            raise ValueError(
+                f"{title}: the state 'step' must be a whole number >= 0 and finite, got {count!r}"
+            )
 
 
 def _described(value: Any) -> str:

@@ -24,6 +24,7 @@ from thalweg.averaging import EMA, SWA, Average
 from thalweg.optim import tensors  # noqa: F401  (a stage's lines on torch's tensors)
 from thalweg.optim.fallback import from_torch
 from thalweg.optim.lr_scheduler import SWALR
+from thalweg.optim.lr_scheduler.saved import as_setting
 from thalweg.optim.model_copies import Device, borrowing, copied
 from thalweg.stages import EqualAverage, ExponentialAverage
 
@@ -44,6 +45,7 @@ Tensors = tuple[Tensor, ...] | list[Tensor]
 MultiAvgFn = Callable[[Tensors, Tensors, Tensor | int], None]
 
 _DECAY = ExponentialAverage.declaration.settings["decay"]
+_WORDS = {"decay": "Invalid decay value {} provided"}  # what torch says
 
 # what torch moves towards another tensor in place, rounding once
 _LERPED = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
@@ -121,7 +123,7 @@ def get_ema_multi_avg_fn(decay: float = 0.999) -> MultiAvgFn:
 
     Differs: can be pickled; takes averages of a wider type than the weights.
     """
-    _DECAY.check("get_ema_multi_avg_fn: decay", decay)
+    as_setting("get_ema_multi_avg_fn", "decay", decay, _DECAY, _WORDS)
     return _Formula(EMA(decay)).all
 
 
@@ -139,7 +141,7 @@ def get_ema_avg_fn(decay: float = 0.999) -> AvgFn:
 
     Differs: can be pickled; rounds once in narrow types.
     """
-    _DECAY.check("get_ema_avg_fn: decay", decay)
+    as_setting("get_ema_avg_fn", "decay", decay, _DECAY, _WORDS)
     return _Formula(EMA(decay)).one
 
 

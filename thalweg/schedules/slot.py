@@ -66,6 +66,8 @@ def copied(value: Any) -> Any:
     """The value, apart from the group it came from: a tensor there is changed in place."""
     if type(value) is float:
         return value
+    if isinstance(value, np.ndarray):
+        return plain(value.copy())
     return value.clone() if is_tensor(value) else plain(value)
 
 
@@ -76,7 +78,10 @@ def check_param(owner: str, param_groups: Sequence[dict[str, Any]], param: Any) 
     for group in param_groups:
         if not Slot.parse(param).is_in(group):
             available = ", ".join(map(repr, _available(group)))
-            raise ValueError(f"{owner}: param must be one of {available}, got {param!r}")
+            # a constructor takes True for a rate of 1, as torch's does
+            has_it = param in group and param != "params"
+            why = f", which is {group[param]!r} and no number" if has_it else ""
+            raise ValueError(f"{owner}: param must be one of {available}, got {param!r}{why}")
         check_schedulable(owner, group, param)
 
 

@@ -107,14 +107,17 @@ class ConcatDataset(Dataset):
 class _Items(Dataset):
     """A list, or whatever else has items by number, as a Dataset."""
 
-    def __init__(self, items: Any) -> None:
-        self.items = items
+    def __init__(self, where: str, items: Any) -> None:
+        self.where, self.items = where, items
 
     def __len__(self) -> int:
         return len(self.items)
 
     def __getitem__(self, index: int) -> Any:
         return self.items[index]
+
+    def batch(self, indices: np.ndarray) -> Any:
+        return collate(self.where, [self[int(index)] for index in indices])
 
 
 def as_dataset(where: str, value: Any) -> Dataset:
@@ -127,7 +130,7 @@ def as_dataset(where: str, value: Any) -> Dataset:
             f"{where}: dataset must be a Dataset, or a list or another thing with a length and "
             f"items by number, got {type(value).__name__}"
         )
-    return _Items(value)
+    return _Items(where, value)
 
 
 def random_split(

@@ -5,12 +5,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from thalweg.mytorch.checks import check_floats
+from thalweg.mytorch.checks import check_default, check_floats
 from thalweg.mytorch.nn.module import Module
 from thalweg.mytorch.nn.window import Pair, Window
 from thalweg.mytorch.tensor import Tensor, as_tensor, record
 
-__all__ = ["AvgPool2d", "MaxPool2d", "avg_pool2d", "max_pool2d"]
+__all__ = ["WHOLE_WINDOWS", "AvgPool2d", "MaxPool2d", "avg_pool2d", "max_pool2d"]
+
+WHOLE_WINDOWS = "no window reaches beyond the input and its padding"
 
 
 class _Pool(Module):
@@ -35,7 +37,7 @@ class MaxPool2d(_Pool):
     x is (N, C, H, W); stride is kernel_size unless given. Padding is below every value. Of equal
     values the first one gets the gradient.
 
-    Differs: no ceil_mode, no return_indices.
+    Differs: no ceil_mode but False, no return_indices.
     """
 
     def __init__(
@@ -44,8 +46,11 @@ class MaxPool2d(_Pool):
         stride: int | tuple[int, int] | None = None,
         padding: int | tuple[int, int] = 0,
         dilation: int | tuple[int, int] = 1,
+        *,
+        ceil_mode: bool = False,
     ) -> None:
         super().__init__(kernel_size, stride, padding, dilation)
+        check_default("MaxPool2d", "ceil_mode", ceil_mode, False, WHOLE_WINDOWS)
 
     def forward(self, x: Tensor | ArrayLike) -> Tensor:
         return max_pool2d(x, self.kernel_size, self.stride, self.padding, self.dilation)
@@ -56,7 +61,7 @@ class AvgPool2d(_Pool):
 
     Padding counts as zeros, or not at all without `count_include_pad`.
 
-    Differs: no ceil_mode, no divisor_override.
+    Differs: no ceil_mode but False, no divisor_override.
     """
 
     def __init__(
@@ -64,10 +69,12 @@ class AvgPool2d(_Pool):
         kernel_size: int | tuple[int, int],
         stride: int | tuple[int, int] | None = None,
         padding: int | tuple[int, int] = 0,
+        ceil_mode: bool = False,
         *,
         count_include_pad: bool = True,
     ) -> None:
         super().__init__(kernel_size, stride, padding, 1)
+        check_default("AvgPool2d", "ceil_mode", ceil_mode, False, WHOLE_WINDOWS)
         self.count_include_pad = count_include_pad
 
     def forward(self, x: Tensor | ArrayLike) -> Tensor:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from thalweg.mytorch.checks import check_groups, check_positive
+from thalweg.mytorch.checks import check_default, check_groups, check_positive
 from thalweg.mytorch.nn.conv import conv2d, draw_as_torch
 from thalweg.mytorch.nn.module import Module, Parameter
-from thalweg.mytorch.nn.pooling import avg_pool2d, max_pool2d
+from thalweg.mytorch.nn.pooling import WHOLE_WINDOWS, avg_pool2d, max_pool2d
 from thalweg.mytorch.nn.window import as_one
 from thalweg.mytorch.tensor import Tensor, as_tensor
 
@@ -80,7 +80,10 @@ class MaxPool1d(Module):
         stride: int | tuple[int] | None = None,
         padding: int | tuple[int] = 0,
         dilation: int | tuple[int] = 1,
+        *,
+        ceil_mode: bool = False,
     ) -> None:
+        check_default("MaxPool1d", "ceil_mode", ceil_mode, False, WHOLE_WINDOWS)
         self.kernel_size = as_one("MaxPool1d", "kernel_size", kernel_size, 1)
         self.stride = as_one("MaxPool1d", "stride", kernel_size if stride is None else stride, 1)
         self.padding = as_one("MaxPool1d", "padding", padding, 0)
@@ -101,9 +104,11 @@ class AvgPool1d(Module):
         kernel_size: int | tuple[int],
         stride: int | tuple[int] | None = None,
         padding: int | tuple[int] = 0,
+        ceil_mode: bool = False,
         *,
         count_include_pad: bool = True,
     ) -> None:
+        check_default("AvgPool1d", "ceil_mode", ceil_mode, False, WHOLE_WINDOWS)
         self.kernel_size = as_one("AvgPool1d", "kernel_size", kernel_size, 1)
         self.stride = as_one("AvgPool1d", "stride", kernel_size if stride is None else stride, 1)
         self.padding = as_one("AvgPool1d", "padding", padding, 0)

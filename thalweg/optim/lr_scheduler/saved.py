@@ -102,13 +102,15 @@ def as_mapping(owner: str, name: str, value: Any) -> dict[str, Any]:
 
 
 def as_list(owner: str, name: str, value: Any) -> list[Any]:
-    """A list, a tuple, or a dictionary of positions, which some files make of a list."""
+    """A list, a tuple, an array, or a dictionary of positions, which some files make of a list."""
     if isinstance(value, Mapping):
         places = {str(key): each for key, each in value.items()}
         if places.keys() == set(map(str, range(len(places)))):
             return [places[str(i)] for i in range(len(places))]
     if isinstance(value, list | tuple):
         return list(value)
+    if getattr(value, "ndim", 0) == 1:
+        return list(value.tolist())
     raise TypeError(f"{owner}: {name} must be a list, got {value!r}")
 
 
