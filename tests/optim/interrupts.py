@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import thalweg
 
 OURS = str(Path(thalweg.__file__).parent)
@@ -30,7 +32,7 @@ def _raising_at(number: int) -> Any:
 
 def is_interrupted(call: Callable[[], Any], line: int) -> bool:
     """Whether a call was interrupted at the so-many-th line, or came to its end before."""
-    before = sys.gettrace()
+    before, errors = sys.gettrace(), np.geterr()
     sys.settrace(_raising_at(line))
     try:
         call()
@@ -38,4 +40,5 @@ def is_interrupted(call: Callable[[], Any], line: int) -> bool:
         return True
     finally:
         sys.settrace(before)
+        np.seterr(**errors)  # what is raised where a `with` ends leaves what it had set
     return False
