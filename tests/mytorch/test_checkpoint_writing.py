@@ -52,8 +52,14 @@ def killed_at(call):
         os._exit(0)
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
+def remove_leftovers():
+    for name in os.listdir(folder):
+        if name != os.path.basename(path):
+            os.unlink(os.path.join(folder, name))
+
 fill(0)
 save(path, model)
+folder = os.path.dirname(path)
 found, unfinished, newer = {0.0}, 0, 0
 for call in itertools.count(1):
     was_killed = killed_at(call)
@@ -65,9 +71,13 @@ for call in itertools.count(1):
     if not was_killed:
         assert now == {float(call)}
         break
-    unfinished += len(os.listdir(os.path.dirname(path))) > 1
+    if len(os.listdir(folder)) > 1:
+        unfinished, amid = unfinished + 1, call
+        remove_leftovers()  # or the next round would have more calls than this one
+killed_at(amid)
+assert len(os.listdir(folder)) > 1
 save(path, model)
-print(call, unfinished, newer, len(os.listdir(os.path.dirname(path))))
+print(call, unfinished, newer, len(os.listdir(folder)))
 """
 
 
