@@ -91,6 +91,16 @@ WAYS = {
     "the same with names": lambda m: optim.SGD(
         m.named_parameters(), lr=0.5, weight_decay=0.5, decay_filter=optim.no_bias_norm(m)
     ),
+    "the model's names and parameters": lambda m: optim.SGD(
+        m.named_parameters(), lr=0.5, weight_decay=0.5, decay_filter="no_bias_norm"
+    ),
+    "the same in a group": lambda m: optim.SGD(
+        [{"params": m.named_parameters(), "weight_decay": 0.5}],
+        lr=0.5, decay_filter="no_bias_norm",
+    ),
+    "the same under a prefix": lambda m: optim.SGD(
+        m.named_parameters(prefix="net"), lr=0.5, weight_decay=0.5, decay_filter="no_bias_norm"
+    ),
     "a group that is the model": lambda m: optim.SGD(
         [{"params": m, "weight_decay": 0.5}], lr=0.5, decay_filter="no_bias_norm"
     ),
@@ -106,6 +116,89 @@ WAYS = {
 def test_there_are_other_ways_to_give_it(way):
     model = Transformer()
     assert spared_by(WAYS[way](model), model) == everything_but(model, DECAYING)
+
+
+class Named(nn.Module):
+    """A norm whose name says nothing, and one of a class of one's own."""
+
+    def __init__(self):
+        super().__init__()
+        self.rms = nn.RMSNorm((2, 2))
+        self.own = MyRMSNorm()
+        self.linear = nn.Linear(2, 2)
+
+
+class Wrapper(nn.Module):
+    """Puts a word before every name, as DistributedDataParallel does."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+
+class Choosy(Named):
+    def named_parameters(self, *args, **kwargs):
+        found = super().named_parameters(*args, **kwargs)
+        return ((name, p) for name, p in found if not name.startswith("linear"))
+
+
+NORMS = ["rms.weight", "own.scale", "linear.bias"]
+PREFIXED = {
+    "": lambda m: m.named_parameters(),
+    "net.": lambda m: m.named_parameters(prefix="net"),
+    "module.": lambda m: Wrapper(m).named_parameters(),
+    "_orig_mod.": lambda m: torch.compile(m, backend="eager").named_parameters(),
+}
+
+
+@pytest.mark.parametrize("prefix", PREFIXED)
+@pytest.mark.parametrize("name", ["AdamW", "Muon", "Adafactor"])
+def test_the_models_named_parameters_know_its_modules(name, prefix):
+    model = Named()
+    if name == "Muon":
+        model.linear.bias = None
+    named = PREFIXED[prefix]
+    names = [n for n, _ in named(model)]
+    opt = getattr(optim, name)(named(model), decay_filter="no_bias_norm")
+    assert opt.spared == [[prefix + n for n in NORMS if n != "linear.bias" or name != "Muon"]]
+    assert opt.param_groups[0]["param_names"] == names
+    assert all(
+        p is q for p, q in zip(opt.param_groups[0]["params"], model.parameters(), strict=True)
+    )
+
+
+def test_so_do_those_of_a_group_that_is_added_later():
+    model = Named()
+    opt = optim.AdamW(nn.Linear(2, 2, bias=False), decay_filter="no_bias_norm")
+    opt.add_param_group({"params": model.named_parameters()})
+    assert opt.spared == [[], NORMS]
+    assert opt.param_groups[1]["param_names"] == [n for n, _ in model.named_parameters()]
+
+
+def test_what_is_not_the_models_own_iterator_goes_by_names_and_axes():
+    model = Named()
+    begun = model.named_parameters()
+    first = next(begun)
+    assert first[0] == "rms.weight"
+    bias = ["linear.bias"]
+    for params, spared in [
+        (begun, bias),
+        (list(model.named_parameters()), bias),
+        ((pair for pair in model.named_parameters()), bias),
+        (Choosy().named_parameters(), []),
+        (nn.Module.named_parameters(Choosy()), bias),
+    ]:
+        assert optim.AdamW(params, decay_filter="no_bias_norm").spared == [spared]
+
+
+def test_named_parameters_of_a_model_without_any_are_refused():
+    with pytest.raises(ValueError, match=r"^AdamW: the model must have a parameter, got ReLU$"):
+        optim.AdamW(nn.ReLU().named_parameters())
+    empty = nn.ReLU().named_parameters()  # in a group they are nothing, as in torch
+    assert optim.AdamW([{"params": empty}, {"params": [Parameter(torch.ones(1))]}]).spared == [
+        [],
+        [],
+    ]
 
 
 def test_without_names_what_is_spared_is_said_by_places():
@@ -161,7 +254,7 @@ def test_copies_and_files_keep_what_the_modules_said(name):
 
 def test_a_file_that_has_the_word_leaves_the_modules_decision():
     model = nn.Sequential(nn.LayerNorm((2, 2)), nn.Linear(2, 2))
-    saved = optim.AdamW(model.named_parameters(), decay_filter="no_bias_norm")
+    saved = optim.AdamW(list(model.named_parameters()), decay_filter="no_bias_norm")
     assert saved.spared == [["0.bias", "1.bias"]] or saved.spared == [["1.bias", "0.bias"]]
     opt = optim.AdamW(model, decay_filter="no_bias_norm")
     opt.load_state_dict(saved.state_dict())
@@ -217,7 +310,12 @@ def test_on_numpy_the_modules_are_asked_too():
     model = on_numpy.Sequential(on_numpy.LayerNorm((2, 2)), on_numpy.Linear(2, 2))
     opt = numpy_optim.AdamW(model, weight_decay=0.5, decay_filter="no_bias_norm")
     assert sorted(opt.spared[0]) == ["0.bias", "0.weight", "1.bias"]
-    by_names = numpy_optim.AdamW(model.named_parameters(), decay_filter="no_bias_norm")
+    by_module = numpy_optim.AdamW(model.named_parameters(), decay_filter="no_bias_norm")
+    assert by_module.spared == opt.spared
+    assert by_module.param_groups[0]["param_names"] == [n for n, _ in model.named_parameters()]
+    group = {"params": model.named_parameters()}
+    assert numpy_optim.SGD([group], decay_filter="no_bias_norm").spared == opt.spared
+    by_names = numpy_optim.AdamW(list(model.named_parameters()), decay_filter="no_bias_norm")
     assert sorted(by_names.spared[0]) == ["0.bias", "1.bias"]
     opt.load_state_dict(by_names.state_dict())
     assert sorted(opt.spared[0]) == ["0.bias", "0.weight", "1.bias"]

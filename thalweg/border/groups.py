@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import inspect
 import re
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ __all__ = [
     "check_keys",
     "decide",
     "lots",
+    "model_of",
     "no_bias_norm",
     "spared",
 ]
@@ -96,12 +98,29 @@ def no_bias_norm(model: Any) -> NoBiasNorm:
     It asks the modules: whatever belongs to one that is a norm (`LayerNorm`, `BatchNorm2d`, a class
     of your own whose name ends in Norm), of however many axes, does not decay. Embeddings do. It
     needs no names, so that a program which hands over bare parameters can take it; an optimizer
-    made from the model itself, `AdamW(model, decay_filter="no_bias_norm")`, does the same. The word
-    alone goes by axes and names: `norm.weight`, `ln_1.weight`, `bias`.
+    made from the model itself, `AdamW(model, decay_filter="no_bias_norm")`, does the same, or from
+    `model.named_parameters()` as it is. With parameters alone or a list of pairs the word goes by
+    axes and names: `norm.weight`, `ln_1.weight`, `bias`.
     """
     if not (hasattr(model, "named_modules") and hasattr(model, "named_parameters")):
         raise TypeError(f"no_bias_norm: model must be a module, got {type(model).__name__}")
     return NoBiasNorm(model)
+
+
+def model_of(params: Any, kind: Any) -> Any:
+    """The module of class `kind` that parameters are given as, or None.
+
+    It is one itself, or what `named_parameters()` of one returned and nobody has begun: such a
+    generator knows its module. One that a class of its own made may give other parameters.
+    """
+    if isinstance(params, kind):
+        return params
+    if not inspect.isgenerator(params) or inspect.getgeneratorstate(params) != inspect.GEN_CREATED:
+        return None
+    method = kind.named_parameters
+    model = inspect.getgeneratorlocals(params).get("self")
+    is_its_own = getattr(type(model), "named_parameters", None) is method
+    return model if is_its_own and params.gi_code is method.__code__ else None
 
 
 class DecayFilters:

@@ -15,7 +15,14 @@ from torch._compile import _disable_dynamo
 from torch.nn import Module
 
 from thalweg.border.copies import itself
-from thalweg.border.groups import NO_BIAS_NORM, DecayFilters, check_keys, decide, spared
+from thalweg.border.groups import (
+    NO_BIAS_NORM,
+    DecayFilters,
+    check_keys,
+    decide,
+    model_of,
+    spared,
+)
 from thalweg.border.matching import by_name
 from thalweg.fuse.whole import Turn
 from thalweg.optim.loading import (
@@ -87,9 +94,12 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self._begin()
-        given = [{"params": params}] if isinstance(params, Module) else params
+        model = model_of(params, Module)
+        given = params if model is None else [{"params": params}]
         # by name, past the class of torch's that a subclass may pass for
         torch.optim.Optimizer.__init__(self, given, defaults)
+        if model is not None and not self.param_groups[0]["params"]:
+            raise _without_parameters(self._title, model)
         self._keep_predicate()
 
     def _begin(self) -> None:
@@ -162,8 +172,8 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         if isinstance(param_group, dict):
             param_group = self._renamed(self._with_average(param_group))
             param_group |= self._filter_for(param_group)
-            if isinstance(param_group.get("params"), Module):
-                model = param_group["params"]
+            model = model_of(param_group.get("params"), Module)
+            if model is not None and model is param_group["params"]:
                 param_group["params"] = _named(self._title, model)
             self._check({**self.defaults, **param_group})
             new = [key for key in param_group if not any(key in g for g in self.param_groups)]
@@ -312,5 +322,9 @@ def _named(title: str, model: Module) -> list[tuple[str, Tensor]]:
     """A model's parameters with their names."""
     found: list[tuple[str, Tensor]] = list(model.named_parameters())
     if not found:
-        raise ValueError(f"{title}: the model must have a parameter, got {type(model).__name__}")
+        raise _without_parameters(title, model)
     return found
+
+
+def _without_parameters(title: str, model: Module) -> ValueError:
+    return ValueError(f"{title}: the model must have a parameter, got {type(model).__name__}")

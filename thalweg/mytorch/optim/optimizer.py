@@ -13,7 +13,7 @@ import numpy as np
 from thalweg.averaging import Average, at_rest, check_average, with_average
 from thalweg.border.classes import as_chain, made_class
 from thalweg.border.copies import check_not_swapped
-from thalweg.border.groups import NO_BIAS_NORM, check_keys, decide, lots
+from thalweg.border.groups import NO_BIAS_NORM, check_keys, decide, lots, model_of
 from thalweg.border.matching import by_name
 from thalweg.border.optimizer import ChainOptimizer
 from thalweg.chain import Chain, Slot
@@ -52,7 +52,8 @@ class Optimizer(ChainOptimizer):
     under torch's keys; `state_dict` has torch's form, with arrays for tensors.
 
     `decay_filter` says which parameters decay: "no_bias_norm" (weights of two or more axes, no
-    biases, no norms) or a predicate of (name, parameter); `spared` says which do not.
+    biases, no norms: exact for a Module or its `named_parameters()`; else, also for a list of
+    pairs, by axes and names) or a predicate of (name, parameter); `spared` says which do not.
     `average=EMA(0.999)` or `SWA(...)` keeps an average of the weights, in the same pass.
     """
 
@@ -97,7 +98,7 @@ class Optimizer(ChainOptimizer):
         check_keys(name, new, self.defaults)
         made = {**self.defaults, **own}
         self._check(made)
-        model = made["params"] if isinstance(made["params"], Module) else None
+        model = model_of(made["params"], Module)
         names, params = _unnamed(name, made["params"])
         if len(set(params)) < len(params):
             raise ValueError(f"{name}: a parameter comes twice in a group")
@@ -287,7 +288,8 @@ def _evaluated(closure: Callable[[], Any]) -> Any:
 
 def _as_groups(title: str, params: Any) -> list[dict[str, Any]]:
     """What a user hands in, as groups."""
-    if isinstance(params, Module) and any(True for _ in params.parameters()):
+    model = model_of(params, Module)
+    if model is not None and any(True for _ in model.parameters()):
         return [{"params": params}]  # whose modules a decay filter asks
     if isinstance(params, Module):
         params = []
