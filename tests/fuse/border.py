@@ -92,7 +92,7 @@ class Parameter:
     """
 
     def __init__(self, chain: Chain, value: Any, group: int, forms: Mapping[str, str]) -> None:
-        self.chain, self.group, self.forms = chain, group, forms
+        self.chain, self.lot, self.forms = chain, group, forms
         self.held = {"p": Guarded(value, forms["p"])}
         self.shape = self.held["p"].stored.shape
         self.cells: Mapping[str, float] = {}
@@ -180,7 +180,7 @@ class Border:
         for number, (tensor, grad) in enumerate(zip(self.tensors, grads, strict=True)):
             if grad is None:
                 continue
-            tensor.prepare(grad, views[tensor.group], slots[tensor.group])
+            tensor.prepare(grad, views[tensor.lot], slots[tensor.lot])
             if number not in self.oracle:
                 fused.append(tensor)
             elif tensor.held["p"].stored.size:  # as in every border: nothing to do, nothing to say
@@ -209,7 +209,7 @@ class Border:
 
     def _work(self, fused: list[Parameter]) -> Work:
         names = ["p", "g", *(slot.qualified for slot in self.chain.slots)]
-        kinds, groups = [t.kind(names) for t in fused], [t.group for t in fused]
+        kinds, groups = [t.kind(names) for t in fused], [t.lot for t in fused]
         key = (tuple(kinds), tuple(groups))
         if key not in self._works:
             self._works[key] = Work(self.chain, kinds, groups, self.engine)

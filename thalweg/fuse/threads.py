@@ -47,13 +47,13 @@ def use_team(team: Callable[[int, int, int], None] | None) -> None:
     _team = team
 
 
-def run(kernel: Any, argument: int, elements: int, limit: int) -> None:
-    """Call `kernel(argument)` on up to `limit` threads at once; return when all are done.
+def run(kernel: Any, argument: int, elements: int, threads: int) -> None:
+    """Call `kernel(argument)` on up to `threads` threads at once; return when all are done.
 
     `kernel` is a C function of one integer, as `ctypes` has it.
     """
     per_thread = ELEMENTS_PER_THREAD if _team is None else ELEMENTS_PER_TEAM_THREAD
-    count = min(limit, elements // per_thread)
+    count = min(threads, elements // per_thread)
     if count < 2:
         kernel(argument)
     elif _team is not None:

@@ -51,8 +51,8 @@ class Odd(Protocol):
     """A tensor that the fused pass cannot take, as the reference engine meets it."""
 
     @property
-    def group(self) -> int:
-        """The number of its group."""
+    def lot(self) -> int:
+        """The number of its lot: of parameters of one group that are treated alike."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -85,7 +85,7 @@ class Prepared:
 
 @dataclass
 class _Context:
-    """What tensors of the same group, step and cells have in common."""
+    """What tensors of the same lot, step and cells have in common."""
 
     views: list[SimpleNamespace]
     t: int
@@ -95,10 +95,10 @@ class _Context:
 
 
 class Work:
-    """The tensors of one optimizer in the order of their groups, as long as they stay the same."""
+    """The tensors of one optimizer in the order of their lots, as long as they stay the same."""
 
     def __init__(
-        self, chain: Chain, kinds: Sequence[Kind], groups: Sequence[int], engine: Engine
+        self, chain: Chain, kinds: Sequence[Kind], lots: Sequence[int], engine: Engine
     ) -> None:
         self.chain, self._engine = chain, engine
         self.arrays = ["p", "g", *(slot.qualified for slot in chain.slots)]
@@ -106,9 +106,9 @@ class Work:
         self.columns = columns(self.arrays, *(kind.formats for kind in self.kinds))
         index = {kind: i for i, kind in enumerate(self.kinds)}
         self.kind_of = np.array([index[kind] for kind in kinds], np.int64)
-        self.group_of = np.array(groups, np.int64)
-        # per tensor, the first tensor of its group, and its group's rank among those present
-        _, leaders, ranks = np.unique(self.group_of, return_index=True, return_inverse=True)
+        self.lot_of = np.array(lots, np.int64)
+        # per tensor, the first tensor of its lot, and the rank of its lot among those present
+        _, leaders, ranks = np.unique(self.lot_of, return_index=True, return_inverse=True)
         self._leader_of, self._leaders, self._rank_of = leaders[ranks], leaders, ranks
         self._batches: dict[tuple[Plan, ...], list[Batch]] = {}
         self._sorted: tuple[NDArray[np.int64], list[int], NDArray[np.int64]] | None = None
@@ -125,7 +125,7 @@ class Work:
     ) -> Prepared:
         """Measure what a step must know, and say what it will do; nothing moves yet.
 
-        `views` are the groups' settings as `chain.views` gives them. `pointers` has a column per
+        `views` are the settings of each lot as `chain.views` gives them. `pointers` has a column per
         `columns`: the arrays, then the companions that any of them has. `cells` has a column per
         `chain.cells`, with the numbers as the last step left them; `first` has a column per part:
         whether its states were created for this step. Another `seed` rounds otherwise, where a
@@ -133,7 +133,7 @@ class Work:
         """
         contexts, context_of = self._contexts(views, cells, first)
         batches = self._partition(contexts, context_of)
-        others = [self._context(views[one.group], one.cells, one.first) for one in odd]
+        others = [self._context(views[one.lot], one.cells, one.first) for one in odd]
         numbers = [context.numbers for context in contexts]
         totals = self._measure(batches, numbers, context_of, pointers, odd, others, threads)
         launches = [
@@ -165,12 +165,12 @@ class Work:
         cells: NDArray[np.float64],
         first: NDArray[np.bool_],
     ) -> tuple[list[_Context], NDArray[np.int64]]:
-        """The distinct combinations of group, cells and `first`, and which one each tensor has."""
+        """The distinct combinations of lot, cells and `first`, and which one each tensor has."""
         # as bytes: on a few numbers NumPy's own questions take longer than the answer
         if b"\1" not in first.tobytes() and cells.tobytes() == cells[self._leader_of].tobytes():
-            examples, context_of = self._leaders, self._rank_of  # one step count to a group
+            examples, context_of = self._leaders, self._rank_of  # one step count to a lot
         else:
-            keys = np.column_stack([self.group_of, cells, first])
+            keys = np.column_stack([self.lot_of, cells, first])
             _, examples, context_of = np.unique(
                 keys, axis=0, return_index=True, return_inverse=True
             )
@@ -180,7 +180,7 @@ class Work:
             held = dict(zip(self.chain.cells, cells[i].tolist(), strict=True))
             prefixes = (part.prefix for part in self.chain.parts)
             new = dict(zip(prefixes, first[i].tolist(), strict=True))
-            contexts.append(self._context(views[self.group_of[i]], held, new))
+            contexts.append(self._context(views[self.lot_of[i]], held, new))
         return contexts, context_of
 
     def _context(

@@ -10,7 +10,7 @@ import numpy as np
 
 from thalweg.chain import Chain
 from thalweg.mytorch.nn import Parameter
-from thalweg.mytorch.optim.memory import FORMATS
+from thalweg.mytorch.optim.memory import FORMAT_OF
 from thalweg.rule import Rule
 
 __all__ = ["fitting"]
@@ -68,7 +68,7 @@ def _array(where: str, value: Any, p: Parameter) -> np.ndarray:
     """An array kept per parameter, apart from the one it was given as."""
     array = np.asarray(value)
     native = array.dtype.newbyteorder("=")
-    if native not in FORMATS or array.shape != p.shape:
+    if native not in FORMAT_OF or array.shape != p.shape:
         raise ValueError(
             f"{where} must be an array of float32 or float64 and of its parameter's shape "
             f"{p.shape}, got {array.dtype} of shape {array.shape}"

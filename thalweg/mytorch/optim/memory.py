@@ -15,10 +15,10 @@ from thalweg.chain import Chain, Slot
 from thalweg.fuse.work import Kind, Prepared
 from thalweg.mytorch.nn import Parameter
 
-__all__ = ["FORMATS", "ArrayLayout", "Turn", "first_state", "ready_gradient"]
+__all__ = ["FORMAT_OF", "ArrayLayout", "Turn", "first_state", "ready_gradient"]
 
 # in the processor's own byte order: the engine reads what it finds
-FORMATS = {np.dtype(name): name for name in ("float32", "float64")}
+FORMAT_OF = {np.dtype(name): name for name in ("float32", "float64")}
 
 State = dict[str, Any]
 
@@ -35,10 +35,10 @@ def ready_gradient(title: str, p: Parameter) -> NDArray[Any]:
     """A parameter's gradient in one piece of memory: itself, or a copy if it lies otherwise."""
     grad: Any = p.grad
     if isinstance(grad, np.ndarray) and grad.shape == p.data.shape:
-        if grad.dtype in FORMATS and grad.flags.carray:  # nearly always
+        if grad.dtype in FORMAT_OF and grad.flags.carray:  # nearly always
             return grad
         native = grad.dtype.newbyteorder("=")
-        if native in FORMATS:
+        if native in FORMAT_OF:
             return np.require(grad, native, ["C", "A", "W"])
     raise ValueError(
         f"{title}: a gradient must be a float32 or float64 array of its parameter's shape "
@@ -152,12 +152,12 @@ class ArrayLayout(Layout):
 
 
 def _formats(arrays: Sequence[NDArray[Any] | None]) -> tuple[str | None, ...]:
-    return tuple(None if array is None else FORMATS[array.dtype] for array in arrays)
+    return tuple(None if array is None else FORMAT_OF[array.dtype] for array in arrays)
 
 
 def _check_state(title: str, shape: tuple[int, ...], key: str, array: Any) -> None:
     """Raise for a state that somebody has replaced by what the engine cannot take."""
-    is_array = isinstance(array, np.ndarray) and array.dtype in FORMATS
+    is_array = isinstance(array, np.ndarray) and array.dtype in FORMAT_OF
     if not (is_array and array.shape == shape and array.flags.carray):
         raise ValueError(
             f"{title}: the state {key!r} must be a C-contiguous array of float32 or float64 and of "

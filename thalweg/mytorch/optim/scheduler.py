@@ -8,7 +8,7 @@ from typing import Any
 from thalweg.mytorch.optim.optimizer import Optimizer
 from thalweg.mytorch.optim.saved import check_state, saved_values
 from thalweg.schedules import PerGroup, Schedule
-from thalweg.schedules.slot import Slot, check_param
+from thalweg.schedules.place import Place, check_param
 
 __all__ = ["Scheduler"]
 
@@ -39,7 +39,7 @@ class Scheduler:
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"Scheduler: optimizer must be an Optimizer, got {optimizer!r}")
         check_param("Scheduler", optimizer.param_groups, param)
-        self.optimizer, self.param, self._slot = optimizer, param, Slot.parse(param)
+        self.optimizer, self.param, self._place = optimizer, param, Place.parse(param)
         self.schedules = _one_each(schedule, len(optimizer.param_groups))
         self.base_values = self.get_last_lr()
         self.last_epoch = 0
@@ -53,7 +53,7 @@ class Scheduler:
 
     def get_last_lr(self) -> list[float]:
         """The value in each group now."""
-        return [float(self._slot.read(group)) for group in self.optimizer.param_groups]
+        return [float(self._place.read(group)) for group in self.optimizer.param_groups]
 
     def state_dict(self) -> dict[str, Any]:
         """Where it stands; the schedule itself has to be given again."""
@@ -82,12 +82,12 @@ class Scheduler:
             )
         check_param("Scheduler", late, self.param)
         self.schedules = [*self.schedules, *self.schedules[:1] * len(late)]
-        self.base_values = [*self.base_values, *(float(self._slot.read(g)) for g in late)]
+        self.base_values = [*self.base_values, *(float(self._place.read(g)) for g in late)]
 
     def _apply(self) -> None:
         groups = zip(self.optimizer.param_groups, self.schedules, self.base_values, strict=True)
         for group, schedule, base in groups:
-            self._slot.write(group, base * schedule(self.last_epoch))
+            self._place.write(group, base * schedule(self.last_epoch))
 
 
 def _one_each(schedule: Any, count: int) -> list[Schedule]:

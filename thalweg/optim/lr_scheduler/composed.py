@@ -12,8 +12,8 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau  # ours is o
 
 from thalweg.optim.lr_scheduler.saved import Saved, as_list, as_mapping
 from thalweg.optim.lr_scheduler.whole import Before, leaves
+from thalweg.schedules.place import Place, copied
 from thalweg.schedules.ranges import LAST_EPOCH, WHOLE, check
-from thalweg.schedules.slot import Slot, copied
 
 __all__ = ["ChainedScheduler", "SequentialLR"]
 
@@ -126,17 +126,17 @@ def _restore(member: Any) -> None:
     """Set what a scheduler moves back to its base values."""
     for leaf in leaves(member):
         param = getattr(leaf, "param", "lr")
-        slot = Slot.parse(param)
+        place = Place.parse(param)
         for group in leaf.optimizer.param_groups:
-            value = group.setdefault(f"initial_{param}", copied(slot.read(group)))
-            slot.write(group, value)
+            value = group.setdefault(f"initial_{param}", copied(place.read(group)))
+            place.write(group, value)
 
 
 def _values(member: Any) -> list[Any]:
     """What the last of the schedulers in a scheduler moves, as it is now."""
     *_, last = leaves(member)
-    slot = Slot.parse(getattr(last, "param", "lr"))
-    return [copied(slot.read(group)) for group in last.optimizer.param_groups]
+    place = Place.parse(getattr(last, "param", "lr"))
+    return [copied(place.read(group)) for group in last.optimizer.param_groups]
 
 
 def _begin(member: Any) -> None:

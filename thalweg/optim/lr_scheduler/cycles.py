@@ -132,7 +132,7 @@ class CyclicLR(_Cycle, lr_scheduler.CyclicLR):
         return self.base_lrs  # its own, whatever another scheduler has begun with
 
     def _enter(self, group: dict[str, Any], i: int, base: Any) -> None:
-        self._slot.write(group, base)
+        self._place.write(group, base)
         if self.cycle_momentum:
             self._keep_momentum(group, self.max_momentums[i], self.base_momentums[i])
 

@@ -14,8 +14,8 @@ from thalweg.optim.lr_scheduler.groups import lists_of, places
 from thalweg.optim.lr_scheduler.saved import Saved, as_setting
 from thalweg.optim.lr_scheduler.scheduler import check_optimizer, per_group_values
 from thalweg.optim.lr_scheduler.whole import Before
+from thalweg.schedules.place import Place, check_param, check_schedulable, copied
 from thalweg.schedules.ranges import AMOUNT, LAST_EPOCH, WHOLE
-from thalweg.schedules.slot import Slot, check_param, check_schedulable, copied
 from thalweg.settings import Setting
 
 __all__ = ["ReduceLROnPlateau"]
@@ -106,8 +106,8 @@ class ReduceLROnPlateau(Saved, lr_scheduler.ReduceLROnPlateau):
         self.num_bad_epochs = 0
 
     def _remember(self) -> None:
-        slot = Slot.parse(self.param)
-        self._last_lr = [copied(slot.read(group)) for group in self.optimizer.param_groups]
+        place = Place.parse(self.param)
+        self._last_lr = [copied(place.read(group)) for group in self.optimizer.param_groups]
 
     def step(self, metrics: SupportsFloat, epoch: int | None = None) -> None:  # type: ignore[override]
         """Look at the metric of the steps since the last call."""
@@ -177,12 +177,12 @@ class ReduceLROnPlateau(Saved, lr_scheduler.ReduceLROnPlateau):
                 f"{type(self).__name__}: min_lrs must have a value for each of the "
                 f"{len(groups)} parameter groups, got {self.min_lrs!r}"
             )
-        slot = Slot.parse(self.param)
+        place = Place.parse(self.param)
         for group, least in zip(groups, self.min_lrs, strict=True):
-            now = float(slot.read(group))
+            now = float(place.read(group))
             reduced = max(now * self.factor, float(least))
             if now - reduced > self.eps:
-                slot.write(group, reduced)
+                place.write(group, reduced)
 
     def _adopt(self) -> None:
         """Keep the least values with the groups they are for; new ones have the default."""

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from thalweg.number import as_float, is_number, plain
+from thalweg.schedules.place import copied
 from thalweg.schedules.ranges import LAST_EPOCH, WHOLE
-from thalweg.schedules.slot import copied
 from thalweg.settings import Setting
 
 __all__ = ["Saved", "apart", "as_counts", "as_list", "as_mapping", "as_numbers", "as_setting"]

@@ -16,8 +16,8 @@ from thalweg.optim.lr_scheduler.groups import lists_of, places, shortened
 from thalweg.optim.lr_scheduler.order import warn_of_order, watch
 from thalweg.optim.lr_scheduler.saved import Saved, apart
 from thalweg.optim.lr_scheduler.whole import Before
+from thalweg.schedules.place import Place, check_param, check_schedulable, copied
 from thalweg.schedules.ranges import LAST_EPOCH, check
-from thalweg.schedules.slot import Slot, check_param, check_schedulable, copied
 
 __all__ = ["Scheduler", "check_optimizer", "for_added_group", "per_group_values"]
 
@@ -60,7 +60,7 @@ class Scheduler(Saved, LRScheduler):
         groups = optimizer.param_groups
         self._pending = [i for i in range(len(groups)) if self._is_pending(i)]
         for group in groups:
-            group.setdefault(self._initial_key, copied(self._slot.read(group)))
+            group.setdefault(self._initial_key, copied(self._place.read(group)))
         self.base_lrs = self._bases()
         self._known = lists_of(groups)
         self.last_epoch = last_epoch
@@ -68,7 +68,7 @@ class Scheduler(Saved, LRScheduler):
         self._initial_step()
         if last_epoch != -1 and self._pending:
             left = _left_by_rebuilding.setdefault(optimizer, {})
-            left[param] = [float(self._slot.read(group)) for group in groups]
+            left[param] = [float(self._place.read(group)) for group in groups]
         del self._pending
 
     def _attach(self, optimizer: Optimizer, last_epoch: int, param: str) -> None:
@@ -89,13 +89,13 @@ class Scheduler(Saved, LRScheduler):
         group = self.optimizer.param_groups[i]
         if self._initial_key not in group:
             return True
-        value = float(self._slot.read(group))
+        value = float(self._place.read(group))
         left = _left_by_rebuilding.get(self.optimizer, {}).get(self.param, [])
         return value == float(group[self._initial_key]) or left[i : i + 1] == [value]
 
     @property
-    def _slot(self) -> Slot:
-        return Slot.parse(self.param)
+    def _place(self) -> Place:
+        return Place.parse(self.param)
 
     @property
     def _initial_key(self) -> str:
@@ -103,8 +103,8 @@ class Scheduler(Saved, LRScheduler):
 
     def _values(self) -> list[Any]:
         """What is in the groups now; to be multiplied, not to be kept."""
-        slot = self._slot
-        return [slot.read(group) for group in self.optimizer.param_groups]
+        place = self._place
+        return [place.read(group) for group in self.optimizer.param_groups]
 
     def _copies(self) -> list[Any]:
         return [copied(value) for value in self._values()]
@@ -173,9 +173,9 @@ class Scheduler(Saved, LRScheduler):
         self._update_lr(steps)
 
     def _write(self, values: Sequence[Any]) -> None:
-        slot, groups = self._slot, self.optimizer.param_groups
+        place, groups = self._place, self.optimizer.param_groups
         for group, value in zip(groups, values, strict=True):
-            slot.write(group, value)
+            place.write(group, value)
         self._last_lr = self._copies()
 
     def _get_closed_form_lr(self) -> list[Any]:
@@ -246,11 +246,11 @@ class Scheduler(Saved, LRScheduler):
         """Take in a group that was added."""
         group, count = self.optimizer.param_groups[at], len(self.base_lrs)
         self._prepare(group, count)
-        group.setdefault(self._initial_key, copied(self._slot.read(group)))
+        group.setdefault(self._initial_key, copied(self._place.read(group)))
         self.base_lrs = [*self.base_lrs, copied(group[self._initial_key])]
         self._select([*range(at), count, *range(at, count)], count + 1)
         if self.last_epoch >= 0:
-            self._slot.write(group, self._caught_up(self._slot.read(group), at, self.last_epoch))
+            self._place.write(group, self._caught_up(self._place.read(group), at, self.last_epoch))
 
     def _prepare(self, group: dict[str, Any], i: int) -> None:
         """Add to the lists of this scheduler, where i values are, that of a group added later."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from thalweg.number import is_tensor
-from thalweg.schedules.slot import Slot
+from thalweg.schedules.place import Place
 
 __all__ = ["Before", "leaves"]
 
@@ -55,7 +55,7 @@ class Before:
         for param in params:
             for group in groups:
                 if type(group.get(param)) is not float:
-                    value = Slot.parse(param).find(group)
+                    value = Place.parse(param).find(group)
                     if is_tensor(value):
                         self._filled.append((value, value.clone()))
 

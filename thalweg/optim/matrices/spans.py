@@ -80,9 +80,9 @@ class SpanPass:
         table: Any,
         addresses: Mapping[str, NDArray[np.int64]],
         numbers: Mapping[str, Any],
-        limit: int,
+        threads: int,
     ) -> NDArray[np.float64]:
-        """Run it on up to `limit` threads; returns what a reduction adds up to per tensor."""
+        """Run it on up to `threads` threads; returns what a reduction adds up to per tensor."""
         streams = [addresses[name] for name in self._streams]
         values = np.empty((len(table.columns), len(self.numbers)))
         for i, name in enumerate(self.numbers):
@@ -91,7 +91,7 @@ class SpanPass:
             self._sweeps[table] = host().sweep(
                 self._work, self._formats, self._computation, self._title, table
             )
-        return self._sweeps[table].run(np.stack(streams, axis=1), values, limit)
+        return self._sweeps[table].run(np.stack(streams, axis=1), values, threads)
 
 
 def vectors(sizes: NDArray[np.int64]) -> Any:

@@ -34,7 +34,7 @@ class OddTensor:
         differentiable: bool,
         component: str = "",
     ) -> None:
-        self.chain, self.group, self.parameter, self.grad = chain, lot, parameter, grad
+        self.chain, self.lot, self.parameter, self.grad = chain, lot, parameter, grad
         self._arrays, self._held, self.first, self.component = arrays, held, first, component
         self.differentiable = differentiable
         self.shape = tuple(parameter.shape)

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 from thalweg.mytorch.optim.optimizer import Optimizer
 from thalweg.mytorch.optim.saved import check_state, saved_values
+from thalweg.schedules.place import Place, check_param
 from thalweg.schedules.ranges import LAST_EPOCH, check
-from thalweg.schedules.slot import Slot, check_param
 
 __all__ = ["LRScheduler", "check_optimizer", "for_each_group"]
 
@@ -32,7 +32,7 @@ class LRScheduler:
         self._attach(optimizer, last_epoch, param)
         groups = optimizer.param_groups
         for group in groups:
-            group.setdefault(self._initial_key, float(self._slot.read(group)))
+            group.setdefault(self._initial_key, float(self._place.read(group)))
         self.base_lrs = [float(group[self._initial_key]) for group in groups]
         self.last_epoch = last_epoch + 1
         self._write(self._at(self.last_epoch) if self.last_epoch else self._first())
@@ -43,7 +43,7 @@ class LRScheduler:
         check_optimizer(owner, optimizer)
         check_param(owner, optimizer.param_groups, param)
         check(owner, last_epoch=(LAST_EPOCH, last_epoch))
-        self.optimizer, self.param, self._slot = optimizer, param, Slot.parse(param)
+        self.optimizer, self.param, self._place = optimizer, param, Place.parse(param)
         self._initial_key = f"initial_{param}"
 
     def _next(self, t: int) -> Sequence[float]:
@@ -73,11 +73,11 @@ class LRScheduler:
         self._write(self._first())
 
     def _values(self) -> list[float]:
-        return [float(self._slot.read(group)) for group in self.optimizer.param_groups]
+        return [float(self._place.read(group)) for group in self.optimizer.param_groups]
 
     def _write(self, values: Sequence[float]) -> None:
         for group, value in zip(self.optimizer.param_groups, values, strict=True):
-            self._slot.write(group, float(value))
+            self._place.write(group, float(value))
         self._last_lr = self._values()
 
     def get_last_lr(self) -> list[float]:
@@ -98,11 +98,11 @@ class LRScheduler:
             self.base_lrs.append(float(group[self._initial_key]))
         place = len(self.base_lrs) - len(late)
         for group, value in zip(late, self._at(self.last_epoch)[place:], strict=True):
-            self._slot.write(group, float(value))
+            self._place.write(group, float(value))
 
     def _base_of(self, group: dict[str, Any]) -> float:
         """The base value of a group that joins later."""
-        return float(self._slot.read(group))
+        return float(self._place.read(group))
 
     def _extended(self, name: str, more: int) -> list[Any]:
         held = getattr(self, name)

@@ -15,11 +15,11 @@ import numpy as np
 
 from thalweg.number import is_number, is_schedulable, is_tensor, plain
 
-__all__ = ["Slot", "check_param", "check_schedulable", "copied"]
+__all__ = ["Place", "check_param", "check_schedulable", "copied"]
 
 
 @dataclass(frozen=True)
-class Slot:
+class Place:
     """Where a hyper-parameter is: `lr`, `weight_decay`, or one of several, `betas[0]`."""
 
     key: str
@@ -27,8 +27,8 @@ class Slot:
 
     @classmethod
     @functools.cache
-    def parse(cls, param: str) -> Slot:
-        """The slot that a name such as `betas[0]` stands for."""
+    def parse(cls, param: str) -> Place:
+        """The place that a name such as `betas[0]` stands for."""
         match = re.fullmatch(r"([^\[\]]+)\[(\d+)\]", param)
         return cls(match[1], int(match[2])) if match else cls(param)
 
@@ -76,7 +76,7 @@ def check_param(owner: str, param_groups: Sequence[dict[str, Any]], param: Any) 
     if not isinstance(param, str):
         raise TypeError(f"{owner}: param must be the name of a setting, got {param!r}")
     for group in param_groups:
-        if not Slot.parse(param).is_in(group):
+        if not Place.parse(param).is_in(group):
             available = ", ".join(map(repr, _available(group)))
             # a constructor takes True for a rate of 1, as torch's does
             has_it = param in group and param != "params"
@@ -90,7 +90,7 @@ def check_schedulable(owner: str, group: dict[str, Any], param: str) -> None:
     value = group.get(param)
     if type(value) is float:  # nearly always
         return
-    value = Slot.parse(param).read(group)
+    value = Place.parse(param).read(group)
     if not is_schedulable(value):
         raise TypeError(
             f"{owner}: {param} must be a number or a floating-point tensor of one element, "
