@@ -135,8 +135,8 @@ def given_to(draw: st.DrawFn, chain: Chain) -> dict[str, Any]:
         chain.check({**chain.defaults, **found})
     except ValueError:  # each in its range, but not together
         assume(False)
-    # at 0, v - a^2 is the rounding error of g^2 - g^2, and its root as good as random; above 1 it is
-    # negative, where torch has a NaN and ours is zero
+    # at 0, v - a^2 is the rounding error of g^2 - g^2, and its root as good as random; above 1 it
+    # is negative, where torch has a NaN and ours is zero
     assume(not (found.get("centered") and not 0 < found.get("alpha", 0.99) <= 1))
     return found
 
