@@ -32,6 +32,13 @@ def mixed():
     return [*alone(), *weights([(3,)], torch.float32), gaps(5), gaps(6)]
 
 
+def tables():
+    """A vector, matrices that go row by row, one too narrow for it, two that share memory."""
+    whole = Parameter(numbers((4, 80), 1))
+    ours = weights([(3,), (2, 40), (40, 3), (3, 33)])
+    return [*ours, whole, Parameter(whole.detach()[:, 1:40])]
+
+
 def with_one_at_rest():
     params = alone()
     params[1].requires_grad_(False)
@@ -53,6 +60,8 @@ CASES = {
     "a mean": lambda: ours("AdamW", with_one_at_rest(), average=SWA(1, 2)),
     "shared memory": lambda: ours("SGD", sharing()),
     "complex": lambda: ours("Adam", weights([(3,)], torch.complex128)),
+    "Adafactor": lambda: optim.Adafactor(tables()),
+    "Muon": lambda: optim.Muon([*tables()[1:4], gaps(5)]),
     "differentiable": lambda: ours("Adam", alone(), differentiable=True),
 }
 

@@ -125,7 +125,7 @@ class Work:
     ) -> Prepared:
         """Measure what a step must know, and say what it will do; nothing moves yet.
 
-        `views` are the settings of each lot as `chain.views` gives them. `pointers` has a column per
+        `views` are the lots' settings as `chain.views` gives them. `pointers` has a column per
         `columns`: the arrays, then the companions that any of them has. `cells` has a column per
         `chain.cells`, with the numbers as the last step left them; `first` has a column per part:
         whether its states were created for this step. Another `seed` rounds otherwise, where a

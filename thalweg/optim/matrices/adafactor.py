@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,14 @@ from torch import Tensor
 from thalweg.border.constructor import by_keyword
 from thalweg.border.groups import Lot, check_filter, lots
 from thalweg.chain import chain
+from thalweg.fuse.whole import Deed, take
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.checks import check_ranges, refuse
 from thalweg.optim.matrices.factored import Factored
 from thalweg.optim.matrices.inner_rules import AdafactorStep
 from thalweg.optim.memory.layout import TensorLayout
 from thalweg.optim.memory.seen import Seen, look
-from thalweg.optim.memory.states import NewStates, cell_of, cell_type
+from thalweg.optim.memory.states import NewStates, as_they_are, cell_of, cell_type
 from thalweg.optim.traced import is_watched
 from thalweg.stages import Maximize
 
@@ -127,11 +129,30 @@ class Adafactor(BaseOptimizer, torch.optim.Adafactor):
         if is_watched():
             self._vectors = self._matrices = None
         parts = self._lots()
-        rounds = look(parts).rounds()
-        for seen in rounds:
-            self._step(parts, seen)
-        if len(rounds) > 1:
-            self._vectors = self._matrices = None
+        undo: list[Deed] = []
+
+        def deeds() -> list[Deed]:
+            return [*self._deeds(parts, look(parts).rounds(), undo), self._turn.note]
+
+        take(deeds, partial(_take_back, undo))
+
+    def _deeds(self, parts: Sequence[Lot], rounds: Sequence[Seen], undo: list[Deed]) -> list[Deed]:
+        """The first of these rounds; the next is laid out when it has moved."""
+        deeds = self._round(parts, rounds[0], undo) if rounds else []
+        if rounds[1:]:
+            deeds += [partial(self._next, parts, rounds[1:]), self._forget]
+        return deeds
+
+    def _next(self, parts: Sequence[Lot], rounds: Sequence[Seen]) -> list[Deed]:
+        undo: list[Deed] = []
+        try:
+            return self._deeds(parts, rounds, undo)
+        except BaseException:  # it is asked again
+            _take_back(undo)
+            raise
+
+    def _forget(self) -> None:
+        self._vectors = self._matrices = None
 
     def _lots(self) -> list[Lot]:
         """The groups, cut by the types of their parameters where eps1 depends on them."""
@@ -151,8 +172,8 @@ class Adafactor(BaseOptimizer, torch.optim.Adafactor):
                 found.append(Lot(group, params, lot.spared))
         return found
 
-    def _step(self, parts: Sequence[Lot], seen: Seen) -> None:
-        """Step parameters of which none comes twice."""
+    def _round(self, parts: Sequence[Lot], seen: Seen, undo: list[Deed]) -> list[Deed]:
+        """What steps parameters of which none comes twice."""
         vectors, matrices = _by_axes(seen)
         views, factored = (
             [STEP.views({**lot.group, "factored": one, "r": 1.0}, lot.spared) for lot in parts]
@@ -165,15 +186,17 @@ class Adafactor(BaseOptimizer, torch.optim.Adafactor):
             found = None
         if layout is None or found is None:
             refuse("Adafactor", seen.params, seen.grads)
+            undo += [self._forget, as_they_are(self.state, seen.params)]
             self._make_states(seen)
         if found is None:
             found = Factored(STEP, matrices, factored, self.state)
         if layout is None:
             new = NewStates({})
             layout = TensorLayout(STEP, vectors, parts, views, self.state, new, False)
-        layout.step(views)
-        found.step(factored, torch.get_num_threads())
+        deeds = layout.prepare(views) + found.prepare(factored, torch.get_num_threads())
+        # a layout may cease to be reusable while it is prepared
         self._vectors, self._matrices = layout if layout.reusable else None, found
+        return deeds
 
     def _make_states(self, seen: Seen) -> None:
         """Make the states of matrices; those of vectors only get their place in the order."""
@@ -191,6 +214,11 @@ class Adafactor(BaseOptimizer, torch.optim.Adafactor):
                         f"Adafactor: the state {key!r} of a parameter of shape {tuple(p.shape)} "
                         f"must have the shape {shape}, got {tuple(held[key].shape)}"
                     )
+
+
+def _take_back(undo: Sequence[Deed]) -> None:
+    for one in undo:
+        one()
 
 
 def _shapes(p: Tensor) -> dict[str, tuple[int, ...]]:

@@ -18,8 +18,10 @@ from torch import Tensor
 
 from thalweg.chain import chain
 from thalweg.fuse import reference
+from thalweg.fuse.engine import Launch
 from thalweg.fuse.plan import Pass, Plan, plan_for
 from thalweg.fuse.storage import FORMATS, computation
+from thalweg.fuse.whole import Deed
 from thalweg.optim.matrices.inner_rules import Average, Length, Squares, Total
 from thalweg.optim.matrices.spans import Shapes, SpanPass, Spans, counted, portions, vectors
 from thalweg.rule import Rule
@@ -162,23 +164,63 @@ class Block:
             for some in portions(rows, ROWS)
         ]
 
-    def run(self, at: Places, numbers: Mapping[str, Doubles], scratch: Scratch, limit: int) -> None:
-        """One step; `numbers` are the rule's, tensor by tensor."""
-        passes, known = self.passes, dict(numbers)
-        c = scratch.columns(self.width, passes.wide)
+    def begin(
+        self, at: Places, numbers: Mapping[str, Doubles], scratch: Scratch, limit: int
+    ) -> list[Deed]:
+        """The deeds of one step, in scratch memory that is theirs until they are done; nothing
+        moves yet. `numbers` are the rule's, tensor by tensor."""
+        c = scratch.columns(self.width, self.passes.wide)
         streams = [self._streams(slab, at, c) for slab in self._slabs]
-        r, c[:] = self._factored(at, streams, known, scratch, limit)
-        for work in [*passes.reductions, passes.step]:
+        # in one array, which whoever has the means keeps: the launch has both addresses
+        sums, means = np.zeros((2, self.height + self.width))
+        for slab, of_slab in zip(self._slabs, streams, strict=True):
+            self._add_squares(slab, of_slab, sums, scratch, limit)
+        averages = self._averages(at, sums, means, numbers["w"])
+        moves = functools.partial(self._moves, streams, c, means, numbers, limit)
+        return [functools.partial(averages.run, limit), moves]
+
+    def _moves(
+        self,
+        streams: Sequence[Mapping[str, Integers]],
+        c: NDArray[Any],
+        means: Doubles,
+        numbers: Mapping[str, Doubles],
+        limit: int,
+    ) -> list[Deed]:
+        """What moves the weights when the factors have moved."""
+        passes, known = self.passes, dict(numbers)
+        r, c[:] = self._factored(means, known)
+        for work in passes.reductions:
             total = np.zeros(len(self.sizes))
             for slab, of_slab in zip(self._slabs, streams, strict=True):
-                tensor = self.tensor[slab.matrix]
-                given = {n: slab.spread(known[n][tensor]) for n in work.numbers if n != "r"}
-                given["r"] = r[self._row(slab)]
-                sums = work.run(slab.spans.table, of_slab, given, limit)
-                if work.result:
-                    total += np.bincount(tensor[slab.spans.matrix], sums, len(total))
-            if work.result:
-                known[work.result] = reference.finish(work.reduction, total, self.sizes)
+                sums = work.run(slab.spans.table, of_slab, self._given(work, slab, known, r), limit)
+                total += np.bincount(self.tensor[slab.matrix][slab.spans.matrix], sums, len(total))
+            known[work.result] = reference.finish(work.reduction, total, self.sizes)
+        return [
+            functools.partial(self._move, slab, of_slab, known, r, limit)
+            for slab, of_slab in zip(self._slabs, streams, strict=True)
+        ]
+
+    def _move(
+        self,
+        slab: _Slab,
+        streams: Mapping[str, Integers],
+        known: Mapping[str, Doubles],
+        r: Doubles,
+        limit: int,
+    ) -> list[Deed]:
+        """What moves the weights of one slab; made when it is its turn, for it is large."""
+        work = self.passes.step
+        launch = work.launch(slab.spans.table, streams, self._given(work, slab, known, r))
+        return [functools.partial(launch.run, limit)]
+
+    def _given(
+        self, work: SpanPass, slab: _Slab, known: Mapping[str, Doubles], r: Doubles
+    ) -> dict[str, NDArray[Any]]:
+        """The numbers of each span."""
+        tensor = self.tensor[slab.matrix]
+        given = {n: slab.spread(known[n][tensor]) for n in work.numbers if n != "r"}
+        return {**given, "r": r[self._row(slab)]}
 
     def _row(self, slab: _Slab) -> Integers:
         """The number of each span's row."""
@@ -194,19 +236,8 @@ class Block:
             "c": c.ctypes.data + column * c.itemsize,
         }
 
-    def _factored(
-        self,
-        at: Places,
-        streams: Sequence[Mapping[str, Integers]],
-        numbers: Mapping[str, Doubles],
-        scratch: Scratch,
-        limit: int,
-    ) -> tuple[Doubles, Doubles]:
-        """Move the factors on; returns r and c, so that r c is the root of a mean square."""
-        sums = np.zeros(self.height + self.width)
-        for slab, of_slab in zip(self._slabs, streams, strict=True):
-            self._add_squares(slab, of_slab, sums, scratch, limit)
-        means = self._averages(at, sums, numbers["w"], limit)
+    def _factored(self, means: Doubles, numbers: Mapping[str, Doubles]) -> tuple[Doubles, Doubles]:
+        """Returns r and c of the factors, so that r c is the root of a mean square."""
         row, col = means[: self.height], means[self.height :]
         with np.errstate(all="ignore"):  # gradients may be infinite
             mean = np.bincount(self.matrix_of_row, row, len(self.rows)) / self.rows
@@ -236,17 +267,15 @@ class Block:
         to = sums.ctypes.data + (self.height + column) * sums.itemsize
         passes.total.run(spans.bins, {"p": to, "g": bins_at}, {}, 1)  # one after the other
 
-    def _averages(self, at: Places, sums: Doubles, w: Doubles, limit: int) -> Doubles:
-        """Let the factors follow the means of the squares; returns them unrounded."""
-        means = np.empty_like(sums)
+    def _averages(self, at: Places, sums: Doubles, means: Doubles, w: Doubles) -> Launch:
+        """What lets the factors follow the means of the squares, and `means` be them unrounded."""
         streams = {
             "p": np.append(at.row, at.col),
             "g": sums.ctypes.data + self._factor_starts * sums.itemsize,
             "s": means.ctypes.data + self._factor_starts * means.itemsize,
         }
         numbers = {"n": self._averaged_over, "w": np.append(w, w)}
-        self.passes.average.run(self._factors, streams, numbers, limit)
-        return means
+        return self.passes.average.launch(self._factors, streams, numbers)
 
 
 class Scratch:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from thalweg.chain import Chain
@@ -18,6 +19,7 @@ from thalweg.elementwise import lerp
 from thalweg.fuse import reference
 from thalweg.fuse.engines import host
 from thalweg.fuse.plan import plan_for
+from thalweg.fuse.whole import Deed
 from thalweg.fuse.work import EXACT
 from thalweg.optim.matrices.blocks import Block, Doubles, Formats, Passes, Places, Scratch
 from thalweg.optim.matrices.spans import Spans, own, portions
@@ -187,23 +189,34 @@ class Factored:
         self._grads = [g for g, odd in pairs if not odd]
         self._odd_grads = [g for g, odd in pairs if odd]
 
-    def step(self, views: Sequence[Views], limit: int) -> None:
-        """Move every parameter by one step."""
-        for one, g in zip(self._odd, self._odd_grads, strict=True):
-            _step_as_written(self.chain, one, g, views[one.lot])
+    def prepare(self, views: Sequence[Views], limit: int) -> list[Deed]:
+        """What is to be done to move every parameter by one step; nothing moves yet."""
+        deeds: list[Deed] = [
+            functools.partial(_step_as_written, self.chain, one, g, views[one.lot])
+            for one, g in zip(self._odd, self._odd_grads, strict=True)
+        ]
         if self._rows:
-            self._step_by_rows(views, limit)
+            deeds += self._by_rows(views, limit)
+        return [*deeds, self._forget]
+
+    def _forget(self) -> None:
         self._grads, self._odd_grads = [], []  # they are the program's to free
 
-    def _step_by_rows(self, views: Sequence[Views], limit: int) -> None:
+    def _by_rows(self, views: Sequence[Views], limit: int) -> list[Deed]:
         g_at = Addresses(self._grads).now()
         p_at, row_at, col_at, step_at = self._at.reshape(4, -1)
         steps = host().read_numbers(step_at[:, None], self._is_wide)
         numbers = self._numbers(views, steps[:, 0])
+        deeds: list[Deed] = []
         for block in self._blocks:
             some = block.members
             at = Places(p_at[some], g_at[some], row_at[some], col_at[some])
-            block.run(at, {n: v[some] for n, v in numbers.items()}, self._scratch, limit)
+            its = {n: v[some] for n, v in numbers.items()}
+            deeds.append(functools.partial(block.begin, at, its, self._scratch, limit))
+        return [*deeds, functools.partial(self._count, step_at, steps)]
+
+    def _count(self, step_at: NDArray[np.int64], steps: Doubles) -> None:
+        """Note the step; the tensors at these addresses are among those that are kept."""
         host().write_numbers(step_at[:, None], self._is_wide, steps + 1)
         for i in np.flatnonzero(steps[:, 0] + 1 >= EXACT).tolist():
             put(self._rows[i].held, "step", steps[i, 0] + 1)
@@ -224,9 +237,11 @@ def _scalars(chain: Chain, view: Views, step: float) -> dict[str, float]:
     return {own(name): value for name, value in numbers.items()}
 
 
-def _step_as_written(chain: Chain, one: Matrix, g: Tensor, view: Views) -> None:
+def _step_as_written(chain: Chain, one: Matrix, g: Tensor, view: Views) -> list[Deed]:
     """Step a matrix that the engine cannot reach: the same rule on whole tensors."""
     p, row_var, col_var, step = one.kept
+    new: list[tuple[Tensor, Tensor]] = []
+    following = float(step) + 1
     numbers, _ = chain.scalars(view, int(step) + 1, {}, {"step": float(step)})
     if p.numel():  # there is no mean of nothing
         known = {own(name): value for name, value in numbers.items()}
@@ -245,8 +260,12 @@ def _step_as_written(chain: Chain, one: Matrix, g: Tensor, view: Views) -> None:
         for name, m in chain.measures.items():
             total = float(reference.reduce(plan, name, arrays, numbers, static))
             numbers[name] = float(reference.finish(m.reduction, total, p.numel()))
-        # refused if p overlaps
-        store(p, reference.update(plan, arrays, numbers, static)["p"])
-        store(row_var, row)
-        store(col_var, col)
-    put(one.held, "step", float(step) + 1)
+        new = [(p, reference.update(plan, arrays, numbers, static)["p"])]
+        new += [(row_var, row), (col_var, col)]
+
+    def keep() -> None:
+        for tensor, value in new:  # refused if p, the first, overlaps
+            store(tensor, value)
+        put(one.held, "step", following)
+
+    return [keep]

@@ -14,8 +14,10 @@ from torch import Tensor
 from thalweg.border.constructor import by_keyword
 from thalweg.border.groups import check_filter, lots
 from thalweg.chain import Chain, chain
+from thalweg.fuse.engine import Launch
 from thalweg.fuse.plan import plan_for
 from thalweg.fuse.storage import computation
+from thalweg.fuse.whole import Deed, take
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.checks import check_ranges, refuse
 from thalweg.optim.matrices.inner_rules import Descend, Momentum
@@ -23,6 +25,7 @@ from thalweg.optim.matrices.spans import SpanPass, vectors
 from thalweg.optim.memory.reach import address, format_of, is_reachable, laid_out_like
 from thalweg.optim.memory.seen import look
 from thalweg.optim.memory.sharded import cut_like, is_sharded
+from thalweg.optim.memory.states import as_they_are
 from thalweg.settings import Setting
 
 __all__ = ["Muon"]
@@ -149,13 +152,21 @@ class Muon(BaseOptimizer, torch.optim.Muon):
         refuse("Muon", seen.params, seen.grads)
         for group in self.param_groups:  # it may have changed
             self._check(group)
-        for p, g, lot in zip(seen.params, seen.grads, seen.lots(), strict=True):
-            held, settings = self.state[p], parts[lot].group
-            if held.get("momentum_buffer") is None:
-                held["momentum_buffer"] = torch.zeros_like(p, memory_format=torch.preserve_format)
-            if p.numel():
-                decay = 0.0 if parts[lot].spared else float(settings["weight_decay"])
-                _step(p, g, held, settings, decay)
+        undo = as_they_are(self.state, seen.params)
+
+        def deeds() -> list[Deed]:
+            found: list[Deed] = []
+            for p, g, lot in zip(seen.params, seen.grads, seen.lots(), strict=True):
+                held, settings = self.state[p], parts[lot].group
+                if held.get("momentum_buffer") is None:
+                    zeros = torch.zeros_like(p, memory_format=torch.preserve_format)
+                    held["momentum_buffer"] = zeros
+                if p.numel():
+                    decay = 0.0 if parts[lot].spared else float(settings["weight_decay"])
+                    found.append(functools.partial(_step, p, g, held, settings, decay))
+            return [*found, self._turn.note]
+
+        take(deeds, undo)
 
 
 def _check_iteration(settings: Mapping[str, Any]) -> None:
@@ -171,46 +182,67 @@ def _check_iteration(settings: Mapping[str, Any]) -> None:
 
 def _step(
     p: Tensor, g: Tensor, held: dict[str, Any], group: Mapping[str, Any], decay: float
-) -> None:
-    """Move one matrix."""
-    lr, m = float(group["lr"]), held["momentum_buffer"]
-    is_flat = all(is_reachable(DESCEND, p, other, (), {}, {}) for other in (g, m))
-    if is_flat:
-        g, m = laid_out_like(p, g), laid_out_like(p, m)
-        held["momentum_buffer"] = m
-    u = _direction(p, g, m, float(group["momentum"]), bool(group["nesterov"]), is_flat)
-    if is_sharded(u):  # the direction is that of all rows together
-        u = u.full_tensor()  # type: ignore[attr-defined]
-    x = _orthogonalized(u, group["ns_coefficients"], int(group["ns_steps"]), float(group["eps"]))
+) -> list[Deed]:
+    """What moves one matrix, in memory of its own until it is done; nothing moves yet."""
+    mu, m = float(group["momentum"]), held["momentum_buffer"]
+    lr, nesterov = float(group["lr"]), bool(group["nesterov"])
     keep, step = 1 - lr * decay, lr * _adjustment(group["adjust_lr_fn"], *p.shape)
-    if is_flat:
-        _run(DESCEND, p, {"p": p, "g": laid_out_like(p, x)}, {"keep": keep, "step": step})
-        torch.autograd.graph.increment_version([p])
-    else:
-        p.mul_(keep).add_(cut_like(p, x) if is_sharded(p) else x, alpha=-step)
-
-
-def _direction(p: Tensor, g: Tensor, m: Tensor, mu: float, nesterov: bool, is_flat: bool) -> Tensor:
-    """Move the momentum on; returns the direction in bfloat16, in memory of its own."""
-    if not is_flat:
+    orthogonal = functools.partial(
+        _orthogonalized,
+        coefficients=group["ns_coefficients"],
+        steps=int(group["ns_steps"]),
+        eps=float(group["eps"]),
+    )
+    if not all(is_reachable(DESCEND, p, other, (), {}, {}) for other in (g, m)):
         g = g.to(m.dtype)
-        m.lerp_(g, 1 - mu)
-        return (g.lerp(m, mu) if nesterov else m).to(torch.bfloat16, copy=True)
+        following = m.lerp(g, 1 - mu)
+        x = orthogonal((g.lerp(following, mu) if nesterov else following).to(torch.bfloat16))
+        moved = p.mul(keep).add(cut_like(p, x) if is_sharded(p) else x, alpha=-step)
+        return [functools.partial(_store, ((m, following), (p, moved)))]
+    g, m = laid_out_like(p, g), laid_out_like(p, m)
+    held["momentum_buffer"] = m
+    u, x = (
+        torch.empty_like(p, dtype=torch.bfloat16, memory_format=torch.preserve_format)
+        for _ in range(2)
+    )
+    first = _direction(p, g, m, u, mu, nesterov)
+    last = _launch(DESCEND, p, {"p": p, "g": x}, {"keep": keep, "step": step})
+
+    def descend() -> list[Deed]:
+        x.copy_(orthogonal(u))
+        note = functools.partial(torch.autograd.graph.increment_version, [p])
+        return [functools.partial(_run, last, [p, x]), note]
+
+    return [functools.partial(_run, first, [g, m, u]), descend]
+
+
+def _run(launch: Launch, _: Sequence[Tensor]) -> None:
+    """Run it over these tensors: it knows only their addresses."""
+    launch.run(torch.get_num_threads())
+
+
+def _store(values: Sequence[tuple[Tensor, Tensor]]) -> None:
+    for tensor, value in values:
+        tensor.copy_(value)
+
+
+def _direction(p: Tensor, g: Tensor, m: Tensor, u: Tensor, mu: float, nesterov: bool) -> Launch:
+    """What moves the momentum on, and fills in the direction."""
     # torch takes mu from one in the computation type, and the last bits of the direction decide
     # on which side of a bfloat16 it falls
     is_double = computation(format_of(DESCEND, p)) == "float64"
     ahead = 1 - (mu if is_double else float(np.float32(mu)))
-    u = torch.empty_like(p, dtype=torch.bfloat16, memory_format=torch.preserve_format)
     numbers = {"w": 1 - mu, "ahead": ahead}
-    _run(MOMENTUM, p, {"g": g, "m": m, "u": u}, numbers, nesterov=nesterov)
-    return u
+    return _launch(MOMENTUM, p, {"g": g, "m": m, "u": u}, numbers, nesterov=nesterov)
 
 
 def _orthogonalized(u: Tensor, coefficients: Sequence[float], steps: int, eps: float) -> Tensor:
-    """The matrix u with its singular values moved towards one; u itself is overwritten."""
+    """The matrix u with its singular values moved towards one."""
+    if is_sharded(u):  # the direction is that of all rows together
+        u = u.full_tensor()  # type: ignore[attr-defined]
     a, b, c = map(float, coefficients)
     x = u.T if u.size(0) > u.size(1) else u  # the smaller of the two Gram matrices
-    x.div_(x.norm().clamp(min=eps))
+    x = x / x.norm().clamp(min=eps)
     for _ in range(steps):
         gram = x @ x.T
         x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
@@ -224,18 +256,18 @@ def _adjustment(function: str | None, rows: int, columns: int) -> float:
     return math.sqrt(max(1.0, rows / columns))
 
 
-def _run(
+def _launch(
     chain_: Chain,
     p: Tensor,
     streams: Mapping[str, Tensor],
     numbers: Mapping[str, float],
     **switches: bool,
-) -> None:
-    """Run the one pass of a rule over tensors that lie alike."""
+) -> Launch:
+    """The one pass of a rule over tensors that lie alike, ready to be run once."""
     formats = tuple((name, format_of(chain_, t)) for name, t in streams.items())
     work = _pass(chain_, formats, computation(format_of(chain_, p)), **switches)
     at = {name: np.array([address(t)], np.int64) for name, t in streams.items()}
-    work.run(_table(p.numel()), at, numbers, torch.get_num_threads())
+    return work.launch(_table(p.numel()), at, numbers)
 
 
 @functools.cache

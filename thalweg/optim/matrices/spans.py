@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.fuse.engine import Sweep
+from thalweg.fuse.engine import Launch, Sweep
 from thalweg.fuse.engines import host
 from thalweg.fuse.plan import Pass
 
@@ -83,15 +83,30 @@ class SpanPass:
         threads: int,
     ) -> NDArray[np.float64]:
         """Run it on up to `threads` threads; returns what a reduction adds up to per tensor."""
+        return self._sweep(table).run(*self._given(table, addresses, numbers), threads)
+
+    def launch(
+        self, table: Any, addresses: Mapping[str, NDArray[np.int64]], numbers: Mapping[str, Any]
+    ) -> Launch:
+        """One run of it, not yet begun: begun twice, it happens once."""
+        return self._sweep(table).launch(*self._given(table, addresses, numbers))
+
+    def _given(
+        self, table: Any, addresses: Mapping[str, NDArray[np.int64]], numbers: Mapping[str, Any]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Addresses and numbers as the engine has them."""
         streams = [addresses[name] for name in self._streams]
         values = np.empty((len(table.columns), len(self.numbers)))
         for i, name in enumerate(self.numbers):
             values[:, i] = numbers[name]
+        return np.stack(streams, axis=1), values
+
+    def _sweep(self, table: Any) -> Sweep:
         if table not in self._sweeps:
             self._sweeps[table] = host().sweep(
                 self._work, self._formats, self._computation, self._title, table
             )
-        return self._sweeps[table].run(np.stack(streams, axis=1), values, threads)
+        return self._sweeps[table]
 
 
 def vectors(sizes: NDArray[np.int64]) -> Any:

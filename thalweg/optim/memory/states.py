@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import torch
@@ -133,6 +133,25 @@ class NewStates:
         for states, p in self._owners:
             if not states.get(p, True):
                 del states[p]
+
+
+def as_they_are(
+    states: MutableMapping[Tensor, dict[str, Any]], params: Sequence[Tensor]
+) -> Callable[[], None]:
+    """A function that brings these parameters' states back to what is in them now."""
+    before = {p: (states[p], {**states[p]}) for p in params if p in states}
+
+    def undo() -> None:
+        for p in params:
+            if p in before:
+                held, kept = before[p]
+                for key in held.keys() - kept.keys():
+                    del held[key]
+                held.update(kept)
+            else:
+                states.pop(p, None)
+
+    return undo
 
 
 def _cell(chain: Chain, key: str, start: Any, dtype: torch.dtype) -> Any:
