@@ -24,7 +24,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # How many cases of one test a quick run takes. A test over every optimizer and every type has two
 # hundred, and each costs a compilation.
-CASES = 6
+CASES = 4
 
 # How long an example takes depends on who else is busy, so no example has a deadline. The whole
 # suite draws other examples each time; a quick run has few, always the same.
