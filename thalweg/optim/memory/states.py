@@ -16,6 +16,7 @@ __all__ = [
     "STATE_TYPES",
     "First",
     "NewStates",
+    "as_they_are",
     "cell_of",
     "cell_type",
     "narrowed",
