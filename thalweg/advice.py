@@ -7,25 +7,11 @@ from typing import Any
 from thalweg.settings import Setting
 from thalweg.source import unknown
 
-__all__ = ["as_setting", "for_attribute", "for_name", "for_scalar", "nameless"]
+__all__ = ["as_setting", "for_attribute", "for_name", "may_be_needed", "nameless"]
 
 
-def for_name(cls: Any, name: str, known: list[str], local: set[str]) -> str:
-    """Of a name that `update` or a measure takes and cannot have; `local` are those of `update`."""
-    found = cls.declaration
-    made = found.settings.get(name)
-    if made is not None and isinstance(made.default, tuple):
-        letters = ", ".join(f"{name[0]}{i + 1}" for i in range(len(made.default)))
-        returned = ", ".join(f"{one}={one}" for one in letters.split(", "))
-        return (
-            f"{name!r} is {len(made.default)} numbers; take them apart in scalars, "
-            f"`{letters} = h.{name}` and `return dict({returned})`, and take {letters} here"
-        )
-    if name in local:
-        return (
-            f"{name!r} is a name inside update, which runs after its measures; "
-            f"write what it stands for into the measure"
-        )
+def for_name(cls: Any, name: str, known: list[str]) -> str:
+    """Of a name that `update` takes and cannot have."""
     value = getattr(cls, name, None)
     if isinstance(value, bool | int | float | str | tuple):
         return (
@@ -33,35 +19,22 @@ def for_name(cls: Any, name: str, known: list[str], local: set[str]) -> str:
         )
     if any(name in vars(base).get("__annotations__", {}) for base in cls.__mro__):
         return f"{name!r} has a type and no default; write `{name}: float = ...` with one"
-    return unknown(name, known) + _GIVEN_ELSEWHERE.get(name, "")
+    return unknown(name, known) + _MEANT.get(name, "")
 
 
-_TO_SCALARS = "is given to scalars: return what depends on it there, such as"
-_GIVEN_ELSEWHERE = {
-    "h": "; h is for scalars and switches: take each setting by its name, or return "
-    "what is worked out of them from scalars",
-    "t": f"; t {_TO_SCALARS} `dict(c=1 - h.decay**t)`, and take c here",
-    "first": f"; first {_TO_SCALARS} `dict(keep=0.0 if first else h.momentum)`, and take keep here",
-    "shape": "; shape is given to switches: declare one, such as `wide`, that returns "
-    "`len(shape) > 1`, and take wide here",
+_MEANT = {
+    "h": "; take each setting by its name",
+    "shape": "; take ndim, rows or columns",
+    "step": "; the number of the step is t",
     "self": "; update belongs to no instance: put @staticmethod above it, and leave self out",
     "cls": "; update belongs to no class: put @staticmethod above it, and leave cls out",
 }
 
 
-def for_scalar(found: Any, name: str, known: list[str]) -> str:
-    """Of a name that `scalars` takes and cannot have."""
-    if name in found.measures:
-        return f"{name!r} is a measure, known only after scalars have run; take it in update"
-    if name in found.states or name in ("p", "g"):
-        return f"{name!r} is an array, and scalars works with numbers; take it in update"
-    if name in found.switches:
-        return f"{name!r} is a switch; take it in update"
-    if name in found.settings or name in found.needs:
-        return f"{name!r} is a setting; take h and write h.{name}"
-    if name in ("self", "cls"):
-        return f"unknown name {name!r}; put @staticmethod above scalars, and leave {name} out"
-    return unknown(name, known)
+def may_be_needed(cls: Any, name: str) -> bool:
+    """Whether a name that a stage takes may be a setting of another part."""
+    own = any(name in (*vars(b), *vars(b).get("__annotations__", {})) for b in cls.__mro__)
+    return name not in _MEANT and not own
 
 
 def for_attribute(name: str, value: Any, inherited: bool, annotated: bool) -> str:

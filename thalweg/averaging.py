@@ -134,8 +134,8 @@ def count_rest(chain: Chain, before: Mapping[str, Any], after: MutableMapping[st
 def _missed(chain: Chain) -> list[str]:
     """The keys under which the steps without a gradient are counted."""
     name = "n_missed"
-    found = [part for part in chain.parts if name in part.declared.declaration.scalar_states]
-    return [part.key(name, part.declared.declaration.scalar_states[name].key) for part in found]
+    found = [part for part in chain.parts if name in part.declared.declaration.cells]
+    return [part.key(name, part.declared.declaration.cells[name].key) for part in found]
 
 
 def _names(kind: type[Average]) -> dict[str, str]:

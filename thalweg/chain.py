@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from types import MappingProxyType, SimpleNamespace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 from thalweg import advice
+from thalweg.deciding import reached
 from thalweg.declaration import starting
 from thalweg.parts import (
     Part,
@@ -21,15 +22,31 @@ from thalweg.parts import (
     idle,
     named,
     prefix_for,
+    steps_after,
 )
 from thalweg.rule import Declared, Rule, Stage
 from thalweg.settings import Setting, as_double, as_held
 from thalweg.signature import Signature
 from thalweg.source import unknown
+from thalweg.text import Reduction
 
-__all__ = ["Chain", "Part", "Signature", "Slot", "chain", "named"]
+__all__ = ["Chain", "Decided", "Part", "Signature", "Slot", "Ways", "chain", "named"]
 
 _MOST_SEEN = 256  # settings of groups, remembered as sound
+
+_PLAIN = {bool, float, int, str, tuple}
+
+Ways = tuple[tuple[bool | None, ...], ...]
+
+
+class Decided(NamedTuple):
+    """What is known of one step before it: the way each part's `if`s go, which chooses the plan;
+    the numbers that elements are computed with, by qualified name; and the kept numbers after it,
+    by key, None for those that are measured."""
+
+    ways: Ways
+    numbers: dict[str, Any]
+    kept: dict[str, Any]
 
 
 class Chain:
@@ -37,9 +54,9 @@ class Chain:
 
     `settings` are the public ones by name. Those that the signature leaves out keep their default;
     the `fixed` ones are shown in parameter groups all the same. `slots` are the state arrays kept
-    per parameter, `cells` its number states (the step count among them) by state_dict key;
-    `measures` are the tensor-wide reductions by qualified name. A step's own numbers, which nobody
-    keeps, are what `scalars` returns.
+    per parameter, `cells` the numbers kept with it (the step count among them) by state_dict key;
+    `reductions` are those over tensors by qualified name, in the order of the text. `decide` gives
+    what of a step is known before it.
     """
 
     def __init__(
@@ -62,27 +79,31 @@ class Chain:
         self.slots = self._merge_states()
         self.cells = cells_of(self.parts)
         self._wiring = Wiring.of(self.parts)
-        measures = [
-            (part.qualified(name), m)
+        reductions = [
+            (part.qualified(one.name), one)
             for part in self.parts
-            for name, m in part.declared.declaration.measures.items()
+            for one in part.declared.text.reduced
         ]
-        self.measures_rows = any(m.scope == "row" for _, m in measures)
-        self.measures = {name: m for name, m in measures if m.scope != "row"}
-        switches = (s for part in self._wiring.switches for s, _ in part)
-        self.asks_shape = any("shape" in s.takes for s in switches)
+        self.reduces_rows = any(one.over == "row" for _, one in reductions)
+        self.reductions: dict[str, Reduction] = {
+            name: one for name, one in reductions if one.over in ("tensor", "all")
+        }
+        asked = {n for part in self.parts for n in part.declared.text.source.arguments}
+        self.asks_shape = bool(asked & {"ndim", "rows", "columns"})
+        self.steps_after = steps_after(self.parts)
         self._seen: set[tuple[Any, ...]] = set()  # settings of a group, found inside their ranges
         self._last: tuple[Any, ...] = ()  # those found last
+        self._live: dict[tuple[Any, ...], list[Slot]] = {}
         check_needs(name, self.parts, self.settings)
         check_order(name, self.parts, self._default)
-        self._asks_order = any(part.changes_g for part in self.parts[self._last_reader() :])
+        self._asks_order = any(part.passes_on("g") for part in self.parts[self._last_reader() :])
 
     def _default(self, part: Part, name: str) -> Any:
         return self.settings[part.public(name)].default
 
     def _last_reader(self) -> int:
         """Behind it nobody reads the gradient."""
-        return max((i for i, part in enumerate(self.parts) if part.reads_g), default=-1)
+        return max((i for i, part in enumerate(self.parts) if part.takes("g")), default=-1)
 
     def _merge_settings(self, values: Mapping[str, Any]) -> dict[str, Setting]:
         found: dict[str, Setting] = {}
@@ -108,7 +129,7 @@ class Chain:
         return [
             Slot(part, name, part.key(name, s.key), s)
             for part in self.parts
-            for name, s in part.declared.declaration.states.items()
+            for name, s in part.declared.declaration.arrays.items()
         ]
 
     def first_cells(self, views: Sequence[SimpleNamespace]) -> dict[str, Any]:
@@ -221,58 +242,47 @@ class Chain:
         self._last = seen
         return plain
 
-    def scalars(
+    def decide(
         self,
         views: Sequence[SimpleNamespace],
         t: int,
         first: Mapping[str, bool],
-        cells: Mapping[str, float],
-    ) -> tuple[dict[str, float], dict[str, float]]:
-        """Every uniform number of one step by qualified name, and the next value of the cells."""
-        numbers: dict[str, float] = {}
-        carried: dict[str, float] = {}
-        for part, h, names in zip(self.parts, views, self._wiring.numbers, strict=True):
-            d = part.declared.declaration
-            given = {"h": h, "t": t, "first": first.get(part.prefix, False)}
-            given |= {name: cells[part.key(name, s.key)] for name, s in d.scalar_states.items()}
-            made = part.declared.scalars(**{name: given[name] for name in d.scalars_take})
-            for name, qualified in names:
-                numbers[qualified] = as_double(made[name] if name in made else getattr(h, name))
-            carried |= {
-                part.key(name, s.key): as_double(made[name]) for name, s in d.scalar_states.items()
-            }
-        return numbers, carried
-
-    def static(
-        self,
-        views: Sequence[SimpleNamespace],
-        t: int,
         shape: tuple[int, ...],
-        cells: Mapping[str, float] = MappingProxyType({}),
-    ) -> dict[str, bool | str]:
-        """Every switch of one tensor's step, by qualified name: what chooses the plan."""
-        found: dict[str, bool | str] = {}
-        for part, h, flags, switches in zip(
-            self.parts, views, self._wiring.flags, self._wiring.switches, strict=True
+        cells: Mapping[str, Any],
+    ) -> Decided:
+        """What of one tensor's step is known before it; `first` are the parts, by prefix, whose
+        states were made for this step."""
+        ways: list[tuple[bool | None, ...]] = []
+        numbers: dict[str, Any] = {}
+        kept: dict[str, Any] = {}
+        wiring = self._wiring
+        for part, h, keys, names in zip(
+            self.parts, views, wiring.cells, wiring.numbers, strict=True
         ):
-            for name, qualified in flags:
-                value = getattr(h, name)
-                found[qualified] = value if isinstance(value, str) else bool(value)
-            given = {"h": h, "t": t, "shape": shape}
-            for name, s in part.declared.declaration.scalar_states.items():
-                given[name] = cells.get(part.key(name, s.key), 0.0)
-            for made, qualified in switches:
-                found[qualified] = bool(made.function(*[given[name] for name in made.takes]))
-        return found
+            held = [cells[key] for key in keys]
+            own = part.declared.decide(h, t, first.get(part.prefix, False), shape, held)
+            ways.append(own[0])
+            numbers.update(zip(names, own[1], strict=True))
+            kept.update(zip(keys, own[2], strict=True))
+        return Decided(tuple(ways), numbers, kept)
 
     def live_slots(self, views: Sequence[SimpleNamespace]) -> list[Slot]:
-        """The states that exist under these settings."""
-        view_of = dict(zip((part.prefix for part in self.parts), views, strict=True))
-        return [
-            slot
-            for slot in self.slots
-            if slot.state.when is None or slot.is_live(view_of[slot.part.prefix])
-        ]
+        """The states that exist under these settings: those that the text may come to."""
+        key = tuple(value for h in views for value in vars(h).values())
+        if not all(type(value) in _PLAIN for value in key):  # a tensor may change in place
+            return self._live_under(views)
+        if key not in self._live:
+            if len(self._live) >= _MOST_SEEN:
+                self._live.clear()
+            self._live[key] = self._live_under(views)
+        return self._live[key]
+
+    def _live_under(self, views: Sequence[SimpleNamespace]) -> list[Slot]:
+        read_by = {
+            part.prefix: reached(part.declared.text, vars(h))[0]
+            for part, h in zip(self.parts, views, strict=True)
+        }
+        return [slot for slot in self.slots if slot.name in read_by[slot.part.prefix]]
 
     @property
     def rules(self) -> list[type[Rule]]:

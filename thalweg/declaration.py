@@ -1,82 +1,32 @@
-"""The words of a declaration, from settings to measures, and how a class collects them."""
+"""The words of a declaration, settings and states, and how a class collects them."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 from thalweg.settings import Setting
-from thalweg.source import Source, unknown
+from thalweg.source import unknown
 
-__all__ = [
-    "SCALARS_TAKE",
-    "STREAMS",
-    "SWITCHES_TAKE",
-    "Declaration",
-    "Measure",
-    "Need",
-    "ScalarState",
-    "State",
-    "Switch",
-    "measure",
-    "needs",
-    "scalar_state",
-    "setting",
-    "starting",
-    "state",
-    "switch",
-]
+__all__ = ["PER", "Declaration", "State", "setting", "starting", "state"]
 
-STREAMS = ("p", "g")
-SCALARS_TAKE = ("h", "t", "first")
-SWITCHES_TAKE = ("h", "t", "shape")
-SCOPES = ("row", "tensor", "all")
-REDUCTIONS = ("sum", "mean", "norm")
+PER = ("element", "tensor", "all")
 
 
 @dataclass(frozen=True)
 class State:
-    """One array kept per parameter, under torch's `key`."""
+    """What is kept from step to step, under torch's `key`: one number per element of the
+    parameter, per tensor, or for all tensors of the optimizer."""
 
     key: str
     start: Any = 0.0
-    when: str | None = None
+    per: str = "element"
 
-
-@dataclass(frozen=True)
-class ScalarState:
-    """One number kept per parameter, under torch's `key`, carried on by `scalars`."""
-
-    key: str
-    start: Any = 0.0
-
-
-@dataclass(frozen=True)
-class Switch:
-    """A truth value computed from the settings, the step or the shape before a plan is chosen."""
-
-    function: Callable[..., bool]
-    takes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One reduction that must be known before `update` can run."""
-
-    scope: str
-    reduction: str
-    function: Callable[..., Any]
-    source: Source | None = None
-
-
-@dataclass(frozen=True)
-class Need:
-    """A setting that another part of the chain declares."""
-
-    example: Any
+    @property
+    def is_number(self) -> bool:
+        """Whether a parameter has one number of it, and not an array."""
+        return self.per in ("tensor", "all")
 
 
 def setting(
@@ -94,76 +44,42 @@ def setting(
     return Setting(default, low, high, above, below, tuple(choices))
 
 
-def state(key: str, *, start: Any = 0.0, when: str | None = None) -> Any:
-    """Declare an array of the parameter's shape, kept from step to step.
+def state(key: str, *, start: Any = 0.0, per: str = "element") -> Any:
+    """Declare what is kept from step to step: one number per "element" of the parameter, per
+    "tensor", or one for "all" tensors of the optimizer.
 
-    It starts as a number, as a copy of the parameter (`start="p"`) or as a function of the
-    settings (`start=lambda h: h.lr`); `when` names the switch without which it does not exist.
+    It starts as a number, as the setting of that name (`start="lr"`) or, one per element, as a
+    copy of the parameter (`start="p"`). It exists where the settings let the text come to it.
     """
-    return State(key, start, when)
+    if per not in PER:
+        raise TypeError(f"state({key!r}): per: {unknown(per, PER)}")
+    if start == "p" and per != "element":
+        raise TypeError(f'state({key!r}): start="p" is for a state per element, got per={per!r}')
+    return State(key, start, per)
 
 
-def scalar_state(key: str, *, start: Any = 0.0) -> Any:
-    """Declare a number kept per parameter, which `scalars` takes by name and returns anew.
-
-    It starts as a number or as a function of the settings (`start=lambda h: h.lr`).
-    """
-    return ScalarState(key, start)
-
-
-def needs(example: Any) -> Any:
-    """Declare that another part of the chain has a setting of this name; `example` is a value to
-    check the declaration with."""
-    return Need(example)
-
-
-def switch(function: Callable[..., bool]) -> Any:
-    """Declare a truth value `update` may branch on, from any of (h, t, shape) and the scalar
-    states, by name."""
-    return Switch(function, tuple(inspect.signature(function).parameters))
-
-
-def measure(scope: str, reduction: str) -> Callable[[Callable[..., Any]], Any]:
-    """Declare a reduction of a per-element expression: `@measure("row", "mean")` over a function
-    `def name(g): return g`.
-
-    Scopes: "row" (one index of axis 0), "tensor", "all" (every tensor of the optimizer).
-    Reductions: "sum", "mean", "norm" (the square root of the sum of squares).
-    """
-    if scope not in SCOPES:
-        raise TypeError(f"measure: {unknown(scope, SCOPES)}")
-    if reduction not in REDUCTIONS:
-        raise TypeError(f"measure: {unknown(reduction, REDUCTIONS)}")
-    return lambda function: Measure(scope, reduction, function)
-
-
-def starting(declared: State | ScalarState, h: Any) -> Any:
+def starting(declared: State, h: Any) -> Any:
     """What a state starts as under these settings."""
-    return declared.start(h) if callable(declared.start) else declared.start
+    start = declared.start
+    return getattr(h, start) if isinstance(start, str) and start != "p" else start
 
 
 @dataclass
 class Declaration:
-    """Everything one rule or stage declares, by the names its `update` uses."""
+    """Everything one rule or stage declares, by the names its `update` uses.
+
+    `needs` are the settings that it takes and other parts declare.
+    """
 
     settings: dict[str, Setting] = field(default_factory=dict)
-    needs: dict[str, Need] = field(default_factory=dict)
     states: dict[str, State] = field(default_factory=dict)
-    scalar_states: dict[str, ScalarState] = field(default_factory=dict)
-    switches: dict[str, Switch] = field(default_factory=dict)
-    measures: dict[str, Measure] = field(default_factory=dict)
-    scalars_take: tuple[str, ...] = ()
-    scalar_names: tuple[str, ...] = ()
+    needs: list[str] = field(default_factory=list)
 
     def take(self, name: str, value: Any) -> bool:
         """File one class attribute under its kind; False if it declares nothing."""
         kinds: tuple[tuple[type, dict[str, Any]], ...] = (
             (Setting, self.settings),
-            (Need, self.needs),
             (State, self.states),
-            (ScalarState, self.scalar_states),
-            (Switch, self.switches),
-            (Measure, self.measures),
         )
         for kind, table in kinds:
             if isinstance(value, kind):
@@ -172,22 +88,11 @@ class Declaration:
         return False
 
     @property
-    def static(self) -> list[str]:
-        """The names that are constants of a plan: bool and str settings, and switches."""
-        return [n for n, s in self.settings.items() if s.is_switch] + list(self.switches)
+    def arrays(self) -> dict[str, State]:
+        """The states that are arrays."""
+        return {name: s for name, s in self.states.items() if not s.is_number}
 
     @property
-    def numbers(self) -> list[str]:
-        """The names that are one double per tensor: plain settings and what `scalars` returns."""
-        plain = [
-            n
-            for n, s in self.settings.items()
-            if isinstance(s.default, int | float) and not s.is_switch
-        ]
-        plain += [n for n, s in self.needs.items() if isinstance(s.example, int | float)]
-        return list(dict.fromkeys([*plain, *self.scalar_names]))
-
-    def examples(self) -> SimpleNamespace:
-        """Settings to try a declaration with: the defaults, and an example of what it needs."""
-        values = {n: s.default for n, s in self.settings.items()}
-        return SimpleNamespace(**values, **{n: s.example for n, s in self.needs.items()})
+    def cells(self) -> dict[str, State]:
+        """The states that are one number per parameter."""
+        return {name: s for name, s in self.states.items() if s.is_number}

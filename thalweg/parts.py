@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
-from thalweg.declaration import ScalarState, State, Switch
+from thalweg.deciding import reached
+from thalweg.declaration import State
 from thalweg.rule import Declared, Rule, Stage
 from thalweg.source import unknown
+from thalweg.text import STREAMS
 
 __all__ = [
     "Part",
@@ -25,6 +26,7 @@ __all__ = [
     "idle",
     "named",
     "prefix_for",
+    "steps_after",
 ]
 
 
@@ -45,21 +47,17 @@ class Part:
         return self.names.get(name, key)
 
     def qualified(self, name: str) -> str:
-        """A name inside the plan: p and g are everybody's, the rest is this part's own."""
-        return name if name in ("p", "g") else f"{self.prefix}__{name}"
+        """A name inside the plan: the streams are everybody's, the rest is this part's own."""
+        return name if name in STREAMS else f"{self.prefix}__{name}"
 
-    @property
-    def reads_g(self) -> bool:
-        """Whether it takes the gradient, or measures it."""
-        measures = self.declared.declaration.measures.values()
-        sources = [self.declared.source, *(m.source for m in measures)]
-        return any("g" in source.arguments for source in sources if source is not None)
+    def takes(self, stream: str) -> bool:
+        """Whether it reads a stream as the parts before it left it."""
+        return stream in self.declared.text.source.arguments
 
-    @property
-    def changes_g(self) -> bool:
-        """Whether it passes on another gradient, under some settings at least."""
-        source = self.declared.source
-        return source is not None and "g" in source.assigned and "g" in source.returned
+    def passes_on(self, stream: str) -> bool:
+        """Whether it gives a stream another value, under some settings at least."""
+        source = self.declared.text.source
+        return stream in source.assigned and stream in source.returned
 
 
 @dataclass(frozen=True)
@@ -75,47 +73,36 @@ class Slot:
     def qualified(self) -> str:
         return self.part.qualified(self.name)
 
-    def is_live(self, h: SimpleNamespace) -> bool:
-        """Whether it exists under its part's settings: the switch that it depends on is on."""
-        when = self.state.when
-        if when is None:
-            return True
-        made = self.part.declared.declaration.switches.get(when)
-        return bool(made.function(h) if made else getattr(h, when))
-
 
 @dataclass(frozen=True)
 class Wiring:
     """Which of its names a part finds where; per part, worked out once for all steps."""
 
     settings: list[list[tuple[str, str]]]
-    numbers: list[list[tuple[str, str]]]
-    flags: list[list[tuple[str, str]]]
-    switches: list[list[tuple[Switch, str]]]
+    cells: list[list[str]]
+    numbers: list[list[str]]
 
     @classmethod
     def of(cls, parts: Sequence[Part]) -> Wiring:
-        wiring = cls([], [], [], [])
+        wiring = cls([], [], [])
         for part in parts:
             d = part.declared.declaration
             wiring.settings.append([(n, part.public(n)) for n in [*d.settings, *d.needs]])
-            wiring.numbers.append([(n, part.qualified(n)) for n in d.numbers])
-            flags = [n for n, s in d.settings.items() if s.is_switch]
-            wiring.flags.append([(n, part.qualified(n)) for n in flags])
-            wiring.switches.append([(s, part.qualified(n)) for n, s in d.switches.items()])
+            wiring.cells.append([part.key(n, s.key) for n, s in d.cells.items()])
+            names = part.declared.text.number_names
+            wiring.numbers.append([part.qualified(n) for n in names])
         return wiring
 
 
-def cells_of(parts: Sequence[Part]) -> dict[str, tuple[int, ScalarState]]:
+def cells_of(parts: Sequence[Part]) -> dict[str, tuple[int, State]]:
     """The numbers kept per parameter, by state_dict key: whose part, and how they start."""
-    cells: dict[str, tuple[int, ScalarState]] = {}
+    cells: dict[str, tuple[int, State]] = {}
     for i, part in enumerate(parts):
-        d = part.declared.declaration
-        asks = [*d.scalars_take, *itertools.chain(*(s.takes for s in d.switches.values()))]
-        if "t" in asks or getattr(part.declared, "counts_steps", False):
-            cells.setdefault("step", (i, ScalarState("step")))
+        counts = getattr(part.declared, "counts_steps", False)
+        if "t" in part.declared.text.source.arguments or counts:
+            cells.setdefault("step", (i, State("step", per="tensor")))
     for i, part in enumerate(parts):
-        for name, s in part.declared.declaration.scalar_states.items():
+        for name, s in part.declared.declaration.cells.items():
             cells[part.key(name, s.key)] = i, s
     return cells
 
@@ -124,7 +111,7 @@ def named(declared: type[Declared], **names: str) -> tuple[type[Declared], dict[
     """A rule or stage under other public names: `named(Centralize, conv_only="gc_conv_only")`."""
     d = declared.declaration
     for name in names:
-        known = [*d.settings, *d.states, *d.scalar_states]
+        known = [*d.settings, *d.needs, *d.states]
         if name not in known:
             raise TypeError(f"named({declared.__name__}): {unknown(name, known)}")
     return declared, names
@@ -156,10 +143,8 @@ def check_keys(name: str, parts: Sequence[Part]) -> None:
     owners = {"step": "the step counter"}
     for part in parts:
         d, owner = part.declared.declaration, part.declared.__name__
-        keys = {state: s.key for state, s in d.states.items()}
-        keys |= {state: s.key for state, s in d.scalar_states.items()}
-        for state, own in keys.items():
-            key = part.key(state, own)
+        for state, s in d.states.items():
+            key = part.key(state, s.key)
             if key in owners:
                 raise TypeError(
                     f"{name}: {owners[key]} and {owner} both keep a state {key!r} "
@@ -169,13 +154,15 @@ def check_keys(name: str, parts: Sequence[Part]) -> None:
 
 
 def check_needs(name: str, parts: Sequence[Part], settings: Mapping[str, Any]) -> None:
-    """Raise a TypeError if a part counts on a setting that no part has."""
+    """Raise a TypeError if a part takes a setting that no part has."""
     for part in parts:
         for needed in part.declared.declaration.needs:
             if part.public(needed) not in settings:
-                raise TypeError(
-                    f"{name}: {part.declared.__name__} needs a setting "
-                    f"{part.public(needed)!r} that another part declares; it is not in the chain"
+                source = part.declared.text.source
+                raise source.error(
+                    source.arguments[needed],
+                    f"in {name}, no part has a setting {part.public(needed)!r}; "
+                    f"{unknown(part.public(needed), settings)}",
                 )
 
 
@@ -187,45 +174,61 @@ def idle(parts: Sequence[Part], value_of: Callable[[Part, str], Any]) -> list[Pa
     found: list[Part] = []
     is_read = False
     for part in reversed(parts):
-        if part.changes_g and not is_read and _changes_only_g(part, value_of):
+        if part.passes_on("g") and not is_read and _changes_only_g(part, value_of):
             found.insert(0, part)
         else:
-            is_read = is_read or part.reads_g
+            is_read = is_read or part.takes("g")
     return found
-
-
-def check_order(name: str, parts: Sequence[Part], value_of: Callable[[Part, str], Any]) -> None:
-    """Raise a TypeError if a part does nothing where it stands, and say where it belongs."""
-    useless = idle(parts, value_of)
-    if not useless:
-        return
-    culprit, order = useless[0], [part for part in parts if part not in useless]
-    readers = [i for i, part in enumerate(order) if part.reads_g]
-    message = f"{name}: {culprit.declared.__name__} changes the gradient, which no part behind it"
-    if not readers:
-        raise TypeError(f"{message} reads")
-    order[readers[0] : readers[0]] = useless
-    names = ", ".join(part.declared.__name__ for part in order)
-    raise TypeError(f'{message} reads; write chain("{name}", {names})')
 
 
 def _changes_only_g(part: Part, value_of: Callable[[Part, str], Any]) -> bool:
     """Whether g is all that it changes: with these settings, or with whatever settings."""
-    source, settings = part.declared.source, part.declared.declaration.settings
-    assert source is not None
-    kept = [*source.returned]
-    asked = {n: (value_of(part, n),) for n, s in settings.items() if s.is_switch}
-    free = {n: s.choices or (False, True) for n, s in settings.items() if s.is_switch}
-    for choices in (asked, free):
-        found = [source.changed(world) & set(kept) for world in _worlds(part, choices)]
-        if any(found) and all(changed <= {"g"} for changed in found):
-            return True
-    return False
+    text, settings = part.declared.text, part.declared.declaration.settings
+    kept = set(text.source.returned)
+    asked = {n: value_of(part, n) for n, s in settings.items() if s.is_switch}
+    return any(reached(text, known)[1] & kept == {"g"} for known in (asked, {}))
 
 
-def _worlds(part: Part, choices: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
-    """Every combination of these settings with what the switches may say."""
-    switches = dict.fromkeys(part.declared.declaration.switches, (False, True))
-    options = {**choices, **switches}
-    for values in itertools.product(*options.values()):
-        yield dict(zip(options, values, strict=True))
+def check_order(name: str, parts: Sequence[Part], value_of: Callable[[Part, str], Any]) -> None:
+    """Raise a TypeError if a part does nothing where it stands, and say where it belongs."""
+    check_steps(name, parts)
+    useless = idle(parts, value_of)
+    if not useless:
+        return
+    culprit, order = useless[0], [part for part in parts if part not in useless]
+    readers = [i for i, part in enumerate(order) if part.takes("g")]
+    message = f"{name}: {culprit.declared.__name__} changes the gradient, which no part behind it"
+    if not readers:
+        raise TypeError(f"{message} reads")
+    order[readers[0] : readers[0]] = useless
+    raise TypeError(f"{message} reads; write {_written(name, order)}")
+
+
+def check_steps(name: str, parts: Sequence[Part]) -> None:
+    """Raise a TypeError if a part takes the step u where no part in front of it yields one."""
+    is_there = False
+    for i, part in enumerate(parts):
+        if part.takes("u") and not is_there:
+            yielding = [one for one in parts[i:] if one.passes_on("u") and not one.takes("u")]
+            order = [one for one in parts if one is not part]
+            message = f"{name}: {part.declared.__name__} takes the step u, which no part in front "
+            if not yielding:
+                raise TypeError(f"{message}of it yields")
+            order.insert(order.index(yielding[0]) + 1, part)
+            raise TypeError(f"{message}of it yields; write {_written(name, order)}")
+        is_there = is_there or part.passes_on("u")
+
+
+def _written(name: str, parts: Sequence[Part]) -> str:
+    return f'chain("{name}", {", ".join(part.declared.__name__ for part in parts)})'
+
+
+def steps_after(parts: Sequence[Part]) -> list[int]:
+    """The places of the parts behind which a step u is taken: the last that has to do with it."""
+    found: list[int] = []
+    for i, part in enumerate(parts):
+        if part.passes_on("u") and not part.takes("u"):
+            found.append(i)
+        elif found and (part.takes("u") or part.passes_on("u")):
+            found[-1] = i
+    return found

@@ -1,61 +1,34 @@
-"""What a rule or a stage declares: settings, switches, states, measures, scalars and `update`.
+"""What a rule or a stage declares: settings, states, and `update`, the lines of its paper.
 
 A declaration is checked the moment its class body ends; `thalweg.chain` joins declarations.
 """
 
 from __future__ import annotations
 
-import difflib
-import inspect
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
 from thalweg import advice
-from thalweg.declaration import (
-    SCALARS_TAKE,
-    STREAMS,
-    SWITCHES_TAKE,
-    Declaration,
-    Measure,
-    measure,
-    needs,
-    scalar_state,
-    setting,
-    starting,
-    state,
-    switch,
-)
+from thalweg.deciding import GIVEN, Decide, decider
+from thalweg.declaration import Declaration, State, setting, state
 from thalweg.settings import Setting
 from thalweg.source import Source, unknown
+from thalweg.text import STREAMS, Level, Text, read
 
-__all__ = [
-    "Rule",
-    "Stage",
-    "measure",
-    "needs",
-    "scalar_state",
-    "setting",
-    "state",
-    "switch",
-]
+__all__ = ["Rule", "Stage", "setting", "state"]
 
 
 class Declared:
     """What `Rule` and `Stage` share: collecting and checking a class body."""
 
     declaration: ClassVar[Declaration] = Declaration()
-    source: ClassVar[Source | None] = None
+    text: ClassVar[Text]
+    decide: ClassVar[Decide]
+    """The lines on numbers of `update` as a function, as `thalweg.deciding` says."""
     spares: ClassVar[tuple[str, ...]] = ()
     """The settings that are zero for a parameter which a decay filter spares."""
-
-    @staticmethod
-    def scalars(h: Any) -> dict[str, float]:
-        """Per step and per group: host numbers in double, from (h, t, first) and scalar states.
-
-        Arithmetic and `thalweg.elementwise` only: under autograd a setting may be a tensor.
-        """
-        return {}
 
     @staticmethod
     def rests(h: Any) -> bool:
@@ -72,27 +45,15 @@ class Declared:
         if Declared in cls.__bases__:  # Rule and Stage themselves
             return
         cls.declaration = _collect(cls)
-        if "update" not in cls.__dict__ and cls.source is None:
+        if not hasattr(cls, "update"):
             raise TypeError(f"{cls.__name__} declares no update(p, g, ...)")
-        _check_scalars(cls)
-        known = _names_of(cls)
-        declared, above = cls.declaration.measures, dict[str, Measure]()
-        cls.source = Source.of(cls.update, f"{cls.__name__}.update")  # type: ignore[attr-defined]
-        local = cls.source.assigned
-        for name, m in declared.items():  # one measure may use those above it
-            seen = [n for n in known if n not in declared or n in above]
-            above[name] = _check_measure(cls, name, m, seen, above, local - set(known))
-        cls.declaration.measures = above
-        uniform = {*cls.declaration.static, *cls.declaration.numbers}
-        uniform |= {n for n, m in cls.declaration.measures.items() if m.scope != "row"}
-        cls.source.check(
-            known,
-            uniform,
-            writable=[*STREAMS, *cls.declaration.states],
-            advice=lambda name: advice.for_name(cls, name, known, set()),
+        cls.text = _read(cls)
+        _check_streams(cls)
+        _check_states(cls)
+        d, title = cls.declaration, f"{cls.__name__}.update"
+        cls.decide = staticmethod(  # type: ignore[assignment]
+            decider(cls.text, [*d.settings, *d.needs], list(d.cells), title)
         )
-        _check_returns(cls, cls.source)
-        _check_states_used(cls, cls.source)
 
 
 class Rule(Declared):
@@ -142,116 +103,59 @@ def _collect(cls: type[Declared]) -> Declaration:
                 if type(value.default) is int and annotation in (float, "float"):
                     value = replace(value, default=float(value.default))
                 value.check(f"{cls.__name__}.{name}: its default", value.default)
-            if found.take(name, value) and name in STREAMS:
-                raise TypeError(f"{cls.__name__}: {name!r} is the name of a stream; choose another")
-    for made in found.switches.values():
-        for name in made.takes:
-            if name not in SWITCHES_TAKE and name not in found.scalar_states:
-                allowed = [*SWITCHES_TAKE, *found.scalar_states]
-                raise TypeError(f"switch {made.function.__name__}: {unknown(name, allowed)}")
-    for name, s in found.states.items():
-        if s.when is not None and s.when not in found.static:
-            raise TypeError(
-                f"{cls.__name__}.{name}: when= names a switch; {unknown(s.when, found.static)}"
-            )
-        when = found.switches.get(s.when or "")
-        if when and when.takes != ("h",):
-            raise TypeError(
-                f"{cls.__name__}.{name}: when={s.when!r} must depend on the settings alone, "
-                f"not on {', '.join(when.takes)}"
-            )
+            if found.take(name, value) and name in (*STREAMS, *GIVEN):
+                kind = "a stream" if name in STREAMS else "what every text may take"
+                raise TypeError(f"{cls.__name__}: {name!r} is the name of {kind}; choose another")
+    for name, one in found.states.items():
+        _check_start(cls, name, one, found)
     return found
 
 
-def _check_scalars(cls: type[Declared]) -> None:
-    """Run `scalars` once with the defaults, to learn the names it gives."""
-    found = cls.declaration
-    takes = tuple(inspect.signature(cls.scalars).parameters)
-    for name in takes:
-        if name not in SCALARS_TAKE and name not in found.scalar_states:
-            allowed = [*SCALARS_TAKE, *found.scalar_states]
-            raise TypeError(f"{cls.__name__}.scalars: {advice.for_scalar(found, name, allowed)}")
-    given = {"h": found.examples(), "t": 1, "first": True}
-    given |= {name: starting(s, given["h"]) for name, s in found.scalar_states.items()}
-    values = _tried(cls, cls.scalars, {name: given[name] for name in takes})
-    if not isinstance(values, dict):
+def _check_start(cls: type[Declared], name: str, one: State, found: Declaration) -> None:
+    if callable(one.start):
         raise TypeError(
-            f"{cls.__name__}.scalars must return a dict of numbers, such as `dict(step=h.lr)`, "
-            f"got {values!r}"
+            f"{cls.__name__}.{name}: start must be a number, the name of a setting or \"p\", "
+            f"got a function"
         )
-    for name in found.scalar_states:
-        if name not in values:
-            raise TypeError(f"{cls.__name__}.scalars must return the scalar state {name!r}")
-    kinds = {"stream": STREAMS, "state": found.states, "measure": found.measures}
-    for kind, names in {**kinds, "switch": found.static}.items():
-        for name in values.keys() & set(names):
-            raise TypeError(
-                f"{cls.__name__}.scalars returns {name!r}, which is a {kind}; "
-                f"return the number under another name"
-            )
-    found.scalars_take, found.scalar_names = takes, tuple(values)
-
-
-def _tried(cls: type[Declared], function: Callable[..., Any], given: dict[str, Any]) -> Any:
-    """What a function returns, which may ask h for a setting that there is not."""
-    try:
-        return function(**given)
-    except AttributeError as error:
-        if error.obj is not given.get("h"):
-            raise
-        known = [*cls.declaration.settings, *cls.declaration.needs]
-        said = advice.for_name(cls, error.name or "", known, set())
+    if isinstance(one.start, str) and one.start not in ("p", *found.settings):
         raise TypeError(
-            f"{cls.__name__}.{function.__name__} asks for h.{error.name}: {said}"
-        ) from None
+            f"{cls.__name__}.{name}: start names a setting; "
+            f"{unknown(one.start, [*found.settings, 'p'])}"
+        )
 
 
-def _names_of(cls: type[Declared]) -> list[str]:
+def _read(cls: type[Declared]) -> Text:
+    """The text of `update`, with every name it takes filed."""
     d = cls.declaration
-    return list(dict.fromkeys([*STREAMS, *d.states, *d.measures, *d.static, *d.numbers]))
+    source = Source.of(cls.update, f"{cls.__name__}.update")  # type: ignore[attr-defined]
+    levels = {
+        **dict.fromkeys(STREAMS, Level.ELEMENT),
+        **dict.fromkeys([*GIVEN, *d.settings, *d.cells], Level.STEP),
+        **dict.fromkeys(d.arrays, Level.ELEMENT),
+    }
+    if issubclass(cls, Stage):  # settings of the rule, which the chain looks up
+        d.needs = [n for n in source.arguments if n not in levels and advice.may_be_needed(cls, n)]
+        levels |= dict.fromkeys(d.needs, Level.STEP)
+    tuples = {n: len(s.default) for n, s in d.settings.items() if isinstance(s.default, tuple)}
+    per = {name: one.per for name, one in d.states.items()}
+    known = [n for n in levels if n not in GIVEN]
+    say = functools.partial(advice.for_name, cls, known=known)
+    return read(source, levels, per, tuples, say)
 
 
-def _check_states_used(cls: type[Declared], source: Source) -> None:
+def _check_streams(cls: type[Declared]) -> None:
+    """A rule moves p, or says by u how p is to move; a stage passes on what it changes."""
+    source = cls.text.source
+    returned, line = source.returned, source.return_line
+    if issubclass(cls, Rule) and not {"p", "u"} & {*returned}:
+        raise source.error(line, "must return the step u, which is subtracted from p, or p")
+    for name in STREAMS:
+        lost = issubclass(cls, Stage) and name in source.arguments and name not in returned
+        if lost and name in source.assigned:
+            raise source.error(line, f"{name!r} is never returned")
+
+
+def _check_states(cls: type[Declared]) -> None:
     for name in cls.declaration.states:
-        if name not in source.arguments:
+        if name not in cls.text.source.arguments:
             raise TypeError(f"{cls.__name__}: update neither takes nor returns the state {name!r}")
-
-
-def _check_measure(
-    cls: type[Declared],
-    name: str,
-    m: Measure,
-    known: list[str],
-    above: dict[str, Measure],
-    local: set[str],
-) -> Measure:
-    source = Source.of(m.function, f"{cls.__name__}.{name}")
-    uniform = {*cls.declaration.static, *cls.declaration.numbers}
-    uniform |= {n for n, other in above.items() if other.scope != "row"}
-    source.check(
-        known,
-        uniform,
-        writable=[],
-        advice=lambda argument: advice.for_name(cls, argument, known, local),
-    )
-    return Measure(m.scope, m.reduction, m.function, source)
-
-
-def _check_returns(cls: type[Declared], source: Source) -> None:
-    must = [name for name in source.arguments if name in cls.declaration.states]
-    if issubclass(cls, Rule):
-        must.insert(0, "p")
-    else:  # a stage that changes g or p and does not return it would change nothing
-        must += [name for name in STREAMS if name in source.assigned]
-    for name in must:
-        if name not in source.returned:
-            close = difflib.get_close_matches(name, source.returned, 1)
-            hint = f", did you mean it by {close[0]!r}?" if close else ""
-            raise source.error(source.return_line, f"{name!r} is never returned{hint}")
-    for name in source.returned:
-        if name not in source.arguments:
-            raise source.error(source.return_line, f"returns {name!r}, which it does not take")
-        if name not in (*STREAMS, *cls.declaration.states):
-            raise source.error(
-                source.return_line, f"returns {name!r}, which is neither a stream nor a state"
-            )

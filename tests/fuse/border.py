@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from thalweg.chain import Chain, Slot
+from thalweg.declaration import starting
 from thalweg.fuse.engine import Engine
 from thalweg.fuse.engines import host
 from thalweg.fuse.storage import FORMATS, computation
@@ -110,10 +111,10 @@ class Parameter:
                 self.first[slot.part.prefix] = True
 
     def _start(self, slot: Slot, h: Any) -> np.ndarray:
-        start = slot.state.start
-        if isinstance(start, str):
+        start = starting(slot.state, h)
+        if start == "p":
             return self.held["p"].values
-        return np.full(self.shape, start(h) if callable(start) else start)
+        return np.full(self.shape, start)
 
     def kind(self, names: Sequence[str]) -> Kind:
         return Kind(self.shape, tuple(self.held[n].form if n in self.held else None for n in names))

@@ -178,7 +178,7 @@ def _averages(opt: Border) -> list[tuple[Any, Any]]:
             f"{opt._chain.name} keeps no average; make it with average=EMA(...) or average=SWA(...)"
         )
     part = slots[-1].part
-    counter = part.declared.declaration.scalar_states.get("n_averaged")
+    counter = part.declared.declaration.cells.get("n_averaged")
     found = []
     for p in (p for group in opt.param_groups for p in group["params"]):
         held = opt.state.get(p, {})

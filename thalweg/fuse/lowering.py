@@ -1,23 +1,23 @@
-"""From the syntax of an `update` to assignments in the plan's own names, switches decided."""
+"""From the text of a chain to one line of nodes in the chain's own names, every `if` that is known
+beforehand decided."""
 
 from __future__ import annotations
 
 import ast
 import copy
-import functools
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
-from thalweg import elementwise
-from thalweg.chain import Part
-from thalweg.source import Source, names_in
+from thalweg.chain import Chain, Part, Ways
+from thalweg.source import names_in
+from thalweg.text import STREAMS, Text
 
 __all__ = [
     "Assign",
     "Branch",
-    "Lower",
     "Node",
+    "Reduce",
+    "lowered",
     "needed_for",
     "prune",
     "rounded",
@@ -33,137 +33,143 @@ class Assign:
 
 
 @dataclass(frozen=True)
+class Reduce:
+    """A number that is the sum, mean, norm or largest of a value: over a row, a tensor or all."""
+
+    target: str
+    kind: str
+    over: str
+    value: ast.expr
+
+
+@dataclass(frozen=True)
 class Branch:
     test: ast.expr
-    body: list[Assign | Branch]
-    orelse: list[Assign | Branch]
+    body: list[Assign | Branch | Reduce]
+    orelse: list[Assign | Branch | Reduce]
 
 
-Node = Assign | Branch
+Node = Assign | Branch | Reduce
 
 
-class Lower(ast.NodeVisitor):
-    """Gives names their place in the plan, and folds what the switches decide.
+def lowered(chain: Chain, ways: Ways) -> list[Node]:
+    """The whole chain, and behind the last part that has to do with a step u, the step."""
+    nodes: list[Node] = []
+    for i, (part, own) in enumerate(zip(chain.parts, ways, strict=True)):
+        nodes += _Lower(part, own).nodes_of_part()
+        if i in chain.steps_after:
+            step = ast.BinOp(_name("p"), ast.Sub(), _name("u"))
+            nodes.append(Assign("p", step))
+    return nodes
 
-    Every visit returns new syntax: the source is shared by all plans.
+
+class _Lower:
+    """One part's text, with its `if`s taken as they fall.
+
+    Every visit returns new syntax: the text is shared by all plans.
     """
 
-    def __init__(
-        self, part: Part, source: Source, static: Mapping[str, bool | str], own: Mapping[str, str]
-    ) -> None:
-        self.part, self.source, self.static, self.own = part, source, static, own
+    def __init__(self, part: Part, ways: Sequence[bool | None]) -> None:
+        self.part, self.ways = part, ways
+        self.text: Text = part.declared.text
+        source = self.text.source
+        # one that is assigned and not returned is this part's own business
+        self.own = {n for n in STREAMS if n in source.assigned and n not in source.returned}
+        self.nodes: list[Node] = []
 
-    def statements(self, body: list[ast.stmt]) -> list[Node]:
-        nodes: list[Node] = []
+    def nodes_of_part(self) -> list[Node]:
+        """Its nodes, in order."""
+        for stream in STREAMS:
+            if stream in self.own and stream in self.text.source.arguments:
+                self.nodes.append(Assign(self._target(stream), _name(stream)))
+        self._block(self.text.body)
+        return self.nodes
+
+    def _target(self, name: str) -> str:
+        return f"{self.part.prefix}__{name}" if name in self.own else self.part.qualified(name)
+
+    def _block(self, body: Sequence[ast.stmt]) -> None:
         for statement in body:
-            if isinstance(statement, ast.Assign):
-                value = self.visit(statement.value)
-                nodes += [Assign(self._name(t.id), value) for t in statement.targets]  # type: ignore[attr-defined]
-            elif isinstance(statement, ast.If):
-                nodes += self._branch(statement)
-        return nodes
+            if statement in self.text.before:
+                continue
+            if isinstance(statement, ast.If):
+                self._branch(statement)
+            elif isinstance(statement, ast.Assign):
+                (target,) = statement.targets
+                assert isinstance(target, ast.Name)
+                value = self._visit(statement.value)
+                self.nodes.append(Assign(self._target(target.id), value))
 
-    def _branch(self, statement: ast.If) -> list[Node]:
-        test = self.visit(statement.test)
-        if isinstance(test, ast.Constant):
-            return self.statements(statement.body if test.value else statement.orelse)
-        return [Branch(test, self.statements(statement.body), self.statements(statement.orelse))]
+    def _branch(self, statement: ast.If) -> None:
+        number = self.text.decisions.get(statement)
+        if number is not None:
+            way = self.ways[number]
+            self._block(statement.body if way else statement.orelse)
+            self._lift(statement, "body" if way else "orelse")
+            return
+        test = self._visit(statement.test)
+        self._lift(statement, "before")
+        outer, sides = self.nodes, []
+        for side in (statement.body, statement.orelse):
+            self.nodes = []
+            self._block(side)
+            sides.append(self.nodes)
+        self.nodes = [*outer, Branch(test, *sides)]
 
-    def _name(self, name: str) -> str:
-        return self.own.get(name) or self.part.qualified(name)
+    def _lift(self, statement: ast.If, where: str) -> None:
+        for name, number in self.text.lifted.get((statement, where), ()):
+            value = _name(self.part.qualified(number))
+            self.nodes.append(Assign(self._target(name), value))
 
-    def visit_Constant(self, node: ast.Constant) -> ast.expr:
-        return _number(node.value)
+    def _visit(self, tree: ast.expr) -> ast.expr:
+        number = self.text.numbers.get(tree)
+        if number is not None:
+            return _name(self.part.qualified(number))
+        if isinstance(tree, ast.Name):
+            return _name(self._target(tree.id))
+        if isinstance(tree, ast.Constant):
+            return _number(tree.value)
+        if tree in self.text.decisions:
+            assert isinstance(tree, ast.IfExp)
+            return self._visit(tree.body if self.ways[self.text.decisions[tree]] else tree.orelse)
+        if tree in self.text.reductions:
+            assert isinstance(tree, ast.Call)
+            return self._reduce(tree)
+        if isinstance(tree, ast.BinOp):
+            is_power = isinstance(tree.op, ast.Pow) and isinstance(tree.right, ast.Constant)
+            right = tree.right if is_power else self._visit(tree.right)  # x**2 is x times x
+            return ast.BinOp(self._visit(tree.left), tree.op, right)
+        made = copy.copy(tree)
+        for field, value in ast.iter_fields(tree):
+            if isinstance(value, ast.expr) and field != "func":
+                setattr(made, field, self._visit(value))
+            elif isinstance(value, list) and value and isinstance(value[0], ast.expr):
+                setattr(made, field, [self._visit(one) for one in value])
+        return made
 
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        if node.id in self.source.arguments or node.id in self.source.assigned:
-            name = self._name(node.id)
-            if name in self.static:
-                return ast.Constant(self.static[name])
-            return ast.Name(name, ast.Load())
-        return _number(self.source.number_named(node.id))
-
-    def visit_Call(self, node: ast.Call) -> ast.expr:
-        assert isinstance(node.func, ast.Name)
-        name = self.source.function_named(node.func.id)
-        assert name is not None
-        arguments = [self.visit(a) for a in node.args]
-        if name in elementwise.COMPOSITES:
-            return _written_out(name, arguments)
-        return ast.Call(ast.Name(name, ast.Load()), arguments, [])
-
-    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
-        test = self.visit(node.test)
-        if isinstance(test, ast.Constant):
-            result: ast.expr = self.visit(node.body if test.value else node.orelse)
-            return result
-        return ast.IfExp(test, self.visit(node.body), self.visit(node.orelse))
-
-    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
-        deciding = isinstance(node.op, ast.Or)
-        values = []
-        for value in map(self.visit, node.values):
-            if not isinstance(value, ast.Constant):
-                values.append(value)
-            elif bool(value.value) is deciding:
-                return ast.Constant(deciding)
-        if len(values) < 2:
-            return values[0] if values else ast.Constant(not deciding)
-        return ast.BoolOp(node.op, values)
-
-    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        is_power = isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Constant)
-        right = node.right if is_power else self.visit(node.right)  # x**2 is x times x
-        return ast.BinOp(self.visit(node.left), node.op, right)
-
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
-        return _folded(ast.UnaryOp(node.op, self.visit(node.operand)))
-
-    def visit_Compare(self, node: ast.Compare) -> ast.expr:
-        left, right = self.visit(node.left), [self.visit(c) for c in node.comparators]
-        return _folded(ast.Compare(left, node.ops, right))
+    def _reduce(self, tree: ast.Call) -> ast.expr:
+        asked = self.text.reductions[tree]
+        name = self.part.qualified(asked.name)
+        if not any(isinstance(node, Reduce) and node.target == name for node in self.nodes):
+            value = self._visit(tree.args[0])
+            self.nodes.append(Reduce(name, asked.kind, asked.over, value))
+        return _name(name)
 
 
-def _written_out(name: str, arguments: list[ast.expr]) -> ast.expr:
-    """The expression that a composite function stands for: what is uniform in it can be hoisted."""
-    source = _composite(name)
-    given = dict(zip(source.arguments, arguments, strict=True))
-
-    class Inserted(ast.NodeTransformer):
-        def visit_Constant(self, node: ast.Constant) -> ast.expr:
-            return _number(node.value)
-
-        def visit_Name(self, node: ast.Name) -> ast.expr:
-            return given.get(node.id, node)
-
-    written: ast.expr = Inserted().visit(copy.deepcopy(source.result))
-    return written
+def _name(name: str) -> ast.Name:
+    return ast.Name(name, ast.Load())
 
 
-@functools.cache
-def _composite(name: str) -> Source:
-    return Source.of(getattr(elementwise, name), name)
-
-
-def _number(value: Any) -> ast.Constant:
+def _number(value: object) -> ast.Constant:
     """A constant; a whole number as a float, so that no engine computes with integers."""
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     return ast.Constant(float(value) if is_whole else value)
 
 
-def _folded(tree: ast.expr) -> ast.expr:
-    """The value of an expression made of constants only, as a constant."""
-    leaves = [n for n in ast.walk(tree) if isinstance(n, ast.Name | ast.Call)]
-    if leaves:
-        return tree
-    code = compile(ast.fix_missing_locations(ast.Expression(tree)), "<switches>", "eval")
-    return ast.Constant(eval(code, {"__builtins__": {}}))  # constants and operators, checked above
-
-
 def targets(nodes: Iterable[Node]) -> set[str]:
     found: set[str] = set()
     for node in nodes:
-        if isinstance(node, Assign):
+        if not isinstance(node, Branch):
             found.add(node.target)
         else:
             found |= targets(node.body) | targets(node.orelse)
@@ -171,7 +177,8 @@ def targets(nodes: Iterable[Node]) -> set[str]:
 
 
 def needed_for(nodes: list[Node], keep: set[str]) -> set[str]:
-    """Every name that the names in `keep` depend on, themselves included."""
+    """Every name that the names in `keep` depend on, themselves included; a reduction is taken in
+    a pass of its own, or before its row, and what it needs is not needed here."""
     live = set(keep)
     before = -1
     while before != len(live):
@@ -182,22 +189,23 @@ def needed_for(nodes: list[Node], keep: set[str]) -> set[str]:
 
 def _grow(nodes: list[Node], live: set[str]) -> None:
     for node in reversed(nodes):
-        if isinstance(node, Assign):
-            if node.target in live:
-                live |= names_in(node.value)
-        elif targets([node]) & live:
-            live |= names_in(node.test)
-            _grow(node.body, live)
-            _grow(node.orelse, live)
+        if isinstance(node, Branch):
+            if targets([node]) & live:
+                live |= names_in(node.test)
+                _grow(node.body, live)
+                _grow(node.orelse, live)
+        elif isinstance(node, Assign) and node.target in live:
+            live |= names_in(node.value)
 
 
 def prune(nodes: list[Node], live: set[str]) -> list[Node]:
+    """The lines that give these names their values, without reductions."""
     kept: list[Node] = []
     for node in nodes:
         if isinstance(node, Assign):
             if node.target in live:
                 kept.append(node)
-        elif targets([node]) & live:
+        elif isinstance(node, Branch) and targets([node]) & live:
             kept.append(Branch(node.test, prune(node.body, live), prune(node.orelse, live)))
     return kept
 
@@ -221,7 +229,7 @@ def rounded_in(nodes: Iterable[Node], names: set[str]) -> list[Node]:
             found.append(Branch(node.test, body, orelse))
         else:
             is_meant = node.target in names
-            found.append(Assign(node.target, rounded(node.value)) if is_meant else node)
+            found.append(replace(node, value=rounded(node.value)) if is_meant else node)
     return found
 
 

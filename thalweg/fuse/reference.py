@@ -5,106 +5,102 @@ The arrays are NumPy's or torch's, of the computation type; torch's may be under
 
 from __future__ import annotations
 
+import ast
+import functools
+import inspect
 import math
-from collections.abc import Iterable, Mapping
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from thalweg.chain import Chain, Part
-from thalweg.elementwise import double, sqrt, where
-from thalweg.fuse.plan import Plan
+from thalweg.elementwise import where
+from thalweg.reductions import summed
+from thalweg.rule import Declared
 
-__all__ = ["finish", "reduce", "update"]
+__all__ = ["Asked", "Given", "Known", "update"]
 
-Values = Mapping[str, Any]
+# what was reduced over all tensors, by qualified name: the results
+Known = Mapping[str, Any]
 
 
-def update(plan: Plan, arrays: Values, numbers: Values, static: Values) -> dict[str, Any]:
-    """One step of one tensor: arrays in, new arrays out, by qualified name.
+class Asked(Exception):
+    """A text has come to a reduction over all tensors that is not known yet: its qualified name,
+    and what this tensor adds to it."""
 
-    `numbers` holds the tensor-wide measures as well.
+    def __init__(self, name: str, total: Any) -> None:
+        super().__init__(name)
+        self.name, self.total = name, total
+
+
+@dataclass(frozen=True)
+class Given:
+    """What one tensor's step is run with: its settings by part, the number of the step, the parts
+    whose states are new, its shape and the numbers kept with it, by key."""
+
+    views: Sequence[SimpleNamespace]
+    t: int
+    first: Mapping[str, bool]
+    shape: tuple[int, ...]
+    cells: Mapping[str, Any]
+
+
+def update(
+    chain: Chain, arrays: Mapping[str, Any], given: Given, known: Known
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """One step of one tensor: its new arrays by qualified name, and its new kept numbers by key.
+
+    Raises `Asked` where it comes to a reduction over all tensors that is not among the known.
     """
-    run = _Run(plan, arrays, numbers, static)
-    for part in plan.chain.parts:
-        run.part(part)
-    return run.arrays
-
-
-def reduce(plan: Plan, name: str, arrays: Values, numbers: Values, static: Values) -> Any:
-    """What one tensor adds to a tensor-wide measure: the sum of its values or of their squares."""
-    run = _Run(plan, arrays, numbers, static)
-    for part in plan.chain.parts:
-        for own, m in part.declared.declaration.measures.items():
-            if part.qualified(own) == name:
-                value = double(run.measured(part, own))
-                return _of_all((value * value if m.reduction == "norm" else value).sum())
-        run.part(part)
-    raise KeyError(name)
-
-
-def finish(reduction: str, total: Any, count: int) -> Any:
-    """The measure, from a sum over `count` elements."""
-    if reduction == "norm":
-        return sqrt(total)
-    return total / count if reduction == "mean" else total
-
-
-def _of_all(total: Any) -> Any:
-    """A sum over a whole tensor: of one shared out over processes, each has summed its part."""
-    return total.full_tensor() if hasattr(total, "full_tensor") else total
+    run = _Run(chain, arrays, given, known)
+    for i, part in enumerate(chain.parts):
+        run.part(part, given.views[i])
+        if i in chain.steps_after:
+            run.arrays["p"] = run.arrays["p"] - run.arrays["u"]
+    return run.arrays, run.kept
 
 
 class _Run:
     """The arrays of one tensor on their way through a chain."""
 
-    def __init__(self, plan: Plan, arrays: Values, numbers: Values, static: Values) -> None:
-        self.chain: Chain = plan.chain
-        self.arrays = dict(arrays)
-        self.numbers, self.static = numbers, static
-        self.row_measures = {row.name for work in _passes(plan) for row in work.rows}
+    def __init__(
+        self, chain: Chain, arrays: Mapping[str, Any], given: Given, known: Known
+    ) -> None:
+        self.chain, self.arrays, self.given, self.known = chain, dict(arrays), given, known
+        self.kept = {key: given.cells[key] for key in chain.cells if key != "step"}
 
-    def part(self, part: Part) -> None:
+    def part(self, part: Part, h: SimpleNamespace) -> None:
         """Run one part's `update` on what the parts before it left."""
-        source = part.declared.source
-        assert source is not None
-        given = self._given(part, source.arguments)
-        result = part.declared.update(**given)  # type: ignore[attr-defined]
+        source, declaration = part.declared.text.source, part.declared.declaration
+        table = self._table(part, h)
+        given = {name: table.get(name) for name in source.arguments}
+        result = _written(part.declared)(functools.partial(self._of_all, part), **given)
         values = result if isinstance(result, tuple) else (result,)
         for name, value in zip(source.returned, values, strict=True):
-            if value is not None:
+            if name in declaration.cells:
+                self.kept[part.key(name, declaration.cells[name].key)] = value
+            elif value is not None:
                 self.arrays[part.qualified(name)] = self._whole(value)
 
-    def _given(self, part: Part, names: Iterable[str]) -> dict[str, Any]:
-        measures = part.declared.declaration.measures
-        return {
-            name: self._row(part, name)
-            if name in measures and measures[name].scope == "row"
-            else self._value(part.qualified(name))
-            for name in names
-        }
+    def _table(self, part: Part, h: SimpleNamespace) -> dict[str, Any]:
+        """Everything that a part's `update` may take, by its own names."""
+        given, declared = self.given, part.declared.declaration
+        shape = given.shape
+        table = {**vars(h), "t": given.t, "first": given.first.get(part.prefix, False)}
+        table |= {"ndim": len(shape), "rows": shape[0] if shape else 1}
+        table["columns"] = math.prod(shape[1:])
+        table |= {n: self.arrays.get(n) for n in ("p", "g", "u")}
+        table |= {n: self.arrays.get(part.qualified(n)) for n in declared.arrays}
+        cells = {n: given.cells[part.key(n, s.key)] for n, s in declared.cells.items()}
+        return {**table, **cells}
 
-    def _value(self, name: str) -> Any:
-        """An array, a number or a switch; None for a state that the switches leave out."""
-        for table in (self.arrays, self.numbers, self.static):
-            if name in table:
-                return table[name]
-        return None
-
-    def _row(self, part: Part, name: str) -> Any:
-        if part.qualified(name) not in self.row_measures:
-            return None
-        m = part.declared.declaration.measures[name]
-        value = self.measured(part, name)
-        axes = tuple(range(1, value.ndim))
-        count = max(math.prod(value.shape[1:]), 1)
-        if m.reduction == "norm":
-            value = value * value
-        return finish(m.reduction, value.sum(axis=axes, keepdims=True) if axes else value, count)
-
-    def measured(self, part: Part, name: str) -> Any:
-        """The array that a measure reduces."""
-        m = part.declared.declaration.measures[name]
-        assert m.source is not None
-        return self._whole(m.function(**self._given(part, m.source.arguments)))
+    def _of_all(self, part: Part, name: str, kind: str, value: Any) -> Any:
+        name = part.qualified(name)
+        if name not in self.known:
+            raise Asked(name, summed(kind, value))
+        return self.known[name]
 
     def _whole(self, value: Any) -> Any:
         """An array, also where one number was meant for all its elements."""
@@ -112,5 +108,36 @@ class _Run:
         return where(p > p, value, value) if isinstance(value, int | float) else value
 
 
-def _passes(plan: Plan) -> list[Any]:
-    return [*plan.reductions, plan.main]
+@functools.cache
+def _written(declared: type[Declared]) -> Callable[..., Any]:
+    """A part's `update` as it is written, with one argument more in front: what to ask for a
+    reduction over all tensors, by its name in the text."""
+    function = declared.update  # type: ignore[attr-defined]
+    text = declared.text
+    places = {
+        (call.lineno, call.col_offset): one
+        for call, one in text.reductions.items()
+        if one.over == "all"
+    }
+    if not places:
+        return lambda _, **given: function(**given)
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    (made,) = (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef))
+    made.decorator_list = []
+    made.args.args.insert(0, ast.arg("of_all_"))
+
+    class Asking(ast.NodeTransformer):
+        def visit_Call(self, node: ast.Call) -> ast.AST:
+            self.generic_visit(node)
+            one = places.get((node.lineno, node.col_offset))
+            if one is None:
+                return node
+            words = [ast.Constant(one.name), ast.Constant(one.kind), node.args[0]]
+            return ast.Call(ast.Name("of_all_", ast.Load()), words, [])
+
+    tree = ast.fix_missing_locations(Asking().visit(ast.Module([made], [])))
+    scope = inspect.getclosurevars(function)
+    names = {**function.__globals__, **scope.nonlocals}
+    exec(compile(tree, text.source.title, "exec"), names)
+    found: Callable[..., Any] = names[made.name]
+    return found

@@ -16,22 +16,22 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.chain import Chain
+from thalweg.chain import Chain, Decided
 from thalweg.fuse import reference
 from thalweg.fuse.batch import Batch
+from thalweg.fuse.closing import closed
 from thalweg.fuse.engine import Engine
 from thalweg.fuse.plan import Plan, plan_for
 from thalweg.fuse.storage import columns
 from thalweg.fuse.totals import Totals
 from thalweg.fuse.whole import Deed
+from thalweg.settings import as_double
+from thalweg.text import Reduction
 
 __all__ = ["EXACT", "Kind", "Odd", "Prepared", "Work"]
 
 # the first count to which single precision cannot add one
 EXACT = 2.0**24
-
-Static = Mapping[str, bool | str]
-Values = Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Odd(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Its shape, which switches may ask for."""
+        """Its shape, which a text may ask for."""
 
     @property
     def cells(self) -> Mapping[str, float]:
@@ -85,13 +85,11 @@ class Prepared:
 
 @dataclass
 class _Context:
-    """What tensors of the same lot, step and cells have in common."""
+    """What tensors of the same lot, step and cells have in common; of the same shape, too, where
+    the text asks for it."""
 
-    views: list[SimpleNamespace]
-    t: int
-    cells: Mapping[str, float]
-    numbers: dict[str, float]
-    carried: dict[str, float]
+    given: reference.Given
+    decided: Decided
 
 
 class Work:
@@ -107,8 +105,12 @@ class Work:
         index = {kind: i for i, kind in enumerate(self.kinds)}
         self.kind_of = np.array([index[kind] for kind in kinds], np.int64)
         self.lot_of = np.array(lots, np.int64)
-        # per tensor, the first tensor of its lot, and the rank of its lot among those present
-        _, leaders, ranks = np.unique(self.lot_of, return_index=True, return_inverse=True)
+        # those that may have a context in common: of one lot, and where it matters of one shape
+        shapes = list(dict.fromkeys(kind.shape for kind in self.kinds))
+        shape_of = [shapes.index(kind.shape) if chain.asks_shape else 0 for kind in kinds]
+        self._fellows = self.lot_of * max(len(shapes), 1) + np.array(shape_of, np.int64)
+        # per tensor, the first of its fellows, and their rank among those present
+        _, leaders, ranks = np.unique(self._fellows, return_index=True, return_inverse=True)
         self._leader_of, self._leaders, self._rank_of = leaders[ranks], leaders, ranks
         self._batches: dict[tuple[Plan, ...], list[Batch]] = {}
         self._sorted: tuple[NDArray[np.int64], list[int], NDArray[np.int64]] | None = None
@@ -133,31 +135,63 @@ class Work:
         """
         contexts, context_of = self._contexts(views, cells, first)
         batches = self._partition(contexts, context_of)
-        others = [self._context(views[one.lot], one.cells, one.first) for one in odd]
-        numbers = [context.numbers for context in contexts]
-        totals = self._measure(batches, numbers, context_of, pointers, odd, others, threads)
+        others = [self._context(views[one.lot], one.cells, one.first, one.shape) for one in odd]
+        numbers = [context.decided.numbers for context in contexts]
+        ahead = list(zip(odd, others, strict=True))
+        totals = self._measure(batches, numbers, context_of, pointers, ahead, threads)
         launches = [
-            batch.launch(numbers, context_of, measures, pointers, seed)
-            for batch, measures in zip(batches, totals.of_batches, strict=True)
+            batch.launch(numbers, context_of, known, pointers, seed)
+            for batch, known in zip(batches, totals.of_batches, strict=True)
             if batch.plan.main.stores
         ]
         # the odd ones first: only they can still fail, and the first of them before it moves
-        deeds = self._odd_deeds(list(zip(odd, others, totals.of_odd, strict=True))) if odd else []
+        deeds = self._odd_deeds(ahead, totals) if odd else []
         deeds += [functools.partial(launch.run, threads) for launch in launches]
-        carried = [[c.carried[k] for k in self.chain.cells] for c in contexts]
-        following = np.array(carried).reshape(len(contexts), len(self.chain.cells))[context_of]
-        is_large = bool(self.chain.cells) and max(map(max, carried), default=0.0) >= EXACT
-        return Prepared(deeds, following, [context.carried for context in others], is_large)
+        following = self._following(contexts, context_of, batches, totals)
+        is_large = bool(following.size) and float(following.max()) >= EXACT
+        odd_cells = [self._odd_cells(one, context, totals) for one, context in ahead]
+        return Prepared(deeds, following, odd_cells, is_large)
 
-    def _odd_deeds(self, ahead: list[tuple[Odd, _Context, Values]]) -> list[Deed]:
+    def _following(
+        self,
+        contexts: Sequence[_Context],
+        context_of: NDArray[np.int64],
+        batches: Sequence[Batch],
+        totals: Totals,
+    ) -> NDArray[np.float64]:
+        """The cells after the step."""
+        keys = list(self.chain.cells)
+        kept = [[context.decided.kept[key] for key in keys] for context in contexts]
+        # None for what is measured becomes NaN, and then what it is
+        following = np.array(kept, np.float64).reshape(len(contexts), len(keys))[context_of]
+        for batch, known in zip(batches, totals.of_batches, strict=True):
+            if batch.plan.kept:
+                its = [contexts[i].decided.numbers for i in context_of[batch.members].tolist()]
+                for key, values in closed(batch.plan, its, known).items():
+                    following[batch.members, keys.index(key)] = values
+        return following
+
+    def _odd_cells(self, one: Odd, context: _Context, totals: Totals) -> dict[str, float]:
+        """The cells of an odd tensor after the step; what is measured it can only find by it."""
+        kept = context.decided.kept
+        if any(value is None for value in kept.values()):
+            kept = {**kept, **self._as_written(one, context, totals)[1]}
+        return {key: as_double(kept[key]) for key in self.chain.cells}
+
+    def _as_written(
+        self, one: Odd, context: _Context, totals: Totals
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        return reference.update(self.chain, one.arrays(), context.given, totals.of_all)
+
+    def _odd_deeds(self, ahead: list[tuple[Odd, _Context]], totals: Totals) -> list[Deed]:
         """Compute the first of these, and what is then to be done: store it, and go on."""
         if not ahead:
             return []
-        one, context, known = ahead[0]
-        static, plan = self._plan(context, one.shape)
-        arrays = reference.update(plan, one.arrays(), {**context.numbers, **known}, static)
+        one, context = ahead[0]
+        arrays, _ = self._as_written(one, context, totals)
+        plan = plan_for(self.chain, context.decided.ways)
         keep = functools.partial(one.keep, arrays, plan.main.stores)
-        return [keep, functools.partial(self._odd_deeds, ahead[1:])]
+        return [keep, functools.partial(self._odd_deeds, ahead[1:], totals)]
 
     def _contexts(
         self,
@@ -170,7 +204,7 @@ class Work:
         if b"\1" not in first.tobytes() and cells.tobytes() == cells[self._leader_of].tobytes():
             examples, context_of = self._leaders, self._rank_of  # one step count to a lot
         else:
-            keys = np.column_stack([self.lot_of, cells, first])
+            keys = np.column_stack([self._fellows, cells, first])
             _, examples, context_of = np.unique(
                 keys, axis=0, return_index=True, return_inverse=True
             )
@@ -180,21 +214,22 @@ class Work:
             held = dict(zip(self.chain.cells, cells[i].tolist(), strict=True))
             prefixes = (part.prefix for part in self.chain.parts)
             new = dict(zip(prefixes, first[i].tolist(), strict=True))
-            contexts.append(self._context(views[self.lot_of[i]], held, new))
+            shape = self.kinds[self.kind_of[i]].shape
+            contexts.append(self._context(views[self.lot_of[i]], held, new, shape))
         return contexts, context_of
 
     def _context(
-        self, views: list[SimpleNamespace], cells: Mapping[str, float], first: Mapping[str, bool]
+        self,
+        views: list[SimpleNamespace],
+        cells: Mapping[str, float],
+        first: Mapping[str, bool],
+        shape: tuple[int, ...],
     ) -> _Context:
         t = int(cells.get("step", 0.0)) + 1
-        numbers, carried = self.chain.scalars(views, t, first, cells)
+        decided = self.chain.decide(views, t, first, shape, cells)
         if "step" in cells:
-            carried["step"] = cells["step"] + 1
-        return _Context(views, t, cells, numbers, carried)
-
-    def _plan(self, context: _Context, shape: tuple[int, ...]) -> tuple[Static, Plan]:
-        static = self.chain.static(context.views, context.t, shape, context.cells)
-        return static, plan_for(self.chain, static)
+            decided.kept["step"] = cells["step"] + 1
+        return _Context(reference.Given(views, t, first, shape, cells), decided)
 
     def _partition(
         self, contexts: Sequence[_Context], context_of: NDArray[np.int64]
@@ -210,19 +245,13 @@ class Work:
             before = self._sorted = context_of, found.tolist(), inverse
         _, present, which = before
         pairs = [divmod(both, len(self.kinds)) for both in present]
-        plans = self._plans(contexts, pairs)
+        chosen = [plan_for(self.chain, context.decided.ways) for context in contexts]
+        plans = [chosen[c] for c, _ in pairs]
         key = tuple(plans)
         if key not in self._batches:
             formats = [self.kinds[k].formats for _, k in pairs]
             self._batches[key] = self._batched(plans, formats, which)
         return self._batches[key]
-
-    def _plans(self, contexts: Sequence[_Context], pairs: Sequence[tuple[int, int]]) -> list[Plan]:
-        """The plan of each pair of a context and a kind."""
-        if self.chain.asks_shape:
-            return [self._plan(contexts[c], self.kinds[k].shape)[1] for c, k in pairs]
-        plans = [self._plan(context, ())[1] for context in contexts]
-        return [plans[c] for c, _ in pairs]
 
     def _batched(
         self,
@@ -247,30 +276,35 @@ class Work:
         numbers: Sequence[Mapping[str, float]],
         context_of: NDArray[np.int64],
         pointers: NDArray[np.int64],
-        odd: Sequence[Odd],
-        others: Sequence[_Context],
+        odd: Sequence[tuple[Odd, _Context]],
         threads: int,
     ) -> Totals:
-        """Every tensor-wide measure, those of earlier parts first."""
-        totals = Totals([batch.sizes for batch in batches], [math.prod(one.shape) for one in odd])
-        for name, m in self.chain.measures.items():
-            sums = {
+        """Every reduction over tensors, those of earlier parts first."""
+        totals = Totals([batch.sizes for batch in batches])
+        for name, asked in self.chain.reductions.items():
+            found = {
                 i: batch.run(pass_, numbers, context_of, totals.of_batches[i], pointers, threads)
                 for i, batch in enumerate(batches)
                 for pass_ in batch.plan.reductions
-                if pass_.measures(name)
+                if pass_.reduces(name)
             }
-            odd_sums = self._measure_odd(name, odd, others, totals)
-            totals.add(name, m, sums, odd_sums)
+            totals.add(name, asked, found, self._odd_parts(name, asked, odd, totals))
         return totals
 
-    def _measure_odd(
-        self, name: str, odd: Sequence[Odd], others: Sequence[_Context], totals: Totals
-    ) -> dict[int, float]:
-        found: dict[int, float] = {}
-        for i, (one, context) in enumerate(zip(odd, others, strict=True)):
-            static, plan = self._plan(context, one.shape)
-            if any(pass_.measures(name) for pass_ in plan.reductions):
-                known = context.numbers | totals.of_odd[i]
-                found[i] = float(reference.reduce(plan, name, one.arrays(), known, static))
+    def _odd_parts(
+        self,
+        name: str,
+        asked: Reduction,
+        odd: Sequence[tuple[Odd, _Context]],
+        totals: Totals,
+    ) -> list[tuple[float, int]]:
+        """What each odd tensor adds to a reduction over all tensors, and its size: its text is run
+        as far as there."""
+        found: list[tuple[float, int]] = []
+        for one, context in odd if asked.over == "all" else ():
+            try:
+                self._as_written(one, context, totals)
+            except reference.Asked as question:
+                if question.name == name:
+                    found.append((float(question.total), math.prod(one.shape)))
         return found

@@ -63,11 +63,14 @@ class _Formula:
 
     def take(self, num_averaged: Tensor | int) -> float:
         """How much of the way to the current weights the average goes."""
+        return float(self._moved(1.0, 0.0, num_averaged))
+
+    def _moved(self, p: Any, avg: Any, num_averaged: Tensor | int) -> Any:
+        """The next average, by the lines of the stage."""
         if isinstance(self.average, EMA):
-            found = ExponentialAverage.scalars(self.average, first=False)
-        else:
-            found = EqualAverage.scalars(self.average, 1, int(num_averaged), 0)
-        return float(found["take"])
+            return ExponentialAverage.update(p, avg, first=False, decay=self.average.decay)
+        is_due = {"t": 1, "start": 1, "every": 1}
+        return EqualAverage.update(p, avg, int(num_averaged), n_missed=0, **is_due)[0]
 
     @torch.no_grad()
     def one(self, averaged: Tensor, current: Tensor, num_averaged: Tensor | int) -> Tensor:
@@ -78,10 +81,7 @@ class _Formula:
         is_whole = not (wide.is_complex or averaged.is_floating_point())
         wide = torch.float64 if is_whole else wide
         p, avg = current.to(wide), averaged.to(wide)
-        if isinstance(self.average, EMA):
-            moved = ExponentialAverage.update(p, avg, self.take(num_averaged))
-        else:
-            moved = EqualAverage.update(p, avg, self.take(num_averaged), averages=True)
+        moved = self._moved(p, avg, num_averaged)
         return _snapped(moved) if is_whole else moved.to(averaged.dtype)
 
     @torch.no_grad()

@@ -2,7 +2,7 @@
 
 from thalweg.elementwise import lerp, sqrt
 from thalweg.rule import Rule, setting, state
-from thalweg.rules.radam import rectification
+from thalweg.rules.radam import length, rectification
 
 
 class AdaBelief(Rule):
@@ -37,21 +37,15 @@ class AdaBelief(Rule):
     s = state("exp_avg_var")
 
     @staticmethod
-    def scalars(h, t):
-        b1, b2 = h.betas
-        c = sqrt(1 - b2**t)
-        r = rectification(b2, t, 5.0) if h.rectify else 1.0
-        return dict(b1=b1, b2=b2, c=c, r=r, step=h.lr / (1 - b1**t))
-
-    @staticmethod
-    def update(p, g, m, s, b1, b2, c, r, step, eps, rectify):
+    def update(g, m, s, t, lr, betas, eps, rectify):
+        b1, b2 = betas
         m = lerp(m, g, 1 - b1)
         s = b2 * s + (1 - b2) * (g - m) * (g - m) + eps
-        if rectify:
-            if r > 0:
-                p = p - step * r * c * m / (sqrt(s) + eps)
-            else:
-                p = p - step * m
+        step, c = lr / (1 - b1**t), sqrt(1 - b2**t)
+        if not rectify:
+            u = step * m / (sqrt(s) / c + eps)
+        elif length(b2, t) > 5:
+            u = step * rectification(b2, t) * c * m / (sqrt(s) + eps)
         else:
-            p = p - step * m / (sqrt(s) / c + eps)
-        return p, m, s
+            u = step * m
+        return u, m, s

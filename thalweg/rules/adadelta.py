@@ -33,9 +33,9 @@ class Adadelta(Rule):
     moved = state("acc_delta")
 
     @staticmethod
-    def update(p, g, v, moved, lr, rho, eps):
+    def update(g, v, moved, lr, rho, eps):
         v = rho * v + (1 - rho) * g * g
         d = sqrt(moved + eps) / sqrt(v + eps) * g
         moved = rho * moved + (1 - rho) * d * d
-        p = p - lr * d
-        return p, v, moved
+        u = lr * d
+        return u, v, moved

@@ -32,18 +32,14 @@ class Adagrad(Rule):
     starts_at_construction = True
     takes_sparse = True
 
-    total = state("sum", start=lambda h: h.initial_accumulator_value)
+    total = state("sum", start="initial_accumulator_value")
 
     @staticmethod
     def rests(h):
         return True
 
     @staticmethod
-    def scalars(h, t):
-        return dict(step=h.lr / (1 + (t - 1) * h.lr_decay))
-
-    @staticmethod
-    def update(p, g, total, step, eps):
+    def update(g, total, t, lr, lr_decay, eps):
         total = total + g * g
-        p = p - step * g / (sqrt(total) + eps)
-        return p, total
+        u = lr / (1 + (t - 1) * lr_decay) * g / (sqrt(total) + eps)
+        return u, total

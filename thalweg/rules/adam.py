@@ -4,6 +4,13 @@ from thalweg.elementwise import lerp, maximum, sqrt
 from thalweg.rule import Rule, setting, state
 
 
+def moments(g, m, v, b1, b2):
+    """The means of recent gradients and of their squares."""
+    m = lerp(m, g, 1 - b1)
+    v = b2 * v + (1 - b2) * g * g
+    return m, v
+
+
 class Adam(Rule):
     """Adam: adaptive moments.
 
@@ -33,20 +40,15 @@ class Adam(Rule):
 
     m = state("exp_avg")
     v = state("exp_avg_sq")
-    vmax = state("max_exp_avg_sq", when="amsgrad")
+    vmax = state("max_exp_avg_sq")
 
     @staticmethod
-    def scalars(h, t):
-        b1, b2 = h.betas
-        return dict(b1=b1, b2=b2, step=h.lr / (1 - b1**t), c=sqrt(1 - b2**t))
-
-    @staticmethod
-    def update(p, g, m, v, vmax, b1, b2, step, c, eps, amsgrad):
-        m = lerp(m, g, 1 - b1)
-        v = b2 * v + (1 - b2) * g * g
+    def update(g, m, v, vmax, t, lr, betas, eps, amsgrad):
+        b1, b2 = betas
+        m, v = moments(g, m, v, b1, b2)
         second = v
         if amsgrad:
             vmax = maximum(vmax, v)
             second = vmax
-        p = p - step * m / (sqrt(second) / c + eps)
-        return p, m, v, vmax
+        u = lr / (1 - b1**t) * m / (sqrt(second) / sqrt(1 - b2**t) + eps)
+        return u, m, v, vmax

@@ -31,13 +31,9 @@ class Adamax(Rule):
     peak = state("exp_inf")
 
     @staticmethod
-    def scalars(h, t):
-        b1, b2 = h.betas
-        return dict(b1=b1, b2=b2, step=h.lr / (1 - b1**t))
-
-    @staticmethod
-    def update(p, g, m, peak, b1, b2, step, eps):
+    def update(g, m, peak, t, lr, betas, eps):
+        b1, b2 = betas
         m = lerp(m, g, 1 - b1)
         peak = maximum(b2 * peak, abs(g) + eps)
-        p = p - step * m / peak
-        return p, m, peak
+        u = lr / (1 - b1**t) * m / peak
+        return u, m, peak

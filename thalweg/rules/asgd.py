@@ -1,6 +1,7 @@
 """ASGD: stochastic gradient descent that keeps the average of its path."""
 
-from thalweg.rule import Rule, scalar_state, setting, state
+from thalweg.elementwise import maximum
+from thalweg.rule import Rule, setting, state
 
 
 class ASGD(Rule):
@@ -30,20 +31,14 @@ class ASGD(Rule):
     alpha: float = setting(0.75)
     t0: float = setting(1e6)
 
-    eta = scalar_state("eta", start=lambda h: h.lr)
-    mu = scalar_state("mu", start=1.0)
+    eta = state("eta", start="lr", per="tensor")
+    mu = state("mu", start=1.0, per="tensor")
     ax = state("ax")
 
     @staticmethod
-    def scalars(h, t, eta, mu):
-        following = h.lr / (1 + h.lambd * h.lr * t) ** h.alpha
-        return dict(rate=eta, share=mu, eta=following, mu=1 / max(1, t - h.t0))
-
-    @staticmethod
-    def update(p, g, ax, rate, share, lambd):
-        p = (1 - lambd * rate) * p - rate * g
-        if share != 1:
-            ax = ax + share * (p - ax)
-        else:
-            ax = p
-        return p, ax
+    def update(p, g, ax, eta, mu, t, lr, lambd, alpha, t0):
+        p = (1 - lambd * eta) * p - eta * g
+        ax = ax + mu * (p - ax) if mu != 1 else p
+        eta = lr / (1 + lambd * lr * t) ** alpha
+        mu = 1 / maximum(1, t - t0)
+        return p, ax, eta, mu

@@ -29,12 +29,8 @@ class Lion(Rule):
     m = state("exp_avg")
 
     @staticmethod
-    def scalars(h):
-        b1, b2 = h.betas
-        return dict(b1=b1, b2=b2)
-
-    @staticmethod
-    def update(p, g, m, b1, b2, lr):
-        p = p - lr * sign(b1 * m + (1 - b1) * g)
+    def update(g, m, lr, betas):
+        b1, b2 = betas
+        u = lr * sign(b1 * m + (1 - b1) * g)
         m = lerp(m, g, 1 - b2)
-        return p, m
+        return u, m

@@ -1,7 +1,8 @@
 """NAdam: Adam with Nesterov's momentum."""
 
-from thalweg.elementwise import lerp, sqrt
-from thalweg.rule import Rule, scalar_state, setting, state
+from thalweg.elementwise import sqrt
+from thalweg.rule import Rule, setting, state
+from thalweg.rules.adam import moments
 
 
 class NAdam(Rule):
@@ -30,28 +31,18 @@ class NAdam(Rule):
     eps: float = setting(1e-8, low=0)
     momentum_decay: float = setting(4e-3, low=0)
 
-    mu_product = scalar_state("mu_product", start=1.0)
+    mu_product = state("mu_product", start=1.0, per="tensor")
     m = state("exp_avg")
     v = state("exp_avg_sq")
 
     @staticmethod
-    def scalars(h, t, mu_product):
-        b1, b2 = h.betas
-        mu = b1 * (1 - 0.5 * 0.96 ** (t * h.momentum_decay))
-        following = b1 * (1 - 0.5 * 0.96 ** ((t + 1) * h.momentum_decay))
+    def update(g, m, v, mu_product, t, lr, betas, eps, momentum_decay):
+        b1, b2 = betas
+        m, v = moments(g, m, v, b1, b2)
+        mu = b1 * (1 - 0.5 * 0.96 ** (t * momentum_decay))
+        following = b1 * (1 - 0.5 * 0.96 ** ((t + 1) * momentum_decay))
         mu_product = mu_product * mu
-        return dict(
-            b1=b1,
-            b2=b2,
-            c2=1 - b2**t,
-            of_g=h.lr * (1 - mu) / (1 - mu_product),
-            of_m=h.lr * following / (1 - mu_product * following),
-            mu_product=mu_product,
-        )
-
-    @staticmethod
-    def update(p, g, m, v, b1, b2, c2, of_g, of_m, eps):
-        m = lerp(m, g, 1 - b1)
-        v = b2 * v + (1 - b2) * g * g
-        p = p - (of_g * g + of_m * m) / (sqrt(v / c2) + eps)
-        return p, m, v
+        of_g = lr * (1 - mu) / (1 - mu_product)
+        of_m = lr * following / (1 - mu_product * following)
+        u = (of_g * g + of_m * m) / (sqrt(v / (1 - b2**t)) + eps)
+        return u, m, v, mu_product

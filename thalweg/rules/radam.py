@@ -1,15 +1,20 @@
 """RAdam: Adam with its early variance rectified."""
 
-from thalweg.elementwise import lerp, sqrt
+from thalweg.elementwise import sqrt
 from thalweg.rule import Rule, setting, state
+from thalweg.rules.adam import moments
 
 
-def rectification(b2, t, threshold):
-    """The factor r of step t, or 0 where rho, the length of the average that v is, is too short."""
+def length(b2, t):
+    """rho, of how many gradients v is the average at step t."""
     rho_inf = 2 / (1 - b2) - 1
-    rho = rho_inf - 2 * t * b2**t / (1 - b2**t)
-    if rho <= threshold:
-        return 0.0
+    return rho_inf - 2 * t * b2**t / (1 - b2**t)
+
+
+def rectification(b2, t):
+    """The factor r of step t, where rho is above 4."""
+    rho_inf = 2 / (1 - b2) - 1
+    rho = length(b2, t)
     return sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))
 
 
@@ -46,17 +51,14 @@ class RAdam(Rule):
     v = state("exp_avg_sq")
 
     @staticmethod
-    def scalars(h, t):
-        b1, b2 = h.betas
-        r = rectification(b2, t, h.n_sma_threshold)
-        return dict(b1=b1, b2=b2, step=h.lr / (1 - b1**t), r=r, c=sqrt(1 - b2**t))
-
-    @staticmethod
-    def update(p, g, m, v, b1, b2, step, r, c, eps, warmup_mode):
-        m = lerp(m, g, 1 - b1)
-        v = b2 * v + (1 - b2) * g * g
-        if r > 0:
-            p = p - step * r * c * m / (sqrt(v) + eps)
+    def update(g, m, v, t, lr, betas, eps, n_sma_threshold, warmup_mode):
+        b1, b2 = betas
+        m, v = moments(g, m, v, b1, b2)
+        step = lr / (1 - b1**t)
+        if length(b2, t) > n_sma_threshold:
+            u = step * rectification(b2, t) * sqrt(1 - b2**t) * m / (sqrt(v) + eps)
         elif warmup_mode == "sgd":
-            p = p - step * m
-        return p, m, v
+            u = step * m
+        else:
+            u = 0.0
+        return u, m, v

@@ -1,7 +1,7 @@
 """RMSprop: the gradient over the root of its recent mean square."""
 
 from thalweg.elementwise import lerp, maximum, sqrt
-from thalweg.rule import Rule, setting, state, switch
+from thalweg.rule import Rule, setting, state
 
 
 class RMSprop(Rule):
@@ -34,24 +34,20 @@ class RMSprop(Rule):
     centered: bool = False
     counts_steps = True
 
-    @switch
-    def heavy(h):
-        return h.momentum > 0
-
     v = state("square_avg")
-    b = state("momentum_buffer", when="heavy")
-    m = state("grad_avg", when="centered")
+    b = state("momentum_buffer")
+    m = state("grad_avg")
 
     @staticmethod
-    def update(p, g, v, b, m, lr, alpha, eps, momentum, heavy, centered):
+    def update(g, v, b, m, lr, alpha, eps, momentum, centered):
         v = alpha * v + (1 - alpha) * g * g
         spread = v
         if centered:
             m = lerp(m, g, 1 - alpha)
             spread = maximum(v - m * m, 0.0)  # of equal gradients rounding may leave less than none
         d = g / (sqrt(spread) + eps)
-        if heavy:
+        if momentum > 0:
             b = momentum * b + d
             d = b
-        p = p - lr * d
-        return p, v, b, m
+        u = lr * d
+        return u, v, b, m

@@ -31,17 +31,15 @@ class Rprop(Rule):
     counts_steps = True
 
     prev = state("prev")
-    size = state("step_size", start=lambda h: h.lr)
+    size = state("step_size", start="lr")
 
     @staticmethod
-    def scalars(h):
-        return dict(down=h.etas[0], up=h.etas[1], least=h.step_sizes[0], most=h.step_sizes[1])
-
-    @staticmethod
-    def update(p, g, prev, size, down, up, least, most):
+    def update(g, prev, size, etas, step_sizes):
+        down, up = etas
+        least, most = step_sizes
         factor = where(g * prev > 0, up, where(g * prev < 0, down, 1.0))
         size = minimum(maximum(factor * size, least), most)
         g = where(g * prev < 0, 0.0, g)
-        p = p - where(g > 0, size, where(g < 0, -size, 0.0))
+        u = where(g > 0, size, where(g < 0, -size, 0.0))
         prev = g
-        return p, prev, size
+        return u, prev, size

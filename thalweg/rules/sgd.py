@@ -1,6 +1,6 @@
 """SGD, with momentum and Nesterov's variant of it."""
 
-from thalweg.rule import Rule, setting, state, switch
+from thalweg.rule import Rule, setting, state
 
 
 class SGD(Rule):
@@ -28,11 +28,7 @@ class SGD(Rule):
     nesterov: bool = False
     takes_sparse = True
 
-    @switch
-    def heavy(h):
-        return h.momentum != 0
-
-    b = state("momentum_buffer", when="heavy")
+    b = state("momentum_buffer")
 
     @staticmethod
     def rests(h):
@@ -44,18 +40,10 @@ class SGD(Rule):
             raise ValueError("nesterov requires a momentum > 0 and a dampening of 0")
 
     @staticmethod
-    def scalars(h, first):
-        # b starts at zero, so keep = 0 and take = 1 make the first b the gradient itself
-        keep, take = (0.0, 1.0) if first else (h.momentum, 1 - h.dampening)
-        return dict(keep=keep, take=take)
-
-    @staticmethod
-    def update(p, g, b, lr, momentum, keep, take, heavy, nesterov):
+    def update(g, b, first, lr, momentum, dampening, nesterov):
         d = g
-        if heavy:
-            b = keep * b + take * g
-            d = b
-            if nesterov:
-                d = g + momentum * b
-        p = p - lr * d
-        return p, b
+        if momentum != 0:
+            b = g if first else momentum * b + (1 - dampening) * g
+            d = g + momentum * b if nesterov else b
+        u = lr * d
+        return u, b

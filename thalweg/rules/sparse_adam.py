@@ -1,7 +1,8 @@
 """SparseAdam: Adam on the rows that have a gradient."""
 
-from thalweg.elementwise import lerp, sqrt
+from thalweg.elementwise import sqrt
 from thalweg.rule import Rule, setting, state
+from thalweg.rules.adam import moments
 
 
 class SparseAdam(Rule):
@@ -39,13 +40,8 @@ class SparseAdam(Rule):
         return True
 
     @staticmethod
-    def scalars(h, t):
-        b1, b2 = h.betas
-        return dict(b1=b1, b2=b2, step=h.lr * sqrt(1 - b2**t) / (1 - b1**t))
-
-    @staticmethod
-    def update(p, g, m, v, b1, b2, step, eps):
-        m = lerp(m, g, 1 - b1)
-        v = b2 * v + (1 - b2) * g * g
-        p = p - step * m / (sqrt(v) + eps)
-        return p, m, v
+    def update(g, m, v, t, lr, betas, eps):
+        b1, b2 = betas
+        m, v = moments(g, m, v, b1, b2)
+        u = lr * sqrt(1 - b2**t) / (1 - b1**t) * m / (sqrt(v) + eps)
+        return u, m, v

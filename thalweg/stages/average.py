@@ -1,7 +1,7 @@
 """Averages of the weights along their path: exponential, or equal over chosen steps."""
 
 from thalweg.elementwise import lerp
-from thalweg.rule import Stage, scalar_state, setting, state, switch
+from thalweg.rule import Stage, setting, state
 
 
 class ExponentialAverage(Stage):
@@ -24,21 +24,9 @@ class ExponentialAverage(Stage):
     avg = state("average", start="p")
 
     @staticmethod
-    def scalars(h, first):
-        return dict(take=1.0 if first else 1 - h.decay)
-
-    @staticmethod
-    def update(p, avg, take):
-        if take < 1:
-            avg = lerp(avg, p, take)
-        else:
-            avg = p
+    def update(p, avg, first, decay):
+        avg = p if first or decay == 0 else lerp(avg, p, 1 - decay)
         return avg
-
-
-def _is_due(h, step):
-    """Whether the weights of this step of the optimizer go into the mean."""
-    return step >= h.start and (step - h.start) % h.every == 0
 
 
 class EqualAverage(Stage):
@@ -59,23 +47,14 @@ class EqualAverage(Stage):
     start: int = setting(1, low=1)
     every: int = setting(1, low=1)
 
-    n_averaged = scalar_state("n_averaged")
-    n_missed = scalar_state("n_missed")
+    n_averaged = state("n_averaged", per="tensor")
+    n_missed = state("n_missed", per="tensor")
     avg = state("average", start="p")
 
-    @switch
-    def averages(h, t, n_missed):
-        return _is_due(h, t + n_missed)
-
     @staticmethod
-    def scalars(h, t, n_averaged, n_missed):
-        more = n_averaged + 1 if _is_due(h, t + n_missed) else n_averaged
-        return dict(take=1 / (n_averaged + 1), n_averaged=more, n_missed=n_missed)
-
-    @staticmethod
-    def update(p, avg, take, averages):
-        if averages and take < 1:
-            avg = lerp(avg, p, take)
-        elif averages:
-            avg = p
-        return avg
+    def update(p, avg, n_averaged, n_missed, t, start, every):
+        step = t + n_missed  # of the optimizer
+        if step >= start and (step - start) % every == 0:
+            avg = lerp(avg, p, 1 / (n_averaged + 1)) if n_averaged > 0 else p
+            n_averaged = n_averaged + 1
+        return avg, n_averaged

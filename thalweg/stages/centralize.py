@@ -1,7 +1,8 @@
 """Gradient centralization: every output unit's gradient loses its mean."""
 
 from thalweg.elementwise import where
-from thalweg.rule import Stage, measure, switch
+from thalweg.reductions import mean, norm
+from thalweg.rule import Stage
 
 
 class Centralize(Stage):
@@ -26,26 +27,12 @@ class Centralize(Stage):
     conv_only: bool = False
     normalize: bool = False
 
-    @switch
-    def active(h, shape):
-        return h.use and len(shape) > (3 if h.conv_only else 1)
-
-    @measure("row", "mean")
-    def mean(g):
-        return g
-
-    @measure("row", "mean")
-    def rest(g, mean):
-        return g - mean
-
-    @measure("row", "norm")
-    def norm(g, mean, rest):
-        return g - mean - rest
-
     @staticmethod
-    def update(g, mean, rest, norm, active, normalize):
-        if active:
-            g = g - mean
+    def update(g, ndim, use, conv_only, normalize):
+        if use and ndim > (3 if conv_only else 1):
+            g = g - mean(g, "row")
             if normalize:
-                g = (g - rest) / where(norm > 0, norm, 1.0)
+                g = g - mean(g, "row")
+                length = norm(g, "row")
+                g = g / where(length > 0, length, 1.0)
         return g

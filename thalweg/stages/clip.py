@@ -1,7 +1,8 @@
 """Gradient clipping: by value, and by the norm of all gradients together."""
 
 from thalweg.elementwise import maximum, minimum
-from thalweg.rule import Stage, measure, setting
+from thalweg.reductions import norm
+from thalweg.rule import Stage, setting
 
 
 class ClipValue(Stage):
@@ -44,11 +45,7 @@ class ClipNorm(Stage):
     def rests(h):
         return True
 
-    @measure("all", "norm")
-    def total(g):
-        return g
-
     @staticmethod
-    def update(g, total, max_norm):
-        g = g * minimum(max_norm / (total + 1e-6), 1.0)
+    def update(g, max_norm):
+        g = g * minimum(max_norm / (norm(g, "all") + 1e-6), 1.0)
         return g

@@ -1,6 +1,6 @@
 """Weight decay: added to the gradient (L2) or taken from the weights (decoupled)."""
 
-from thalweg.rule import Stage, needs, setting, switch
+from thalweg.rule import Stage, setting
 
 
 class Decay(Stage):
@@ -18,7 +18,6 @@ class Decay(Stage):
     Differs: as torch, the schedule multiplier of the paper is lr itself.
     """
 
-    lr: float = needs(1e-3)
     weight_decay: float = setting(0.0, low=0)
     decoupled_weight_decay: bool = False
     spares = ("weight_decay",)
@@ -27,15 +26,12 @@ class Decay(Stage):
     def rests(h):
         return h.weight_decay == 0
 
-    @switch
-    def decays(h):
-        return h.weight_decay != 0  # 0 times an infinite weight would be NaN
-
     @staticmethod
-    def update(p, g, lr, weight_decay, decays, decoupled_weight_decay):
-        if decays and decoupled_weight_decay:
+    def update(p, g, lr, weight_decay, decoupled_weight_decay):
+        # of none the product is not taken: 0 times an infinite weight would be NaN
+        if weight_decay != 0 and decoupled_weight_decay:
             p = p * (1 - lr * weight_decay)
-        elif decays:
+        elif weight_decay != 0:
             g = g + weight_decay * p
         return p, g
 

@@ -1,6 +1,6 @@
 """Lookahead: slow weights that follow the fast ones every k steps."""
 
-from thalweg.rule import Stage, setting, state, switch
+from thalweg.rule import Stage, setting, state
 
 
 class Lookahead(Stage):
@@ -22,13 +22,9 @@ class Lookahead(Stage):
 
     slow = state("slow_buffer", start="p")
 
-    @switch
-    def sync(h, t):
-        return t % h.k == 0
-
     @staticmethod
-    def update(p, slow, alpha, sync):
-        if sync:
+    def update(p, slow, t, alpha, k):
+        if t % k == 0:
             slow = slow + alpha * (p - slow)
             p = slow
         return p, slow

@@ -83,7 +83,7 @@ class Sweep:
         self, pass_: Pass, formats: Sequence[str], computation: str, title: str, table: Table
     ) -> None:
         self.table = table
-        self._reduces = pass_.result is not None
+        self._reduces = pass_.result.kind if pass_.result else ""
         self._kernel = _kernel(pass_, tuple(formats), computation, title)
         tables = (table.columns, table.chunks, table.tasks)
         self._tables = [address(array) for array in tables]
@@ -106,7 +106,12 @@ class Sweep:
         launch.run(threads)
         if not self._reduces:
             return launch.sums
-        return np.bincount(self.table.chunks[:, 0], launch.sums, len(pointers)).astype(np.float64)
+        chunks = self.table.chunks[:, 0]
+        if self._reduces == "largest":
+            found = np.full(len(pointers), -np.inf)
+            np.maximum.at(found, chunks, launch.sums)
+            return found
+        return np.bincount(chunks, launch.sums, len(pointers)).astype(np.float64)
 
 
 class Launch:

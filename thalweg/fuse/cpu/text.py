@@ -26,7 +26,9 @@ from thalweg.fuse.cpu.memory import (
 
 F = numba.{computation}
 D = numba.float64
+INF = float("inf")
 k_sqrt = FUNCTIONS["sqrt"]
+k_larger = FUNCTIONS["maximum"]
 {functions}
 {accessors}
 
@@ -57,7 +59,7 @@ ARGUMENTS = (
     "k_seed",  # what the random bits of a step come from
 )
 
-_FINISH = {"sum": "k_sum", "mean": "k_sum / k_row_length", "norm": "k_sqrt(k_sum)"}
+_FINISH = {"mean": "k_sum / k_row_length", "norm": "k_sqrt(k_sum)"}
 
 
 def kernel_text(pass_: Pass, formats: Sequence[str], computation: str, title: str) -> str:
@@ -118,14 +120,14 @@ def _rows(pass_: Pass) -> list[str]:
     body: list[str] = []
     for row in pass_.rows:
         body += _loop(pass_, row.lines, row, "k_start", "k_row_length")
-        body.append(f"{row.name} = F({_FINISH[row.kind]})")
+        body.append(f"{row.name} = F({_FINISH.get(row.kind, 'k_sum')})")
     body += _loop(pass_, pass_.lines, pass_.result, "k_start", "k_row_length")
     if pass_.result:
-        body.append("k_total += k_sum")
+        body.append(_added(pass_.result, "k_total", "k_sum"))
     before = [line for row in pass_.rows for line in _before(row.lines)]
     return [
         "k_row_length = integer(k_columns, k_tensor)",
-        "k_total = 0.0",
+        f"k_total = {_start(pass_.result)}",
         *before,
         *_before(pass_.lines),
         "for k_row in range(k_first, k_first + k_count):",
@@ -148,8 +150,19 @@ def _loop(pass_: Pass, lines: Lines, result: Reduction | None, start: str, count
         return [f"for k_i in range({start}, {start} + {count}):", *_indented(body)]
     body.append(f"k_value = D({result.value})")
     squared = "k_value * k_value" if result.kind == "norm" else "k_value"
-    body.append(f"k_sum = add(k_sum, {squared})")
-    return ["k_sum = 0.0", f"for k_i in range({start}, {start} + {count}):", *_indented(body)]
+    body.append(_added(result, "k_sum", squared))
+    return [f"k_sum = {_start(result)}", f"for k_i in range({start}, {start} + {count}):", *_indented(body)]
+
+
+def _start(result: Reduction | None) -> str:
+    """What a reduction of nothing is."""
+    return "-INF" if result and result.kind == "largest" else "0.0"
+
+
+def _added(result: Reduction, total: str, value: str) -> str:
+    """The line that takes one value more into a total."""
+    is_largest = result.kind == "largest"
+    return f"{total} = {'k_larger' if is_largest else 'add'}({total}, {value})"
 
 
 def _mentions(text: str, name: str) -> bool:

@@ -52,7 +52,7 @@ _FUNCTIONS = {
     "maximum": "Math.max",
     "minimum": "Math.min",
 }
-_FINISH = {"sum": "k_sum", "mean": "k_sum / columns", "norm": "Math.sqrt(k_sum)"}
+_FINISH = {"mean": "k_sum / columns", "norm": "Math.sqrt(k_sum)"}
 
 
 def function_text(pass_: Pass, computation: str, name: str) -> str:
@@ -67,7 +67,7 @@ def function_text(pass_: Pass, computation: str, name: str) -> str:
 
 
 def _flat(pass_: Pass, script: _Script) -> list[str]:
-    lines = [*_before([pass_.lines], script), "let k_sum = 0;"]
+    lines = [*_before([pass_.lines], script), f"let k_sum = {_start(pass_.result)};"]
     lines += _loop(pass_, pass_.lines, pass_.result, "0", "rows * columns", script)
     return [*lines, "return k_sum;"]
 
@@ -76,13 +76,15 @@ def _rows(pass_: Pass, script: _Script) -> list[str]:
     """Per row: its measures, then the row itself."""
     body = ["const k_start = k_row * columns, k_end = k_start + columns;"]
     for row in pass_.rows:
-        body += ["k_sum = 0;", *_loop(pass_, row.lines, row, "k_start", "k_end", script)]
-        body.append(f"const {row.name} = {script.rounded(_FINISH[row.kind])};")
-    body += ["k_sum = 0;", *_loop(pass_, pass_.lines, pass_.result, "k_start", "k_end", script)]
-    body.append("k_total += k_sum;")
+        start = f"k_sum = {_start(row)};"
+        body += [start, *_loop(pass_, row.lines, row, "k_start", "k_end", script)]
+        body.append(f"const {row.name} = {script.rounded(_FINISH.get(row.kind, "k_sum"))};")
+    body.append(f"k_sum = {_start(pass_.result)};")
+    body += _loop(pass_, pass_.lines, pass_.result, "k_start", "k_end", script)
+    body.append(_added(pass_.result, "k_total", "k_sum"))
     return [
         *_before([*(row.lines for row in pass_.rows), pass_.lines], script),
-        "let k_sum = 0, k_total = 0;",
+        f"let k_sum = 0, k_total = {_start(pass_.result)};",
         "for (let k_row = 0; k_row < rows; k_row++) {",
         *_in(body),
         "}",
@@ -112,8 +114,20 @@ def _loop(
         body += [f"{_array(name)}[k_i] = {name};" for name in pass_.stores]
     else:
         squared = f"{result.value} * {result.value}" if result.kind == "norm" else result.value
-        body.append(f"k_sum += {squared};")
+        body.append(_added(result, "k_sum", squared))
     return [f"for (let k_i = {start}; k_i < {end}; k_i++) {{", *_in(body), "}"]
+
+
+def _start(result: Reduction | None) -> str:
+    """What a reduction of nothing is."""
+    return "-Infinity" if result and result.kind == "largest" else "0"
+
+
+def _added(result: Reduction | None, total: str, value: str) -> str:
+    """The line that takes one value more into a total."""
+    if result and result.kind == "largest":
+        return f"{total} = Math.max({total}, {value});"
+    return f"{total} += {value};"
 
 
 def _array(stream: str) -> str:

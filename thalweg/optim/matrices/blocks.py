@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from thalweg.chain import chain
-from thalweg.fuse import reference
 from thalweg.fuse.engine import Launch
 from thalweg.fuse.plan import Pass, Plan, plan_for
 from thalweg.fuse.storage import FORMATS, computation
 from thalweg.fuse.whole import Deed
-from thalweg.optim.matrices.inner_rules import Average, Length, Squares, Total
+from thalweg.optim.matrices.inner_rules import Average, Length, Squares, Total, numbers_of
 from thalweg.optim.matrices.spans import Shapes, SpanPass, Spans, counted, portions, vectors
+from thalweg.reductions import finished
 from thalweg.rule import Rule
 
 __all__ = ["Block", "Formats", "Passes", "Places", "Scratch"]
@@ -65,7 +65,8 @@ class Passes:
 
 @functools.cache
 def _plan(rule: type[Rule]) -> Plan:
-    return plan_for(chain(rule.__name__, rule), {})
+    made = chain(rule.__name__, rule)
+    return plan_for(made, made.decide(made.views({}), 1, {}, (), {}).ways)
 
 
 @dataclass
@@ -195,7 +196,7 @@ class Block:
             for slab, of_slab in zip(self._slabs, streams, strict=True):
                 sums = work.run(slab.spans.table, of_slab, self._given(work, slab, known, r), limit)
                 total += np.bincount(self.tensor[slab.matrix][slab.spans.matrix], sums, len(total))
-            known[work.result] = reference.finish(work.reduction, total, self.sizes)
+            known[work.result] = finished(work.reduction, total, self.sizes)
         return [
             functools.partial(self._move, slab, of_slab, known, r, limit)
             for slab, of_slab in zip(self._slabs, streams, strict=True)
@@ -274,7 +275,7 @@ class Block:
             "g": sums.ctypes.data + self._factor_starts * sums.itemsize,
             "s": means.ctypes.data + self._factor_starts * means.itemsize,
         }
-        numbers = {"n": self._averaged_over, "w": np.append(w, w)}
+        _, numbers = numbers_of(Average, n=self._averaged_over, w=np.append(w, w))
         return self.passes.average.launch(self._factors, streams, numbers)
 
 

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from thalweg.chain import Chain
+from thalweg.chain import Chain, Ways
 from thalweg.elementwise import lerp
 from thalweg.fuse import reference
 from thalweg.fuse.engines import host
@@ -22,6 +22,7 @@ from thalweg.fuse.plan import plan_for
 from thalweg.fuse.whole import Deed
 from thalweg.fuse.work import EXACT
 from thalweg.optim.matrices.blocks import Block, Doubles, Formats, Passes, Places, Scratch
+from thalweg.optim.matrices.inner_rules import share
 from thalweg.optim.matrices.spans import Spans, own, portions
 from thalweg.optim.memory.reach import PLAIN, address, format_of
 from thalweg.optim.memory.seen import Seen
@@ -117,7 +118,7 @@ class Factored:
         states: Mapping[Tensor, dict[str, Any]],
     ) -> None:
         self.chain, self._params, self._sizes = chain, seen.params, seen.sizes
-        self._statics = [chain.static(view, 1, ()) for view in views]
+        self._ways = [_ways(chain, view) for view in views]
         lots = seen.lots()
         self._matrices = [
             Matrix(p, states[p], lot) for p, lot in zip(seen.params, lots, strict=True)
@@ -143,7 +144,7 @@ class Factored:
     def _grouped(self) -> list[Block]:
         """The matrices in blocks of up to ELEMENTS elements, or of one that is larger."""
         alike: dict[tuple[int, Formats], list[int]] = {}
-        plans = [plan_for(self.chain, static) for static in self._statics]
+        plans = [plan_for(self.chain, ways) for ways in self._ways]
         firsts = [next(i for i, one in enumerate(plans) if one is plan) for plan in plans]
         for i, one in enumerate(self._rows):
             tensors = (one.p, self._grads[i], one.held["row_var"])
@@ -167,7 +168,7 @@ class Factored:
             return False
         if not all(map(is_, seen.params, self._params)):
             return False
-        if [self.chain.static(view, 1, ()) for view in views] != self._statics:
+        if [_ways(self.chain, view) for view in views] != self._ways:
             return False
         if any(states.get(one.p) is not one.held for one in self._matrices):
             return False
@@ -233,8 +234,14 @@ class Factored:
 
 def _scalars(chain: Chain, view: Views, step: float) -> dict[str, float]:
     """The numbers of the step that follows `step` steps, by the rule's own names."""
-    numbers, _ = chain.scalars(view, int(step) + 1, {}, {"step": step})
-    return {own(name): value for name, value in numbers.items()}
+    t = int(step) + 1
+    numbers = chain.decide(view, t, {}, (), {"step": step}).numbers
+    found = {own(name): value for name, value in numbers.items()}
+    return {**found, "w": share(t, view[0].beta2_decay)}
+
+
+def _ways(chain: Chain, view: Views) -> Ways:
+    return chain.decide(view, 1, {}, (), {"step": 0.0}).ways
 
 
 def _step_as_written(chain: Chain, one: Matrix, g: Tensor, view: Views) -> list[Deed]:
@@ -242,9 +249,8 @@ def _step_as_written(chain: Chain, one: Matrix, g: Tensor, view: Views) -> list[
     p, row_var, col_var, step = one.kept
     new: list[tuple[Tensor, Tensor]] = []
     following = float(step) + 1
-    numbers, _ = chain.scalars(view, int(step) + 1, {}, {"step": float(step)})
     if p.numel():  # there is no mean of nothing
-        known = {own(name): value for name, value in numbers.items()}
+        known = _scalars(chain, view, float(step))
         wide = torch.float64 if p.dtype == torch.float64 else torch.float32
         g = g.to(wide)
         row, col = (
@@ -254,13 +260,10 @@ def _step_as_written(chain: Chain, one: Matrix, g: Tensor, view: Views) -> list[
         mean = row.mean(-2, keepdim=True).clamp(min=known["eps1"])
         (part,) = [part for part in chain.parts if part.declared is chain.rules[0]]
         arrays = {"p": p.to(wide), "g": g, part.qualified("c"): col.sqrt()}
-        numbers[part.qualified("r")] = (row / mean).sqrt()
-        static = chain.static(view, 1, ())
-        plan = plan_for(chain, static)
-        for name, m in chain.measures.items():
-            total = float(reference.reduce(plan, name, arrays, numbers, static))
-            numbers[name] = float(reference.finish(m.reduction, total, p.numel()))
-        new = [(p, reference.update(plan, arrays, numbers, static)["p"])]
+        views = [SimpleNamespace(**{**vars(h), "r": (row / mean).sqrt()}) for h in view]
+        t = int(step) + 1
+        given = reference.Given(views, t, {}, tuple(p.shape), {"step": float(step)})
+        new = [(p, reference.update(chain, arrays, given, {})[0]["p"])]
         new += [(row_var, row), (col_var, col)]
 
     def keep() -> None:

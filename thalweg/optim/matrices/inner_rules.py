@@ -3,10 +3,28 @@
 # In `update` a value is a float, an array or a tensor alike: no annotation says that.
 # mypy: allow-untyped-defs, no-check-untyped-defs, disable-error-code="override"
 
-from thalweg.elementwise import lerp, maximum, minimum, sqrt
-from thalweg.rule import Rule, measure, setting, state, switch
+from types import SimpleNamespace
 
-__all__ = ["AdafactorStep", "Average", "Descend", "Length", "Momentum", "Squares", "Total"]
+from thalweg.elementwise import lerp, maximum, minimum, sqrt
+from thalweg.reductions import mean, norm
+from thalweg.rule import Rule, setting, state
+
+__all__ = [
+    "AdafactorStep",
+    "Average",
+    "Descend",
+    "Length",
+    "Momentum",
+    "Squares",
+    "Total",
+    "numbers_of",
+    "share",
+]
+
+
+def share(t, beta2_decay):
+    """How much of step t goes into the means of squares."""
+    return t**beta2_decay
 
 
 class AdafactorStep(Rule):
@@ -24,55 +42,30 @@ class AdafactorStep(Rule):
     r: float = 1.0
     spares = ("weight_decay",)
 
-    v = state("variance", when="whole")
-    c = state("c", when="factored")
-
-    @switch
-    def whole(h):
-        return not h.factored
-
-    @measure("tensor", "mean")
-    def p_square(p):
-        return p * p
-
-    @measure("tensor", "mean")
-    def u_square(g, v, c, r, w, eps1, factored):
-        u = g / maximum(r * c if factored else sqrt(lerp(v, g * g, w)), eps1)
-        return u * u
+    v = state("variance")
+    c = state("c")
 
     @staticmethod
-    def scalars(h, t):
-        eps1, eps2 = h.eps
-        return dict(
-            w=t**h.beta2_decay,
-            rho=minimum(h.lr, 1 / sqrt(t)),
-            keep=1 - h.lr * h.weight_decay,
-            eps1=eps1,
-            eps2=eps2,
-        )
-
-    @staticmethod
-    def update(p, g, v, c, r, w, rho, keep, eps1, eps2, d, factored, p_square, u_square):
-        if not factored:
-            v = lerp(v, g * g, w)
-        u = g / maximum(r * c if factored else sqrt(v), eps1)
-        size = sqrt(p_square)
-        excess = sqrt(u_square) / d
-        alpha = rho * (size if size > eps2 else eps2)  # NaN counts as small, as in torch
-        p = keep * p - alpha / (excess if excess > 1 else 1) * u
+    def update(p, g, v, c, t, lr, beta2_decay, eps, d, weight_decay, factored, r):
+        eps1, eps2 = eps
+        if factored:
+            u = g / maximum(r * c, eps1)
+        else:
+            v = lerp(v, g * g, share(t, beta2_decay))
+            u = g / maximum(sqrt(v), eps1)
+        size = sqrt(mean(p * p))
+        excess = sqrt(mean(u * u)) / d
+        alpha = minimum(lr, 1 / sqrt(t)) * (size if size > eps2 else eps2)  # NaN is small, as torch
+        p = (1 - lr * weight_decay) * p - alpha / (excess if excess > 1 else 1) * u
         return p, v, c
 
 
 class Length(Rule):
     """The length of g. Of its two passes, only the one that measures is run."""
 
-    @measure("tensor", "norm")
-    def length(g):
-        return g
-
     @staticmethod
-    def update(p, length):
-        p = 0 * p + length
+    def update(p, g):
+        p = 0 * p + norm(g)
         return p
 
 
@@ -109,19 +102,19 @@ class Average(Rule):
 
 
 class Momentum(Rule):
-    """m <- m + w (g - m), and into u the direction: m, or with Nesterov m + ahead (g - m)."""
+    """m <- m + w (g - m), and into d the direction: m, or with Nesterov m + ahead (g - m)."""
 
     w: float = 0.05
     ahead: float = 0.05
     nesterov: bool = True
     m = state("m")
-    u = state("u")
+    d = state("d")
 
     @staticmethod
-    def update(p, g, m, u, w, ahead, nesterov):
+    def update(p, g, m, d, w, ahead, nesterov):
         m = lerp(m, g, w)
-        u = lerp(m, g, ahead) if nesterov else m
-        return p, m, u
+        d = lerp(m, g, ahead) if nesterov else m
+        return p, m, d
 
 
 class Descend(Rule):
@@ -134,3 +127,10 @@ class Descend(Rule):
     def update(p, g, keep, step):
         p = keep * p - step * g
         return p
+
+
+def numbers_of(rule, **settings):
+    """The ways and the numbers, by the rule's own names, of one of these rules that keeps none;
+    of settings that are arrays, the numbers are arrays."""
+    ways, numbers, _ = rule.decide(SimpleNamespace(**settings), 1, False, (), ())
+    return ways, dict(zip(rule.text.number_names, numbers, strict=True))

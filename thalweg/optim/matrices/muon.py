@@ -20,7 +20,7 @@ from thalweg.fuse.storage import computation
 from thalweg.fuse.whole import Deed, take
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.checks import check_ranges, refuse
-from thalweg.optim.matrices.inner_rules import Descend, Momentum
+from thalweg.optim.matrices.inner_rules import Descend, Momentum, numbers_of
 from thalweg.optim.matrices.spans import SpanPass, vectors
 from thalweg.optim.memory.reach import address, format_of, is_reachable, laid_out_like
 from thalweg.optim.memory.seen import look
@@ -232,8 +232,8 @@ def _direction(p: Tensor, g: Tensor, m: Tensor, u: Tensor, mu: float, nesterov: 
     # on which side of a bfloat16 it falls
     is_double = computation(format_of(DESCEND, p)) == "float64"
     ahead = 1 - (mu if is_double else float(np.float32(mu)))
-    numbers = {"w": 1 - mu, "ahead": ahead}
-    return _launch(MOMENTUM, p, {"g": g, "m": m, "u": u}, numbers, nesterov=nesterov)
+    settings = {"w": 1 - mu, "ahead": ahead, "nesterov": nesterov}
+    return _launch(MOMENTUM, p, {"g": g, "m": m, "d": u}, settings)
 
 
 def _orthogonalized(u: Tensor, coefficients: Sequence[float], steps: int, eps: float) -> Tensor:
@@ -260,22 +260,24 @@ def _launch(
     chain_: Chain,
     p: Tensor,
     streams: Mapping[str, Tensor],
-    numbers: Mapping[str, float],
-    **switches: bool,
+    settings: Mapping[str, float],
 ) -> Launch:
     """The one pass of a rule over tensors that lie alike, ready to be run once."""
     formats = tuple((name, format_of(chain_, t)) for name, t in streams.items())
-    work = _pass(chain_, formats, computation(format_of(chain_, p)), **switches)
+    ways, numbers = numbers_of(chain_.rules[0], **settings)
+    work = _pass(chain_, formats, computation(format_of(chain_, p)), ways)
     at = {name: np.array([address(t)], np.int64) for name, t in streams.items()}
     return work.launch(_table(p.numel()), at, numbers)
 
 
 @functools.cache
 def _pass(
-    chain_: Chain, formats: tuple[tuple[str, str], ...], computed: str, **switches: bool
+    chain_: Chain,
+    formats: tuple[tuple[str, str], ...],
+    computed: str,
+    ways: tuple[bool | None, ...],
 ) -> SpanPass:
-    static = chain_.static(chain_.views(switches), 1, ())
-    return SpanPass(plan_for(chain_, static).main, dict(formats), computed, "Muon")
+    return SpanPass(plan_for(chain_, (ways,)).main, dict(formats), computed, "Muon")
 
 
 @functools.cache

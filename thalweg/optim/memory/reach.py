@@ -120,7 +120,7 @@ def is_reachable(
             return False
     if p.is_conj() or p.is_neg() or not _is_dense(p):
         return False
-    if chain.measures_rows and (p.is_complex() or not _has_whole_rows(p)):
+    if chain.reduces_rows and (p.is_complex() or not _has_whole_rows(p)):
         return False
     return all(_is_cell(held[key]) for key in chain.cells)
 

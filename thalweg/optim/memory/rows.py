@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from thalweg.chain import Chain, Slot
+from thalweg.chain import Chain, Decided, Slot
 from thalweg.fuse.engine import Launch
 from thalweg.fuse.engines import host
 from thalweg.fuse.plan import plan_for
@@ -77,7 +77,7 @@ class RowsInPlace:
         chain: Chain, p: Tensor, grad: Tensor, slots: Sequence[Slot], held: Mapping[str, Any]
     ) -> bool:
         """Whether the rows lie one behind the other, and the chain asks for nothing beyond one."""
-        if chain.measures or chain.measures_rows or grad.sparse_dim() != 1 or grad.is_conj():
+        if chain.reductions or chain.reduces_rows or grad.sparse_dim() != 1 or grad.is_conj():
             return False
         tensors = [p, *(held[slot.key] for slot in slots)]
         return (
@@ -93,11 +93,11 @@ class RowsInPlace:
         cells = {key: float(self._held[key]) for key in chain.cells}
         t = int(cells.get("step", 0.0)) + 1
         first = {prefix: True for prefix in self._first}
-        numbers, carried = chain.scalars(views, t, first, cells)
-        static = chain.static(views, t, tuple(self._p.shape), cells)
+        decided = chain.decide(views, t, first, tuple(self._p.shape), cells)
+        carried = decided.kept
         if "step" in cells:
             carried["step"] = cells["step"] + 1
-        launch = self._launch(numbers, static)
+        launch = self._launch(decided)
         deeds: list[Deed] = [functools.partial(launch.run, threads)] if launch else []
         return [*deeds, functools.partial(self._finish, carried, bool(deeds))]
 
@@ -107,8 +107,8 @@ class RowsInPlace:
         for key, value in carried.items():
             put(self._held, key, value)
 
-    def _launch(self, numbers: Mapping[str, float], static: Mapping[str, Any]) -> Launch | None:
-        work, count = plan_for(self._chain, static).main, len(self._index)
+    def _launch(self, decided: Decided) -> Launch | None:
+        work, count = plan_for(self._chain, decided.ways).main, len(self._index)
         width = self._values[0].numel() * (2 if self._p.is_complex() else 1) if count else 0
         if not width:
             return None
@@ -127,5 +127,5 @@ class RowsInPlace:
             re.sub(r"\W+", "_", self._chain.name),
             host().table_of_rows(count, width),
         )
-        table = np.tile([numbers[name] for name in work.numbers], (count, 1))
+        table = np.tile([decided.numbers[name] for name in work.numbers], (count, 1))
         return sweep.launch(np.stack(pointers, axis=1), np.asarray(table, np.float64))

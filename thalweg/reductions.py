@@ -1,0 +1,88 @@
+"""Sums, means, norms and largest values of what an `update` computes per element.
+
+An engine takes them in a pass over memory; run as written they work on NumPy arrays and torch
+tensors. "row" is one index of axis 0, "column" one index of all the other axes together, "tensor"
+is the whole array, and "all" every tensor of the optimizer, which only an engine can know.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from thalweg.elementwise import abs, double, sqrt
+
+__all__ = ["REDUCTIONS", "SCOPES", "finished", "largest", "mean", "norm", "sum", "summed"]
+
+REDUCTIONS = ("sum", "mean", "norm", "largest")
+SCOPES = ("row", "column", "tensor", "all")
+
+
+def sum(x: Any, over: str = "tensor") -> Any:
+    """The sum of x."""
+    return _reduced("sum", x, over)
+
+
+def mean(x: Any, over: str = "tensor") -> Any:
+    """The sum of x divided by how many there are; of none, 0."""
+    return _reduced("mean", x, over)
+
+
+def norm(x: Any, over: str = "tensor") -> Any:
+    """The square root of the sum of the squares of x."""
+    return _reduced("norm", x, over)
+
+
+def largest(x: Any, over: str = "tensor") -> Any:
+    """The largest number in x; NaN if one is, and -inf of none."""
+    return _reduced("largest", x, over)
+
+
+def summed(kind: str, x: Any) -> Any:
+    """What one array adds to a reduction: a number in double, which `finished` makes the result."""
+    return _number(_combined(kind, double(x), tuple(range(x.ndim))))
+
+
+def finished(kind: str, total: Any, count: Any) -> Any:
+    """The reduction of `count` elements, from what they add up to."""
+    if kind == "norm":
+        return sqrt(total)
+    return total / count if kind == "mean" else total
+
+
+def _reduced(kind: str, x: Any, over: str) -> Any:
+    if over in ("tensor", "all"):  # of one tensor alone, it is all there is
+        return finished(kind, summed(kind, x), max(_size(x.shape), 1))
+    axes = tuple(range(1, x.ndim)) if over == "row" else tuple(range(min(x.ndim, 1)))
+    if not axes:
+        return abs(x) if kind == "norm" else x
+    count = max(_size([x.shape[axis] for axis in axes]), 1)
+    return finished(kind, _combined(kind, x, axes, keepdims=True), count)
+
+
+def _combined(kind: str, x: Any, axes: tuple[int, ...], keepdims: bool = False) -> Any:
+    if kind == "largest":
+        return _largest(x, axes, keepdims)
+    return (x * x if kind == "norm" else x).sum(axis=axes, keepdims=keepdims)
+
+
+def _largest(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+    if not _size([x.shape[axis] for axis in axes]):
+        return x.sum(axis=axes, keepdims=keepdims) - math.inf
+    return (x.amax if hasattr(x, "amax") else x.max)(axes, keepdims)
+
+
+def _number(total: Any) -> Any:
+    """A Python number, which widens nothing that it is multiplied with; under autograd a tensor.
+
+    Of an array shared out over processes each has summed its part.
+    """
+    total = total.full_tensor() if hasattr(total, "full_tensor") else total
+    return total if getattr(total, "requires_grad", False) else float(total)
+
+
+def _size(lengths: Any) -> int:
+    count = 1
+    for length in lengths:
+        count *= length
+    return count
