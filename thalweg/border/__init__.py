@@ -19,7 +19,7 @@ It supplies, beside its framework's own protocols (groups, `step`, `state_dict`)
     _kept, _put, _wide   a copy of a value, a value written, a value to compute with
     _read, _finish   of a layout: the cells as they are, and what is stored when a step has happened
 
-and calls `_settled` in its constructor, `_with_average` and `_filter_for` where a group is added,
+and calls `_settled` in its constructor, `_new_group` and `_filter_for` where a group is added,
 `lots` and `at_rest` where a step begins, and `whole.take` to take it.
 """
 

@@ -60,7 +60,6 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         settings = self._settled(settings)
         self._check_flags(settings)
         super().__init__(params, settings)
-        self._start()
 
     def _begin(self) -> None:
         super()._begin()

@@ -92,7 +92,7 @@ class Optimizer(ChainOptimizer):
             raise TypeError(f"{name}: a group must be a dict, got {type(group).__name__}")
         if "params" not in group:
             raise ValueError(f"{name}: a group must have 'params', got {sorted(group)}")
-        own = self._renamed(self._with_average(group))
+        own = self._new_group(group)
         own |= self._filter_for(own)
         new = [key for key in own if not any(key in other for other in self.param_groups)]
         check_keys(name, new, self.defaults)

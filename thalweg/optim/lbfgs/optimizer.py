@@ -125,20 +125,21 @@ class LBFGS(BaseOptimizer, torch.optim.LBFGS):
         group.setdefault("line_search_fn", None)
         group.setdefault("maximize", False)
 
-    def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a group to the one problem that is solved; the history starts anew."""
-        if self.param_groups and isinstance(param_group, dict):
-            of_all = {name: self.param_groups[0][name] for name in OF_ALL}
-            param_group = {**of_all, **param_group}
-            self._check({**self.defaults, **param_group})
-            for name, value in of_all.items():
-                if param_group[name] != value:
-                    raise ValueError(
-                        f"LBFGS: {name} must be the same in all groups, for they are one "
-                        f"problem; got {param_group[name]!r} beside {value!r}"
-                    )
-        super().add_param_group(param_group)
-        for held in self.state.values():
+    def _new_group(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """A group joins the one problem that is solved."""
+        of_all = {name: group[name] for group in self.param_groups[:1] for name in OF_ALL}
+        group = {**of_all, **given}
+        self._check({**self.defaults, **group})
+        for name, value in of_all.items():
+            if group[name] != value:
+                raise ValueError(
+                    f"LBFGS: {name} must be the same in all groups, for they are one "
+                    f"problem; got {group[name]!r} beside {value!r}"
+                )
+        return group
+
+    def _has_grown(self) -> None:
+        for held in self.state.values():  # the history starts anew
             restart(held)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
