@@ -7,12 +7,13 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from thalweg.mytorch.optim.lr_scheduler.base import LRScheduler, for_each_group
+from thalweg.mytorch.optim.lr_scheduler.base import LRScheduler
 from thalweg.mytorch.optim.optimizer import Optimizer
 from thalweg.mytorch.optim.saved import saved_values
 from thalweg.schedules.annealing import restart
 from thalweg.schedules.cycles import along, peak, phases, triangle
 from thalweg.schedules.falls import FALLS, cosine_fall
+from thalweg.schedules.place import for_each_group
 from thalweg.schedules.ranges import (
     AMOUNT,
     COUNT,

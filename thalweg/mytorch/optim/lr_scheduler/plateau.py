@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, SupportsFloat
 
-from thalweg.mytorch.optim.lr_scheduler.base import LRScheduler, for_each_group
+from thalweg.mytorch.optim.lr_scheduler.base import LRScheduler
 from thalweg.mytorch.optim.optimizer import Optimizer
+from thalweg.schedules.place import for_each_group
 from thalweg.schedules.plateau import PLATEAU, Plateau
 from thalweg.schedules.ranges import AMOUNT, WHOLE, check
 
