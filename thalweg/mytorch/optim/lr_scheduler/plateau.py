@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal, SupportsFloat
 
@@ -21,7 +22,8 @@ class ReduceLROnPlateau(Plateau, LRScheduler):
     metric.
 
     Differs: a relative threshold is a share of the best metric's size, also of a negative one,
-    for which torch's never finds a plateau. It may stand inside `SequentialLR` and
+    for which torch's never finds a plateau; the first metric is an improvement also with a
+    threshold of 1, where torch's finds none in mode "min". It may stand inside `SequentialLR` and
     `ChainedScheduler`, whose `step` hands the metric on. A metric that is NaN counts as no
     improvement, as in torch, and warns once. For the state see `LRScheduler`.
     """
@@ -71,6 +73,11 @@ class ReduceLROnPlateau(Plateau, LRScheduler):
             pairs = zip(self._values(), self.min_lrs, strict=True)
             self._write([self._reduced(now, least) for now, least in pairs])
         self._last_lr = self._values()
+
+    def _is_better(self, metric: float, best: float) -> bool:
+        if math.isinf(best):  # none yet, of which a threshold could be a share
+            return metric < best if self.mode == "min" else metric > best
+        return super()._is_better(metric, best)
 
     def state_dict(self) -> dict[str, Any]:
         """Where it stands; the arguments have to be given again."""
