@@ -16,7 +16,7 @@ from thalweg import elementwise
 from thalweg.source import names_in
 from thalweg.text import STREAMS, Level, Text
 
-__all__ = ["GIVEN", "Decide", "decider", "reached"]
+__all__ = ["GIVEN", "Decide", "certain", "decider", "reached"]
 
 # what a step and a tensor tell every text that takes it
 GIVEN = ("t", "first", "ndim", "rows", "columns")
@@ -140,6 +140,18 @@ class _Script:
 
 def _tuple(names: Sequence[str]) -> str:
     return f"({', '.join(names)}{',' * (len(names) == 1)})"
+
+
+def certain(body: Sequence[ast.stmt]) -> set[str]:
+    """The names that are read or given a value whichever way the `if`s of a text go."""
+    found: set[str] = set()
+    for statement in body:
+        if isinstance(statement, ast.If):
+            found |= names_in(statement.test)
+            found |= certain(statement.body) & certain(statement.orelse)
+        else:
+            found |= {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
+    return found
 
 
 def reached(text: Text, known: Mapping[str, Any]) -> tuple[set[str], set[str]]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from thalweg.deciding import reached
+from thalweg.deciding import certain, reached
 from thalweg.declaration import State
 from thalweg.rule import Declared, Rule, Stage
 from thalweg.source import unknown
@@ -72,6 +72,11 @@ class Slot:
     @property
     def qualified(self) -> str:
         return self.part.qualified(self.name)
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether it exists whatever the settings are."""
+        return self.name in certain(self.part.declared.text.body)
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ def _collect(cls: type[Declared]) -> Declaration:
 def _check_start(cls: type[Declared], name: str, one: State, found: Declaration) -> None:
     if callable(one.start):
         raise TypeError(
-            f"{cls.__name__}.{name}: start must be a number, the name of a setting or \"p\", "
+            f'{cls.__name__}.{name}: start must be a number, the name of a setting or "p", '
             f"got a function"
         )
     if isinstance(one.start, str) and one.start not in ("p", *found.settings):

@@ -13,6 +13,7 @@ from typing import Any
 
 __all__ = ["Source", "names_in", "unknown"]
 
+
 def unknown(name: str, allowed: Iterable[str]) -> str:
     """Say that a name is unknown, with the closest known one, or all of them."""
     allowed = list(allowed)

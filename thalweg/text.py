@@ -183,7 +183,9 @@ class _Reader:
 
     def _is_array(self, name: str) -> bool:
         """Whether a name holds elements, rows or columns, whatever it is given."""
-        return name in STREAMS or _LEVEL_OF.get(self.states.get(name, ""), Level.STEP) > Level.TENSOR
+        return (
+            name in STREAMS or _LEVEL_OF.get(self.states.get(name, ""), Level.STEP) > Level.TENSOR
+        )
 
     def _check_tuple(
         self, statement: ast.Assign, target: ast.Tuple, value: ast.expr, level: Level
@@ -336,9 +338,7 @@ class _Reader:
     def _no_truth(self, tree: ast.expr, level: Level, what: str) -> Level:
         """Refuse what asks elements for one truth value, which an array does not have."""
         if level > Level.TENSOR:
-            raise self.source.error(
-                tree.lineno, f"{what} on elements; use where(condition, a, b)"
-            )
+            raise self.source.error(tree.lineno, f"{what} on elements; use where(condition, a, b)")
         return level
 
     def _level_of_call(self, tree: ast.Call) -> Level:
@@ -441,9 +441,7 @@ class _Reader:
                     raise source.error(
                         line, f"{close[0]!r} is never returned, did you mean it by {name!r}?"
                     )
-                raise source.error(
-                    line, f"returns {name!r}, which is neither a stream nor a state"
-                )
+                raise source.error(line, f"returns {name!r}, which is neither a stream nor a state")
             if name not in self.known:
                 known = "has a value on one way through an `if` and none on another"
                 said = known if name in self._partly else "gets no value"

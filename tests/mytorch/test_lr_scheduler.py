@@ -9,6 +9,7 @@ import pytest
 from tests.mytorch.agreement import needs_torch
 from tests.mytorch.steps import weights
 from thalweg.mytorch import optim
+from thalweg.mytorch.nn import Parameter
 from thalweg.mytorch.optim import lr_scheduler
 from thalweg.mytorch.optim.lr_scheduler import ReduceLROnPlateau
 
@@ -121,6 +122,16 @@ def test_a_plateau_is_torchs_for_300_metrics(arguments):
     two = torchs.ReduceLROnPlateau(theirs, **arguments)
     assert_together(ours, theirs, one, two, METRICS)
     assert (one.best, one.num_bad_epochs) == (two.best, two.num_bad_epochs)
+
+
+@pytest.mark.parametrize(("mode", "metrics"), [("min", (8.0, -1.0)), ("max", (-8.0, 1.0))])
+def test_the_first_metric_is_an_improvement_however_large_the_threshold(mode, metrics):
+    opt = optim.SGD([Parameter([1.0])], lr=0.1)
+    scheduler = ReduceLROnPlateau(opt, mode, threshold=1, patience=0)
+    scheduler.step(metrics[0])
+    assert (scheduler.best, scheduler.num_bad_epochs) == (metrics[0], 0)
+    scheduler.step(metrics[1])
+    assert scheduler.best == metrics[1]
 
 
 @needs_torch

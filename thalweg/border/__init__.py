@@ -9,18 +9,8 @@
     copies.py     slow weights and averages, put into the parameters and taken out
     matching.py   loading by name
 
-A new border derives its optimizer from `ChainOptimizer` and its layout of a step from `Layout`.
-It supplies, beside its framework's own protocols (groups, `step`, `state_dict`):
-
-    arguments     what its constructors take beside a chain's settings, with defaults; their types
-    _title        the name in errors
-    _check_own    of its own arguments, those that are not acceptable
-    _begin_state  a parameter's first state, for rules that have it from the beginning
-    _kept, _put, _wide   a copy of a value, a value written, a value to compute with
-    _read, _finish   of a layout: the cells as they are, and what is stored when a step has happened
-
-and calls `_settled` in its constructor, `_with_average` and `_filter_for` where a group is added,
-`lots` and `at_rest` where a step begins, and `whole.take` to take it.
+A new border derives its optimizer from `ChainOptimizer` and its layout of a step from `Layout`:
+docs/border.md shows one, and says what it supplies.
 """
 
 __all__: list[str] = []

@@ -1,6 +1,6 @@
 """The copies of the weights that an optimizer keeps: Lookahead's slow ones, and averages.
 
-What both borders share; how a parameter is read and written is the border's own (`Border`).
+What both borders share; how a parameter is read and written is the border's own (`WithCopies`).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from thalweg.border.matching import pairs_of_names
 from thalweg.chain import Chain
 from thalweg.stages import EqualAverage, ExponentialAverage, Lookahead
 
-__all__ = ["AveragedWeights", "Border", "SlowWeights", "check_not_swapped", "itself"]
+__all__ = ["AveragedWeights", "SlowWeights", "WithCopies", "check_not_swapped", "itself"]
 
 
-class Border:
+class WithCopies:
     """What an optimizer must be for its copies to be used."""
 
     chain: ClassVar[Chain]  # as it was declared
@@ -45,7 +45,7 @@ def itself(opt: Any) -> Any:
     return opt if own is None else own()
 
 
-class SlowWeights(Border):
+class SlowWeights(WithCopies):
     """What optimizers with a Lookahead stage have besides: `slow_weights`, `load_slow_weights` and
     `sync`."""
 
@@ -84,7 +84,7 @@ class SlowWeights(Border):
             yield
 
 
-class AveragedWeights(Border):
+class AveragedWeights(WithCopies):
     """What an optimizer with an average has besides: `averaged_weights` and `load_averaged`."""
 
     @contextmanager
@@ -121,7 +121,7 @@ class AveragedWeights(Border):
             self._put(target, self._wide(p if average is None else average))
 
 
-def check_not_swapped(opt: Border) -> None:
+def check_not_swapped(opt: WithCopies) -> None:
     """Raise if the parameters hold other values than their own."""
     if opt._swapped:
         raise RuntimeError(
@@ -131,7 +131,7 @@ def check_not_swapped(opt: Border) -> None:
 
 
 @contextmanager
-def _swapped(opt: Border, block: str, pairs: Iterable[tuple[Any, Any]]) -> Iterator[None]:
+def _swapped(opt: WithCopies, block: str, pairs: Iterable[tuple[Any, Any]]) -> Iterator[None]:
     """Give each parameter its other value; its own comes back, whatever happens meanwhile.
 
     `block` is what the user wrote behind `with`; the same block inside itself changes nothing.
@@ -157,7 +157,7 @@ def _swapped(opt: Border, block: str, pairs: Iterable[tuple[Any, Any]]) -> Itera
         opt._swapped = ""
 
 
-def _slow(opt: Border) -> Iterator[tuple[Any, Any, float]]:
+def _slow(opt: WithCopies) -> Iterator[tuple[Any, Any, float]]:
     """Every parameter that has slow weights, with them and its alpha."""
     slots = [slot for slot in opt._chain.slots if issubclass(slot.part.declared, Lookahead)]
     for group in opt.param_groups:
@@ -169,7 +169,7 @@ def _slow(opt: Border) -> Iterator[tuple[Any, Any, float]]:
                     yield p, opt.state[p][slot.key], alpha
 
 
-def _averages(opt: Border) -> list[tuple[Any, Any]]:
+def _averages(opt: WithCopies) -> list[tuple[Any, Any]]:
     """Every parameter with its average; None where there is none yet."""
     kinds = (ExponentialAverage, EqualAverage)
     slots = [slot for slot in opt._chain.slots if issubclass(slot.part.declared, kinds)]
@@ -187,7 +187,7 @@ def _averages(opt: Border) -> list[tuple[Any, Any]]:
     return found
 
 
-def _targets(opt: Border, model: Any, params: Sequence[Any]) -> list[Any]:
+def _targets(opt: WithCopies, model: Any, params: Sequence[Any]) -> list[Any]:
     """The model's parameter for each of the optimizer's."""
     named = dict(model.named_parameters())
     theirs = list(named.values())

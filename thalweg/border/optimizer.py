@@ -57,6 +57,10 @@ class ChainOptimizer(AveragedWeights, DecayFilters):
             for p in group["params"]:
                 self._begin_state(p, of_rules, views, group)
 
+    def _new_group(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """A group that joins, its settings and its average under the names that they have here."""
+        return self._renamed(self._with_average(given))
+
     def _renamed(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Settings under their own names where another was used."""
         return {self._chain.aliases.get(key, key): value for key, value in settings.items()}

@@ -61,8 +61,8 @@ def rounds(members: Sequence[Sequence[Memory]]) -> list[int]:
         for i in np.flatnonzero(near).tolist():
             if found[owners[i]] >= found[owner] and _share(flat[i], memory):
                 found[owner] = found[owners[i]] + 1
-    numbers: list[int] = found.tolist()
-    return numbers
+    which: list[int] = found.tolist()
+    return which
 
 
 def _share(one: Memory, other: Memory) -> bool:

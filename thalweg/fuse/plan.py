@@ -7,7 +7,6 @@ number has already been rounded to the computation type). No engine's words occu
 
 from __future__ import annotations
 
-import ast
 import functools
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass

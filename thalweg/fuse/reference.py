@@ -65,9 +65,7 @@ def update(
 class _Run:
     """The arrays of one tensor on their way through a chain."""
 
-    def __init__(
-        self, chain: Chain, arrays: Mapping[str, Any], given: Given, known: Known
-    ) -> None:
+    def __init__(self, chain: Chain, arrays: Mapping[str, Any], given: Given, known: Known) -> None:
         self.chain, self.arrays, self.given, self.known = chain, dict(arrays), given, known
         self.kept = {key: given.cells[key] for key in chain.cells if key != "step"}
 

@@ -2,7 +2,6 @@
 
 import importlib.util
 import sys
-from types import TracebackType
 from typing import Any, TextIO
 
 __all__ = ["Bar", "Lines", "Silent", "progress_for"]
@@ -14,12 +13,7 @@ class Silent:
     def __enter__(self) -> "Silent":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         pass
 
     def batch(self, loss: float) -> None:
@@ -61,12 +55,7 @@ class Bar(Silent):
         self._progress.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
     def batch(self, loss: float) -> None:

@@ -101,6 +101,7 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         if model is not None and not self.param_groups[0]["params"]:
             raise _without_parameters(self._title, model)
         self._keep_predicate()
+        self._start()
 
     def _begin(self) -> None:
         """What an optimizer keeps of its own and no file holds, as it is before it is used."""
@@ -155,9 +156,15 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         """The same under torch.compile: a break of the graph, unless a class knows better."""
         self._update()
 
-    def _with_average(self, group: Mapping[str, Any]) -> dict[str, Any]:
-        """A new group with its average as keys."""
-        return {**group}
+    def _start(self) -> None:
+        """Make the states that are there before any step; a hook."""
+
+    def _new_group(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """A group that joins, its settings under the names that they have here."""
+        return {**given}
+
+    def _has_grown(self) -> None:
+        """A group has joined; a hook."""
 
     def _renamed(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Settings under their own names where another was used."""
@@ -170,7 +177,7 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         """Add a group; settings it does not name are those the optimizer was made with."""
         model = None
         if isinstance(param_group, dict):
-            param_group = self._renamed(self._with_average(param_group))
+            param_group = self._new_group(param_group)
             param_group |= self._filter_for(param_group)
             model = model_of(param_group.get("params"), Module)
             if model is not None and model is param_group["params"]:
@@ -186,6 +193,7 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         except BaseException:
             self.param_groups.pop()
             raise
+        self._has_grown()
 
     @staticmethod
     def profile_hook_step(func: Callable[..., Any]) -> Callable[..., Any]:

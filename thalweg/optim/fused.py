@@ -60,7 +60,6 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         settings = self._settled(settings)
         self._check_flags(settings)
         super().__init__(params, settings)
-        self._start()
 
     def _begin(self) -> None:
         super()._begin()
@@ -156,14 +155,14 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         return True
 
     def _run(self, differentiable: bool) -> None:
-        parts = lots(self._chain.name, self.param_groups)
-        seen = look(parts, rests=at_rest(self._chain) is not None)
+        all_lots = lots(self._chain.name, self.param_groups)
+        seen = look(all_lots, rests=at_rest(self._chain) is not None)
         if is_watched():
             self._layout = self._rest = None
             if self._is_traceable:
                 self._trace(frozen=True)
                 return
-        self._step(parts, seen, self.state, differentiable)
+        self._step(all_lots, seen, self.state, differentiable)
 
     @property
     def _is_traceable(self) -> bool:
@@ -172,7 +171,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
 
     def _step(
         self,
-        parts: Sequence[Lot],
+        all_lots: Sequence[Lot],
         seen: Seen,
         states: MutableMapping[Tensor, dict[str, Any]],
         differentiable: bool = False,
@@ -182,7 +181,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         new = NewStates(self._first)
 
         def deeds() -> list[Deed]:
-            found = self._deeds(parts, seen, states, new, differentiable)
+            found = self._deeds(all_lots, seen, states, new, differentiable)
             found.append(self._turn.note)
             return found
 
@@ -190,42 +189,42 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
 
     def _deeds(
         self,
-        parts: Sequence[Lot],
+        all_lots: Sequence[Lot],
         seen: Seen,
         states: MutableMapping[Tensor, dict[str, Any]],
         new: NewStates,
         differentiable: bool,
     ) -> list[Deed]:
-        views = [self._chain.views(lot.group, lot.spared, differentiable) for lot in parts]
+        views = [self._chain.views(lot.group, lot.spared, differentiable) for lot in all_lots]
         if self._layout is not None and self._layout.fits(seen, views, states):
             deeds = self._layout.prepare(views)
         elif are_fake(seen.params) and self._is_traceable:
             self._trace(frozen=True)
             return []
         else:
-            made = Rounds(self._chain, parts, views, states, differentiable)
+            made = Rounds(self._chain, all_lots, views, states, differentiable)
             deeds = made.deeds(seen, new)
             self._layout = made.layout
         chain = at_rest(self._chain) if seen.resting else None
         if seen.resting is None or chain is None:
             return deeds
-        still = self._still(chain, parts, seen.resting, states, new, differentiable)
+        still = self._still(chain, all_lots, seen.resting, states, new, differentiable)
         return [*deeds, *still]
 
     def _still(
         self,
         chain: Chain,
-        parts: Sequence[Lot],
+        all_lots: Sequence[Lot],
         resting: Seen,
         states: MutableMapping[Tensor, dict[str, Any]],
         new: NewStates,
         differentiable: bool,
     ) -> list[Deed]:
         """What moves of parameters without a gradient: their averages, where they are kept."""
-        views = [chain.views(lot.group, lot.spared, differentiable) for lot in parts]
+        views = [chain.views(lot.group, lot.spared, differentiable) for lot in all_lots]
         if self._rest is not None and self._rest.fits(resting, views, states):
             return self._rest.prepare(views)
-        made = Rounds(chain, parts, views, states, differentiable, rests=True)
+        made = Rounds(chain, all_lots, views, states, differentiable, rests=True)
         deeds = made.deeds(resting, new)
         self._rest = made.layout
         return deeds
@@ -292,8 +291,8 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
             if p is not mine and mine in self._first:
                 self._first[p] = self._first.pop(mine)
         with torch.no_grad(), self._turn.lock:
-            parts = lots(self._chain.name, groups)
-            self._step(parts, moving, self.state if are_own else states)
+            all_lots = lots(self._chain.name, groups)
+            self._step(all_lots, moving, self.state if are_own else states)
 
     def _with_own(self, loaded: dict[str, Any]) -> dict[str, Any]:
         groups = list(loaded["param_groups"])
@@ -314,7 +313,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     ) -> tuple[Mapping[str, Sequence[int]], Collection[str]]:
         chain = with_average(self.chain, group)
         of_rules = [slot for slot in chain.slots if issubclass(slot.part.declared, Rule)]
-        needed = [slot.key for slot in of_rules if slot.state.when is None]
+        needed = [slot.key for slot in of_rules if slot.is_certain]
         if needed and "step" in chain.cells:
             needed.append("step")
         return {slot.key: p.shape for slot in chain.slots}, needed

@@ -13,7 +13,7 @@ from thalweg.schedules.pointwise import floor, minimum, where
 from thalweg.schedules.ranges import COUNT, FRACTION, LENGTH, SHAPE, argument
 from thalweg.schedules.schedule import Schedule
 
-__all__ = ["Phase", "along", "anneal", "cyclic", "one_cycle", "phases", "triangle"]
+__all__ = ["Phase", "along", "anneal", "cyclic", "one_cycle", "peak", "phases", "triangle"]
 
 
 def triangle(t: Any, total: float, rise: float) -> tuple[Any, Any]:
@@ -24,6 +24,14 @@ def triangle(t: Any, total: float, rise: float) -> tuple[Any, Any]:
     cycle = floor(1 + t / total)
     x = 1.0 + t / total - cycle
     return cycle, where(x <= rise, x / rise, (1 - x) / (1 - rise))
+
+
+def peak(mode: str, gamma: float, x: float) -> float:
+    """How high a cycle of a mode of `PEAKS` goes, by the number x of the cycle or of the step."""
+    if mode == "exp_range":
+        value: float = gamma**x
+        return value
+    return 0.5 ** (x - 1) if mode == "triangular2" else 1.0
 
 
 @dataclass(frozen=True)

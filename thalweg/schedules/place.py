@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from thalweg.number import is_number, is_schedulable, is_tensor, plain
 
-__all__ = ["Place", "check_param", "check_schedulable", "copied"]
+__all__ = ["Place", "check_param", "check_schedulable", "copied", "for_each_group"]
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,32 @@ def check_schedulable(owner: str, group: dict[str, Any], param: str) -> None:
             f"{owner}: {param} must be a number or a floating-point tensor of one element, "
             f"got {value!r}"
         )
+
+
+def for_each_group(
+    owner: str,
+    name: str,
+    value: Any,
+    count: int,
+    check: Callable[[str, Any], None],
+    words: str = "",
+) -> list[Any]:
+    """One value for each group, out of one for all of them or a list of as many, each checked.
+
+    `words` are what a framework says of a list of another length.
+    """
+    if not isinstance(value, list | tuple):
+        check(f"{owner}: {name}", value)
+        return [copied(value) for _ in range(count)]
+    if len(value) != count:
+        said = f" ({words.format(name=name, got=len(value), count=count)})" if words else ""
+        raise ValueError(
+            f"{owner}: {name} must have one value for each of the {count} parameter groups, "
+            f"got {value!r}{said}"
+        )
+    for i, each in enumerate(value):
+        check(f"{owner}: {name}[{i}]", each)
+    return [copied(each) for each in value]
 
 
 def _is_row(value: Any) -> bool:

@@ -11,9 +11,12 @@ from thalweg.settings import Setting
 __all__ = [
     "AMOUNT",
     "COUNT",
+    "DIVISOR",
     "FRACTION",
     "LAST_EPOCH",
     "LENGTH",
+    "PEAKS",
+    "PEAKS_BY",
     "POSITIVE_FRACTION",
     "SHAPE",
     "STEPS",
@@ -32,6 +35,9 @@ AMOUNT = Setting(1.0, low=0, below=math.inf)
 FRACTION = Setting(1.0, low=0, high=1)
 POSITIVE_FRACTION = Setting(1.0, above=0, high=1)
 SHAPE = Setting("cos", choices=("cos", "linear"))
+DIVISOR = Setting(1.0, above=0)
+PEAKS = Setting("triangular", choices=("triangular", "triangular2", "exp_range"))
+PEAKS_BY = Setting("cycle", choices=("cycle", "iterations"))
 
 
 def argument(allowed: Setting, default: Any = MISSING) -> Any:

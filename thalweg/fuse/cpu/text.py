@@ -151,7 +151,11 @@ def _loop(pass_: Pass, lines: Lines, result: Reduction | None, start: str, count
     body.append(f"k_value = D({result.value})")
     squared = "k_value * k_value" if result.kind == "norm" else "k_value"
     body.append(_added(result, "k_sum", squared))
-    return [f"k_sum = {_start(result)}", f"for k_i in range({start}, {start} + {count}):", *_indented(body)]
+    return [
+        f"k_sum = {_start(result)}",
+        f"for k_i in range({start}, {start} + {count}):",
+        *_indented(body),
+    ]
 
 
 def _start(result: Reduction | None) -> str:

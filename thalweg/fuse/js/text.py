@@ -78,7 +78,7 @@ def _rows(pass_: Pass, script: _Script) -> list[str]:
     for row in pass_.rows:
         start = f"k_sum = {_start(row)};"
         body += [start, *_loop(pass_, row.lines, row, "k_start", "k_end", script)]
-        body.append(f"const {row.name} = {script.rounded(_FINISH.get(row.kind, "k_sum"))};")
+        body.append(f"const {row.name} = {script.rounded(_FINISH.get(row.kind, 'k_sum'))};")
     body.append(f"k_sum = {_start(pass_.result)};")
     body += _loop(pass_, pass_.lines, pass_.result, "k_start", "k_end", script)
     body.append(_added(pass_.result, "k_total", "k_sum"))

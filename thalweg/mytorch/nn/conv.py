@@ -12,7 +12,7 @@ the outputs, or of a part of the batch if one row is too much.
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,16 +23,56 @@ from thalweg.mytorch.blas import product
 from thalweg.mytorch.checks import check_floats, check_groups, check_positive
 from thalweg.mytorch.nn import init
 from thalweg.mytorch.nn.module import Module, Parameter
-from thalweg.mytorch.nn.window import Pair, Window
+from thalweg.mytorch.nn.window import Pair, Window, as_pair, checked
 from thalweg.mytorch.tensor import Tensor, as_tensor, record
 
-__all__ = ["Conv2d", "Convolution", "conv2d", "draw_as_torch"]
+__all__ = ["Conv2d", "Convolution", "Convolving", "conv2d"]
 
 # The columns of one tile, in bytes: more does not stay in the cache.
 TILE = 4 << 20
 
 
-class Conv2d(Module):
+class Convolving(Module):
+    """What the layers that convolve share: channels in groups, a window, `weight` and `bias`."""
+
+    _read: Callable[[str, str, Any, int], Any] = staticmethod(as_pair)
+    _shown: tuple[str, ...] = ("kernel_size", "stride", "padding", "dilation", "groups")
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        window: tuple[Any, Any, Any, Any],
+        groups: int,
+        bias: bool,
+        dtype: DTypeLike,
+    ) -> None:
+        title = type(self).__name__
+        self.in_channels = check_positive(title, "in_channels", in_channels)
+        self.out_channels = check_positive(title, "out_channels", out_channels)
+        self.groups = check_groups(title, groups, in_channels, out_channels)
+        settings = checked(title, self._read, *window)
+        self.kernel_size, self.stride, self.padding, self.dilation = settings
+        self.weight = Parameter(np.empty(self._weight_shape(), dtype))
+        self.bias = Parameter(np.empty(out_channels, dtype)) if bias else None
+        self.reset_parameters()
+
+    def _weight_shape(self) -> tuple[int, ...]:
+        return self.out_channels, self.in_channels // self.groups, *self.kernel_size
+
+    def reset_parameters(self) -> None:
+        """Draw both anew, uniform within 1 / sqrt(fan in): all axes of the weight but the first."""
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        if self.bias is not None:
+            bound = 1 / math.sqrt(math.prod(self.weight.shape[1:]))
+            init.uniform_(self.bias, -bound, bound)
+
+    def describe(self) -> str:
+        shown = ", ".join(f"{name}={getattr(self, name)}" for name in self._shown)
+        return f"{self.in_channels}, {self.out_channels}, {shown}, bias={self.bias is not None}"
+
+
+class Conv2d(Convolving):
     """A small weighted window over an image, the same at every place.
 
     x: (N, in_channels, H, W), y: (N, out_channels, H', W'), with
@@ -59,40 +99,13 @@ class Conv2d(Module):
         *,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        self.in_channels = check_positive("Conv2d", "in_channels", in_channels)
-        self.out_channels = check_positive("Conv2d", "out_channels", out_channels)
-        self.groups = check_groups("Conv2d", groups, in_channels, out_channels)
-        window = Window.of("Conv2d", kernel_size, stride, padding, dilation)
-        self.kernel_size, self.stride = window.kernel, window.stride
-        self.padding, self.dilation = window.padding, window.dilation
-        shape = (out_channels, in_channels // groups, *self.kernel_size)
-        self.weight = Parameter(np.empty(shape, dtype))
-        self.bias = Parameter(np.empty(out_channels, dtype)) if bias else None
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draw weight and bias anew."""
-        draw_as_torch(self.weight, self.bias)
+        window = kernel_size, stride, padding, dilation
+        super().__init__(in_channels, out_channels, window, groups, bias, dtype)
 
     def forward(self, x: Tensor | ArrayLike) -> Tensor:
         return conv2d(
             x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
         )
-
-    def describe(self) -> str:
-        return (
-            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
-            f"stride={self.stride}, padding={self.padding}, dilation={self.dilation}, "
-            f"groups={self.groups}, bias={self.bias is not None}"
-        )
-
-
-def draw_as_torch(weight: Parameter, bias: Parameter | None) -> None:
-    """Both uniform within 1 / sqrt(fan in), which is all axes of the weight but the first."""
-    init.kaiming_uniform_(weight, a=math.sqrt(5))
-    if bias is not None:
-        bound = 1 / math.sqrt(math.prod(weight.shape[1:]))
-        init.uniform_(bias, -bound, bound)
 
 
 def conv2d(

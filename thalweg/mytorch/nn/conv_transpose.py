@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from thalweg.mytorch.checks import check_floats, check_groups, check_positive
-from thalweg.mytorch.nn.conv import Convolution, draw_as_torch
-from thalweg.mytorch.nn.module import Module, Parameter
+from thalweg.mytorch.checks import check_floats
+from thalweg.mytorch.nn.conv import Convolution, Convolving
 from thalweg.mytorch.nn.window import Pair, Window, as_pair
 from thalweg.mytorch.tensor import Tensor, as_tensor, record
 
 __all__ = ["ConvTranspose2d", "conv_transpose2d"]
 
 
-class ConvTranspose2d(Module):
+class ConvTranspose2d(Convolving):
     """Every pixel spread over a window of the result: for decoders, and images made larger.
 
     x: (N, in_channels, H, W), y: (N, out_channels, H', W'), with
@@ -30,6 +29,8 @@ class ConvTranspose2d(Module):
 
     Differs: padding is always of zeros; no `output_size` at the call.
     """
+
+    _shown = ("kernel_size", "stride", "padding", "output_padding", "dilation", "groups")
 
     def __init__(
         self,
@@ -45,22 +46,14 @@ class ConvTranspose2d(Module):
         *,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        title = "ConvTranspose2d"
-        self.in_channels = check_positive(title, "in_channels", in_channels)
-        self.out_channels = check_positive(title, "out_channels", out_channels)
-        self.groups = check_groups(title, groups, in_channels, out_channels)
-        window = Window.of(title, kernel_size, stride, padding, dilation)
-        self.kernel_size, self.stride = window.kernel, window.stride
-        self.padding, self.dilation = window.padding, window.dilation
-        self.output_padding = _check_output_padding(title, window, output_padding)
-        shape = (in_channels, out_channels // groups, *self.kernel_size)
-        self.weight = Parameter(np.empty(shape, dtype))
-        self.bias = Parameter(np.empty(out_channels, dtype)) if bias else None
-        self.reset_parameters()
+        super().__init__(
+            in_channels, out_channels, (kernel_size, stride, padding, dilation), groups, bias, dtype
+        )
+        given = type(self).__name__, output_padding, self.stride, self.dilation
+        self.output_padding = _check_output_padding(*given)
 
-    def reset_parameters(self) -> None:
-        """Draw weight and bias anew."""
-        draw_as_torch(self.weight, self.bias)
+    def _weight_shape(self) -> tuple[int, ...]:
+        return self.in_channels, self.out_channels // self.groups, *self.kernel_size
 
     def forward(self, x: Tensor | ArrayLike) -> Tensor:
         return conv_transpose2d(
@@ -72,13 +65,6 @@ class ConvTranspose2d(Module):
             self.output_padding,
             self.groups,
             self.dilation,
-        )
-
-    def describe(self) -> str:
-        return (
-            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
-            f"stride={self.stride}, padding={self.padding}, output_padding={self.output_padding}, "
-            f"dilation={self.dilation}, groups={self.groups}, bias={self.bias is not None}"
         )
 
 
@@ -101,7 +87,9 @@ def conv_transpose2d(
         )
     check_floats("conv_transpose2d", input=x, weight=w)
     window = Window.of("conv_transpose2d", w.shape[2:], stride, padding, dilation)
-    extra = _check_output_padding("conv_transpose2d", window, output_padding)
+    extra = _check_output_padding(
+        "conv_transpose2d", output_padding, window.stride, window.dilation
+    )
     places = (x.shape[2], x.shape[3])
     shape = (len(x), w.shape[1] * groups, *_sizes(x, window, extra))
 
@@ -145,12 +133,12 @@ def _sizes(x: Tensor, window: Window, extra: Pair) -> Pair:
     return found[0], found[1]
 
 
-def _check_output_padding(where: str, window: Window, value: Any) -> Pair:
+def _check_output_padding(where: str, value: Any, stride: Pair, dilation: Pair) -> Pair:
     pair = as_pair(where, "output_padding", value, 0)
-    limits = [max(s, d) for s, d in zip(window.stride, window.dilation, strict=True)]
+    limits = [max(s, d) for s, d in zip(stride, dilation, strict=True)]
     if pair[0] >= limits[0] or pair[1] >= limits[1]:
         raise ValueError(
-            f"{where}: output_padding must be smaller than the stride {window.stride} or the "
-            f"dilation {window.dilation}, got {value!r}"
+            f"{where}: output_padding must be smaller than the stride {stride} or the "
+            f"dilation {dilation}, got {value!r}"
         )
     return pair

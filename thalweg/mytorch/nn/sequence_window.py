@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from thalweg.mytorch.checks import check_default, check_groups, check_positive
-from thalweg.mytorch.nn.conv import conv2d, draw_as_torch
-from thalweg.mytorch.nn.module import Module, Parameter
+from thalweg.mytorch.checks import check_default
+from thalweg.mytorch.nn.conv import Convolving, conv2d
+from thalweg.mytorch.nn.module import Module
 from thalweg.mytorch.nn.pooling import WHOLE_WINDOWS, avg_pool2d, max_pool2d
-from thalweg.mytorch.nn.window import as_one
+from thalweg.mytorch.nn.window import Pair, as_one, checked
 from thalweg.mytorch.tensor import Tensor, as_tensor
 
 __all__ = ["AvgPool1d", "Conv1d", "MaxPool1d", "avg_pool1d", "conv1d", "max_pool1d"]
 
 
-class Conv1d(Module):
+class Conv1d(Convolving):
     """A small weighted window over a sequence: (N, in_channels, L) becomes (N, out_channels, L').
 
         L' = (L + 2 padding - dilation (kernel_size - 1) - 1) // stride + 1
@@ -28,6 +28,8 @@ class Conv1d(Module):
 
     Differs: padding is a number, not "same", and always of zeros.
     """
+
+    _read = staticmethod(as_one)
 
     def __init__(
         self,
@@ -42,36 +44,35 @@ class Conv1d(Module):
         *,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        self.in_channels = check_positive("Conv1d", "in_channels", in_channels)
-        self.out_channels = check_positive("Conv1d", "out_channels", out_channels)
-        self.groups = check_groups("Conv1d", groups, in_channels, out_channels)
-        self.kernel_size = as_one("Conv1d", "kernel_size", kernel_size, 1)
-        self.stride = as_one("Conv1d", "stride", stride, 1)
-        self.padding = as_one("Conv1d", "padding", padding, 0)
-        self.dilation = as_one("Conv1d", "dilation", dilation, 1)
-        shape = (out_channels, in_channels // groups, self.kernel_size)
-        self.weight = Parameter(np.empty(shape, dtype))
-        self.bias = Parameter(np.empty(out_channels, dtype)) if bias else None
-        self.reset_parameters()
+        window = kernel_size, stride, padding, dilation
+        super().__init__(in_channels, out_channels, window, groups, bias, dtype)
 
-    def reset_parameters(self) -> None:
-        """Draw weight and bias anew."""
-        draw_as_torch(self.weight, self.bias)
+    def _weight_shape(self) -> tuple[int, ...]:
+        return self.out_channels, self.in_channels // self.groups, self.kernel_size
 
     def forward(self, x: Tensor | ArrayLike) -> Tensor:
         return conv1d(
             x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
         )
 
+
+class _Pool(Module):
+    def __init__(
+        self,
+        kernel_size: int | tuple[int],
+        stride: int | tuple[int] | None,
+        padding: int | tuple[int],
+        dilation: int | tuple[int],
+    ) -> None:
+        given = kernel_size, kernel_size if stride is None else stride, padding, dilation
+        settings = checked(type(self).__name__, as_one, *given)
+        self.kernel_size, self.stride, self.padding, self.dilation = settings
+
     def describe(self) -> str:
-        return (
-            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
-            f"stride={self.stride}, padding={self.padding}, dilation={self.dilation}, "
-            f"groups={self.groups}, bias={self.bias is not None}"
-        )
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class MaxPool1d(Module):
+class MaxPool1d(_Pool):
     """The largest value of each window of a sequence. See MaxPool2d."""
 
     def __init__(
@@ -83,20 +84,14 @@ class MaxPool1d(Module):
         *,
         ceil_mode: bool = False,
     ) -> None:
+        super().__init__(kernel_size, stride, padding, dilation)
         check_default("MaxPool1d", "ceil_mode", ceil_mode, False, WHOLE_WINDOWS)
-        self.kernel_size = as_one("MaxPool1d", "kernel_size", kernel_size, 1)
-        self.stride = as_one("MaxPool1d", "stride", kernel_size if stride is None else stride, 1)
-        self.padding = as_one("MaxPool1d", "padding", padding, 0)
-        self.dilation = as_one("MaxPool1d", "dilation", dilation, 1)
 
     def forward(self, x: Tensor | ArrayLike) -> Tensor:
         return max_pool1d(x, self.kernel_size, self.stride, self.padding, self.dilation)
 
-    def describe(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
-
-class AvgPool1d(Module):
+class AvgPool1d(_Pool):
     """The mean of each window of a sequence. See AvgPool2d."""
 
     def __init__(
@@ -108,10 +103,8 @@ class AvgPool1d(Module):
         *,
         count_include_pad: bool = True,
     ) -> None:
+        super().__init__(kernel_size, stride, padding, 1)
         check_default("AvgPool1d", "ceil_mode", ceil_mode, False, WHOLE_WINDOWS)
-        self.kernel_size = as_one("AvgPool1d", "kernel_size", kernel_size, 1)
-        self.stride = as_one("AvgPool1d", "stride", kernel_size if stride is None else stride, 1)
-        self.padding = as_one("AvgPool1d", "padding", padding, 0)
         self.count_include_pad = count_include_pad
 
     def forward(self, x: Tensor | ArrayLike) -> Tensor:
@@ -122,9 +115,6 @@ class AvgPool1d(Module):
             self.padding,
             count_include_pad=self.count_include_pad,
         )
-
-    def describe(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
 def conv1d(
@@ -143,15 +133,8 @@ def conv1d(
             f"conv1d: input {x.shape} and weight {w.shape} do not fit: they must be (N, C, L) and "
             f"(out, C / groups, k) with groups={groups}"
         )
-    y = conv2d(
-        _as_image(x),
-        _as_image(w),
-        bias,
-        (1, as_one("conv1d", "stride", stride, 1)),
-        (0, as_one("conv1d", "padding", padding, 0)),
-        (1, as_one("conv1d", "dilation", dilation, 1)),
-        groups,
-    )
+    _, stride, padding, dilation = _of_one_row("conv1d", w.shape[2], stride, padding, dilation)
+    y = conv2d(_as_image(x), _as_image(w), bias, stride, padding, dilation, groups)
     return _as_sequence(y)
 
 
@@ -163,15 +146,8 @@ def max_pool1d(
     dilation: Any = 1,
 ) -> Tensor:
     x = _sequence("max_pool1d", input)
-    kernel = as_one("max_pool1d", "kernel_size", kernel_size, 1)
-    y = max_pool2d(
-        _as_image(x),
-        (1, kernel),
-        (1, kernel if stride is None else as_one("max_pool1d", "stride", stride, 1)),
-        (0, as_one("max_pool1d", "padding", padding, 0)),
-        (1, as_one("max_pool1d", "dilation", dilation, 1)),
-    )
-    return _as_sequence(y)
+    window = _of_one_row("max_pool1d", kernel_size, stride, padding, dilation)
+    return _as_sequence(max_pool2d(_as_image(x), *window))
 
 
 def avg_pool1d(
@@ -183,14 +159,8 @@ def avg_pool1d(
     count_include_pad: bool = True,
 ) -> Tensor:
     x = _sequence("avg_pool1d", input)
-    kernel = as_one("avg_pool1d", "kernel_size", kernel_size, 1)
-    y = avg_pool2d(
-        _as_image(x),
-        (1, kernel),
-        (1, kernel if stride is None else as_one("avg_pool1d", "stride", stride, 1)),
-        (0, as_one("avg_pool1d", "padding", padding, 0)),
-        count_include_pad=count_include_pad,
-    )
+    *window, _ = _of_one_row("avg_pool1d", kernel_size, stride, padding, 1)
+    y = avg_pool2d(_as_image(x), *window, count_include_pad=count_include_pad)
     return _as_sequence(y)
 
 
@@ -199,6 +169,12 @@ def _sequence(where: str, input: Tensor | ArrayLike) -> Tensor:
     if x.ndim != 3:
         raise ValueError(f"{where}: input must be (N, C, L), got {x.shape}")
     return x
+
+
+def _of_one_row(where: str, kernel: Any, stride: Any, padding: Any, dilation: Any) -> list[Pair]:
+    """A window along a sequence, as that of an image."""
+    given = kernel, kernel if stride is None else stride, padding, dilation
+    return list(zip((1, 1, 0, 1), checked(where, as_one, *given), strict=True))
 
 
 def _as_image(x: Tensor) -> Tensor:

@@ -3,12 +3,13 @@
 Output o of an axis sees, through tap k of the kernel, input `o stride + k dilation - padding`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Pair", "Window", "as_one", "as_pair"]
+__all__ = ["Pair", "Window", "as_one", "as_pair", "checked"]
 
 Pair = tuple[int, int]
 
@@ -31,6 +32,23 @@ def as_one(where: str, name: str, value: Any, low: int) -> int:
     return int(given[0])
 
 
+# what each setting of a window is at least
+_LEAST = {"kernel_size": 1, "stride": 1, "padding": 0, "dilation": 1}
+
+
+def checked(
+    where: str,
+    read: Callable[[str, str, Any, int], Any],
+    kernel: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+) -> list[Any]:
+    """The settings as users give them, each read by `as_pair` or by `as_one`."""
+    given = zip(_LEAST.items(), (kernel, stride, padding, dilation), strict=True)
+    return [read(where, name, value, low) for (name, low), value in given]
+
+
 def _is_whole(number: Any) -> bool:
     return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
@@ -47,12 +65,7 @@ class Window:
     @classmethod
     def of(cls, where: str, kernel: Any, stride: Any, padding: Any, dilation: Any) -> "Window":
         """Check the settings as users give them."""
-        return cls(
-            as_pair(where, "kernel_size", kernel, 1),
-            as_pair(where, "stride", stride, 1),
-            as_pair(where, "padding", padding, 0),
-            as_pair(where, "dilation", dilation, 1),
-        )
+        return cls(*checked(where, as_pair, kernel, stride, padding, dilation))
 
     def places(self, where: str, height: int, width: int) -> Pair:
         """How many outputs there are along each axis."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from thalweg.chain import chain
 from thalweg.mytorch.optim.optimizer import optimizer
+from thalweg.number import is_number
 from thalweg.optimizers import OPTIMIZERS
 from thalweg.settings import Setting
 
@@ -61,13 +62,13 @@ class SGD(_SGD):  # type: ignore[misc, valid-type]
 
     @_keywords(_SGD, lr_decay=0.0)
     def __init__(self, params: Any, *args: Any, lr_decay: float = 0.0, **settings: Any) -> None:
-        self._own = {"lr_decay": lr_decay, "steps": 0}
-        super().__init__(params, *args, **settings)
         if len(args) > 1:
             _warn_of_order(
                 f"SGD: the second number is momentum, as in torch; in the first Mytorch it was "
                 f"lr_decay: write momentum={args[1]!r} or lr_decay={args[1]!r}"
             )
+        self._own = {"lr_decay": lr_decay, "steps": 0}
+        super().__init__(params, *args, **settings)
 
     def _check(self, settings: Mapping[str, Any]) -> None:
         super()._check(settings)
@@ -126,9 +127,9 @@ class Adam(_Adam):  # type: ignore[misc, valid-type]
             default = OPTIMIZERS["Adam"].settings["betas"].default
             given = zip((beta1, beta2), default, strict=True)
             settings["betas"] = tuple(own if one is None else one for one, own in given)
-        super().__init__(params, *args, **settings)
-        if args and float(args[0]) >= _LARGE_RATE:
+        if args and is_number(args[0]) and float(args[0]) >= _LARGE_RATE:
             _warn_of_order(
                 f"Adam: the first number is lr, as in torch; in the first Mytorch it was beta1: "
                 f"write lr={args[0]!r} or beta1={args[0]!r}"
             )
+        super().__init__(params, *args, **settings)

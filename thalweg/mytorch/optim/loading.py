@@ -48,7 +48,7 @@ def _needed(own: Chain) -> Iterator[str]:
     """What the state of every parameter has that was ever stepped."""
     yield from own.cells
     for slot in own.slots:
-        if slot.state.when is None and issubclass(slot.part.declared, Rule):
+        if slot.is_certain and issubclass(slot.part.declared, Rule):
             yield slot.key
 
 

@@ -92,7 +92,7 @@ class Optimizer(ChainOptimizer):
             raise TypeError(f"{name}: a group must be a dict, got {type(group).__name__}")
         if "params" not in group:
             raise ValueError(f"{name}: a group must have 'params', got {sorted(group)}")
-        own = self._renamed(self._with_average(group))
+        own = self._new_group(group)
         own |= self._filter_for(own)
         new = [key for key in own if not any(key in other for other in self.param_groups)]
         check_keys(name, new, self.defaults)
@@ -138,16 +138,16 @@ class Optimizer(ChainOptimizer):
 
     def _deeds(self) -> list[whole.Deed]:
         """What is to be done to take one step; nothing moves yet."""
-        name, parts = self._chain.name, lots(self._chain.name, self.param_groups)
-        pairs = [(p, number) for number, lot in enumerate(parts) for p in lot.params]
+        name, all_lots = self._chain.name, lots(self._chain.name, self.param_groups)
+        pairs = [(p, number) for number, lot in enumerate(all_lots) for p in lot.params]
         turns = [Turn(p, lot, ready_gradient(name, p)) for p, lot in pairs if p.grad is not None]
-        now = [self._now(lot.group) for lot in parts]
-        views = [self._chain.views(g, lot.spared) for g, lot in zip(now, parts, strict=True)]
+        now = [self._now(lot.group) for lot in all_lots]
+        views = [self._chain.views(g, lot.spared) for g, lot in zip(now, all_lots, strict=True)]
         deeds, self._layout = self._one_step(self._chain, self._layout, turns, views)
         chain = at_rest(self._chain)
         if chain is not None and len(turns) < len(pairs):  # averages move without a gradient
             resting = [Turn(p, lot, p.data) for p, lot in pairs if p.grad is None]
-            views = [chain.views(g, lot.spared) for g, lot in zip(now, parts, strict=True)]
+            views = [chain.views(g, lot.spared) for g, lot in zip(now, all_lots, strict=True)]
             still, self._rest = self._one_step(chain, self._rest, resting, views)
             deeds += still
         return deeds
@@ -168,17 +168,13 @@ class Optimizer(ChainOptimizer):
 
     def state_dict(self) -> dict[str, Any]:
         """Copies of all states and settings, in torch's form: parameters go by their number."""
-        numbers = {p: i for i, p in enumerate(self._params())}
+        ids = {p: i for i, p in enumerate(self._params())}
         groups = [
             copy.deepcopy({k: v for k, v in group.items() if k != "params"})
-            | {"params": [numbers[p] for p in group["params"]]}
+            | {"params": [ids[p] for p in group["params"]]}
             for group in self.param_groups
         ]
-        state = {
-            numbers[p]: copy.deepcopy(held)
-            for p, held in self.state.items()
-            if held and p in numbers
-        }
+        state = {ids[p]: copy.deepcopy(held) for p, held in self.state.items() if held and p in ids}
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> None:
@@ -225,8 +221,8 @@ class Optimizer(ChainOptimizer):
         for group in groups:
             self._check(group)
         lots(self._chain.name, groups)
-        numbers = [i for group in loaded["param_groups"] for i in group["params"]]
-        owners = dict(zip(numbers, self._params(), strict=True))
+        ids = [i for group in loaded["param_groups"] for i in group["params"]]
+        owners = dict(zip(ids, self._params(), strict=True))
         strange = [i for i in loaded["state"] if i not in owners]
         if strange:
             raise ValueError(

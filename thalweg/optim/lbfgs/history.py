@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 # what is kept from one iteration to the next, besides the two counts
 HISTORY = ("d", "t", "old_dirs", "old_stps", "ro", "H_diag", "prev_flat_grad", "prev_loss", "al")
 
-_FORMATS = {getattr(torch, name): name for name in ELEMENTS}
+_FORMAT_OF = {getattr(torch, name): name for name in ELEMENTS}
 
 
 class Gram:
@@ -135,8 +135,8 @@ def inner(rows: Sequence[Tensor], u: Tensor, v: Tensor) -> Array:
         found = [torch.stack((row @ wide_u, row @ wide_v)) for row in map(Tensor.double, rows)]
         return torch.stack(found).cpu().numpy()
     at = [row.data_ptr() for row in rows]
-    form, limit = _FORMATS[u.dtype], torch.get_num_threads()
-    return host().inner_products(at, u.numel(), form, u.data_ptr(), v.data_ptr(), limit)
+    form, threads = _FORMAT_OF[u.dtype], torch.get_num_threads()
+    return host().inner_products(at, u.numel(), form, u.data_ptr(), v.data_ptr(), threads)
 
 
 def combined(k: float, u: Tensor, coefficients: Array, rows: Sequence[Tensor]) -> Tensor:
@@ -156,7 +156,7 @@ def combined(k: float, u: Tensor, coefficients: Array, rows: Sequence[Tensor]) -
         at,
         out.data_ptr(),
         u.numel(),
-        _FORMATS[u.dtype],
+        _FORMAT_OF[u.dtype],
         torch.get_num_threads(),
     )
     return out
@@ -165,4 +165,4 @@ def combined(k: float, u: Tensor, coefficients: Array, rows: Sequence[Tensor]) -
 def _is_reachable(vector: Tensor) -> bool:
     """Whether a kernel may run over a vector of a history, and so over all of them."""
     is_plain = type(vector) is Tensor and vector.device.type == "cpu"
-    return is_plain and _FORMATS.get(vector.dtype) in host().formats()
+    return is_plain and _FORMAT_OF.get(vector.dtype) in host().formats()

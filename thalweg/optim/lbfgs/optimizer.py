@@ -125,20 +125,21 @@ class LBFGS(BaseOptimizer, torch.optim.LBFGS):
         group.setdefault("line_search_fn", None)
         group.setdefault("maximize", False)
 
-    def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a group to the one problem that is solved; the history starts anew."""
-        if self.param_groups and isinstance(param_group, dict):
-            of_all = {name: self.param_groups[0][name] for name in OF_ALL}
-            param_group = {**of_all, **param_group}
-            self._check({**self.defaults, **param_group})
-            for name, value in of_all.items():
-                if param_group[name] != value:
-                    raise ValueError(
-                        f"LBFGS: {name} must be the same in all groups, for they are one "
-                        f"problem; got {param_group[name]!r} beside {value!r}"
-                    )
-        super().add_param_group(param_group)
-        for held in self.state.values():
+    def _new_group(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """A group joins the one problem that is solved."""
+        of_all = {name: group[name] for group in self.param_groups[:1] for name in OF_ALL}
+        group = {**of_all, **given}
+        self._check({**self.defaults, **group})
+        for name, value in of_all.items():
+            if group[name] != value:
+                raise ValueError(
+                    f"LBFGS: {name} must be the same in all groups, for they are one "
+                    f"problem; got {group[name]!r} beside {value!r}"
+                )
+        return group
+
+    def _has_grown(self) -> None:
+        for held in self.state.values():  # the history starts anew
             restart(held)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -161,18 +162,18 @@ class LBFGS(BaseOptimizer, torch.optim.LBFGS):
 
     def _take_as_saved(self, loaded: dict[str, Any]) -> None:
         """Take vectors that torch has rounded to the first parameter's type; `step` decides."""
-        numbers = [number for group in loaded["param_groups"] for number in group["params"]]
+        ids = [number for group in loaded["param_groups"] for number in group["params"]]
         params = [p for group in self.param_groups for p in group["params"]]
-        for number, p in zip(numbers[:1], params[:1], strict=True):
+        for number, p in zip(ids[:1], params[:1], strict=True):
             for key, value in loaded["state"].get(number, {}).items():
                 self.state[p][key] = _on_device(value, p.device)
         unshare(self.state, loaded["state"])
 
     def _check_all(self, title: str, loaded: dict[str, Any]) -> None:
         super()._check_all(title, loaded)
-        numbers = [number for group in loaded["param_groups"] for number in group["params"]]
+        ids = [number for group in loaded["param_groups"] for number in group["params"]]
         size = sum(size_of(p) for group in self.param_groups for p in group["params"])
-        for number in numbers[:1]:
+        for number in ids[:1]:
             check_vectors(title, loaded["state"].get(number, {}), size)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -308,18 +309,18 @@ def _in_live_order(optimizer: torch.optim.Optimizer, given: dict[str, Any]) -> d
         [name for group in groups for name in group.get("param_names", ())]
         for groups in (saved, live)
     )
-    numbers = [number for group in saved for number in group["params"]]
-    if names == live_names or len(numbers) != len(names) or numbers[0] not in given["state"]:
+    ids = [number for group in saved for number in group["params"]]
+    if names == live_names or len(ids) != len(names) or ids[0] not in given["state"]:
         return given
-    held, called = dict(given["state"][numbers[0]]), pairs_of_names(names, live_names)
+    held, called = dict(given["state"][ids[0]]), pairs_of_names(names, live_names)
     if len(called) == len(names) == len(live_names):
         names = [called[name] for name in names]
         sizes = [size_of(p) for group in live for p in group["params"]]
         _reorder(held, names, dict(zip(live_names, sizes, strict=True)))
     else:
         restart(held)
-    number_of = dict(zip(names, numbers, strict=True))
-    return {**given, "state": {number_of.get(live_names[0], numbers[0]): held}}
+    number_of = dict(zip(names, ids, strict=True))
+    return {**given, "state": {number_of.get(live_names[0], ids[0]): held}}
 
 
 def _reorder(held: dict[str, Any], names: Sequence[str], sizes: dict[str, int]) -> None:

@@ -12,16 +12,23 @@ from torch.optim import Optimizer, lr_scheduler
 from thalweg.optim.lr_scheduler.functions import attributes, check_attributes
 from thalweg.optim.lr_scheduler.saved import as_list, as_mapping, as_setting
 from thalweg.optim.lr_scheduler.scheduler import Scheduler, for_added_group, per_group_values
-from thalweg.schedules.cycles import Phase, along, phases, triangle
+from thalweg.schedules.cycles import Phase, along, peak, phases, triangle
 from thalweg.schedules.falls import FALLS
-from thalweg.schedules.ranges import AMOUNT, COUNT, FRACTION, LENGTH, SHAPE, check
+from thalweg.schedules.ranges import (
+    AMOUNT,
+    COUNT,
+    DIVISOR,
+    FRACTION,
+    LENGTH,
+    PEAKS,
+    PEAKS_BY,
+    SHAPE,
+    check,
+)
 from thalweg.settings import Setting
 
 __all__ = ["CyclicLR", "OneCycleLR"]
 
-_MODES = Setting("triangular", choices=("triangular", "triangular2", "exp_range"))
-_SCALE_MODES = Setting("cycle", choices=("cycle", "iterations"))
-_DIVISOR = Setting(1.0, above=0)
 _END = Setting(0.0, low=-2)  # -1 for a way up of no steps, -2 for the way down after it
 
 Values = float | list[float]
@@ -78,7 +85,7 @@ class CyclicLR(_Cycle, lr_scheduler.CyclicLR):
     """
 
     _unsaved = (*_Cycle._unsaved, "_scale_fn_ref", "_scale_fn_custom")
-    _arguments: ClassVar = {"gamma": AMOUNT, "scale_mode": _SCALE_MODES}
+    _arguments: ClassVar = {"gamma": AMOUNT, "scale_mode": PEAKS_BY}
     _words: ClassVar = {"mode": "mode is invalid and scale_fn is None"}
     _numbers: ClassVar = {**_Cycle._numbers, "total_size": LENGTH, "step_ratio": FRACTION}
     _lists = (*_Cycle._lists, "max_lrs", "base_momentums", "max_momentums")
@@ -106,7 +113,7 @@ class CyclicLR(_Cycle, lr_scheduler.CyclicLR):
         owner = type(self).__name__
         check(owner, step_size_up=(LENGTH, step_size_up), step_size_down=(LENGTH, down))
         if scale_fn is None:
-            as_setting(owner, "mode", mode, _MODES, self._words)
+            as_setting(owner, "mode", mode, PEAKS, self._words)
         elif not callable(scale_fn):
             raise TypeError(f"{owner}: scale_fn must be a function, got {scale_fn!r}")
         self.mode = mode
@@ -155,13 +162,13 @@ class CyclicLR(_Cycle, lr_scheduler.CyclicLR):
     @property
     def _scale_fn_ref(self) -> Callable[[float], float]:  # type: ignore[override]
         """The scale of the mode, under the name by which old code and pickles of torch's ask."""
-        return functools.partial(_scale, self.mode, self.gamma)
+        return functools.partial(peak, self.mode, self.gamma)
 
     def scale_fn(self, x: float) -> float:
         """The height of the peak, for the number of the cycle or of the step."""
         if self._scale_fn_custom is not None:
             return self._scale_fn_custom(x)
-        return _scale(self.mode, self.gamma, x)
+        return peak(self.mode, self.gamma, x)
 
     def get_lr(self) -> list[Any]:
         """The values at `last_epoch`; the momentum is set on the way."""
@@ -184,7 +191,7 @@ class CyclicLR(_Cycle, lr_scheduler.CyclicLR):
     def _usable(self, state_dict: Mapping[str, Any]) -> dict[str, Any]:
         state = super()._usable(state_dict)
         if self._scale_fn_custom is None and "mode" in state:
-            as_setting(type(self).__name__, "mode", state["mode"], _MODES, self._words)
+            as_setting(type(self).__name__, "mode", state["mode"], PEAKS, self._words)
         return state
 
     def _functions_of(self, state_dict: Mapping[str, Any]) -> list[tuple[Any, Any]]:
@@ -195,14 +202,6 @@ class CyclicLR(_Cycle, lr_scheduler.CyclicLR):
 
     def _loaded(self) -> None:
         self._settle_scale_mode()
-
-
-def _scale(mode: str, gamma: float, x: float) -> float:
-    """The height of the peak of a mode, for the number of the cycle or of the step."""
-    if mode == "exp_range":
-        value: float = gamma**x
-        return value
-    return 0.5 ** (x - 1) if mode == "triangular2" else 1.0
 
 
 class OneCycleLR(_Cycle, lr_scheduler.OneCycleLR):
@@ -252,8 +251,8 @@ class OneCycleLR(_Cycle, lr_scheduler.OneCycleLR):
         as_setting(owner, "pct_start", pct_start, FRACTION, words)
         said = {"anneal_strategy": words["_anneal_func_type"]}
         as_setting(owner, "anneal_strategy", anneal_strategy, SHAPE, said)
-        check(owner, div_factor=(_DIVISOR, div_factor))
-        check(owner, final_div_factor=(_DIVISOR, final_div_factor))
+        check(owner, div_factor=(DIVISOR, div_factor))
+        check(owner, final_div_factor=(DIVISOR, final_div_factor))
         self._schedule_phases = [
             self._as_saved(phase) for phase in phases(self.total_steps, pct_start, three_phase)
         ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, SupportsFloat
@@ -15,6 +14,7 @@ from thalweg.optim.lr_scheduler.saved import Saved, as_setting
 from thalweg.optim.lr_scheduler.scheduler import check_optimizer, per_group_values
 from thalweg.optim.lr_scheduler.whole import Before
 from thalweg.schedules.place import Place, check_param, check_schedulable, copied
+from thalweg.schedules.plateau import PLATEAU, Plateau
 from thalweg.schedules.ranges import AMOUNT, LAST_EPOCH, WHOLE
 from thalweg.settings import Setting
 
@@ -23,7 +23,7 @@ __all__ = ["ReduceLROnPlateau"]
 
 # torch's class is the base in name only: everything is overridden. Trainers ask
 # `isinstance(scheduler, ReduceLROnPlateau)` to know whether `step` takes a metric.
-class ReduceLROnPlateau(Saved, lr_scheduler.ReduceLROnPlateau):
+class ReduceLROnPlateau(Saved, Plateau, lr_scheduler.ReduceLROnPlateau):
     """Multiply by factor when a metric has not improved for more than patience steps.
 
     For a validation loss whose plateaus nobody can foresee; step it once per validation, with the
@@ -37,15 +37,7 @@ class ReduceLROnPlateau(Saved, lr_scheduler.ReduceLROnPlateau):
     """
 
     _unsaved = (*Saved._unsaved, "_warned", "_known")
-    _arguments: ClassVar = {
-        "mode": Setting("min", choices=("min", "max")),
-        "factor": Setting(0.1, low=0, below=1),
-        "patience": WHOLE,
-        "threshold": AMOUNT,
-        "threshold_mode": Setting("rel", choices=("rel", "abs")),
-        "cooldown": WHOLE,
-        "eps": AMOUNT,
-    }
+    _arguments: ClassVar = PLATEAU
     _words: ClassVar = {
         "mode": "mode {} is unknown!",
         "threshold_mode": "threshold mode {} is unknown!",
@@ -59,7 +51,6 @@ class ReduceLROnPlateau(Saved, lr_scheduler.ReduceLROnPlateau):
         "mode_worse": Setting(0.0),
     }
     _lists = ("min_lrs",)
-    _warned = False
     _known: Sequence[Any] = ()
 
     def __init__(
@@ -95,15 +86,10 @@ class ReduceLROnPlateau(Saved, lr_scheduler.ReduceLROnPlateau):
         self._known = lists_of(optimizer.param_groups)
         if param != "lr":
             self.param = param
-        self.mode_worse = math.inf if mode == "min" else -math.inf
-        self.last_epoch = 0
         self._reset()
+        self.mode_worse = self.best  # under torch's name, in files
+        self.last_epoch = 0
         self._remember()
-
-    def _reset(self) -> None:
-        self.best = self.mode_worse
-        self.cooldown_counter = 0
-        self.num_bad_epochs = 0
 
     def _remember(self) -> None:
         place = Place.parse(self.param)
@@ -124,51 +110,9 @@ class ReduceLROnPlateau(Saved, lr_scheduler.ReduceLROnPlateau):
     def _look_at(self, metric: float, epoch: int | None) -> None:
         self._adopt()
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
-        if self._is_better(metric, self.best):
-            self.best = metric
-            self.num_bad_epochs = 0
-        else:
-            self.num_bad_epochs += 1
-        if self.in_cooldown:
-            self.cooldown_counter -= 1
-            self.num_bad_epochs = 0
-        if self.num_bad_epochs > self.patience:
+        if self._is_due(metric):
             self._reduce_lr(self.last_epoch)
-            self.cooldown_counter = self.cooldown
-            self.num_bad_epochs = 0
         self._remember()
-
-    def _as_number(self, metrics: Any) -> float:
-        try:
-            metric = float(metrics)
-        except (TypeError, ValueError, RuntimeError):
-            raise TypeError(
-                f"{type(self).__name__}: metrics must be a number, got {metrics!r}"
-            ) from None
-        if math.isnan(metric) and not self._warned:
-            self._warned = True
-            warnings.warn(
-                f"{type(self).__name__}: metrics is nan, which counts as no improvement",
-                UserWarning,
-                stacklevel=3,
-            )
-        return metric
-
-    @property
-    def in_cooldown(self) -> bool:
-        """Whether steps without improvement are being forgiven after a reduction."""
-        return self.cooldown_counter > 0
-
-    def _is_better(self, metric: float, best: float) -> bool:
-        sign = 1 if self.mode == "min" else -1
-        if self.threshold_mode == "rel":
-            # towards the better side of a negative best as well, where torch goes to the worse
-            better = -sign if -math.inf < best < 0 else sign
-            limit = best * (1 - better * self.threshold)
-        else:
-            limit = best - sign * self.threshold
-        is_better: bool = sign * metric < sign * limit
-        return is_better
 
     def _reduce_lr(self, epoch: int) -> None:
         groups = self.optimizer.param_groups
@@ -180,8 +124,8 @@ class ReduceLROnPlateau(Saved, lr_scheduler.ReduceLROnPlateau):
         place = Place.parse(self.param)
         for group, least in zip(groups, self.min_lrs, strict=True):
             now = float(place.read(group))
-            reduced = max(now * self.factor, float(least))
-            if now - reduced > self.eps:
+            reduced = self._reduced(now, least)
+            if reduced != now:
                 place.write(group, reduced)
 
     def _adopt(self) -> None:

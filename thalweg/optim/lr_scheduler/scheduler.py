@@ -16,7 +16,13 @@ from thalweg.optim.lr_scheduler.groups import lists_of, places, shortened
 from thalweg.optim.lr_scheduler.order import warn_of_order, watch
 from thalweg.optim.lr_scheduler.saved import Saved, apart
 from thalweg.optim.lr_scheduler.whole import Before
-from thalweg.schedules.place import Place, check_param, check_schedulable, copied
+from thalweg.schedules.place import (
+    Place,
+    check_param,
+    check_schedulable,
+    copied,
+    for_each_group,
+)
 from thalweg.schedules.ranges import LAST_EPOCH, check
 
 __all__ = ["Scheduler", "check_optimizer", "for_added_group", "per_group_values"]
@@ -324,22 +330,8 @@ def per_group_values(
     check: Callable[[str, Any], None],
     words: str = _OTHER_LENGTH,
 ) -> list[Any]:
-    """One value for each group, out of one for all of them or a list of as many, each checked.
-
-    `words` are what torch says of a list of another length.
-    """
-    count = len(optimizer.param_groups)
-    if not isinstance(value, list | tuple):
-        check(f"{owner}: {name}", value)
-        return [copied(value) for _ in range(count)]
-    if len(value) != count:
-        raise ValueError(
-            f"{owner}: {name} must have one value for each of the {count} parameter groups, "
-            f"got {value!r} ({words.format(name=name, got=len(value), count=count)})"
-        )
-    for i, each in enumerate(value):
-        check(f"{owner}: {name}[{i}]", each)
-    return [copied(each) for each in value]
+    """One value for each group of an optimizer; of a list of another length in torch's `words`."""
+    return for_each_group(owner, name, value, len(optimizer.param_groups), check, words)
 
 
 def for_added_group(owner: str, group: dict[str, Any], name: str, values: Sequence[Any]) -> Any:

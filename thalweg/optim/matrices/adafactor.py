@@ -128,25 +128,27 @@ class Adafactor(BaseOptimizer, torch.optim.Adafactor):
     def _update(self) -> None:
         if is_watched():
             self._vectors = self._matrices = None
-        parts = self._lots()
+        all_lots = self._lots()
         undo: list[Deed] = []
 
         def deeds() -> list[Deed]:
-            return [*self._deeds(parts, look(parts).rounds(), undo), self._turn.note]
+            return [*self._deeds(all_lots, look(all_lots).rounds(), undo), self._turn.note]
 
         take(deeds, partial(_take_back, undo))
 
-    def _deeds(self, parts: Sequence[Lot], rounds: Sequence[Seen], undo: list[Deed]) -> list[Deed]:
+    def _deeds(
+        self, all_lots: Sequence[Lot], rounds: Sequence[Seen], undo: list[Deed]
+    ) -> list[Deed]:
         """The first of these rounds; the next is laid out when it has moved."""
-        deeds = self._round(parts, rounds[0], undo) if rounds else []
+        deeds = self._round(all_lots, rounds[0], undo) if rounds else []
         if rounds[1:]:
-            deeds += [partial(self._next, parts, rounds[1:]), self._forget]
+            deeds += [partial(self._next, all_lots, rounds[1:]), self._forget]
         return deeds
 
-    def _next(self, parts: Sequence[Lot], rounds: Sequence[Seen]) -> list[Deed]:
+    def _next(self, all_lots: Sequence[Lot], rounds: Sequence[Seen]) -> list[Deed]:
         undo: list[Deed] = []
         try:
-            return self._deeds(parts, rounds, undo)
+            return self._deeds(all_lots, rounds, undo)
         except BaseException:  # it is asked again
             _take_back(undo)
             raise
@@ -172,11 +174,11 @@ class Adafactor(BaseOptimizer, torch.optim.Adafactor):
                 found.append(Lot(group, params, lot.spared))
         return found
 
-    def _round(self, parts: Sequence[Lot], seen: Seen, undo: list[Deed]) -> list[Deed]:
+    def _round(self, all_lots: Sequence[Lot], seen: Seen, undo: list[Deed]) -> list[Deed]:
         """What steps parameters of which none comes twice."""
         vectors, matrices = _by_axes(seen)
         views, factored = (
-            [STEP.views({**lot.group, "factored": one, "r": 1.0}, lot.spared) for lot in parts]
+            [STEP.views({**lot.group, "factored": one, "r": 1.0}, lot.spared) for lot in all_lots]
             for one in (False, True)
         )
         layout, found = self._vectors, self._matrices
@@ -192,7 +194,7 @@ class Adafactor(BaseOptimizer, torch.optim.Adafactor):
             found = Factored(STEP, matrices, factored, self.state)
         if layout is None:
             new = NewStates({})
-            layout = TensorLayout(STEP, vectors, parts, views, self.state, new, False)
+            layout = TensorLayout(STEP, vectors, all_lots, views, self.state, new, False)
         deeds = layout.prepare(views) + found.prepare(factored, torch.get_num_threads())
         # a layout may cease to be reusable while it is prepared
         self._vectors, self._matrices = layout if layout.reusable else None, found
@@ -237,9 +239,9 @@ def _by_axes(seen: Seen) -> tuple[Seen, Seen]:
     """The parameters of up to one axis, and those of more."""
     is_matrix = np.array([p.dim() > 1 for p in seen.params], bool)
     lot_of = np.array(seen.lots(), np.int64)
-    parts = []
+    halves = []
     for chosen in (np.flatnonzero(~is_matrix), np.flatnonzero(is_matrix)):
         sizes = np.bincount(lot_of[chosen], minlength=len(seen.sizes)).tolist()
         params, grads = ([of[i] for i in chosen.tolist()] for of in (seen.params, seen.grads))
-        parts.append(Seen(params, grads, sizes))
-    return parts[0], parts[1]
+        halves.append(Seen(params, grads, sizes))
+    return halves[0], halves[1]

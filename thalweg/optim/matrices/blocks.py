@@ -51,11 +51,11 @@ class Passes:
         p, g, factors = formats
         self.formats, self.wide = formats, computation(p)
 
-        def made(work: Pass, computed: str, **streams: str) -> SpanPass:
-            return SpanPass(work, streams, computed, plan.chain.name)
+        def made(pass_: Pass, computed: str, **streams: str) -> SpanPass:
+            return SpanPass(pass_, streams, computed, plan.chain.name)
 
         streams = {"p": p, "g": g, "c": self.wide}
-        self.reductions = [made(work, self.wide, **streams) for work in plan.reductions]
+        self.reductions = [made(pass_, self.wide, **streams) for pass_ in plan.reductions]
         self.step = made(plan.main, self.wide, **streams)
         self.length = made(_plan(Length).reductions[0], self.wide, g=g)
         self.squares = made(_plan(Squares).main, self.wide, p=self.wide, g=g)
@@ -166,7 +166,7 @@ class Block:
         ]
 
     def begin(
-        self, at: Places, numbers: Mapping[str, Doubles], scratch: Scratch, limit: int
+        self, at: Places, numbers: Mapping[str, Doubles], scratch: Scratch, threads: int
     ) -> list[Deed]:
         """The deeds of one step, in scratch memory that is theirs until they are done; nothing
         moves yet. `numbers` are the rule's, tensor by tensor."""
@@ -175,10 +175,10 @@ class Block:
         # in one array, which whoever has the means keeps: the launch has both addresses
         sums, means = np.zeros((2, self.height + self.width))
         for slab, of_slab in zip(self._slabs, streams, strict=True):
-            self._add_squares(slab, of_slab, sums, scratch, limit)
+            self._add_squares(slab, of_slab, sums, scratch, threads)
         averages = self._averages(at, sums, means, numbers["w"])
-        moves = functools.partial(self._moves, streams, c, means, numbers, limit)
-        return [functools.partial(averages.run, limit), moves]
+        moves = functools.partial(self._moves, streams, c, means, numbers, threads)
+        return [functools.partial(averages.run, threads), moves]
 
     def _moves(
         self,
@@ -186,19 +186,21 @@ class Block:
         c: NDArray[Any],
         means: Doubles,
         numbers: Mapping[str, Doubles],
-        limit: int,
+        threads: int,
     ) -> list[Deed]:
         """What moves the weights when the factors have moved."""
         passes, known = self.passes, dict(numbers)
         r, c[:] = self._factored(means, known)
-        for work in passes.reductions:
+        for pass_ in passes.reductions:
             total = np.zeros(len(self.sizes))
             for slab, of_slab in zip(self._slabs, streams, strict=True):
-                sums = work.run(slab.spans.table, of_slab, self._given(work, slab, known, r), limit)
+                sums = pass_.run(
+                    slab.spans.table, of_slab, self._given(pass_, slab, known, r), threads
+                )
                 total += np.bincount(self.tensor[slab.matrix][slab.spans.matrix], sums, len(total))
-            known[work.result] = finished(work.reduction, total, self.sizes)
+            known[pass_.result] = finished(pass_.reduction, total, self.sizes)
         return [
-            functools.partial(self._move, slab, of_slab, known, r, limit)
+            functools.partial(self._move, slab, of_slab, known, r, threads)
             for slab, of_slab in zip(self._slabs, streams, strict=True)
         ]
 
@@ -208,19 +210,19 @@ class Block:
         streams: Mapping[str, Integers],
         known: Mapping[str, Doubles],
         r: Doubles,
-        limit: int,
+        threads: int,
     ) -> list[Deed]:
         """What moves the weights of one slab; made when it is its turn, for it is large."""
-        work = self.passes.step
-        launch = work.launch(slab.spans.table, streams, self._given(work, slab, known, r))
-        return [functools.partial(launch.run, limit)]
+        pass_ = self.passes.step
+        launch = pass_.launch(slab.spans.table, streams, self._given(pass_, slab, known, r))
+        return [functools.partial(launch.run, threads)]
 
     def _given(
-        self, work: SpanPass, slab: _Slab, known: Mapping[str, Doubles], r: Doubles
+        self, pass_: SpanPass, slab: _Slab, known: Mapping[str, Doubles], r: Doubles
     ) -> dict[str, NDArray[Any]]:
         """The numbers of each span."""
         tensor = self.tensor[slab.matrix]
-        given = {n: slab.spread(known[n][tensor]) for n in work.numbers if n != "r"}
+        given = {n: slab.spread(known[n][tensor]) for n in pass_.numbers if n != "r"}
         return {**given, "r": r[self._row(slab)]}
 
     def _row(self, slab: _Slab) -> Integers:
@@ -251,11 +253,11 @@ class Block:
         streams: Mapping[str, Integers],
         sums: Doubles,
         scratch: Scratch,
-        limit: int,
+        threads: int,
     ) -> None:
         """Add the squares of g to the sums of its rows and of its columns."""
         spans, passes = slab.spans, self.passes
-        squares = passes.length.run(spans.table, streams, {}, limit)
+        squares = passes.length.run(spans.table, streams, {}, threads)
         row = self._row(slab)
         of_rows = np.bincount(row - row[0], squares)
         sums[row[0] : row[0] + len(of_rows)] = of_rows  # every row is whole in one slab
@@ -263,7 +265,7 @@ class Block:
         bins[:] = 0
         starts = np.cumsum(spans.bin_width) - spans.bin_width
         bins_at = bins.ctypes.data + starts * bins.itemsize
-        passes.squares.run(spans.table, {"p": bins_at[spans.bin], "g": streams["g"]}, {}, limit)
+        passes.squares.run(spans.table, {"p": bins_at[spans.bin], "g": streams["g"]}, {}, threads)
         column = self.first_column[slab.matrix][spans.bin_matrix] + spans.bin_column
         to = sums.ctypes.data + (self.height + column) * sums.itemsize
         passes.total.run(spans.bins, {"p": to, "g": bins_at}, {}, 1)  # one after the other

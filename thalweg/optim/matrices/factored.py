@@ -190,20 +190,20 @@ class Factored:
         self._grads = [g for g, odd in pairs if not odd]
         self._odd_grads = [g for g, odd in pairs if odd]
 
-    def prepare(self, views: Sequence[Views], limit: int) -> list[Deed]:
+    def prepare(self, views: Sequence[Views], threads: int) -> list[Deed]:
         """What is to be done to move every parameter by one step; nothing moves yet."""
         deeds: list[Deed] = [
             functools.partial(_step_as_written, self.chain, one, g, views[one.lot])
             for one, g in zip(self._odd, self._odd_grads, strict=True)
         ]
         if self._rows:
-            deeds += self._by_rows(views, limit)
+            deeds += self._by_rows(views, threads)
         return [*deeds, self._forget]
 
     def _forget(self) -> None:
         self._grads, self._odd_grads = [], []  # they are the program's to free
 
-    def _by_rows(self, views: Sequence[Views], limit: int) -> list[Deed]:
+    def _by_rows(self, views: Sequence[Views], threads: int) -> list[Deed]:
         g_at = Addresses(self._grads).now()
         p_at, row_at, col_at, step_at = self._at.reshape(4, -1)
         steps = host().read_numbers(step_at[:, None], self._is_wide)
@@ -213,7 +213,7 @@ class Factored:
             some = block.members
             at = Places(p_at[some], g_at[some], row_at[some], col_at[some])
             its = {n: v[some] for n, v in numbers.items()}
-            deeds.append(functools.partial(block.begin, at, its, self._scratch, limit))
+            deeds.append(functools.partial(block.begin, at, its, self._scratch, threads))
         return [*deeds, functools.partial(self._count, step_at, steps)]
 
     def _count(self, step_at: NDArray[np.int64], steps: Doubles) -> None:
@@ -237,7 +237,8 @@ def _scalars(chain: Chain, view: Views, step: float) -> dict[str, float]:
     t = int(step) + 1
     numbers = chain.decide(view, t, {}, (), {"step": step}).numbers
     found = {own(name): value for name, value in numbers.items()}
-    return {**found, "w": share(t, view[0].beta2_decay)}
+    (h,) = [h for h, part in zip(view, chain.parts, strict=True) if part.declared in chain.rules]
+    return {**found, "w": share(t, h.beta2_decay)}
 
 
 def _ways(chain: Chain, view: Views) -> Ways:

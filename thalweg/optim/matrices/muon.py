@@ -147,8 +147,8 @@ class Muon(BaseOptimizer, torch.optim.Muon):
 
     @torch.no_grad()
     def _update(self) -> None:
-        parts = lots("Muon", self.param_groups)
-        seen = look(parts)
+        all_lots = lots("Muon", self.param_groups)
+        seen = look(all_lots)
         refuse("Muon", seen.params, seen.grads)
         for group in self.param_groups:  # it may have changed
             self._check(group)
@@ -157,12 +157,12 @@ class Muon(BaseOptimizer, torch.optim.Muon):
         def deeds() -> list[Deed]:
             found: list[Deed] = []
             for p, g, lot in zip(seen.params, seen.grads, seen.lots(), strict=True):
-                held, settings = self.state[p], parts[lot].group
+                held, settings = self.state[p], all_lots[lot].group
                 if held.get("momentum_buffer") is None:
                     zeros = torch.zeros_like(p, memory_format=torch.preserve_format)
                     held["momentum_buffer"] = zeros
                 if p.numel():
-                    decay = 0.0 if parts[lot].spared else float(settings["weight_decay"])
+                    decay = 0.0 if all_lots[lot].spared else float(settings["weight_decay"])
                     found.append(functools.partial(_step, p, g, held, settings, decay))
             return [*found, self._turn.note]
 
@@ -265,9 +265,9 @@ def _launch(
     """The one pass of a rule over tensors that lie alike, ready to be run once."""
     formats = tuple((name, format_of(chain_, t)) for name, t in streams.items())
     ways, numbers = numbers_of(chain_.rules[0], **settings)
-    work = _pass(chain_, formats, computation(format_of(chain_, p)), ways)
+    pass_ = _pass(chain_, formats, computation(format_of(chain_, p)), ways)
     at = {name: np.array([address(t)], np.int64) for name, t in streams.items()}
-    return work.launch(_table(p.numel()), at, numbers)
+    return pass_.launch(_table(p.numel()), at, numbers)
 
 
 @functools.cache

@@ -66,13 +66,16 @@ class SpanPass:
     """
 
     def __init__(
-        self, work: Pass, formats: Mapping[str, str], computation: str, title: str
+        self, pass_: Pass, formats: Mapping[str, str], computation: str, title: str
     ) -> None:
-        self._work, self._computation, self._title = work, computation, re.sub(r"\W+", "_", title)
-        self._streams, self.numbers = [own(n) for n in work.streams], [own(n) for n in work.numbers]
+        self._pass, self._computation, self._title = pass_, computation, re.sub(r"\W+", "_", title)
+        self._streams, self.numbers = (
+            [own(n) for n in pass_.streams],
+            [own(n) for n in pass_.numbers],
+        )
         self._formats = [formats[name] for name in self._streams]
-        self.result = own(work.result.name) if work.result else ""
-        self.reduction = work.result.kind if work.result else ""
+        self.result = own(pass_.result.name) if pass_.result else ""
+        self.reduction = pass_.result.kind if pass_.result else ""
         self._sweeps: dict[Any, Sweep] = {}  # by the table
 
     def run(
@@ -104,7 +107,7 @@ class SpanPass:
     def _sweep(self, table: Any) -> Sweep:
         if table not in self._sweeps:
             self._sweeps[table] = host().sweep(
-                self._work, self._formats, self._computation, self._title, table
+                self._pass, self._formats, self._computation, self._title, table
             )
         return self._sweeps[table]
 

@@ -30,18 +30,18 @@ def collect(
     and make the states it lacks, whose `first` step is then ahead; returns what moves and what
     rests, each by lots."""
     params, grads, held = into
-    parts = lots(chain.name, [group])
-    moving = look(parts, rests=True)
+    all_lots = lots(chain.name, [group])
+    moving = look(all_lots, rests=True)
     grads += moving.grads
     found: list[tuple[list[Tensor], list[int]]] = []
     for links, seen in ((chain, moving), (at_rest(chain), moving.resting)):
         if links is None or seen is None:
-            found.append(([], [0] * len(parts)))
+            found.append(([], [0] * len(all_lots)))
             continue
         found.append((seen.params, seen.sizes))
         params += seen.params
         for p, lot in zip(seen.params, seen.lots(), strict=True):
-            views = links.views(group, parts[lot].spared, as_tensors=True)
+            views = links.views(group, all_lots[lot].spared, as_tensors=True)
             slots = links.live_slots(views)
             its = states[p] if slots or links.cells else {}
             NewStates(first).make(links, its, p, slots, views, group)
@@ -62,7 +62,7 @@ def unpacked(
     states: dict[Tensor, dict[str, Any]] = {}
     places: list[tuple[Tensor, Tensor]] = []
     for trace, group in zip(traces, groups, strict=True):
-        parts = lots(chain.name, [group])
+        all_lots = lots(chain.name, [group])
         for links, own, seen in (
             (chain, Seen(trace.params, [], trace.sizes), moving),
             (at_rest(chain), Seen(trace.resting, [], trace.resting_sizes), resting),
@@ -74,7 +74,7 @@ def unpacked(
                 places.append((mine, p))
                 seen.params.append(p)
                 seen.grads.append(next(grads) if seen is moving else p)
-                slots = links.live_slots(links.views(group, parts[lot].spared))
+                slots = links.live_slots(links.views(group, all_lots[lot].spared))
                 states[p] = {key: next(held) for key in _keys(links, slots)}
     moving.resting = resting if resting.params else None
     return moving, states, places

@@ -108,24 +108,24 @@ class RowsInPlace:
             put(self._held, key, value)
 
     def _launch(self, decided: Decided) -> Launch | None:
-        work, count = plan_for(self._chain, decided.ways).main, len(self._index)
+        pass_, count = plan_for(self._chain, decided.ways).main, len(self._index)
         width = self._values[0].numel() * (2 if self._p.is_complex() else 1) if count else 0
         if not width:
             return None
         arrays = {"p": self._p, "g": self._values, **self._arrays}
         rows = {"g": np.arange(count)}
         found = self._index.numpy()
-        formats = {name: format_of(self._chain, arrays[name]) for name in work.streams}
+        formats = {name: format_of(self._chain, arrays[name]) for name in pass_.streams}
         pointers = [
             arrays[name].data_ptr() + rows.get(name, found) * (width * FORMATS[formats[name]].size)
-            for name in work.streams
+            for name in pass_.streams
         ]
         sweep = host().sweep(
-            work,
+            pass_,
             list(formats.values()),
             computation(format_of(self._chain, self._p)),
             re.sub(r"\W+", "_", self._chain.name),
             host().table_of_rows(count, width),
         )
-        table = np.tile([decided.numbers[name] for name in work.numbers], (count, 1))
+        table = np.tile([decided.numbers[name] for name in pass_.numbers], (count, 1))
         return sweep.launch(np.stack(pointers, axis=1), np.asarray(table, np.float64))

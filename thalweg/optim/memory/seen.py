@@ -48,8 +48,8 @@ class Seen:
 
     def lots(self) -> list[int]:
         """The number of each parameter's lot."""
-        numbers: list[int] = np.repeat(np.arange(len(self.sizes)), self.sizes).tolist()
-        return numbers
+        found: list[int] = np.repeat(np.arange(len(self.sizes)), self.sizes).tolist()
+        return found
 
 
 def _written(p: Tensor, held: Mapping[str, Any]) -> list[overlap.Memory]:

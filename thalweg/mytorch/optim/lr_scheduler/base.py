@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from thalweg.mytorch.optim.optimizer import Optimizer
@@ -10,7 +10,7 @@ from thalweg.mytorch.optim.saved import check_state, saved_values
 from thalweg.schedules.place import Place, check_param
 from thalweg.schedules.ranges import LAST_EPOCH, check
 
-__all__ = ["LRScheduler", "check_optimizer", "for_each_group"]
+__all__ = ["LRScheduler", "check_optimizer"]
 
 
 class LRScheduler:
@@ -147,20 +147,3 @@ def check_optimizer(owner: str, optimizer: Any) -> None:
     """Raise TypeError for what is no optimizer of ours."""
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"{owner}: optimizer must be an Optimizer, got {optimizer!r}")
-
-
-def for_each_group(
-    owner: str, name: str, value: Any, count: int, check_one: Callable[[str, Any], None]
-) -> list[Any]:
-    """One value for each group, out of one for all of them or a list of as many, each checked."""
-    if not isinstance(value, list | tuple):
-        check_one(f"{owner}: {name}", value)
-        return [value] * count
-    if len(value) != count:
-        raise ValueError(
-            f"{owner}: {name} must have one value for each of the {count} parameter groups, "
-            f"got {value!r}"
-        )
-    for i, each in enumerate(value):
-        check_one(f"{owner}: {name}[{i}]", each)
-    return list(value)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from thalweg.mytorch.optim.lr_scheduler.base import LRScheduler, check_optimizer, for_each_group
+from thalweg.mytorch.optim.lr_scheduler.base import LRScheduler, check_optimizer
 from thalweg.mytorch.optim.optimizer import Optimizer
 from thalweg.schedules import (
     Schedule,
@@ -19,6 +19,7 @@ from thalweg.schedules import (
     polynomial,
     step_decay,
 )
+from thalweg.schedules.place import for_each_group
 from thalweg.schedules.ranges import (
     AMOUNT,
     COUNT,

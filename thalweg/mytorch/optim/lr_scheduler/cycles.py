@@ -7,20 +7,26 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from thalweg.mytorch.optim.lr_scheduler.base import LRScheduler, for_each_group
+from thalweg.mytorch.optim.lr_scheduler.base import LRScheduler
 from thalweg.mytorch.optim.optimizer import Optimizer
 from thalweg.mytorch.optim.saved import saved_values
 from thalweg.schedules.annealing import restart
-from thalweg.schedules.cycles import along, phases, triangle
+from thalweg.schedules.cycles import along, peak, phases, triangle
 from thalweg.schedules.falls import FALLS, cosine_fall
-from thalweg.schedules.ranges import AMOUNT, COUNT, FRACTION, LENGTH, SHAPE, check
-from thalweg.settings import Setting
+from thalweg.schedules.place import for_each_group
+from thalweg.schedules.ranges import (
+    AMOUNT,
+    COUNT,
+    DIVISOR,
+    FRACTION,
+    LENGTH,
+    PEAKS,
+    PEAKS_BY,
+    SHAPE,
+    check,
+)
 
 __all__ = ["CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR"]
-
-_MODES = Setting("triangular", choices=("triangular", "triangular2", "exp_range"))
-_SCALE_MODES = Setting("cycle", choices=("cycle", "iterations"))
-_DIVISOR = Setting(1.0, above=0)
 
 Values = float | list[float]
 
@@ -159,9 +165,9 @@ class CyclicLR(_Cycle):
         self._attach(optimizer, last_epoch, param)
         down = step_size_up if step_size_down is None else step_size_down
         check("CyclicLR", step_size_up=(LENGTH, step_size_up), step_size_down=(LENGTH, down))
-        check("CyclicLR", gamma=(AMOUNT, gamma), scale_mode=(_SCALE_MODES, scale_mode))
+        check("CyclicLR", gamma=(AMOUNT, gamma), scale_mode=(PEAKS_BY, scale_mode))
         if scale_fn is None:
-            check("CyclicLR", mode=(_MODES, mode))
+            check("CyclicLR", mode=(PEAKS, mode))
         elif not callable(scale_fn):
             raise TypeError(f"CyclicLR: scale_fn must be a function, got {scale_fn!r}")
         lows = self._limits("base_lr", base_lr)
@@ -186,10 +192,7 @@ class CyclicLR(_Cycle):
         """The height of the peak, for the number of the cycle or of the step."""
         if self._scale_fn is not None:
             return self._scale_fn(x)
-        if self.mode == "exp_range":
-            value: float = self.gamma**x
-            return value
-        return 0.5 ** (x - 1) if self.mode == "triangular2" else 1.0
+        return peak(self.mode, self.gamma, x)
 
     def _at(self, t: int) -> Sequence[float]:
         height = self._height(t)
@@ -238,15 +241,15 @@ class OneCycleLR(_Cycle):
         self.total_steps = _total(total_steps, epochs, steps_per_epoch)
         check("OneCycleLR", pct_start=(FRACTION, pct_start))
         check("OneCycleLR", anneal_strategy=(SHAPE, anneal_strategy))
-        check("OneCycleLR", div_factor=(_DIVISOR, div_factor))
-        check("OneCycleLR", final_div_factor=(_DIVISOR, final_div_factor))
+        check("OneCycleLR", div_factor=(DIVISOR, div_factor))
+        check("OneCycleLR", final_div_factor=(DIVISOR, final_div_factor))
         self._phases = phases(self.total_steps, pct_start, three_phase)
         self._fall = FALLS[anneal_strategy]
         self._final_div_factor = final_div_factor
         self.max_lrs = self._limits("max_lr", max_lr)
         self._look_for_momentum(cycle_momentum, base_momentum, max_momentum)
-        for group, peak in zip(optimizer.param_groups, self.max_lrs, strict=True):
-            group[self._initial_key] = peak / div_factor
+        for group, high in zip(optimizer.param_groups, self.max_lrs, strict=True):
+            group[self._initial_key] = high / div_factor
         super().__init__(optimizer, last_epoch, param=param)
 
     def step(self) -> None:

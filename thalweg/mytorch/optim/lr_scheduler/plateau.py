@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping
 from typing import Any, Literal, SupportsFloat
 
-from thalweg.mytorch.optim.lr_scheduler.base import LRScheduler, for_each_group
+from thalweg.mytorch.optim.lr_scheduler.base import LRScheduler
 from thalweg.mytorch.optim.optimizer import Optimizer
+from thalweg.schedules.place import for_each_group
+from thalweg.schedules.plateau import PLATEAU, Plateau
 from thalweg.schedules.ranges import AMOUNT, WHOLE, check
-from thalweg.settings import Setting
 
 __all__ = ["ReduceLROnPlateau"]
 
-_MODES = Setting("min", choices=("min", "max"))
-_THRESHOLD_MODES = Setting("rel", choices=("rel", "abs"))
-_FACTOR = Setting(0.1, low=0, below=1)
 
-
-class ReduceLROnPlateau(LRScheduler):
+class ReduceLROnPlateau(Plateau, LRScheduler):
     """Multiply by factor when a metric has not improved for more than patience steps.
 
     For a validation loss whose plateaus nobody can foresee; step it once per validation, with the
     metric.
 
     Differs: a relative threshold is a share of the best metric's size, also of a negative one,
-    for which torch's never finds a plateau. It may stand inside `SequentialLR` and
+    for which torch's never finds a plateau; the first metric is an improvement also with a
+    threshold of 1, where torch's finds none in mode "min". It may stand inside `SequentialLR` and
     `ChainedScheduler`, whose `step` hands the metric on. A metric that is NaN counts as no
     improvement, as in torch, and warns once. For the state see `LRScheduler`.
     """
 
     _lists = ("min_lrs",)
     _counts = ("num_bad_epochs", "cooldown_counter")
-    _warned = False
 
     def __init__(
         self,
@@ -51,21 +47,15 @@ class ReduceLROnPlateau(LRScheduler):
     ) -> None:
         name = "ReduceLROnPlateau"
         self._attach(optimizer, -1, param)
-        check(name, mode=(_MODES, mode), factor=(_FACTOR, factor), patience=(WHOLE, patience))
-        check(name, threshold=(AMOUNT, threshold))
-        check(name, threshold_mode=(_THRESHOLD_MODES, threshold_mode))
-        check(name, cooldown=(WHOLE, cooldown), eps=(AMOUNT, eps))
+        given: dict[str, Any] = {"mode": mode, "factor": factor, "patience": patience}
+        given |= {"threshold": threshold, "threshold_mode": threshold_mode}
+        given |= {"cooldown": cooldown, "eps": eps}
+        check(name, **{key: (PLATEAU[key], value) for key, value in given.items()})
         count = len(optimizer.param_groups)
         self.min_lrs = for_each_group(name, "min_lr", min_lr, count, AMOUNT.check)
-        self.mode, self.factor, self.patience = mode, factor, patience
-        self.threshold, self.threshold_mode = threshold, threshold_mode
-        self.cooldown, self.eps = cooldown, eps
+        vars(self).update(given)
         self._reset()
         super().__init__(optimizer, param=param)
-
-    def _reset(self) -> None:
-        self.best = math.inf if self.mode == "min" else -math.inf
-        self.num_bad_epochs = self.cooldown_counter = 0
 
     def _begin(self) -> None:
         self._reset()
@@ -79,54 +69,15 @@ class ReduceLROnPlateau(LRScheduler):
         metric = self._as_number(metrics)
         self._adopt()
         self.last_epoch += 1
-        if self._is_better(metric):
-            self.best, self.num_bad_epochs = metric, 0
-        else:
-            self.num_bad_epochs += 1
-        if self.in_cooldown:
-            self.cooldown_counter -= 1
-            self.num_bad_epochs = 0
-        if self.num_bad_epochs > self.patience:
-            self._write(self._reduced())
-            self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
+        if self._is_due(metric):
+            pairs = zip(self._values(), self.min_lrs, strict=True)
+            self._write([self._reduced(now, least) for now, least in pairs])
         self._last_lr = self._values()
 
-    def _as_number(self, metrics: Any) -> float:
-        try:
-            metric = float(metrics)
-        except (TypeError, ValueError, RuntimeError):
-            raise TypeError(
-                f"ReduceLROnPlateau: metrics must be a number, got {metrics!r}"
-            ) from None
-        if math.isnan(metric) and not self._warned:
-            self._warned = True
-            warnings.warn(
-                "ReduceLROnPlateau: metrics is nan, which counts as no improvement",
-                UserWarning,
-                stacklevel=3,
-            )
-        return metric
-
-    @property
-    def in_cooldown(self) -> bool:
-        """Whether steps without improvement are being forgiven after a reduction."""
-        return self.cooldown_counter > 0
-
-    def _is_better(self, metric: float) -> bool:
-        sign = 1 if self.mode == "min" else -1
-        bound = self.best
-        if math.isfinite(bound) and self.threshold_mode == "rel":
-            bound *= 1 - sign * math.copysign(self.threshold, bound)
-        elif self.threshold_mode == "abs":
-            bound -= sign * self.threshold
-        return sign * metric < sign * bound
-
-    def _reduced(self) -> list[float]:
-        values = []
-        for now, least in zip(self._values(), self.min_lrs, strict=True):
-            reduced = max(now * self.factor, float(least))
-            values.append(reduced if now - reduced > self.eps else now)
-        return values
+    def _is_better(self, metric: float, best: float) -> bool:
+        if math.isinf(best):  # none yet, of which a threshold could be a share
+            return metric < best if self.mode == "min" else metric > best
+        return super()._is_better(metric, best)
 
     def state_dict(self) -> dict[str, Any]:
         """Where it stands; the arguments have to be given again."""
