@@ -73,7 +73,8 @@ class _Run:
         source, declaration = part.declared.text.source, part.declared.declaration
         table = self._table(part, h)
         given = {name: table.get(name) for name in source.arguments}
-        result = _written(part.declared)(functools.partial(self._of_all, part), **given)
+        declared: Any = part.declared
+        result = _written(declared)(functools.partial(self._of_all, part), **given)
         values = result if isinstance(result, tuple) else (result,)
         for name, value in zip(source.returned, values, strict=True):
             if name in declaration.cells:
