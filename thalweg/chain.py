@@ -54,7 +54,8 @@ class Chain:
 
     `settings` are the public ones by name. Those that the signature leaves out keep their default;
     the `fixed` ones are shown in parameter groups all the same. `slots` are the state arrays kept
-    per parameter, `cells` the numbers kept with it (the step count among them) by state_dict key;
+    per parameter, `cells` the numbers kept with it (the step count among them) by state_dict key,
+    `doubles` those of them that are kept in double whatever the parameter's type;
     `reductions` are those over tensors by qualified name, in the order of the text. `decide` gives
     what of a step is known before it.
     """
@@ -78,6 +79,11 @@ class Chain:
         check_keys(name, self.parts)
         self.slots = self._merge_states()
         self.cells = cells_of(self.parts)
+        self.doubles = {
+            key
+            for key, (i, _) in self.cells.items()
+            if key != "step" and not self.parts[i].declared.keeps_singles
+        }
         self._wiring = Wiring.of(self.parts)
         reductions = [
             (part.qualified(one.name), one)

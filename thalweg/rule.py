@@ -30,6 +30,9 @@ class Declared:
     spares: ClassVar[tuple[str, ...]] = ()
     """The settings that are zero for a parameter which a decay filter spares."""
 
+    keeps_singles: ClassVar[bool] = False
+    """Whether the numbers that it keeps are of single precision, as torch's are."""
+
     @staticmethod
     def rests(h: Any) -> bool:
         """Whether a row without a gradient stays as it is, states and all: then a sparse gradient
