@@ -28,7 +28,7 @@ class NovoGrad(Rule):
     spares = ("weight_decay",)
 
     m = state("exp_avg")
-    v = state("exp_avg_sq", per="tensor")
+    v = state("exp_avg_norm_sq", per="tensor")
 
     @staticmethod
     def update(p, g, m, v, first, lr, betas, eps, weight_decay):
