@@ -59,6 +59,8 @@ class Reduction:
     name: str
     kind: str
     over: str
+    written: str
+    """As it stands in the text."""
 
 
 @dataclass
@@ -365,7 +367,7 @@ class _Reader:
         if tree not in self.text.reductions:
             self._of_kind[word] = self._of_kind.get(word, 0) + 1
             name = f"{word}{self._of_kind[word]}"
-            self.text.reductions[tree] = Reduction(name, word, over)
+            self.text.reductions[tree] = Reduction(name, word, over, ast.unparse(tree))
         return level
 
     def _over(self, tree: ast.Call, word: str) -> str:
