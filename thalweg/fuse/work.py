@@ -105,9 +105,10 @@ class Work:
         self.kind_of = np.array([index[kind] for kind in kinds], np.int64)
         self.lot_of = np.array(lots, np.int64)
         # those that may have a context in common: of one lot, and where it matters of one shape
-        shapes = list(dict.fromkeys(kind.shape for kind in self.kinds))
-        shape_of = [shapes.index(kind.shape) if chain.asks_shape else 0 for kind in kinds]
-        self._fellows = self.lot_of * max(len(shapes), 1) + np.array(shape_of, np.int64)
+        asked = [chain.asked_of(kind.shape) for kind in kinds]
+        number_of = {one: i for i, one in enumerate(dict.fromkeys(asked))}
+        numbers = np.array([number_of[one] for one in asked], np.int64)
+        self._fellows = self.lot_of * max(len(number_of), 1) + numbers
         # per tensor, the first of its fellows, and their rank among those present
         _, leaders, ranks = np.unique(self._fellows, return_index=True, return_inverse=True)
         self._leader_of, self._leaders, self._rank_of = leaders[ranks], leaders, ranks
