@@ -150,6 +150,7 @@ class Work:
         following = self._following(contexts, context_of, batches, totals)
         is_large = bool(following.size) and float(following.max()) >= EXACT
         odd_cells = [self._odd_cells(one, context, totals) for one, context in ahead]
+        self._share(following, odd_cells)
         return Prepared(deeds, following, odd_cells, is_large)
 
     def _following(
@@ -170,6 +171,15 @@ class Work:
                 for key, values in closed(batch.plan, its, known).items():
                     following[batch.members, keys.index(key)] = values
         return following
+
+    def _share(self, following: NDArray[np.float64], odd_cells: list[dict[str, float]]) -> None:
+        """Of a number that is one for all tensors, the first tensor's settings decide."""
+        for key in self.chain.shared:
+            column = list(self.chain.cells).index(key)
+            values = [*following[:1, column].tolist(), *(one[key] for one in odd_cells)]
+            following[:, column] = values[0] if values else 0.0
+            for one in odd_cells:
+                one[key] = values[0]
 
     def _odd_cells(self, one: Odd, context: _Context, totals: Totals) -> dict[str, float]:
         """The cells of an odd tensor after the step; what is measured it can only find by it."""

@@ -29,6 +29,7 @@ __all__ = [
     "NAdam",
     "NovoGrad",
     "Optimizer",
+    "Prodigy",
     "RAdam",
     "RMSprop",
     "Ranger",
@@ -285,6 +286,22 @@ class NovoGrad(Optimizer):
         betas: tuple[float, float] = (0.95, 0.98),
         eps: float = 1e-08,
         weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Prodigy(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 1.0,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        d0: float = 1e-06,
+        d_coef: float = 1.0,
         *,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
