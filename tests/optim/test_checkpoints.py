@@ -8,7 +8,6 @@ from torch.nn import Parameter
 
 import thalweg.optim as optim
 from tests.optim.runs import (
-from thalweg.optimizers import OPTIMIZERS
     LOOKING_AHEAD,
     NUMBERS,
     OURS,
@@ -26,6 +25,7 @@ from thalweg.optimizers import OPTIMIZERS
     walk,
     weights,
 )
+from thalweg.optimizers import OPTIMIZERS
 
 VARIANTS = [
     ("SGD", {}),

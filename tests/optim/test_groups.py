@@ -8,7 +8,6 @@ from torch.nn import Linear, Parameter
 
 import thalweg.optim as optim
 from tests.optim.runs import (
-from thalweg.optimizers import OPTIMIZERS
     CHANGED,
     OURS,
     SHAPES,
@@ -24,6 +23,7 @@ from thalweg.optimizers import OPTIMIZERS
     walk,
     weights,
 )
+from thalweg.optimizers import OPTIMIZERS
 
 
 def pair(name, **settings):
