@@ -100,6 +100,7 @@ class Chain:
         asked = {n for part in self.parts for n in part.declared.text.source.arguments}
         self._of_shape = tuple(name for name in ("ndim", "rows", "columns") if name in asked)
         self.steps_after = steps_after(self.parts)
+        self.evaluates = [i for i, part in enumerate(self.parts) if part.declared.evaluate]
         self._seen: set[tuple[Any, ...]] = set()  # settings of a group, found inside their ranges
         self._last: tuple[Any, ...] = ()  # those found last
         self._live: dict[tuple[Any, ...], list[Slot]] = {}

@@ -177,7 +177,8 @@ class Work:
         for key in self.chain.shared:
             column = list(self.chain.cells).index(key)
             values = [*following[:1, column].tolist(), *(one[key] for one in odd_cells)]
-            following[:, column] = values[0] if values else 0.0
+            if len(following):
+                following[:, column] = float(values[0])
             for one in odd_cells:
                 one[key] = values[0]
 
@@ -310,14 +311,14 @@ class Work:
 
     def _odd_parts(
         self, name: str, odd: Sequence[tuple[Odd, _Context]], totals: Totals
-    ) -> list[tuple[float, int]]:
+    ) -> list[tuple[Any, int]]:
         """What each odd tensor adds to a reduction over all tensors, and its size: its text is run
         as far as there."""
-        found: list[tuple[float, int]] = []
+        found: list[tuple[Any, int]] = []
         for one, context in odd:
             try:
                 self._as_written(one, context, totals)
             except reference.Asked as question:
                 if question.name == name:
-                    found.append((float(question.total), math.prod(one.shape)))
+                    found.append((as_double(question.total), math.prod(one.shape)))
         return found
