@@ -49,8 +49,13 @@ def run(kind, values, gradients):
         params = [mytorch.nn.Parameter(value.copy()) for value in values]
         opt = mytorch.optim.Prodigy(params, d0=0.01)
     else:
-        params = [torch.nn.Parameter(torch.tensor(value)) for value in values]
-        opt = optim.Prodigy(params, d0=0.01, differentiable=kind == "as written")
+        # elements with gaps between them are no kernel's
+        gaps = kind == "as written"
+        stored = [
+            torch.tensor(np.stack([v, v], -1))[..., 0] if gaps else torch.tensor(v) for v in values
+        ]
+        params = [torch.nn.Parameter(value) for value in stored]
+        opt = optim.Prodigy(params, d0=0.01)
     for have, grads in zip(HAVE, gradients, strict=True):
         for i, p in enumerate(params):
             grad = grads[i] if kind == "mytorch" else torch.tensor(grads[i])

@@ -24,6 +24,7 @@ from thalweg.fuse import threads
 from thalweg.fuse.engines import host
 from thalweg.fuse.whole import Deed
 from thalweg.fuse.work import Kind, Prepared, Work
+from thalweg.settings import as_double
 
 __all__ = ["Layout"]
 
@@ -92,9 +93,10 @@ class Layout:
             column, prefix = list(self.chain.cells).index(key), self.chain.parts[part].prefix
             known = cells[~self.first[:, part], column].tolist()
             known += [one.cells[key] for one in self.odd if not one.first.get(prefix)]
-            known += [float(held[key]) for held in self._resting() if key in held]
+            known += [as_double(held[key]) for held in self._resting() if key in held]
             if known:
-                cells[:, column] = known[0]
+                if len(cells):
+                    cells[:, column] = float(known[0])
                 for one in self.odd:
                     one.cells = {**one.cells, key: known[0]}
 
