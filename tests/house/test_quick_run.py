@@ -19,7 +19,6 @@ TESTS["tests/test_alone.py::test_three"] = ["[a]", "[b]", "[c]"]
 ITEMS = [SimpleNamespace(nodeid=test + case) for test, cases in TESTS.items() for case in cases]
 
 
-
 def cases_of(chosen: set[str]) -> set[str]:
     """The cases, less the tests, of those that have forty."""
     return {one.partition("[")[2] for one in chosen if "test_that" in one}

@@ -4,6 +4,7 @@ import copy
 import signal
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import Parameter
@@ -161,10 +162,11 @@ def test_a_step_interrupted_at_many_lines_is_whole_or_not_begun(case, first_step
 @pytest.fixture
 def alarm():
     """Sets a time after which KeyboardInterrupt is raised, as by Ctrl-C, once."""
-    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    before, errors = signal.signal(signal.SIGALRM, signal.default_int_handler), np.geterr()
     yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, before)
+    np.seterr(**errors)  # what is raised where a `with` ends leaves what it had set
 
 
 @pytest.mark.slow
