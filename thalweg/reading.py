@@ -12,7 +12,7 @@ import functools
 import inspect
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TypeVar
 
 from thalweg import elementwise, reductions
 from thalweg.source import Source, unknown
@@ -21,6 +21,8 @@ __all__ = ["WORDS", "plain_text"]
 
 WORDS = {getattr(elementwise, n): n for n in elementwise.PRIMITIVES + elementwise.COMPOSITES}
 WORDS |= {getattr(reductions, n): n for n in reductions.REDUCTIONS}
+
+Node = TypeVar("Node", bound=ast.AST)
 
 # a function of a rule's module may call another; one that calls itself has no end
 _DEEPEST = 8
@@ -135,7 +137,7 @@ class _Plain:
             return self._name(tree)
         if isinstance(tree, ast.Call):
             return self._call(tree)
-        made = copy.copy(tree)
+        made: ast.expr = copy.copy(tree)
         for field, value in ast.iter_fields(tree):
             if isinstance(value, ast.expr):
                 setattr(made, field, self.value(value))
@@ -155,11 +157,13 @@ class _Plain:
         name = ast.unparse(tree.func)
         meant = self.source.meant_by(name) if isinstance(tree.func, ast.Name) else None
         word = WORDS.get(meant) if inspect.isroutine(meant) else None
-        if word is None and not inspect.isfunction(meant):
+        is_own = word is None and inspect.isfunction(meant)
+        if word is None and not is_own:
             raise self.source.error(tree.lineno, self._not_a_word(tree, name))
         if tree.keywords:
             raise self.source.error(tree.lineno, f"{name} takes its arguments by position")
         if word is None:
+            assert callable(meant)
             return self._own_function(tree, Source.of(meant, name))
         self._check_count(tree, word)
         if self.depth and word in reductions.REDUCTIONS:
@@ -217,7 +221,7 @@ class _Plain:
         self.before += inner.before
         return self._at(ast.Tuple(results, ast.Load()), tree) if results[1:] else results[0]
 
-    def _at(self, made: Any, tree: ast.AST) -> Any:
+    def _at(self, made: Node, tree: ast.AST) -> Node:
         """A new node where an old one stood, or where its function is called."""
         return ast.fix_missing_locations(ast.copy_location(made, self.place or tree))
 

@@ -51,9 +51,7 @@ class Declared:
         _check_streams(cls)
         _check_states(cls)
         d, title = cls.declaration, f"{cls.__name__}.update"
-        cls.decide = staticmethod(  # type: ignore[assignment]
-            decider(cls.text, [*d.settings, *d.needs], list(d.cells), title)
-        )
+        cls.decide = staticmethod(decider(cls.text, [*d.settings, *d.needs], list(d.cells), title))
 
 
 class Rule(Declared):

@@ -38,9 +38,13 @@ class Level(enum.IntEnum):
 _LEVEL_OF = {"all": Level.ALL, "tensor": Level.TENSOR, "row": Level.ROW, "column": Level.COLUMN}
 _LEVEL_OF["element"] = Level.ELEMENT
 
+_SCOPE_OF = {level: word for word, level in _LEVEL_OF.items()}
+
 # what arithmetic may consist of, beside names, constants, calls and `a if c else b`
-_OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)
-_OPERATORS += (ast.BitAnd, ast.BitOr)
+_OPERATORS = (
+    *(ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow),
+    *(ast.BitAnd, ast.BitOr),
+)
 
 
 def join(a: Level, b: Level) -> Level:
@@ -171,7 +175,7 @@ class _Reader:
     def _give(self, name: str, level: Level, value: ast.expr) -> None:
         per = _LEVEL_OF.get(self.states.get(name, ""), Level.ELEMENT)
         if name in self.states and join(level, per) != per:
-            what = next(word for word, one in _LEVEL_OF.items() if one == level)
+            what = _SCOPE_OF[level]
             raise self.source.error(
                 value.lineno,
                 f"{name!r} is one number per {self.states[name]}, and is given one per {what}; "
@@ -349,7 +353,7 @@ class _Reader:
         level = _LEVEL_OF[over]
         if value <= level or (value, level) == (Level.COLUMN, Level.ROW):
             what = ast.unparse(tree.args[0])
-            each = "the step" if value == Level.STEP else f"each {SCOPES_OF[value]}"
+            each = "the step" if value == Level.STEP else f"each {_SCOPE_OF[value]}"
             raise self.source.error(
                 tree.lineno,
                 f"{word} over {over!r} of {what!r}, which is one number for {each} already",
@@ -449,9 +453,6 @@ class _Reader:
         for name in sorted(self._assigned.keys() & self.states.keys()):
             if name not in returned:
                 raise source.error(line, f"{name!r} is never returned")
-
-
-SCOPES_OF = {level: word for word, level in _LEVEL_OF.items()}
 
 
 def _is_test(tree: ast.expr) -> bool:

@@ -47,7 +47,7 @@ def _assignments(nodes: Iterable[Node]) -> Iterable[Assign]:
     for node in nodes:
         if isinstance(node, Assign):
             yield node
-        else:
+        elif isinstance(node, Branch):
             yield from _assignments(node.body)
             yield from _assignments(node.orelse)
 

@@ -7,6 +7,7 @@ import ast
 import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from thalweg.chain import Chain, Part, Ways
 from thalweg.source import names_in
@@ -160,7 +161,7 @@ def _name(name: str) -> ast.Name:
     return ast.Name(name, ast.Load())
 
 
-def _number(value: object) -> ast.Constant:
+def _number(value: Any) -> ast.Constant:
     """A constant; a whole number as a float, so that no engine computes with integers."""
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     return ast.Constant(float(value) if is_whole else value)

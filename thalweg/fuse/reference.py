@@ -18,7 +18,6 @@ from typing import Any
 from thalweg.chain import Chain, Part
 from thalweg.elementwise import where
 from thalweg.reductions import summed
-from thalweg.rule import Declared
 
 __all__ = ["Asked", "Given", "Known", "update"]
 
@@ -74,7 +73,8 @@ class _Run:
         source, declaration = part.declared.text.source, part.declared.declaration
         table = self._table(part, h)
         given = {name: table.get(name) for name in source.arguments}
-        result = _written(part.declared)(functools.partial(self._of_all, part), **given)
+        declared: Any = part.declared
+        result = _written(declared)(functools.partial(self._of_all, part), **given)
         values = result if isinstance(result, tuple) else (result,)
         for name, value in zip(source.returned, values, strict=True):
             if name in declaration.cells:
@@ -107,11 +107,10 @@ class _Run:
 
 
 @functools.cache
-def _written(declared: type[Declared]) -> Callable[..., Any]:
+def _written(declared: Any) -> Callable[..., Any]:
     """A part's `update` as it is written, with one argument more in front: what to ask for a
     reduction over all tensors, by its name in the text."""
-    function = declared.update  # type: ignore[attr-defined]
-    text = declared.text
+    function, text = declared.update, declared.text
     places = {
         (call.lineno, call.col_offset): one
         for call, one in text.reductions.items()

@@ -4,6 +4,7 @@
 # mypy: allow-untyped-defs, no-check-untyped-defs, disable-error-code="override"
 
 from types import SimpleNamespace
+from typing import Any
 
 from thalweg.elementwise import lerp, maximum, minimum, sqrt
 from thalweg.reductions import mean, norm
@@ -22,7 +23,7 @@ __all__ = [
 ]
 
 
-def share(t, beta2_decay):
+def share(t: Any, beta2_decay: Any) -> Any:
     """How much of step t goes into the means of squares."""
     return t**beta2_decay
 
@@ -129,7 +130,7 @@ class Descend(Rule):
         return p
 
 
-def numbers_of(rule, **settings):
+def numbers_of(rule: Any, **settings: Any) -> tuple[tuple[bool | None, ...], dict[str, Any]]:
     """The ways and the numbers, by the rule's own names, of one of these rules that keeps none;
     of settings that are arrays, the numbers are arrays."""
     ways, numbers, _ = rule.decide(SimpleNamespace(**settings), 1, False, (), ())
