@@ -169,6 +169,22 @@ def check_needs(name: str, parts: Sequence[Part], settings: Mapping[str, Any]) -
                     f"in {name}, no part has a setting {part.public(needed)!r}; "
                     f"{unknown(part.public(needed), settings)}",
                 )
+            _check_kind(name, part, needed, settings[part.public(needed)].default)
+
+
+def _check_kind(name: str, part: Part, needed: str, default: Any) -> None:
+    """Raise a TypeError for a setting of another part that is several numbers, or too few."""
+    text = part.declared.text
+    length = len(default) if isinstance(default, tuple) else None
+    if length == text.borrowed.get(needed) and not isinstance(default, str):
+        return
+    is_text = isinstance(default, str)
+    got = "text" if is_text else "one number" if length is None else f"{length} numbers"
+    letters = ", ".join(f"{needed[0]}{i + 1}" for i in range(length or 0))
+    hint = f"; take them apart, `{letters} = {needed}`" if letters else ""
+    raise text.source.error(
+        text.source.arguments[needed], f"in {name}, {part.public(needed)!r} is {got}{hint}"
+    )
 
 
 def idle(parts: Sequence[Part], value_of: Callable[[Part, str], Any]) -> list[Part]:

@@ -11,17 +11,23 @@ from __future__ import annotations
 import ast
 import enum
 import functools
+import sys
 from collections import ChainMap
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from thalweg.kinds import TEXT, Kinds
 from thalweg.reading import plain_text
 from thalweg.reductions import REDUCTIONS, SCOPES
+from thalweg.settings import Setting
 from thalweg.source import Source, names_in, unknown
 
-__all__ = ["STREAMS", "Level", "Reduction", "Text", "join", "read"]
+__all__ = ["GIVEN", "STREAMS", "Level", "Reduction", "Text", "join", "read"]
 
 STREAMS = ("p", "g", "u")
+
+# what a step and a tensor tell every text that takes it
+GIVEN = ("t", "first", "ndim", "rows", "columns")
 
 
 class Level(enum.IntEnum):
@@ -79,6 +85,8 @@ class Text:
     reductions: dict[ast.Call, Reduction] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
     """The names that are numbers as they stand when all lines before the step have run."""
+    borrowed: dict[str, int | None] = field(default_factory=dict)
+    """The settings of other parts, and into how many numbers each is taken apart, if it is."""
     levels: dict[str, Level] = field(default_factory=dict)
     """Of what each name has one when the text has been run."""
 
@@ -98,17 +106,21 @@ def read(
     source: Source,
     levels: Mapping[str, Level],
     states: Mapping[str, str],
-    tuples: Mapping[str, int],
+    settings: Mapping[str, Setting],
     advice: Callable[[str], str],
 ) -> Text:
     """Read an `update`. `levels` are those of the names that it may take, `states` what its states
-    have one number per, `tuples` the lengths of the settings that are several numbers; `advice` is
-    what to say of an argument that is not known."""
+    have one number per, `settings` those that it declares; `advice` is what to say of an argument
+    that is not known."""
     for name, line in source.arguments.items():
         if name not in levels:
             raise source.error(line, advice(name))
-    text = Text(source, plain_text(source))
-    reader = _Reader(text, levels, states, tuples)
+    text = Text(source, plain_text(source, levels))
+    choices = {name: one.choices for name, one in settings.items()}
+    defaults = {name: one.default for name, one in settings.items()}
+    kinds = Kinds(source, defaults, choices, [*states, *STREAMS, *GIVEN])
+    reader = _Reader(text, levels, states, kinds)
+    text.borrowed = kinds.borrowed
     reader.block(text.body)
     text.levels = dict(reader.known)
     reader.check_returned()
@@ -124,16 +136,17 @@ class _Reader:
         text: Text,
         levels: Mapping[str, Level],
         states: Mapping[str, str],
-        tuples: Mapping[str, int],
+        kinds: Kinds,
     ) -> None:
         self.text, self.source = text, text.source
-        self.states, self.tuples = states, tuples
+        self.states, self.kinds = states, kinds
         self.known = {name: levels[name] for name in text.source.arguments}
         self.given = {n for n in self.known if n not in states and n not in STREAMS}
         self._under: Level | None = None  # inside an `if` on a number that is measured
         self._assigned: dict[str, int] = {}  # how often each name is given a number
         self._versions: dict[str, int] = {}
         self._made: ChainMap[tuple[str, tuple[int, ...]], str] = ChainMap()
+        self._named = {*self.known, *_assigned_in(text.body)}
         self._partly: set[str] = set()  # those that have a value on one way and not on another
         self._count = 0
         self._of_kind: dict[str, int] = {}
@@ -153,8 +166,8 @@ class _Reader:
         value, level = statement.value, self.level(statement.value)
         if isinstance(target, ast.Tuple):
             self._check_tuple(statement, target, value, level)
-        elif self._length(value) is not None:
-            raise self.source.error(value.lineno, self._of_several(value))
+        else:
+            self.kinds.check(value)
         names = [n.id for n in ast.walk(target) if isinstance(n, ast.Name)]
         for name in names:
             if name in self.given:
@@ -171,15 +184,16 @@ class _Reader:
         for name in names:
             self._partly.discard(name)
             self._give(name, level, value)
+            self.kinds.give(name, value)
 
     def _give(self, name: str, level: Level, value: ast.expr) -> None:
         per = _LEVEL_OF.get(self.states.get(name, ""), Level.ELEMENT)
         if name in self.states and join(level, per) != per:
-            what = _SCOPE_OF[level]
+            more = ' over "all"' if per == Level.ALL else ""
             raise self.source.error(
                 value.lineno,
-                f"{name!r} is one number per {self.states[name]}, and is given one per {what}; "
-                f"take its sum, mean, norm or largest",
+                f"{name!r} is one number {_of_each(per)}, and is given one {_of_each(level)}; "
+                f"take its sum, mean, norm or largest{more}",
             )
         self.known[name] = max(level, per) if self._is_array(name) else level
         self._versions[name] = self._versions.get(name, 0) + 1
@@ -194,31 +208,26 @@ class _Reader:
     def _check_tuple(
         self, statement: ast.Assign, target: ast.Tuple, value: ast.expr, level: Level
     ) -> None:
-        length = self._length(value)
+        length, written = self.kinds.length(value), ast.unparse(value)
         if length is None or level > Level.STEP:
-            raise self.source.error(statement.lineno, "takes apart something that is one value")
+            said = "takes `{}` apart, which is one value"
+            if length is not None:
+                said = "takes `{}` apart, which is of elements; write an `if`, a line for each name"
+            raise self.source.error(statement.lineno, said.format(written))
         if length != len(target.elts):
             raise self.source.error(
                 statement.lineno, f"takes {length} numbers apart into {len(target.elts)} names"
             )
-
-    def _length(self, value: ast.expr) -> int | None:
-        """How many numbers an expression is, if it is several."""
-        if isinstance(value, ast.Name):
-            return self.tuples.get(value.id)
-        if isinstance(value, ast.Tuple):
-            return len(value.elts)
-        if isinstance(value, ast.IfExp):
-            return self._length(value.body)
-        return None
-
-    def _of_several(self, value: ast.expr) -> str:
-        name = ast.unparse(value)
-        letters = ", ".join(f"{name[0]}{i + 1}" for i in range(self._length(value) or 0))
-        return f"{name!r} is {self._length(value)} numbers; take them apart, `{letters} = {name}`"
+        if self._under is not None:
+            raise self.source.error(
+                statement.lineno,
+                f"takes {written} apart under an `if` on a number that is measured; "
+                f"do it before the `if`",
+            )
 
     def _branch(self, statement: ast.If) -> None:
         level = self.level(statement.test)
+        self.kinds.check(statement.test)
         self._check_test(statement.test, level)
         assigned = {n for n in _assigned_in([statement]) if n in self.known}
         if level > Level.STEP:
@@ -272,20 +281,34 @@ class _Reader:
     def _check_test(self, test: ast.expr, level: Level) -> None:
         if level <= Level.TENSOR:
             return
+        culprit = self._culprit(test)
+        word = _SCOPE_OF[self.level(culprit)]
+        written = repr(culprit.id) if isinstance(culprit, ast.Name) else f"`{ast.unparse(culprit)}`"
         raise self.source.error(
             test.lineno,
-            f"`if` on {self._culprit(test)}, which differs from element to element; "
-            f"use where(condition, a, b)",
+            f"`if` on {written}, which differs from {word} to {word}; use where(condition, a, b)",
         )
 
-    def _culprit(self, test: ast.expr) -> str:
-        names = sorted(n for n in names_in(test) if self.known.get(n, Level.STEP) > Level.TENSOR)
-        return repr(names[0]) if names else f"`{ast.unparse(test)}`"
+    def _culprit(self, test: ast.expr) -> ast.expr:
+        """The first name or reduction in a test of which a tensor has more than one."""
+        parts = [one for one in ast.iter_child_nodes(test) if isinstance(one, ast.expr)]
+        is_word = isinstance(test, ast.Call)
+        if test in self.text.reductions or isinstance(test, ast.Name):
+            return test
+        for part in parts[1:] if is_word else parts:
+            if self.level(part) > Level.TENSOR:
+                return self._culprit(part)
+        return test
 
     # ---- expressions ----
 
     def level(self, tree: ast.expr) -> Level:
         """Of what an expression has one value; raises for what no engine could run."""
+        level = self._level(tree)
+        self.kinds.parts(tree)
+        return level
+
+    def _level(self, tree: ast.expr) -> Level:
         if isinstance(tree, ast.Name):
             return self._level_of_name(tree)
         if isinstance(tree, ast.Constant):
@@ -294,6 +317,9 @@ class _Reader:
             return self._joined(tree, [tree.left, tree.right])
         if isinstance(tree, ast.UnaryOp):
             level = self._joined(tree, [tree.operand])
+            if isinstance(tree.op, ast.Invert) and level <= Level.TENSOR:
+                said = f"`{ast.unparse(tree)}` is for conditions on elements; here it is `not`"
+                raise self.source.error(tree.lineno, said)
             is_not = isinstance(tree.op, ast.Not)
             return self._no_truth(tree, level, "`not`") if is_not else level
         if isinstance(tree, ast.BoolOp):
@@ -309,10 +335,10 @@ class _Reader:
             return self._level_of_call(tree)
         if isinstance(tree, ast.Tuple):
             return functools.reduce(join, map(self.level, tree.elts), Level.STEP)
-        if isinstance(tree, ast.Subscript) and self._is_one_of_several(tree):
+        if isinstance(tree, ast.Subscript):
+            self.kinds.index(tree)
             return Level.STEP
-        said = "@" if isinstance(tree, ast.BinOp) else type(tree).__name__
-        raise self.source.error(tree.lineno, f"{said} is not arithmetic on elements")
+        raise self.source.error(tree.lineno, f"`{ast.unparse(tree)}` is not arithmetic on elements")
 
     def _level_of_name(self, tree: ast.Name) -> Level:
         name = tree.id
@@ -326,18 +352,19 @@ class _Reader:
 
     def _level_of_constant(self, tree: ast.Constant) -> Level:
         if not isinstance(tree.value, bool | int | float | str):
-            raise self.source.error(tree.lineno, f"{tree.value!r} is no number")
+            said = f"{tree.value!r} is no number"
+            raise self.source.error(
+                tree.lineno,
+                f"{said}; a state is a number from the start, `state(..., start=0.0)`"
+                if tree.value is None
+                else said,
+            )
+        if isinstance(tree.value, int) and abs(tree.value) > sys.float_info.max:
+            raise self.source.error(tree.lineno, "has a number that is too large for a double")
         return Level.STEP
 
-    def _is_one_of_several(self, tree: ast.Subscript) -> bool:
-        named = isinstance(tree.value, ast.Name) and tree.value.id in self.tuples
-        return named and isinstance(tree.slice, ast.Constant) and tree.value.id in self.known  # type: ignore[attr-defined]
-
     def _joined(self, tree: ast.expr, parts: Sequence[ast.expr]) -> Level:
-        for part in parts:
-            if self._length(part) is not None:
-                raise self.source.error(part.lineno, self._of_several(part))
-        return functools.reduce(join, map(self.level, parts))
+        return functools.reduce(join, map(self.level, parts), Level.STEP)
 
     def _no_truth(self, tree: ast.expr, level: Level, what: str) -> Level:
         """Refuse what asks elements for one truth value, which an array does not have."""
@@ -350,7 +377,15 @@ class _Reader:
         if word not in REDUCTIONS:
             return self._joined(tree, tree.args)
         over, value = self._over(tree, word), self.level(tree.args[0])
+        self.kinds.check(tree.args[0])
         level = _LEVEL_OF[over]
+        is_same = (word, over) in (("mean", "tensor"), ("largest", "tensor"), ("largest", "all"))
+        if level < value < Level.ELEMENT and not (value == Level.ROW and is_same):
+            raise self.source.error(
+                tree.lineno,
+                f"{word} over {over!r} of {ast.unparse(tree.args[0])!r}, which is one number for "
+                f"each {_SCOPE_OF[value]}; what is reduced must be computed from elements",
+            )
         if value <= level or (value, level) == (Level.COLUMN, Level.ROW):
             what = ast.unparse(tree.args[0])
             each = "the step" if value == Level.STEP else f"each {_SCOPE_OF[value]}"
@@ -363,8 +398,10 @@ class _Reader:
                 tree.lineno, f"{word} under an `if` on a number that is measured; take it before"
             )
         if tree not in self.text.reductions:
-            self._of_kind[word] = self._of_kind.get(word, 0) + 1
-            name = f"{word}{self._of_kind[word]}"
+            name = word
+            while name in {word, *self._named}:
+                self._of_kind[word] = self._of_kind.get(word, 0) + 1
+                name = f"{word}{self._of_kind[word]}"
             self.text.reductions[tree] = Reduction(name, word, over)
         return level
 
@@ -378,6 +415,10 @@ class _Reader:
             )
         if over not in SCOPES:
             raise self.source.error(tree.lineno, f"{word}: {unknown(over, SCOPES)}")
+        if over == "column":
+            raise self.source.error(
+                tree.lineno, f"{word} over 'column', which no engine takes yet; 'row' is there"
+            )
         return over
 
     # ---- what elements meet of what is known before ----
@@ -386,7 +427,7 @@ class _Reader:
         """Give a name to every number that an expression on elements takes."""
         if isinstance(tree, ast.Constant):
             return
-        if self.level(tree) == Level.STEP and not _is_test(tree):
+        if self.level(tree) == Level.STEP and (not _is_test(tree) or self._asks_text(tree)):
             self.text.numbers[tree] = self._number_named(tree)
             return
         if isinstance(tree, ast.IfExp) and self.level(tree.test) == Level.STEP:
@@ -400,6 +441,20 @@ class _Reader:
             is_function = isinstance(tree, ast.Call) and part is tree.func
             if isinstance(part, ast.expr) and not is_function:
                 self._numbers(part)
+        if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.BitAnd | ast.BitOr):
+            tree.left, tree.right = self._condition(tree.left), self._condition(tree.right)
+
+    def _condition(self, tree: ast.expr) -> ast.expr:
+        """One side of `a & b`: a truth that was worked out before is a number, which is asked."""
+        if tree not in self.text.numbers:
+            return tree
+        made = ast.Compare(tree, [ast.NotEq()], [ast.Constant(0)])
+        return ast.copy_location(made, tree)
+
+    def _asks_text(self, tree: ast.expr) -> bool:
+        """Whether a test compares text, which no engine knows: its outcome is a number then."""
+        parts = (one for one in ast.walk(tree) if isinstance(one, ast.Name | ast.Constant))
+        return any(self.kinds.of(one) == TEXT for one in parts)
 
     def _number_named(self, tree: ast.expr) -> str:
         if isinstance(tree, ast.Name):
@@ -453,6 +508,10 @@ class _Reader:
         for name in sorted(self._assigned.keys() & self.states.keys()):
             if name not in returned:
                 raise source.error(line, f"{name!r} is never returned")
+
+
+def _of_each(level: Level) -> str:
+    return "for all tensors" if level == Level.ALL else f"per {_SCOPE_OF[level]}"
 
 
 def _is_test(tree: ast.expr) -> bool:
