@@ -95,12 +95,13 @@ def for_arguments(function: Any, is_update: bool) -> str:
     """Of how a function takes its arguments; empty if they can be given as they stand."""
     if is_update and hasattr(function, "__wrapped__"):
         return WRAPPED
-    one_by_one = {inspect.Parameter.POSITIONAL_OR_KEYWORD}
-    if is_update:
-        one_by_one.add(inspect.Parameter.KEYWORD_ONLY)
+    refused: dict[Any, str] = {inspect.Parameter.POSITIONAL_ONLY: "/"}
+    if not is_update:
+        refused[inspect.Parameter.KEYWORD_ONLY] = "*"
     for one in inspect.signature(function).parameters.values():
-        if one.kind not in one_by_one:
-            sign = {one.POSITIONAL_ONLY: "/", one.KEYWORD_ONLY: "*"}.get(one.kind, str(one))
+        is_open = one.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        if is_open or one.kind in refused:
+            sign = str(one) if is_open else refused[one.kind]
             return f"must name each of its arguments; leave out the `{sign}`"
         if one.default is not one.empty:
             name = one.name

@@ -175,9 +175,10 @@ def _taken_apart(body: Sequence[ast.stmt], name: str) -> int | None:
     """Into how many names a text takes a setting apart, of which it knows no more."""
     nodes = [node for statement in body for node in ast.walk(statement)]
     for one in nodes:
-        is_of = isinstance(one, ast.Assign) and isinstance(one.targets[0], ast.Tuple)
-        if is_of and isinstance(one.value, ast.Name) and one.value.id == name:
-            return len(one.targets[0].elts)
+        if isinstance(one, ast.Assign) and isinstance(one.value, ast.Name):
+            target = one.targets[0]
+            if one.value.id == name and isinstance(target, ast.Tuple):
+                return len(target.elts)
     return None
 
 

@@ -162,14 +162,15 @@ def check_needs(name: str, parts: Sequence[Part], settings: Mapping[str, Any]) -
     """Raise a TypeError if a part takes a setting that no part has."""
     for part in parts:
         for needed in part.declared.declaration.needs:
-            if part.public(needed) not in settings:
+            public = part.public(needed)
+            if public not in settings:
                 source = part.declared.text.source
+                hint = unknown(public, settings).partition("; ")[2]
                 raise source.error(
                     source.arguments[needed],
-                    f"in {name}, no part has a setting {part.public(needed)!r}; "
-                    f"{unknown(part.public(needed), settings)}",
+                    f"in {name}, no part has a setting {public!r}; {hint}",
                 )
-            _check_kind(name, part, needed, settings[part.public(needed)].default)
+            _check_kind(name, part, needed, settings[public].default)
 
 
 def _check_kind(name: str, part: Part, needed: str, default: Any) -> None:

@@ -103,9 +103,10 @@ def _collect(cls: type[Declared]) -> Declaration:
             if said:
                 shown = value.default if isinstance(value, Setting) else value
                 raise TypeError(f"{cls.__name__}.{name} = {shown!r}: {said}")
-            if annotated and isinstance(value, numbers.Real | tuple):
-                is_plain = isinstance(value, bool | int | float | tuple)
-                value = Setting(value if is_plain else float(value))
+            if annotated and isinstance(value, bool | int | float | tuple):
+                value = Setting(value)
+            elif annotated and isinstance(value, numbers.Real):  # NumPy's
+                value = Setting(float(value))
             if isinstance(value, Setting):
                 if type(value.default) is int and annotation in (float, "float"):
                     value = replace(value, default=float(value.default))

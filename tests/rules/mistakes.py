@@ -2,6 +2,17 @@
 
 from textwrap import dedent
 
+import pytest
+
+# the line that is at fault ends with this
+HERE = "  # <-"
+STEP = "\nu = lr * m"
+BETAS = "betas: tuple[float, float] = (0.9, 0.99)"
+MODE = 'mode: str = setting("fast", choices=("fast", "slow"))'
+WITH_BETAS = dict(takes="g, m, lr, betas", above=BETAS)
+WITH_MODE = dict(takes="g, m, lr, mode", above=MODE)
+USE_WHERE = "use where(condition, a, b)"
+
 HEADER = """\
 import math
 import numpy as np
@@ -41,3 +52,22 @@ def rule(body, takes="g, m, lr", returns="u, m", above="", first="", kind="Rule"
 def stage(body, takes="u", returns="u", above="", first=""):
     """A stage around the body of its `update`, without a setting or a state of its own."""
     return rule(body, takes, returns, above, first, kind="Stage")
+
+
+def line(text, *more, **settings):
+    """A rule whose first line is at fault."""
+    return rule("\n".join([text + HERE, *more]) + STEP, **settings)
+
+
+def told(text, folder):
+    """Where a declaration is at fault, what is said of it, the line that is quoted, and whether
+    that is the one with the mark."""
+    with pytest.raises(TypeError) as caught:
+        declare(text, folder)
+    lines = (folder / "mistakes.py").read_text().splitlines()
+    at = next(i for i, line in enumerate(lines) if HERE.strip() in line)
+    place, _, rest = str(caught.value).partition(": ")
+    message, _, quoted = rest.partition("\n")
+    assert quoted == "    " + lines[at].strip()
+    assert place.endswith(f", line {at + 1} of mistakes.py")
+    return place.rpartition(", line ")[0], message
