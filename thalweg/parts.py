@@ -213,7 +213,7 @@ def _changes_only_g(part: Part, value_of: Callable[[Part, str], Any]) -> bool:
 
 def check_order(name: str, parts: Sequence[Part], value_of: Callable[[Part, str], Any]) -> None:
     """Raise a TypeError if a part does nothing where it stands, and say where it belongs."""
-    check_steps(name, parts)
+    _check_steps(name, parts)
     useless = idle(parts, value_of)
     if not useless:
         return
@@ -226,7 +226,7 @@ def check_order(name: str, parts: Sequence[Part], value_of: Callable[[Part, str]
     raise TypeError(f"{message} reads; write {_written(name, order)}")
 
 
-def check_steps(name: str, parts: Sequence[Part]) -> None:
+def _check_steps(name: str, parts: Sequence[Part]) -> None:
     """Raise a TypeError if a part takes the step u where no part in front of it yields one."""
     is_there = False
     for i, part in enumerate(parts):

@@ -15,9 +15,10 @@ from typing import Any, ClassVar
 from thalweg import advice
 from thalweg.deciding import GIVEN, Decide, decider
 from thalweg.declaration import Declaration, State, setting, state
+from thalweg.levels import read
 from thalweg.settings import Setting
 from thalweg.source import Source, unknown
-from thalweg.text import STREAMS, Level, Text, read
+from thalweg.text import STREAMS, Level, Text
 
 __all__ = ["Rule", "Stage", "setting", "state"]
 
@@ -31,6 +32,9 @@ class Declared:
     """The lines on numbers of `update` as a function, as `thalweg.deciding` says."""
     spares: ClassVar[tuple[str, ...]] = ()
     """The settings that are zero for a parameter which a decay filter spares."""
+
+    keeps_singles: ClassVar[bool] = False
+    """Whether the numbers that it keeps are of single precision, as torch's are."""
 
     @staticmethod
     def rests(h: Any) -> bool:

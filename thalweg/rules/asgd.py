@@ -31,6 +31,8 @@ class ASGD(Rule):
     alpha: float = setting(0.75)
     t0: float = setting(1e6)
 
+    keeps_singles = True
+
     eta = state("eta", start="lr", per="tensor")
     mu = state("mu", start=1.0, per="tensor")
     ax = state("ax")

@@ -47,6 +47,8 @@ class EqualAverage(Stage):
     start: int = setting(1, low=1)
     every: int = setting(1, low=1)
 
+    keeps_singles = True
+
     n_averaged = state("n_averaged", per="tensor")
     n_missed = state("n_missed", per="tensor")
     avg = state("average", start="p")
