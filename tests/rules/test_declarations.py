@@ -136,6 +136,11 @@ FINE = {
     "a switch and elements": rule(
         "m = where(late & (g > 0), g, 2 * g)\nu = m", "g, m, late", above="late: bool = True"
     ),
+    "a switch and elements, on one side of what is measured": rule(
+        "m = g\nif norm(g) > 0.1:\n    m = where(late & (g > 0), g, 2 * g)\nu = m",
+        "g, m, late",
+        above="late: bool = True",
+    ),
     "NumPy's numbers": rule(
         "c = lr * SIZE + COUNT\nm = c * HALF * g\nu = m",
         first="SIZE = np.float64(3)\nCOUNT = np.int64(2)\nHALF = np.float32(0.5)",
@@ -161,6 +166,12 @@ def test_a_number_that_settings_make_impossible_is_named_with_its_line(tmp_path)
     assert str(caught.value) == (
         "Broken.update: float division by zero in `c = 1 / (lr - lr)`, with these settings"
     )
+
+
+def test_a_reduction_of_a_state_that_was_set_to_one_number_is_refused_by_the_oracle(tmp_path):
+    made = declare(rule("m = lr\nu = g / sum(m)"), tmp_path)
+    with pytest.raises(TypeError, match=r"^sum takes an array, got the number 0\.001; add 0 \* p"):
+        same(made["Broken"])
 
 
 def test_what_a_declaration_collects():
