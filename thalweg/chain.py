@@ -56,7 +56,8 @@ class Chain:
     `settings` are the public ones by name. Those that the signature leaves out keep their default;
     the `fixed` ones are shown in parameter groups all the same. `slots` are the state arrays kept
     per parameter, `cells` the numbers kept with it (the step count among them) by state_dict key,
-    `doubles` those of them that are kept in double whatever the parameter's type;
+    `doubles` those of them that are kept in double whatever the parameter's type, `shared` those
+    of which the optimizer has one, with the number of their part;
     `reductions` are those over tensors by qualified name, in the order of the text. `decide` gives
     what of a step is known before it.
     """
@@ -85,6 +86,7 @@ class Chain:
             for key, (i, _) in self.cells.items()
             if key != "step" and not self.parts[i].declared.keeps_singles
         }
+        self.shared = {key: i for key, (i, one) in self.cells.items() if one.per == "all"}
         self._wiring = Wiring.of(self.parts)
         reductions = [
             (part.qualified(one.name), one)
@@ -98,6 +100,7 @@ class Chain:
         asked = {n for part in self.parts for n in part.declared.text.source.arguments}
         self._of_shape = tuple(name for name in ("ndim", "rows", "columns") if name in asked)
         self.steps_after = steps_after(self.parts)
+        self.evaluates = [i for i, part in enumerate(self.parts) if part.declared.evaluate]
         self._seen: set[tuple[Any, ...]] = set()  # settings of a group, found inside their ranges
         self._last: tuple[Any, ...] = ()  # those found last
         self._live: dict[tuple[Any, ...], list[Slot]] = {}

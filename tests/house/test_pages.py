@@ -1,6 +1,6 @@
 """What the pages say of the code is so: their examples run, and the files that they name are there.
 
-docs/schedules.md and docs/mytorch/ are run in tests of their own, beside what they are about.
+docs/schedules.md, docs/language.md and docs/mytorch/ are run in tests of their own, beside what they are about.
 """
 
 import re
@@ -10,7 +10,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-HERE = [page for page in PAGES if page.stem != "schedules" and page.parent.name != "mytorch"]
+HERE = [
+    page
+    for page in PAGES
+    if page.stem not in {"schedules", "language"} and page.parent.name != "mytorch"
+]
 STEP = (ROOT / "docs" / "how-a-step-runs.md").read_text(encoding="utf-8")
 
 # where a page may leave out the beginning of a path

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import operator
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from thalweg.elementwise import maximum
 from thalweg.fuse.plan import Pass
 from thalweg.reductions import finished
 from thalweg.text import Reduction
@@ -27,7 +30,7 @@ class Totals:
         self, asked: Mapping[str, Reduction], batch_sizes: Sequence[NDArray[np.int64]]
     ) -> None:
         self.of_batches: list[dict[str, NDArray[np.float64]]] = [{} for _ in batch_sizes]
-        self.of_all: dict[str, float] = {}
+        self.of_all: dict[str, Any] = {}
         self._asked, self._sizes = asked, batch_sizes
         self._parts: dict[str, dict[int, NDArray[np.float64]]] = {}  # of all tensors, by batch
 
@@ -52,20 +55,23 @@ class Totals:
         waiting = [name for name in of_all if name not in self.of_all]
         return list(itertools.takewhile(lambda name: name not in to_come, waiting))
 
-    def settle(self, name: str, odd: Sequence[tuple[float, int]]) -> None:
-        """Put together what all tensors have added, the odd ones each with its size."""
+    def settle(self, name: str, odd: Sequence[tuple[Any, int]]) -> None:
+        """Put together what all tensors have added, the odd ones each with its size; a part that is
+        a tensor is under autograd, and so is then the whole."""
         found, kind = self._parts.get(name, {}), self._asked[name].kind
         parts = [part for own in found.values() for part in own.tolist()]
         count = sum(int(self._sizes[i].sum()) for i in found) + sum(size for _, size in odd)
         total = combined(kind, parts + [part for part, _ in odd])
-        self.of_all[name] = float(_finished(kind, total, count))
+        self.of_all[name] = finished(kind, total, max(count, 1))
         for i, own in found.items():
-            self.of_batches[i][name] = np.full(len(own), self.of_all[name])
+            self.of_batches[i][name] = np.full(len(own), float(self.of_all[name]))
 
 
-def combined(kind: str, parts: Sequence[float]) -> float:
+def combined(kind: str, parts: Sequence[Any]) -> Any:
     """What several parts of a reduction are together."""
-    return float(np.max(parts, initial=-np.inf) if kind == "largest" else np.sum(parts))
+    if all(isinstance(part, float) for part in parts):
+        return float(np.max(parts, initial=-np.inf) if kind == "largest" else np.sum(parts))
+    return functools.reduce(maximum if kind == "largest" else operator.add, parts)
 
 
 def _finished(kind: str, total: Any, count: Any) -> Any:

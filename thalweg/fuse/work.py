@@ -150,6 +150,7 @@ class Work:
         following = self._following(contexts, context_of, batches, totals)
         is_large = bool(following.size) and float(following.max()) >= EXACT
         odd_cells = [self._odd_cells(one, context, totals) for one, context in ahead]
+        self._share(following, odd_cells)
         return Prepared(deeds, following, odd_cells, is_large)
 
     def _following(
@@ -170,6 +171,16 @@ class Work:
                 for key, values in closed(batch.plan, its, known).items():
                     following[batch.members, keys.index(key)] = values
         return following
+
+    def _share(self, following: NDArray[np.float64], odd_cells: list[dict[str, float]]) -> None:
+        """Of a number that is one for all tensors, the first tensor's settings decide."""
+        for key in self.chain.shared:
+            column = list(self.chain.cells).index(key)
+            values = [*following[:1, column].tolist(), *(one[key] for one in odd_cells)]
+            if len(following):
+                following[:, column] = float(values[0])
+            for one in odd_cells:
+                one[key] = values[0]
 
     def _odd_cells(self, one: Odd, context: _Context, totals: Totals) -> dict[str, float]:
         """The cells of an odd tensor after the step; what is measured it can only find by it."""
@@ -300,14 +311,14 @@ class Work:
 
     def _odd_parts(
         self, name: str, odd: Sequence[tuple[Odd, _Context]], totals: Totals
-    ) -> list[tuple[float, int]]:
+    ) -> list[tuple[Any, int]]:
         """What each odd tensor adds to a reduction over all tensors, and its size: its text is run
         as far as there."""
-        found: list[tuple[float, int]] = []
+        found: list[tuple[Any, int]] = []
         for one, context in odd:
             try:
                 self._as_written(one, context, totals)
             except reference.Asked as question:
                 if question.name == name:
-                    found.append((float(question.total), math.prod(one.shape)))
+                    found.append((as_double(question.total), math.prod(one.shape)))
         return found

@@ -44,10 +44,12 @@ __all__ = [
     "NAdam",
     "NovoGrad",
     "Optimizer",
+    "Prodigy",
     "RAdam",
     "RMSprop",
     "Ranger",
     "Rprop",
+    "ScheduleFreeAdamW",
     "SparseAdam",
     "StableAdamW",
     "lr_scheduler",
@@ -349,6 +351,27 @@ class NovoGrad(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class Prodigy(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 1.0,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        d0: float | Tensor = 1e-06,
+        d_coef: float | Tensor = 1.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class RAdam(FusedOptimizer, _torchs.RAdam):
     def __init__(
         self,
@@ -444,6 +467,26 @@ class SGD(FusedOptimizer, _torchs.SGD):
         dampening: float | Tensor = 0.0,
         weight_decay: float | Tensor = 0.0,
         nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class ScheduleFreeAdamW(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.0025,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        warmup_steps: int = 0,
         *,
         maximize: bool = False,
         foreach: bool | None = None,
