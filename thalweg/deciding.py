@@ -14,17 +14,14 @@ from typing import Any
 
 from thalweg import elementwise
 from thalweg.source import names_in
-from thalweg.text import STREAMS, Level, Text
+from thalweg.text import GIVEN, STREAMS, Level, Text
 
 __all__ = ["GIVEN", "Decide", "certain", "decider", "reached"]
-
-# what a step and a tensor tell every text that takes it
-GIVEN = ("t", "first", "ndim", "rows", "columns")
 
 _SHAPES = {
     "ndim": "ndim = len(shape)",
     "rows": "rows = shape[0] if shape else 1",
-    "columns": "columns = prod(shape[1:])",
+    "columns": "columns = prod_(shape[1:])",
 }
 
 # (settings, t, first, shape, kept numbers) -> (ways, numbers, kept numbers)
@@ -55,9 +52,16 @@ _WORDS["where"] = _quick("where", lambda c, a, b: float(a if c else b))
 
 def decider(text: Text, settings: Sequence[str], cells: Sequence[str], title: str) -> Decide:
     """The function for one `update`; `cells` are its kept numbers, in the order they are given."""
-    script = "\n".join(_Script(text, settings, cells).lines())
-    scope: dict[str, Any] = {**_WORDS, "prod": math.prod}
-    exec(compile(script, f"<{title}, before the step>", "exec"), scope)
+    lines = _Script(text, settings, cells).lines()
+    scope: dict[str, Any] = {**_WORDS, "prod_": math.prod, "bool_": bool}
+
+    def failed(error: ArithmeticError) -> ArithmeticError:
+        assert error.__traceback__ is not None
+        line = lines[error.__traceback__.tb_lineno - 1].strip()
+        return type(error)(f"{title}: {error} in `{line}`, with these settings")
+
+    scope["failed_"] = failed
+    exec(compile("\n".join(lines), f"<{title}, before the step>", "exec"), scope)
     made: Decide = scope["decide"]
     return made
 
@@ -76,16 +80,21 @@ class _Script:
         ways = [f"way{i}_" for i in range(len(self.text.decisions))]
         fresh = [n for n in self.text.number_names if n not in self.text.held]
         self._lines = ["def decide(h_, t, first, shape, cells_):"]
-        self._lines += [f"    {name} = h_.{name}" for name in self.settings if name in taken]
-        self._lines += [f"    {line}" for name, line in _SHAPES.items() if name in taken]
+        self._lines += ["    try:"]
+        self._lines += [f"        {name} = h_.{name}" for name in self.settings if name in taken]
+        self._lines += [f"        {line}" for name, line in _SHAPES.items() if name in taken]
         if self.cells:
-            self._lines.append(f"    {_tuple(self.cells)} = cells_")
-        self._lines += [f"    {way} = None" for way in ways]
-        self._lines += [f"    {name} = 0.0" for name in fresh]
-        self._block(self.text.body, "    ")
+            self._lines.append(f"        {_tuple(self.cells)} = cells_")
+        self._lines += [f"        {way} = None" for way in ways]
+        self._lines += [f"        {name} = 0.0" for name in fresh]
+        self._block(self.text.body, "        ")
         kept = [n if self._is_known(n) else "None" for n in self.cells]
         parts = map(_tuple, (ways, self.text.number_names, kept))
-        self._lines.append(f"    return {', '.join(parts)}")
+        self._lines.append(f"        return {', '.join(parts)}")
+        self._lines += [
+            "    except ArithmeticError as error_:",
+            "        raise failed_(error_) from None",
+        ]
         return self._lines
 
     def _is_known(self, cell: str) -> bool:
@@ -108,7 +117,7 @@ class _Script:
             self._block(statement.body, indent)
             self._block(statement.orelse, indent)
             return
-        self._lines.append(f"{indent}way{way}_ = bool({ast.unparse(statement.test)})")
+        self._lines.append(f"{indent}way{way}_ = bool_({ast.unparse(statement.test)})")
         for where, body, opening in (
             ("body", statement.body, f"if way{way}_:"),
             ("orelse", statement.orelse, "else:"),
@@ -150,7 +159,7 @@ class _Script:
                     self._capture(part, indent)
             return
         assert isinstance(tree, ast.IfExp)
-        self._lines.append(f"{indent}way{way}_ = bool({ast.unparse(tree.test)})")
+        self._lines.append(f"{indent}way{way}_ = bool_({ast.unparse(tree.test)})")
         for part, opening in ((tree.body, f"if way{way}_:"), (tree.orelse, "else:")):
             self._side(opening, indent, functools.partial(self._capture, part))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,7 +42,20 @@ def setting(
     """Declare a hyper-parameter; `low` and `high` are included in the range, `above` and `below`
     are not. The default's type is the kind: float, int, a tuple of floats, bool or, with `choices`,
     str. The bounds of a tuple are those of each number, or tuples themselves."""
+    for word, bound in (("low", low), ("high", high), ("above", above), ("below", below)):
+        _check_bound(word, bound, default)
     return Setting(default, low, high, above, below, tuple(choices))
+
+
+def _check_bound(word: str, bound: Any, default: Any) -> None:
+    several = isinstance(bound, tuple) and isinstance(default, tuple)
+    if several and len(bound) != len(default):
+        raise TypeError(
+            f"setting({default!r}): {word} has {len(bound)} bounds for {len(default)} numbers"
+        )
+    for one in bound if several else [bound]:
+        if one is not None and not isinstance(one, numbers.Real):
+            raise TypeError(f"setting({default!r}): {word} must be a number, got {one!r}")
 
 
 def state(key: str, *, start: Any = 0.0, per: str = "element") -> Any:
@@ -51,9 +65,13 @@ def state(key: str, *, start: Any = 0.0, per: str = "element") -> Any:
     It starts as a number, as the setting of that name (`start="lr"`) or, one per element, as a
     copy of the parameter (`start="p"`). It exists where the settings let the text come to it.
     """
+    if not isinstance(key, str):
+        raise TypeError(f'state({key!r}): its key must be text, such as state("exp_avg")')
+    if not isinstance(per, str):
+        raise TypeError(f"state({key!r}): per must be one of {', '.join(PER)}, got {per!r}")
     if per not in PER:
         raise TypeError(f"state({key!r}): per: {unknown(per, PER)}")
-    if start == "p" and per != "element":
+    if isinstance(start, str) and start == "p" and per != "element":
         raise TypeError(f'state({key!r}): start="p" is for a state per element, got per={per!r}')
     return State(key, start, per)
 

@@ -162,13 +162,30 @@ def check_needs(name: str, parts: Sequence[Part], settings: Mapping[str, Any]) -
     """Raise a TypeError if a part takes a setting that no part has."""
     for part in parts:
         for needed in part.declared.declaration.needs:
-            if part.public(needed) not in settings:
+            public = part.public(needed)
+            if public not in settings:
                 source = part.declared.text.source
+                hint = unknown(public, settings).partition("; ")[2]
                 raise source.error(
                     source.arguments[needed],
-                    f"in {name}, no part has a setting {part.public(needed)!r}; "
-                    f"{unknown(part.public(needed), settings)}",
+                    f"in {name}, no part has a setting {public!r}; {hint}",
                 )
+            _check_kind(name, part, needed, settings[public].default)
+
+
+def _check_kind(name: str, part: Part, needed: str, default: Any) -> None:
+    """Raise a TypeError for a setting of another part that is several numbers, or too few."""
+    text = part.declared.text
+    length = len(default) if isinstance(default, tuple) else None
+    if length == text.borrowed.get(needed) and not isinstance(default, str):
+        return
+    is_text = isinstance(default, str)
+    got = "text" if is_text else "one number" if length is None else f"{length} numbers"
+    letters = ", ".join(f"{needed[0]}{i + 1}" for i in range(length or 0))
+    hint = f"; take them apart, `{letters} = {needed}`" if letters else ""
+    raise text.source.error(
+        text.source.arguments[needed], f"in {name}, {part.public(needed)!r} is {got}{hint}"
+    )
 
 
 def idle(parts: Sequence[Part], value_of: Callable[[Part, str], Any]) -> list[Part]:
@@ -196,7 +213,7 @@ def _changes_only_g(part: Part, value_of: Callable[[Part, str], Any]) -> bool:
 
 def check_order(name: str, parts: Sequence[Part], value_of: Callable[[Part, str], Any]) -> None:
     """Raise a TypeError if a part does nothing where it stands, and say where it belongs."""
-    check_steps(name, parts)
+    _check_steps(name, parts)
     useless = idle(parts, value_of)
     if not useless:
         return
@@ -209,7 +226,7 @@ def check_order(name: str, parts: Sequence[Part], value_of: Callable[[Part, str]
     raise TypeError(f"{message} reads; write {_written(name, order)}")
 
 
-def check_steps(name: str, parts: Sequence[Part]) -> None:
+def _check_steps(name: str, parts: Sequence[Part]) -> None:
     """Raise a TypeError if a part takes the step u where no part in front of it yields one."""
     is_there = False
     for i, part in enumerate(parts):

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import ast
 import copy
+import difflib
 import functools
 import inspect
 import itertools
-from collections.abc import Iterator, Sequence
+import math
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TypeVar
 
-from thalweg import elementwise, reductions
+from thalweg import advice, elementwise, reductions
 from thalweg.source import Source, unknown
 
 __all__ = ["WORDS", "plain_text"]
@@ -24,13 +27,17 @@ WORDS |= {getattr(reductions, n): n for n in reductions.REDUCTIONS}
 
 Node = TypeVar("Node", bound=ast.AST)
 
-# a function of a rule's module may call another; one that calls itself has no end
-_DEEPEST = 8
+_DEEPEST = 8  # functions of the module, each called by the one before
+_DEEPEST_SYNTAX = 150  # Python itself gives up somewhat later, and names no line
+_MOST_IFS = 40  # inside each other, an `elif` in the `if` before it
+
+# names of the functions that are written from a text
+_TAKEN = re.compile(r"(n\d+|way\d+|h|cells|prod|bool|failed|error)_")
 
 
-def plain_text(source: Source) -> list[ast.stmt]:
-    """The statements of an `update` before its `return`."""
-    return _Plain(source, itertools.count(1)).statements(source.body)
+def plain_text(source: Source, known: Collection[str] = ()) -> list[ast.stmt]:
+    """The statements of an `update` before its `return`; `known` are the names it may take."""
+    return _Plain(source, itertools.count(1), known).statements(source.body)
 
 
 class _Plain:
@@ -40,13 +47,29 @@ class _Plain:
         self,
         source: Source,
         count: Iterator[int],
-        depth: int = 0,
+        known: Collection[str] = (),
+        callers: tuple[_Plain, ...] = (),
         place: ast.expr | None = None,
     ) -> None:
-        self.source, self.count, self.depth, self.place = source, count, depth, place
+        self.source, self.count, self.known, self.place = source, count, known, place
+        self.callers = callers
         self.local = {*source.arguments, *source.assigned}
+        self._check_shape()
         self.names: dict[str, ast.expr] = {}  # what the names of an inlined function stand for
         self.before: list[ast.stmt] = []
+
+    def _check_shape(self) -> None:
+        """Refuse what cannot be called as it stands, and names that mean something else."""
+        source = self.source
+        if said := advice.for_arguments(source.function, is_update=not self.callers):
+            raise source.error(source.def_line, said)
+        for name, line in [*source.arguments.items(), *_stored(source.body)]:
+            if name in WORDS.values():
+                raise source.error(line, f"{name!r} is a word of the language; use another name")
+            if _TAKEN.fullmatch(name):
+                raise source.error(line, f"{name!r} is a name of the engine's; use another one")
+        for tree in [*source.body, source.result]:
+            _check_depth(source, tree)
 
     def statements(self, body: Sequence[ast.stmt]) -> list[ast.stmt]:
         found: list[ast.stmt] = []
@@ -62,7 +85,9 @@ class _Plain:
             before, self.before = self.before, []
             sides = self.statements(statement.body), self.statements(statement.orelse)
             self.before = before
-            return [self._at(ast.If(test, *sides), statement)]
+            if not sides[0]:  # only `pass`: what is left is the other side, if that says anything
+                sides, test = (sides[1], []), self._at(ast.UnaryOp(ast.Not(), test), statement)
+            return [self._at(ast.If(test, *sides), statement)] if sides[0] else []
         if isinstance(statement, ast.Assign):
             return self._assign(statement)
         if isinstance(statement, ast.Pass):
@@ -70,22 +95,12 @@ class _Plain:
         raise self._refusal(statement)
 
     def _refusal(self, statement: ast.stmt) -> TypeError:
-        line = statement.lineno
-        if isinstance(statement, ast.AugAssign):
-            name = ast.unparse(statement.target)
-            said = f"would change {name} in place, which may be the caller's; use {name} = ..."
-        elif isinstance(statement, ast.Return):
-            said = "may only return at its end"
-        elif isinstance(statement, ast.Expr):
-            said = f"`{ast.unparse(statement.value)}` gives no name a value; what stands here "
-            said += "must be `name = ...` or an `if`"
-        else:
-            said = f"{type(statement).__name__.lower()!r} is not an assignment or an `if`"
-        return self.source.error(line, said)
+        return self.source.error(statement.lineno, advice.for_statement(statement))
 
     def _assign(self, statement: ast.Assign) -> list[ast.stmt]:
         found: list[ast.stmt] = []
         for target in statement.targets:
+            self._check_target(target)
             is_tuple = isinstance(target, ast.Tuple) and isinstance(statement.value, ast.Tuple)
             value = statement.value if is_tuple else self.value(statement.value)
             if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
@@ -115,17 +130,18 @@ class _Plain:
             changed |= {n.id for n in ast.walk(one) if isinstance(n, ast.Name)}
         return found
 
+    def _check_target(self, target: ast.expr) -> None:
+        for one in target.elts if isinstance(target, ast.Tuple) else [target]:
+            if not isinstance(one, ast.Name):
+                raise self.source.error(
+                    target.lineno, f"gives `{ast.unparse(one)}` a value, which is not a name"
+                )
+
     def _target(self, target: ast.expr) -> ast.expr:
         names = target.elts if isinstance(target, ast.Tuple) else [target]
         made: list[ast.expr] = []
         for one in names:
-            if not isinstance(one, ast.Name):
-                raise self.source.error(target.lineno, "assigns to something other than a name")
-            if one.id in WORDS.values():
-                raise self.source.error(
-                    target.lineno, f"{one.id!r} is a word of the language; use another name"
-                )
-            known = self.names.get(one.id, one)
+            known = self.names.get(one.id, one)  # type: ignore[attr-defined]
             made.append(ast.Name(known.id, ast.Store()))  # type: ignore[attr-defined]
         whole = ast.Tuple(made, ast.Store()) if isinstance(target, ast.Tuple) else made[0]
         self._at(whole, target)
@@ -137,6 +153,8 @@ class _Plain:
             return self._name(tree)
         if isinstance(tree, ast.Call):
             return self._call(tree)
+        if said := advice.for_expression(tree, self.local):
+            raise self.source.error(tree.lineno, said)
         made: ast.expr = copy.copy(tree)
         for field, value in ast.iter_fields(tree):
             if isinstance(value, ast.expr):
@@ -149,26 +167,36 @@ class _Plain:
         if tree.id in self.local:
             return self._at(copy.copy(self.names.get(tree.id, tree)), tree)
         number = self.source.number_named(tree.id)
-        if number is None:
-            raise self.source.error(tree.lineno, unknown(tree.id, sorted(self.local)))
-        return self._at(ast.Constant(number), tree)
+        if number is not None:
+            return self._at(_constant(number), tree)
+        if tree.id in self.known:
+            said = f"{tree.id!r} is not among the arguments of update; take it there"
+        else:
+            meant = self.source.meant_by(tree.id)
+            said = advice.for_outside(tree.id, meant) or unknown(tree.id, sorted(self.local))
+        raise self.source.error(tree.lineno, said)
 
     def _call(self, tree: ast.Call) -> ast.expr:
         name = ast.unparse(tree.func)
-        meant = self.source.meant_by(name) if isinstance(tree.func, ast.Name) else None
+        is_named = isinstance(tree.func, ast.Name) and name not in self.local
+        meant = self.source.meant_by(name) if is_named else None
         word = WORDS.get(meant) if inspect.isroutine(meant) else None
         is_own = word is None and inspect.isfunction(meant)
         if word is None and not is_own:
-            raise self.source.error(tree.lineno, self._not_a_word(tree, name))
+            raise self.source.error(tree.lineno, self._not_a_word(tree, name, meant))
         if tree.keywords:
             raise self.source.error(tree.lineno, f"{name} takes its arguments by position")
+        if several := next((one for one in tree.args if isinstance(one, ast.Starred)), None):
+            raise self.source.error(tree.lineno, advice.for_expression(several))
         if word is None:
             assert callable(meant)
-            return self._own_function(tree, Source.of(meant, name))
+            return self._own_function(tree, name, meant)
         self._check_count(tree, word)
-        if self.depth and word in reductions.REDUCTIONS:
+        if self.callers and word in reductions.REDUCTIONS:
             raise self.source.error(
-                tree.lineno, f"{word} stands in {self.source.title}; take it in update itself"
+                tree.lineno,
+                f"{word} in a function of your own; take it in update, and give its result to "
+                f"{self.source.function.__name__}",
             )
         arguments = [self.value(one) for one in tree.args]
         if word in elementwise.COMPOSITES:
@@ -186,28 +214,42 @@ class _Plain:
                 tree.lineno, f"{word} takes {takes} arguments, got {len(tree.args)}"
             )
 
-    def _not_a_word(self, tree: ast.Call, name: str) -> str:
+    def _not_a_word(self, tree: ast.Call, name: str, meant: object) -> str:
         allowed = list(WORDS.values())
+        last = name.rpartition(".")[2]
+        if name in self.local:
+            return f"{name!r} is a value, and is called like a function"
         if name in allowed:  # Python's own abs, or one of another module
-            hint = f"{name} is not the function of thalweg.{_home(name)}"
-        elif not isinstance(tree.func, ast.Name):
-            hint = f"{name} is not a function of thalweg.elementwise"
-            name = name.rpartition(".")[2]
-        else:
-            hint = unknown(name, allowed)
-        return f"{hint}; import it from thalweg.{_home(name)}"
+            home = _home(name)
+            return f"{name} is not the function of thalweg.{home}; import it from thalweg.{home}"
+        if isinstance(tree.func, ast.Lambda):
+            return advice.for_expression(tree.func)
+        if not isinstance(tree.func, ast.Name):
+            more = f"import {last} from thalweg.{_home(last)}" if last in allowed else ""
+            return f"{name} is no word of the language; " + (more or _known(allowed))
+        if meant is not None:
+            return f"{name} cannot be read; a function of your own is written with `def` alone"
+        close = difflib.get_close_matches(name, allowed, 1)
+        more = f"; import it from thalweg.{_home(close[0])}" if close else ""
+        return unknown(name, allowed) + more
 
-    def _own_function(self, tree: ast.Call, own: Source) -> ast.expr:
+    def _own_function(self, tree: ast.Call, name: str, meant: Callable[..., object]) -> ast.expr:
         """A function of the rule's module: its lines stand before this one, its result here."""
-        if self.depth == _DEEPEST:
-            raise self.source.error(tree.lineno, f"{own.title} calls itself, or too many others")
+        root = self.callers[0] if self.callers else self
+        if meant in [one.source.function for one in (*self.callers, self)]:
+            raise self.source.error(tree.lineno, f"{name} calls itself, which has no end")
+        if len(self.callers) == _DEEPEST:
+            raise self.source.error(tree.lineno, f"{name} is called by too many others in turn")
+        if hasattr(meant, "__wrapped__"):
+            raise self.source.error(tree.lineno, f"{name} {advice.WRAPPED}")
+        own = Source.of(meant, f"{name}, which {root.source.title} calls")
+        inner = _Plain(own, self.count, (), (*self.callers, self), self.place or tree)
         if len(tree.args) != len(own.arguments):
             raise self.source.error(
-                tree.lineno,
-                f"{own.title} takes {len(own.arguments)} arguments, got {len(tree.args)}",
+                tree.lineno, f"{name} takes {len(own.arguments)} arguments, got {len(tree.args)}"
             )
-        inner = _Plain(own, self.count, self.depth + 1, self.place or tree)
-        mark = f"{own.function.__name__}{next(self.count)}"
+        marks = (f"{meant.__name__}{number}" for number in self.count)
+        mark = next(m for m in marks if not any(n.startswith(f"{m}_") for n in root.local))
         inner.names = {n: ast.Name(f"{mark}_{n}", ast.Load()) for n in inner.local}
         for name, given in zip(own.arguments, tree.args, strict=True):
             value = self.value(given)
@@ -224,6 +266,41 @@ class _Plain:
     def _at(self, made: Node, tree: ast.AST) -> Node:
         """A new node where an old one stood, or where its function is called."""
         return ast.fix_missing_locations(ast.copy_location(made, self.place or tree))
+
+
+def _constant(number: float) -> ast.expr:
+    """A number of the module; Python has no way to write NaN."""
+    if math.isnan(number):
+        return ast.BinOp(ast.Constant(math.inf), ast.Sub(), ast.Constant(math.inf))
+    return ast.Constant(number)
+
+
+def _stored(body: Sequence[ast.stmt]) -> list[tuple[str, int]]:
+    nodes = [node for statement in body for node in ast.walk(statement)]
+    return [
+        (one.id, one.lineno)
+        for one in nodes
+        if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)
+    ]
+
+
+def _check_depth(source: Source, tree: ast.AST) -> None:
+    """Refuse what is nested so deeply that no reader, and no Python, would follow it."""
+    waiting = [(tree, source.return_line, 0, 0)]
+    while waiting:
+        node, line, depth, ifs = waiting.pop()
+        line = getattr(node, "lineno", line)
+        if depth > _DEEPEST_SYNTAX:
+            raise source.error(line, "is too long or too deep to follow; give its parts names")
+        if ifs > _MOST_IFS:
+            raise source.error(line, f"stands in more than {_MOST_IFS} `if`s; an `elif` is one too")
+        for child in ast.iter_child_nodes(node):
+            is_if = isinstance(child, ast.If)
+            waiting.append((child, line, 0 if is_if else depth + 1, ifs + is_if))
+
+
+def _known(words: Sequence[str]) -> str:
+    return f"known are {', '.join(words)}"
 
 
 def _home(word: str) -> str:

@@ -40,6 +40,7 @@ def largest(x: Any, over: str = "tensor") -> Any:
 
 def summed(kind: str, x: Any) -> Any:
     """What one array adds to a reduction: a number in double, which `finished` makes the result."""
+    _check_array(kind, x)
     return _number(_combined(kind, double(x), tuple(range(x.ndim))))
 
 
@@ -51,6 +52,7 @@ def finished(kind: str, total: Any, count: Any) -> Any:
 
 
 def _reduced(kind: str, x: Any, over: str) -> Any:
+    _check_array(kind, x)
     if over in ("tensor", "all"):  # of one tensor alone, it is all there is
         return finished(kind, summed(kind, x), max(_size(x.shape), 1))
     axes = tuple(range(1, x.ndim)) if over == "row" else tuple(range(min(x.ndim, 1)))
@@ -58,6 +60,12 @@ def _reduced(kind: str, x: Any, over: str) -> Any:
         return abs(x) if kind == "norm" else x
     count = max(_size([x.shape[axis] for axis in axes]), 1)
     return finished(kind, _combined(kind, x, axes, keepdims=True), count)
+
+
+def _check_array(kind: str, x: Any) -> None:
+    """A state that was set to one number is that number here: of how many elements is not known."""
+    if isinstance(x, int | float) and not hasattr(x, "ndim"):
+        raise TypeError(f"{kind} takes an array, got the number {x!r}; add 0 * p, which is one")
 
 
 def _combined(kind: str, x: Any, axes: tuple[int, ...], keepdims: bool = False) -> Any:
@@ -69,7 +77,9 @@ def _combined(kind: str, x: Any, axes: tuple[int, ...], keepdims: bool = False) 
 def _largest(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     if not _size([x.shape[axis] for axis in axes]):
         return x.sum(axis=axes, keepdims=keepdims) - math.inf
-    return (x.amax if hasattr(x, "amax") else x.max)(axes, keepdims)
+    if hasattr(x, "amax"):
+        return x.amax(axes, keepdims)
+    return x.max(axis=axes, keepdims=keepdims)  # by name: a NumPy number takes them no other way
 
 
 def _number(total: Any) -> Any:

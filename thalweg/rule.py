@@ -6,6 +6,8 @@ A declaration is checked the moment its class body ends; `thalweg.chain` joins d
 from __future__ import annotations
 
 import functools
+import inspect
+import numbers
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -13,9 +15,10 @@ from typing import Any, ClassVar
 from thalweg import advice
 from thalweg.deciding import GIVEN, Decide, decider
 from thalweg.declaration import Declaration, State, setting, state
+from thalweg.levels import read
 from thalweg.settings import Setting
 from thalweg.source import Source, unknown
-from thalweg.text import STREAMS, Level, Text, read
+from thalweg.text import STREAMS, Level, Text
 
 __all__ = ["Rule", "Stage", "setting", "state"]
 
@@ -53,6 +56,11 @@ class Declared:
         cls.declaration = _collect(cls)
         if not hasattr(cls, "update"):
             raise TypeError(f"{cls.__name__} declares no update(p, g, ...)")
+        if not inspect.isroutine(cls.update):
+            raise TypeError(
+                f"{cls.__name__}.update must be a function, `@staticmethod` above its `def`, "
+                f"got {cls.update!r}"
+            )
         cls.text = _read(cls)
         _check_streams(cls)
         _check_states(cls)
@@ -101,9 +109,12 @@ def _collect(cls: type[Declared]) -> Declaration:
             annotated = annotation is not None and "ClassVar" not in str(annotation)
             said = advice.for_attribute(name, value, name in found.settings, annotated)
             if said:
-                raise TypeError(f"{cls.__name__}.{name} = {value!r}: {said}")
+                shown = value.default if isinstance(value, Setting) else value
+                raise TypeError(f"{cls.__name__}.{name} = {shown!r}: {said}")
             if annotated and isinstance(value, bool | int | float | tuple):
                 value = Setting(value)
+            elif annotated and isinstance(value, numbers.Real):  # NumPy's
+                value = Setting(float(value))
             if isinstance(value, Setting):
                 if type(value.default) is int and annotation in (float, "float"):
                     value = replace(value, default=float(value.default))
@@ -117,16 +128,17 @@ def _collect(cls: type[Declared]) -> Declaration:
 
 
 def _check_start(cls: type[Declared], name: str, one: State, found: Declaration) -> None:
-    if callable(one.start):
-        raise TypeError(
-            f'{cls.__name__}.{name}: start must be a number, the name of a setting or "p", '
-            f"got a function"
-        )
-    if isinstance(one.start, str) and one.start not in ("p", *found.settings):
-        raise TypeError(
-            f"{cls.__name__}.{name}: start names a setting; "
-            f"{unknown(one.start, [*found.settings, 'p'])}"
-        )
+    where, start = f"{cls.__name__}.{name}", one.start
+    if isinstance(start, numbers.Real) or (isinstance(start, str) and start == "p"):
+        return
+    if not isinstance(start, str):
+        got = "a function" if callable(start) else repr(start)
+        raise TypeError(f'{where}: start must be a number, the name of a setting or "p", got {got}')
+    if start not in found.settings:
+        raise TypeError(f"{where}: start names a setting; {unknown(start, [*found.settings, 'p'])}")
+    default = found.settings[start].default
+    if not isinstance(default, numbers.Real):
+        raise TypeError(f"{where}: start={start!r} is not one number, but {default!r}")
 
 
 def _read(cls: type[Declared]) -> Text:
@@ -141,11 +153,10 @@ def _read(cls: type[Declared]) -> Text:
     if issubclass(cls, Stage):  # settings of the rule, which the chain looks up
         d.needs = [n for n in source.arguments if n not in levels and advice.may_be_needed(cls, n)]
         levels |= dict.fromkeys(d.needs, Level.STEP)
-    tuples = {n: len(s.default) for n, s in d.settings.items() if isinstance(s.default, tuple)}
     per = {name: one.per for name, one in d.states.items()}
     known = [n for n in levels if n not in GIVEN]
     say = functools.partial(advice.for_name, cls, known=known)
-    return read(source, levels, per, tuples, say)
+    return read(source, levels, per, d.settings, say)
 
 
 def _check_streams(cls: type[Declared]) -> None:
@@ -161,6 +172,14 @@ def _check_streams(cls: type[Declared]) -> None:
 
 
 def _check_states(cls: type[Declared]) -> None:
+    owners: dict[str, str] = {}
+    for name, one in cls.declaration.states.items():
+        if one.key in owners:
+            raise TypeError(
+                f"{cls.__name__}: the states {owners[one.key]!r} and {name!r} are both kept "
+                f"under {one.key!r}; give each a key of its own"
+            )
+        owners[one.key] = name
     for name in cls.declaration.states:
         if name not in cls.text.source.arguments:
             raise TypeError(f"{cls.__name__}: update neither takes nor returns the state {name!r}")

@@ -6,12 +6,12 @@ import ast
 import difflib
 import inspect
 import linecache
-import textwrap
+import numbers
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Source", "names_in", "unknown"]
+__all__ = ["Source", "names_in", "text_of", "unknown"]
 
 
 def unknown(name: str, allowed: Iterable[str]) -> str:
@@ -33,17 +33,18 @@ class Source:
     return_line: int
     arguments: dict[str, int]
     first_line: int
+    def_line: int
 
     @classmethod
     def of(cls, function: Callable[..., Any], title: str) -> Source:
         """Parse a function; its last statement must be its only `return`."""
         try:
-            text = textwrap.dedent(inspect.getsource(function))
+            text = text_of(function)
         except (OSError, TypeError):
             raise TypeError(
                 f"{title}: its source cannot be read; write it in a file or a notebook cell"
             ) from None
-        first = function.__code__.co_firstlineno
+        first = inspect.unwrap(function).__code__.co_firstlineno
         try:
             tree = next(n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef))
         except (SyntaxError, StopIteration):
@@ -51,7 +52,9 @@ class Source:
         body = [s for s in tree.body if not _is_docstring(s)]
         taken = tree.args.posonlyargs + tree.args.args + tree.args.kwonlyargs
         arguments = {a.arg: a.lineno for a in taken}
-        found = cls(title, function, body[:-1], ast.Constant(0), tree.lineno, arguments, first)
+        found = cls(
+            title, function, body[:-1], ast.Constant(0), tree.lineno, arguments, first, tree.lineno
+        )
         if not body or not isinstance(body[-1], ast.Return) or body[-1].value is None:
             raise found.error(tree.body[-1].lineno, "must end with `return` and the new values")
         found.result, found.return_line = body[-1].value, body[-1].lineno
@@ -88,7 +91,7 @@ class Source:
     def error(self, line: int, message: str) -> TypeError:
         """A TypeError naming function, file and line, and quoting the line."""
         number = self.first_line + line - 1
-        path = self.function.__code__.co_filename
+        path = inspect.unwrap(self.function).__code__.co_filename
         quoted = linecache.getline(path, number).strip()
         place = f"{self.title}, line {number} of {path.rpartition('/')[2]}"
         return TypeError(f"{place}: {message}" + (f"\n    {quoted}" if quoted else ""))
@@ -101,8 +104,16 @@ class Source:
     def number_named(self, name: str) -> float | None:
         """The module-level number that a name in this source stands for, or None."""
         target = self.meant_by(name)
-        is_number = isinstance(target, int | float) and not isinstance(target, bool)
-        return target if is_number else None
+        if isinstance(target, bool) or not isinstance(target, numbers.Real):
+            return None
+        return int(target) if isinstance(target, numbers.Integral) else float(target)
+
+
+def text_of(function: Callable[..., Any]) -> str:
+    """The lines of a function as if it stood in no class; a docstring may start further left."""
+    lines = inspect.getsource(function).splitlines(keepends=True)
+    indent = lines[0][: len(lines[0]) - len(lines[0].lstrip())]
+    return "".join(line.removeprefix(indent) for line in lines)
 
 
 def names_in(tree: ast.AST) -> set[str]:

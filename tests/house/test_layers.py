@@ -10,10 +10,13 @@ from tests.house.modules import MODULES, ROOT, imports, syntax, within
 LAYERS = {
     "language": {
         "thalweg.advice",
+        "thalweg.carried",
         "thalweg.chain",
         "thalweg.deciding",
         "thalweg.declaration",
         "thalweg.elementwise",
+        "thalweg.kinds",
+        "thalweg.levels",
         "thalweg.number",
         "thalweg.parts",
         "thalweg.reading",

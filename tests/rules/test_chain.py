@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from tests.fuse.border import Border
+from tests.rules.mistakes import declare, stage
 from thalweg import rules
 from thalweg.chain import Chain, chain, named
 from thalweg.optimizers import OPTIMIZERS
-from thalweg.rule import Rule, Stage, needs, scalar_state, setting, state
+from thalweg.rule import Rule, Stage, setting, state
 from thalweg.stages import Centralize, ClipValue, Decay, DecoupledDecay, Lookahead, Maximize
 
 
@@ -37,16 +38,13 @@ class Increase(Stage):
 
 
 class Counted(Rule):
-    number = scalar_state("number")
-
-    @staticmethod
-    def scalars(number):
-        return dict(number=number + 1)
+    number = state("number", per="tensor")
 
     @staticmethod
     def update(p, g, number):
+        number = number + 1
         p = p - number * g
-        return p
+        return p, number
 
 
 def after_one_step(made, value=1.0, grad=1.0, **settings):
@@ -145,12 +143,12 @@ def test_a_collision_of_states_names_both_parts_and_the_cure():
     )
 
 
-def test_a_collision_of_scalar_states_names_the_cure():
+def test_a_collision_of_kept_numbers_names_the_cure():
     with pytest.raises(TypeError, match=r"Both: .*'number'.*named\("):
         chain("Both", Counted, Counted)
 
 
-def test_scalar_states_can_be_given_other_keys():
+def test_kept_numbers_can_be_given_other_keys():
     made = chain("Both", Counted, named(Counted, number="number2"))
     border = Border(made, ({}, [np.zeros(3)]))
     for _ in range(3):
@@ -164,14 +162,10 @@ def test_a_state_may_not_take_the_key_of_the_step_counter():
         s = state("step")
 
         @staticmethod
-        def scalars(t):
-            return dict(c=1 / t)
-
-        @staticmethod
-        def update(p, g, s, c):
-            s = s + c * g
-            p = p - s
-            return p, s
+        def update(g, s, t):
+            s = s + g / t
+            u = s
+            return u, s
 
     with pytest.raises(TypeError, match="'step'"):
         chain("Bad", Bad)
@@ -220,24 +214,88 @@ def test_a_setting_that_the_signature_leaves_out_keeps_its_default():
     assert [view.k for view in made.views({}) if hasattr(view, "k")] == [6]
 
 
-def test_needs_that_nothing_meets_are_named():
+def test_a_setting_that_no_part_has_is_named_with_the_line_that_takes_it(tmp_path):
+    Scaled = declare(stage("u = lrr * u", takes="u, lrr"), tmp_path)["Broken"]
     with pytest.raises(TypeError) as caught:
-        chain("Mine", Decay, Counted)
+        chain("Mine", rules.SGD, Scaled)
     assert str(caught.value) == (
-        "Mine: Decay needs a setting 'lr' that another part declares; it is not in the chain"
+        "Broken.update, line 10 of mistakes.py: in Mine, no part has a setting 'lrr'; "
+        "did you mean 'lr'?\n"
+        "    def update(u, lrr):"
     )
 
 
-def test_a_need_is_met_by_the_group_s_own_value():
-    class Scaled(Stage):
-        lr: float = needs(1e-3)
+# what a stage makes of another part's setting -> what that setting is
+OF_ANOTHER_KIND = {
+    "several numbers as one": (
+        stage("u = betas * u", takes="u, betas"),
+        "'betas' is 2 numbers; take them apart, `b1, b2 = betas`",
+    ),
+    "too many of several": (
+        stage("a, b, c = betas\nu = a * u", takes="u, betas"),
+        "'betas' is 2 numbers; take them apart, `b1, b2 = betas`",
+    ),
+    "one number taken apart": (
+        stage("a, b = lr\nu = a * u", takes="u, lr"),
+        "'lr' is one number",
+    ),
+    "text in arithmetic": (
+        stage("u = warmup_mode * u", takes="u, warmup_mode"),
+        "'warmup_mode' is text",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", OF_ANOTHER_KIND)
+def test_a_setting_of_another_kind_is_named_with_the_line_that_takes_it(what, tmp_path):
+    text, says = OF_ANOTHER_KIND[what]
+    Scaled = declare(text, tmp_path)["Broken"]
+    with pytest.raises(TypeError) as caught:
+        chain("Mine", rules.RAdam, Scaled)
+    message, _, quoted = str(caught.value).partition("\n")
+    assert message == f"Broken.update, line 10 of mistakes.py: in Mine, {says}"
+    assert quoted.startswith("    def update(u, ")
+
+
+class Scaled(Stage):
+    @staticmethod
+    def update(u, lr):
+        u = u * lr
+        return u
+
+
+def test_a_stage_takes_the_group_s_own_value_of_another_part_s_setting():
+    class Step(Rule):
+        lr: float = setting(0.5, low=0)
 
         @staticmethod
         def update(g, lr):
-            g = g * lr
-            return g
+            u = lr * g
+            return u
 
-    assert after_one_step(chain("Mine", Scaled, Descent), lr=0.25) == 1 - 0.25 * 0.25
+    made = chain("Mine", Step, Scaled)
+    assert list(made.settings) == ["lr"]
+    assert after_one_step(made, lr=0.25) == 1 - 0.25 * 0.25
+
+
+def test_a_stage_takes_several_numbers_of_another_part_apart(tmp_path):
+    class Pair(Rule):
+        betas: tuple[float, float] = (0.5, 0.25)
+
+        @staticmethod
+        def update(g):
+            u = g
+            return u
+
+    text = stage("b1, b2 = betas\nu = (b1 - b2) * u", takes="u, betas")
+    made = chain("Mine", Pair, declare(text, tmp_path)["Broken"])
+    assert after_one_step(made) == 1 - 0.25
+    assert after_one_step(made, betas=(0.75, 0.25)) == 1 - 0.5
+
+
+def test_a_step_is_taken_behind_the_last_part_that_has_to_do_with_it():
+    made = chain("Mine", rules.SGD, Scaled, Lookahead, lr=0.5, k=1, alpha=0.5)
+    assert after_one_step(made) == 1 - 0.5 * (0.5 * 0.5)
 
 
 def test_a_chain_is_a_part_of_another_chain():

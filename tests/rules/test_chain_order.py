@@ -5,7 +5,8 @@ import pytest
 from thalweg import rules, stages
 from thalweg.chain import chain, named
 from thalweg.optimizers import OPTIMIZERS
-from thalweg.rule import Rule, Stage, measure, setting
+from thalweg.reductions import norm
+from thalweg.rule import Rule, Stage, setting
 from thalweg.stages import Centralize, ClipNorm, ClipValue, Decay, DecoupledDecay, Lookahead
 
 
@@ -43,15 +44,29 @@ class Shrink(Rule):
 
 
 class Measured(Stage):
-    """Reads g in a measure, and moves p by it."""
-
-    @measure("tensor", "norm")
-    def size(g):
-        return g
+    """Reads g for its norm alone, and moves p by it."""
 
     @staticmethod
-    def update(p, size):
-        p = p * size
+    def update(p, g):
+        p = p * norm(g)
+        return p
+
+
+class Shortened(Stage):
+    """Reshapes the step."""
+
+    @staticmethod
+    def update(u):
+        u = 0.5 * u
+        return u
+
+
+class Moved(Rule):
+    """A rule that moves p by itself, and yields no step."""
+
+    @staticmethod
+    def update(p, g):
+        p = p - g
         return p
 
 
@@ -98,13 +113,34 @@ def test_where_no_part_reads_the_gradient_there_is_nothing_to_write():
         chain("Mine", ClipValue, Shrink)
 
 
+WITHOUT_A_STEP = {
+    "in front of the rule": ((Shortened, SGD), '; write chain("Mine", SGD, Shortened)'),
+    "in front of it and of others": (
+        (ClipValue, Shortened, SGD, Lookahead),
+        '; write chain("Mine", ClipValue, SGD, Shortened, Lookahead)',
+    ),
+    "behind a rule that yields none": ((Moved, Shortened), ""),
+    "in front of such a rule": ((Shortened, Moved), ""),
+}
+
+
+@pytest.mark.parametrize("what", WITHOUT_A_STEP)
+def test_a_part_that_takes_a_step_needs_a_rule_in_front_that_yields_one(what):
+    parts, hint = WITHOUT_A_STEP[what]
+    with pytest.raises(TypeError) as caught:
+        chain("Mine", *parts)
+    says = "Mine: Shortened takes the step u, which no part in front of it yields"
+    assert str(caught.value) == says + hint
+
+
 ACCEPTED = {
     "in front": (ClipNorm, Centralize, Decay, SGD),
     "decay of the weights behind the rule": (SGD, DecoupledDecay),
     "what changes the weights as well": (SGD, Noise),
     "what another stage reads": (SGD, ClipValue, Noise),
-    "what a measure reads": (SGD, ClipValue, Measured),
+    "what is read for its norm": (SGD, ClipValue, Measured),
     "between two rules": (SGD, ClipValue, named(rules.Rprop, lr="size")),
+    "what reshapes the step": (SGD, Shortened, Lookahead),
     "weights followed behind the rule": (SGD, Lookahead, stages.ExponentialAverage),
 }
 

@@ -6,64 +6,34 @@ from tests.rules.mistakes import declare, rule
 from thalweg import rules
 from thalweg.chain import chain
 
-STATIC = "@staticmethod\n"
-
 
 def of(argument, above=""):
     """A rule whose `update` takes one more argument."""
-    body = f"m = m + g\np = p - lr * {argument} * m"
-    return rule(body, takes=f"p, g, m, lr, {argument}", above=above)
+    return rule(f"m = m + g\nu = {argument} * m", takes=f"g, m, {argument}", above=above)
 
 
-def with_scalars(takes, returns, above=""):
-    """A rule with one measure, one switch and these `scalars`."""
-    more = (
-        '@measure("tensor", "norm")\n'
-        "def size(g):\n"
-        "    return g\n"
-        "@switch\n"
-        "def late(h, t):\n"
-        "    return t > 3\n"
-        f"{STATIC}"
-        f"def scalars({takes}):\n"
-        f"    return {returns}"
-    )
-    return rule("m = g / size if late else g", takes="p, g, m, lr, size, late", above=above + more)
+def kept(declared):
+    """A rule with one more state."""
+    return rule("m = g\nu = b", takes="g, m, b", above=f"b = {declared}")
 
 
-GIVEN = "unknown name {!r}; known are p, g, m, lr; "
-TO_SCALARS = "is given to scalars: return what depends on it there, such as"
+GIVEN = "unknown name {!r}; known are p, g, u, lr, m; "
+START = 'start must be a number, the name of a setting or "p", got '
 
 # what is declared -> how the sentence about it goes on after its place
 SAID = {
-    "several numbers in update": (
-        of("betas", "betas: tuple[float, float] = (0.9, 0.99)"),
-        "'betas' is 2 numbers; take them apart in scalars, `b1, b2 = h.betas` and "
-        "`return dict(b1=b1, b2=b2)`, and take b1, b2 here",
-    ),
-    "h in update": (
-        of("h"),
-        GIVEN.format("h") + "h is for scalars and switches: take each setting by its name, "
-        "or return what is worked out of them from scalars",
-    ),
-    "t in update": (
-        of("t"),
-        GIVEN.format("t") + f"t {TO_SCALARS} `dict(c=1 - h.decay**t)`, and take c here",
-    ),
-    "first in update": (
-        of("first"),
-        GIVEN.format("first")
-        + f"first {TO_SCALARS} `dict(keep=0.0 if first else h.momentum)`, and take keep here",
-    ),
-    "shape in update": (
-        of("shape"),
-        GIVEN.format("shape") + "shape is given to switches: declare one, such as `wide`, "
-        "that returns `len(shape) > 1`, and take wide here",
-    ),
+    "h in update": (of("h"), GIVEN.format("h") + "take each setting by its name"),
+    "shape in update": (of("shape"), GIVEN.format("shape") + "take ndim, rows or columns"),
+    "step in update": (of("step"), GIVEN.format("step") + "the number of the step is t"),
     "self in update": (
         of("self"),
         GIVEN.format("self")
         + "update belongs to no instance: put @staticmethod above it, and leave self out",
+    ),
+    "cls in update": (
+        of("cls"),
+        GIVEN.format("cls")
+        + "update belongs to no class: put @staticmethod above it, and leave cls out",
     ),
     "a number without a type": (
         of("wd", "wd = 1e-4"),
@@ -78,26 +48,9 @@ SAID = {
         of("wd", "wd: float"),
         "'wd' has a type and no default; write `wd: float = ...` with one",
     ),
-    "a function of one's own": (
-        "def half(x):\n    return x / 2\n\n" + rule("m = half(g)\np = p - lr * m"),
-        "half is a function of your own, which no engine can look into; write its lines here",
-    ),
-    "a measure of a local name": (
-        rule(
-            "d = g * g\nm = d / size",
-            takes="p, g, m, lr, size",
-            above='@measure("tensor", "norm")\ndef size(d):\n    return d',
-        ),
-        "'d' is a name inside update, which runs after its measures; "
-        "write what it stands for into the measure",
-    ),
-    "a measure of the step": (
-        rule(
-            "m = g / size",
-            takes="p, g, m, lr, size",
-            above='@measure("tensor", "norm")\ndef size(g, t):\n    return g * t',
-        ),
-        GIVEN.format("t") + f"t {TO_SCALARS} `dict(c=1 - h.decay**t)`, and take c here",
+    "a default that is no number": (
+        of("wd", "wd: complex = 1j"),
+        "'wd' has the default 1j, which is no number, tuple or truth value",
     ),
     "text that is a setting without its choices": (
         of("mode", 'mode: str = "fast"'),
@@ -110,56 +63,29 @@ SAID = {
         "`mode: str = setting('fast', choices=('fast', ...))`",
     ),
     "a list of numbers": (
-        of("b1", "betas: list = [0.9, 0.99]"),
+        of("betas", "betas: list = [0.9, 0.99]"),
         "several numbers are a tuple; write `betas: tuple[float, float] = (0.9, 0.99)`",
     ),
     "another default without the type": (
         "from thalweg.rules import Adam\n\nclass Broken(Adam):\n    lr = 1e-4",
         "a setting needs its type; write `lr: float = 0.0001`",
     ),
-    "scalars that take a measure": (
-        with_scalars("h, size", "dict(x=size)"),
-        "'size' is a measure, known only after scalars have run; take it in update",
+    "a start that names nothing": (
+        kept('state("b", start="lrr")'),
+        "start names a setting; unknown name 'lrr'; did you mean 'lr'?",
     ),
-    "scalars that return a measure": (
-        with_scalars("h", "dict(size=1.0)"),
-        "returns 'size', which is a measure; return the number under another name",
+    "a start that is a function": (
+        kept('state("b", start=lambda h: h.lr)'),
+        f"{START}a function",
     ),
-    "scalars that return a state": (
-        with_scalars("h", "dict(m=1.0)"),
-        "returns 'm', which is a state; return the number under another name",
+    "a start that is nothing": (kept('state("b", start=None)'), f"{START}None"),
+    "a start that is an array": (
+        kept('state("b", start=np.zeros(2))'),
+        f"{START}array([0., 0.])",
     ),
-    "scalars that return a switch": (
-        with_scalars("h", "dict(late=1.0)"),
-        "returns 'late', which is a switch; return the number under another name",
-    ),
-    "scalars that take a state": (
-        with_scalars("h, m", "dict(x=m)"),
-        "'m' is an array, and scalars works with numbers; take it in update",
-    ),
-    "scalars that take a switch": (
-        with_scalars("h, late", "dict(x=late)"),
-        "'late' is a switch; take it in update",
-    ),
-    "scalars that take a setting": (
-        with_scalars("lr", "dict(x=lr)"),
-        "'lr' is a setting; take h and write h.lr",
-    ),
-    "scalars that take self": (
-        with_scalars("self, h", "dict(x=h.lr)"),
-        "unknown name 'self'; put @staticmethod above scalars, and leave self out",
-    ),
-    "scalars that ask for a plain attribute": (
-        with_scalars("h", "dict(x=h.wd)", above="wd = 0.1\n"),
-        "asks for h.wd: 'wd' is a plain attribute; as a setting it is written `wd: float = 0.1`",
-    ),
-    "scalars that ask for what is not there": (
-        with_scalars("h", "dict(x=h.lrr)"),
-        "asks for h.lrr: unknown name 'lrr'; did you mean 'lr'?",
-    ),
-    "scalars that return a number": (
-        with_scalars("h", "0.5"),
-        "must return a dict of numbers, such as `dict(step=h.lr)`, got 0.5",
+    "a start of several numbers": (
+        rule("m = g\nu = b", "g, m, b", above='to: tuple = (1, 2)\nb = state("b", start="to")'),
+        "start='to' is not one number, but (1, 2)",
     ),
 }
 
@@ -171,7 +97,7 @@ def test_an_author_is_told_what_to_write(what, tmp_path):
         declare(text, tmp_path)
     first_line = str(caught.value).splitlines()[0]
     assert first_line.startswith("Broken.")
-    assert first_line.endswith((": " + sentence, "scalars " + sentence))
+    assert first_line.endswith(": " + sentence)
 
 
 def test_a_whole_number_is_a_default_of_a_float_all_the_same(tmp_path):

@@ -2,340 +2,337 @@
 
 import pytest
 
-from tests.rules.mistakes import declare, rule
+from tests.rules.mistakes import (
+    HERE,
+    STEP,
+    WITH_BETAS,
+    WITH_MODE,
+    line,
+    rule,
+    stage,
+    told,
+)
 from thalweg.rule import Rule
 
-IMPORT_IT = "import it from thalweg.elementwise"
-# the mistake -> the function at fault, the declaration (`# <-` is on the line to quote), the words
-IN_A_LINE = {
-    "an unknown name in the signature": (
-        "Broken.update",
-        """
-        class Broken(Rule):
-            momentum: float = 0.9
+WORDS = "sqrt, exp, log, abs, sign, maximum, minimum, where, lerp, sum, mean, norm, largest"
 
-            @staticmethod
-            def update(p, g, momentun):  # <-
-                p = p - momentun * g
-                return p
-        """,
-        "unknown name 'momentun'; did you mean 'momentum'?",
+NAMES = {
+    "an unknown name in the signature": (
+        rule("m = g" + STEP, takes="g, m, lrr", returns="u, m").replace("lrr):", "lrr):" + HERE),
+        "unknown name 'lrr'; did you mean 'lr'?",
     ),
     "an unknown name further down a long signature": (
-        "Broken.update",
-        """
-        class Broken(Rule):
-            momentum: float = 0.9
-
-            @staticmethod
-            def update(
-                p,
-                g,
-                momentun,  # <-
-            ):
-                p = p - momentun * g
-                return p
-        """,
-        "unknown name 'momentun'; did you mean 'momentum'?",
-    ),
-    "a short unknown name, whose letter is also in @staticmethod": (
-        "Broken.update",
-        """
-        class Broken(Rule):
-            @staticmethod
-            def update(p, g, t):  # <-
-                p = p - g / t
-                return p
-        """,
-        "unknown name 't'; known are p, g",
+        rule("m = g" + STEP, takes=f"\n        g,\n        m,\n        lrr,{HERE}\n    "),
+        "unknown name 'lrr'; did you mean 'lr'?",
     ),
     "self": (
-        "Broken.update",
-        """
-        class Broken(Rule):
-            def update(self, p, g):  # <-
-                p = p - g
-                return p
-        """,
-        "unknown name 'self'",
+        rule("m = g" + STEP, takes="self, g, m, lr").replace("lr):", "lr):" + HERE),
+        "unknown name 'self'; known are p, g, u, lr, m; update belongs to no instance: "
+        "put @staticmethod above it, and leave self out",
     ),
-    "an unknown name in the body": (
-        "Broken.update",
-        rule("m = m + grad  # <-\np = p - lr * m"),
-        "unknown name 'grad'",
-    ),
-    "a misspelt name in the body": (
-        "Broken.update",
-        rule("buffer = m + g\nm = bufer  # <-\np = p - lr * m"),
+    "a name that is nowhere": (line("m = m + grad"), "unknown name 'grad'; known are g, lr, m, u"),
+    "a misspelt name": (
+        rule(f"buffer = m + g\nm = bufer{HERE}" + STEP),
         "unknown name 'bufer'; did you mean 'buffer'?",
     ),
     "a setting that the signature does not take": (
-        "Broken.update",
-        rule("m = m + g\np = p - lr * m  # <-", takes="p, g, m"),
-        "unknown name 'lr'",
+        rule(f"m = m + g\nu = lr * m{HERE}", takes="g, m"),
+        "'lr' is not among the arguments of update; take it there",
     ),
-    "a name that is given a value only later": (
-        "Broken.update",
-        rule("p = p - lr * u  # <-\nu = m + g\nm = u"),
-        "unknown name 'u'",
+    "the step's number, not taken": (
+        line("m = g / t"),
+        "'t' is not among the arguments of update; take it there",
     ),
-    "a function that is not elementwise": (
-        "Broken.update",
-        rule("m = tanh(g)  # <-\np = p - lr * m"),
-        f"unknown name 'tanh'; known are sqrt, exp, log, abs, sign, maximum, minimum, where, lerp; "
-        f"{IMPORT_IT}",
+    "a name read before it has a value": (
+        line("m = d", "d = 2 * g"),
+        "'d' has no value yet where it is read",
     ),
-    "a misspelt function": (
-        "Broken.update",
-        rule("m = sqrrt(g)  # <-\np = p - lr * m"),
-        f"unknown name 'sqrrt'; did you mean 'sqrt'?; {IMPORT_IT}",
+    "a name that is computed from itself": (
+        line("d = d + g", "m = d"),
+        "'d' has no value yet where it is read",
+    ),
+    "a name without a value on some way": (
+        rule(f"if lr > 0:\n    d = g\nm = d{HERE}" + STEP),
+        "'d' has a value on one way through an `if` and none on another",
+    ),
+    "a name without a value on a way that is measured": (
+        rule(f"if norm(g) > 1:\n    d = g\nm = d{HERE}" + STEP),
+        "'d' has a value on one way through an `if` and none on another",
+    ),
+    "a setting that is given a value": (
+        line("lr = 2 * lr", "m = g"),
+        "'lr' is given, and cannot be assigned; use another name",
+    ),
+    "the step's number that is given a value": (
+        line("t = t + 1", "m = g / t", takes="g, m, lr, t"),
+        "'t' is given, and cannot be assigned; use another name",
+    ),
+    "a local name that is a word": (
+        line("norm = norm(g)", "m = g / norm"),
+        "'norm' is a word of the language; use another name",
+    ),
+    "a word as a name, further down": (
+        rule(f"m = sqrt(g)\nsqrt = m{HERE}" + STEP),
+        "'sqrt' is a word of the language; use another name",
+    ),
+    "a setting that is a word": (
+        rule("m = sum * g" + STEP, takes="g, m, lr, sum", above="sum: float = 1.0").replace(
+            "sum):", "sum):" + HERE
+        ),
+        "'sum' is a word of the language; use another name",
+    ),
+    "a name that the engine uses": (
+        line("n1_ = 2 * lr", "m = n1_ * g + 3 * lr * g"),
+        "'n1_' is a name of the engine's; use another one",
+    ),
+    "a number of another module": (
+        line("m = math.pi * g"),
+        "`math.pi` cannot be read here; a number of a module gets a name of its own above the "
+        "class, such as `PI = math.pi`",
+    ),
+    "a text of the module": (
+        line("m = g if mode == FAST else m", **WITH_MODE, first='FAST = "fast"'),
+        "'FAST' is 'fast' in its module, where only a number can be taken from; as a setting it is "
+        "written `FAST: str = setting('fast', choices=('fast', ...))`",
+    ),
+    "a word that is not called": (
+        line("m = sqrt * g"),
+        "'sqrt' is a function, and no number; call it",
+    ),
+    "a value that is called": (line("m = lr(g)"), "'lr' is a value, and is called like a function"),
+    "an attribute": (line("m = g.real"), "`g.real` cannot be read; a text reads names alone"),
+    "the shape": (
+        line("m = g / g.shape[0]"),
+        "`g.shape` cannot be read; a text reads names alone; take ndim, rows or columns",
+    ),
+}
+
+CALLS = {
+    "an unknown word": (line("m = tanh(g)"), f"unknown name 'tanh'; known are {WORDS}"),
+    "a misspelt word": (
+        line("m = sqrrt(g)"),
+        "unknown name 'sqrrt'; did you mean 'sqrt'?; import it from thalweg.elementwise",
+    ),
+    "a misspelt reduction": (
+        line("m = g / norn(g)"),
+        "unknown name 'norn'; did you mean 'norm'?; import it from thalweg.reductions",
     ),
     "the builtin abs": (
-        "Broken.update",
-        rule("m = abs(g)  # <-\np = p - lr * m"),
-        f"abs is not the function of thalweg.elementwise; {IMPORT_IT}",
+        line("m = abs(g)"),
+        "abs is not the function of thalweg.elementwise; import it from thalweg.elementwise",
     ),
     "math's function": (
-        "Broken.update",
-        rule("m = math.sqrt(g)  # <-\np = p - lr * m"),
-        f"math.sqrt is not a function of thalweg.elementwise; {IMPORT_IT}",
+        line("m = math.sqrt(lr) * g"),
+        "math.sqrt is no word of the language; import sqrt from thalweg.elementwise",
     ),
-    "NumPy's function": (
-        "Broken.update",
-        rule("m = np.sqrt(g)  # <-\np = p - lr * m"),
-        f"np.sqrt is not a function of thalweg.elementwise; {IMPORT_IT}",
+    "NumPy's sum": (
+        line("m = g / np.sum(g)"),
+        "np.sum is no word of the language; import sum from thalweg.reductions",
+    ),
+    "an array's sum": (
+        line("m = g / g.sum()"),
+        "g.sum is no word of the language; import sum from thalweg.reductions",
+    ),
+    "NumPy's function that is no word": (
+        line("m = np.tanh(g)"),
+        f"np.tanh is no word of the language; known are {WORDS}",
     ),
     "arguments by keyword": (
-        "Broken.update",
-        rule("m = maximum(m, b=g)  # <-\np = p - lr * m"),
+        line("m = maximum(m, b=g)"),
         "maximum takes its arguments by position",
     ),
-    "more arguments than the function takes": (  # NumPy would write into the second one
-        "Broken.update",
-        rule("m = sqrt(g, g)  # <-\np = p - lr * m"),
-        "sqrt takes",
+    "over what by keyword": (
+        line('m = g / norm(g, over="row")'),
+        "norm takes its arguments by position",
     ),
-    "fewer arguments than the function takes": (
-        "Broken.update",
-        rule("m = where(g > 0, g)  # <-\np = p - lr * m"),
-        "where takes",
+    "more arguments than the word takes": (  # NumPy would write into the second one
+        line("m = sqrt(g, g)"),
+        "sqrt takes 1 arguments, got 2",
     ),
-    "a state that is never returned": (
-        "Broken.update",
-        """
-        class Broken(Rule):
-            m = state("exp_avg")
+    "fewer arguments than the word takes": (
+        line("m = where(g > 0, g)"),
+        "where takes 3 arguments, got 2",
+    ),
+    "arguments with a star": (
+        line("m = maximum(*betas) * g", **WITH_BETAS),
+        "`*betas`: write each one by itself",
+    ),
+    "a lambda": (
+        line("half = lambda x: x / 2", "m = half(g)"),
+        "a lambda is not looked into; write a function with `def` above the class",
+    ),
+    "a function inside of update": (
+        line("def half(x):", "    return x / 2", "m = half(g)"),
+        "a function stands in the module, above the class, and not here",
+    ),
+    "a call for its own sake": (
+        line("print(m)"),
+        "`print(m)` gives no name a value; what stands here must be `name = ...` or an `if`",
+    ),
+}
 
-            @staticmethod
-            def update(p, g, m):
-                m = m + g
-                p = p - m
-                return p  # <-
-        """,
-        "'m' is never returned",
-    ),
-    "a state returned under another name": (
-        "Broken.update",
-        """
-        class Broken(Rule):
-            buffer = state("momentum_buffer")
-
-            @staticmethod
-            def update(p, g, buffer):
-                buffer2 = buffer + g
-                p = p - buffer2
-                return p, buffer2  # <-
-        """,
-        "'buffer' is never returned, did you mean it by 'buffer2'?",
-    ),
-    "p that is not returned": (
-        "Broken.update",
-        rule("m = m + g", takes="p, g, m", returns="m  # <-"),
-        "'p' is never returned",
-    ),
-    "an expression that is returned": (
-        "Broken.update",
-        rule("m = m + g", returns="p - lr * m, m  # <-"),
-        "must return names, such as `return p, m, v`; assign first",
-    ),
-    "a result that is no argument": (
-        "Broken.update",
-        rule("m = m + g\nu = lr * m\np = p - u", returns="p, m, u  # <-"),
-        "returns 'u', which it does not take",
-    ),
-    "a setting that is returned": (
-        "Broken.update",
-        rule("m = m + g\np = p - lr * m", returns="p, m, lr  # <-"),
-        "'lr'",
-    ),
-    "no return": (
-        "Broken.update",
-        """
-        class Broken(Rule):
-            @staticmethod
-            def update(p, g):
-                p = p - g  # <-
-        """,
-        "must end with `return` and the new values",
-    ),
-    "an `if` that differs from element to element": (
-        "Broken.update",
-        rule("m = m + g\nif m > 0:  # <-\n    p = p - lr * m"),
-        "`if` on 'm', which differs from element to element; use where(condition, a, b)",
-    ),
-    "an `if` on something computed from elements": (
-        "Broken.update",
-        rule("large = m * m\nm = g\nif lr * large > 1:  # <-\n    p = p - lr * m"),
-        "`if` on 'large', which differs from element to element; use where(condition, a, b)",
-    ),
-    "an if-expression on elements": (
-        "Broken.update",
-        rule("m = m + g\np = p - (m if g > 0 else lr)  # <-"),
-        "`if` on 'g', which differs from element to element; use where(condition, a, b)",
-    ),
-    "an `if` on the mean of a row": (
-        "Broken.update",
-        """
-        class Broken(Rule):
-            @measure("row", "mean")
-            def mean(g):
-                return g
-
-            @staticmethod
-            def update(p, g, mean):
-                if mean > 0:  # <-
-                    p = p - g
-                return p
-        """,
-        "`if` on 'mean', which differs from element to element; use where(condition, a, b)",
-    ),
-    "`and` on elements": (
-        "Broken.update",
-        rule("m = where(g > 0 and m > 0, g, m)  # <-\np = p - lr * m"),
-        "`and`/`or` on elements; use where(condition, a, b)",
-    ),
-    "`or` on elements": (
-        "Broken.update",
-        rule("m = where(g > 0 or lr > 0, g, m)  # <-\np = p - lr * m"),
-        "`and`/`or` on elements; use where(condition, a, b)",
-    ),
-    "`not` on elements": (  # an array has no truth value
-        "Broken.update",
-        rule("m = where(not g > 0, g, m)  # <-\np = p - lr * m"),
-        "where(condition, a, b)",
-    ),
-    "a chain of comparisons on elements": (  # Python reads an `and` into it
-        "Broken.update",
-        rule("m = where(0 < g < 1, g, m)  # <-\np = p - lr * m"),
-        "where(condition, a, b)",
-    ),
+STATEMENTS = {
     "an early return": (
-        "Broken.update",
-        rule("if lr > 0:\n    return p, m  # <-\nm = g"),
-        "may only return at its end",
+        rule(f"if lr > 0:\n    return m, m{HERE}\nm = g" + STEP),
+        "may only return at its end; give a name its value on each way, and return that",
     ),
     "a `for` loop": (
-        "Broken.update",
-        rule("for _ in range(3):  # <-\n    m = m + g"),
+        line("for _ in range(3):", "    m = m + g"),
         "'for' is not an assignment or an `if`",
     ),
     "a `while` loop": (
-        "Broken.update",
-        rule("while lr > 0:  # <-\n    m = m + g"),
+        line("while lr > 0:", "    m = m + g"),
         "'while' is not an assignment or an `if`",
     ),
-    "a call for its own sake": (
-        "Broken.update",
-        rule("print(m)  # <-"),
-        "`print(m)` gives no name a value; what stands here must be `name = ...` or an `if`",
+    "a `match`": (
+        line("match mode:", '    case "fast":', "        m = g", **WITH_MODE),
+        "'match' is not an assignment or an `if`",
     ),
-    "two assignments in one": (
-        "Broken.update",
-        rule("m, p = g, p - g  # <-"),
-        "assigns to something other than a name",
+    "`del`": (
+        rule(f"d = g\nm = d\ndel d{HERE}" + STEP),
+        "'del' is not an assignment or an `if`",
     ),
-    "an assignment to an element": (
-        "Broken.update",
-        rule("m[0] = g  # <-"),
-        "assigns to something other than a name",
+    "two assignments that read each other": (
+        rule(f"a = g\nb = m\na, b = b, a{HERE}\nm = a" + STEP),
+        "reads 'a', which it changes; write a line for each",
     ),
+    "two names and three values": (line("a, b = g, m, g", "m = a"), "gives 2 names 3 values"),
+    "names within names": (
+        line("(a, b), c = (g, m), lr", "m = a"),
+        "gives `(a, b)` a value, which is not a name",
+    ),
+    "a name with a star": (
+        line("b1, *rest = betas", "m = g", **WITH_BETAS),
+        "gives `*rest` a value, which is not a name",
+    ),
+    "an assignment to an element": (line("m[0] = g"), "gives `m[0]` a value, which is not a name"),
     "an augmented assignment": (  # on an array it would change the caller's own, `g` among them
-        "Broken.update",
-        rule("u = g\nu *= lr  # <-\nm = u\np = p - u"),
-        "in place",
+        line("m += g"),
+        "would change m in place, which may be the caller's; use m = ...",
     ),
-    "an assignment to a setting": (
-        "Broken.update",
-        rule("lr = 2 * lr  # <-\nm = g\np = p - lr * m"),
-        "'lr' is given, and cannot be assigned; use another name",
+    "an assignment with a type": (
+        line("m: float = 2 * g"),
+        "says a type, which is not read; write `m = 2 * g`",
     ),
-    "an attribute": (
-        "Broken.update",
-        rule("m = m + g.real  # <-\np = p - lr * m"),
-        "Attribute is not arithmetic on elements",
+    "an assignment in mid-line": (
+        line("m = (d := g) + d"),
+        "`(d := g)` gives a name a value in mid-line; write a line for it",
     ),
-    "an index": (
-        "Broken.update",
-        rule("m = m + g[0]  # <-\np = p - lr * m"),
-        "Subscript is not arithmetic on elements",
+    "a comprehension": (
+        line("m = sum(x * x for x in g)"),
+        "`(x * x for x in g)`: there is no loop; what stands here is done to every element",
     ),
+    "a list": (line("m = [g]"), "`[g]` is not arithmetic on elements"),
+    "text with values in it": (line('m = f"{g}"'), "`f'{g}'` is not arithmetic on elements"),
     "a product of matrices": (
-        "Broken.update",
-        rule("m = m + g @ g  # <-\np = p - lr * m"),
-        "is not arithmetic on elements",
+        line("m = g @ g"),
+        "`a @ b` is not arithmetic on elements, such as + - * / // % **",
     ),
-    "an unknown name in a measure": (
-        "Broken.mean",
-        """
-        class Broken(Stage):
-            @measure("row", "mean")
-            def mean(g):
-                return grad  # <-
+    "a line that no one could follow": (
+        line(f"m = {' + '.join(['g'] * 300)}"),
+        "is too long or too deep to follow; give its parts names",
+    ),
+    "more cases than anyone could follow": (
+        rule(
+            "m = g\nif lr > 99:\n    m = 0 * g\n"
+            + "".join(
+                f"elif lr > {99 - i}:{HERE if i == 41 else ''}\n    m = {i} * g\n"
+                for i in range(1, 60)
+            )
+            + STEP
+        ),
+        "stands in more than 40 `if`s; an `elif` is one too",
+    ),
+}
 
-            @staticmethod
-            def update(g, mean):
-                g = g - mean
-                return g
-        """,
-        "unknown name 'grad'",
+SIGNATURES = {
+    "arguments of any number": ("g, m, lr, *more", "leave out the `*more`"),
+    "keywords of any name": ("g, m, lr, **more", "leave out the `**more`"),
+    "arguments by position alone": ("g, m, /, lr", "leave out the `/`"),
+    "a default": (
+        "g, m, lr=0.1",
+        "'lr' has a default, which is not read; a setting is declared in the class, "
+        "`lr: float = 0.1`",
+    ),
+}
+SIGNATURES = {
+    what: (rule("m = g" + STEP, takes).replace(f"({takes}):", f"({takes}):{HERE}"), says)
+    for what, (takes, says) in SIGNATURES.items()
+}
+
+RETURNED = {
+    "a state that is never returned": (
+        rule("m = m + g" + STEP, returns="u" + HERE),
+        "'m' is never returned",
+    ),
+    "a state returned under another name": (
+        rule("m2 = m + g\nu = lr * m2", returns="u, m2" + HERE),
+        "'m' is never returned, did you mean it by 'm2'?",
+    ),
+    "a state given a value on one way alone": (
+        rule("if lr > 0:\n    m = g\nu = lr * g", "g, lr", returns="u, m" + HERE),
+        "returns 'm', which has a value on one way through an `if` and none on another",
+    ),
+    "a rule that returns neither u nor p": (
+        rule("m = m + g", returns="m" + HERE),
+        "must return the step u, which is subtracted from p, or p",
+    ),
+    "a step that gets no value": (
+        rule("m = m + g", returns="u, m" + HERE),
+        "returns 'u', which gets no value",
+    ),
+    "a step with a value on one way alone": (
+        rule("m = m + g\nif lr > 0:\n    u = m", returns="u, m" + HERE),
+        "returns 'u', which has a value on one way through an `if` and none on another",
+    ),
+    "an expression that is returned": (
+        rule("m = m + g", returns="lr * m, m" + HERE),
+        "must return names, such as `return p, m, v`; assign first",
+    ),
+    "a local name that is returned": (
+        rule("m = m + g\nd = 2 * m" + STEP, returns="u, m, d" + HERE),
+        "returns 'd', which is neither a stream nor a state",
+    ),
+    "a setting that is returned": (
+        rule("m = m + g" + STEP, returns="u, m, lr" + HERE),
+        "returns 'lr', which is neither a stream nor a state",
+    ),
+    "nothing": (
+        rule("m = m + g", returns=HERE.strip()),
+        "must end with `return` and the new values",
     ),
     "a stage that changes g and keeps it to itself": (
-        "Broken.update",
-        """
-        class Broken(Stage):
-            @staticmethod
-            def update(p, g):
-                g = 2 * g
-                return p  # <-
-        """,
+        stage("g = 2 * g\np = p - g", takes="p, g", returns="p" + HERE),
         "'g' is never returned",
     ),
     "a stage that changes p and keeps it to itself": (
-        "Broken.update",
-        """
-        class Broken(Stage):
-            @staticmethod
-            def update(p, g):
-                p = 2 * p
-                return g  # <-
-        """,
+        stage("p = 2 * p", takes="p, g", returns="g" + HERE),
         "'p' is never returned",
     ),
+    "a stage that changes the step and keeps it to itself": (
+        stage("u = 2 * u\np = p - u", takes="p, u", returns="p" + HERE),
+        "'u' is never returned",
+    ),
+    "a stage that gives another part's setting a value": (
+        stage(f"lr = 2 * lr{HERE}\nu = lr * u", takes="u, lr"),
+        "'lr' is given, and cannot be assigned; use another name",
+    ),
 }
+
+TABLES = (NAMES, CALLS, STATEMENTS, SIGNATURES, RETURNED)
+IN_A_LINE = {what: one for table in TABLES for what, one in table.items()}
 
 
 @pytest.mark.parametrize("mistake", IN_A_LINE)
 def test_a_mistake_is_named_where_it_stands(mistake, tmp_path):
-    function, text, says = IN_A_LINE[mistake]
-    with pytest.raises(TypeError) as caught:
-        declare(text, tmp_path)
-    lines = (tmp_path / "mistakes.py").read_text().splitlines()
-    at = next(i for i, line in enumerate(lines) if "# <-" in line)
-    place, _, rest = str(caught.value).partition(": ")
-    message, _, quoted = rest.partition("\n")
-    assert place == f"{function}, line {at + 1} of mistakes.py"
-    assert says in message
-    assert quoted == "    " + lines[at].strip()
+    text, says = IN_A_LINE[mistake]
+    place, message = told(text, tmp_path)
+    assert place == "Broken.update"
+    assert message.endswith(says)
+
+
+def test_no_mistake_is_listed_twice():
+    assert len(IN_A_LINE) == sum(map(len, TABLES))
 
 
 def test_source_that_cannot_be_read_is_said_so():

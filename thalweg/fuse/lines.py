@@ -92,7 +92,7 @@ class _Emitter:
             self._open(node.orelse, indent, "else:")
         # a name given a value in one branch only must have one in the other as well
         fresh = [n for n in dict.fromkeys(self._hoisted) if n not in self._before]
-        self.uniform[at:at] = [f"{self._indent}{name} = 0.0" for name in fresh]
+        self.uniform[at:at] = [f"{self._indent}{name} = {_nothing(name)}" for name in fresh]
         self._hoisted, self._before = outer + fresh, enclosing
 
     def _open(self, body: list[Node], indent: str, opening: str) -> None:
@@ -145,6 +145,11 @@ class _Emitter:
                 self.rounded.append((f"R{name}", name))
         name = self._known[kind, text]
         return f"R{name}" if kind == "U" else name
+
+
+def _nothing(name: str) -> str:
+    """What a name holds on the way that gives it no value: of its own type, for a compiler."""
+    return "False" if name.startswith("C") else "0.0"
 
 
 def _uniform(tree: ast.expr) -> str:

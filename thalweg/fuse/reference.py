@@ -9,7 +9,6 @@ import ast
 import functools
 import inspect
 import math
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -18,6 +17,7 @@ from typing import Any
 from thalweg.chain import Chain, Part
 from thalweg.elementwise import where
 from thalweg.reductions import summed
+from thalweg.source import text_of
 
 __all__ = ["Asked", "Given", "Known", "update"]
 
@@ -118,7 +118,7 @@ def _written(declared: Any) -> Callable[..., Any]:
     }
     if not places:
         return lambda _, **given: function(**given)
-    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    tree = ast.parse(text_of(function))
     (made,) = (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef))
     made.decorator_list = []
     made.args.args.insert(0, ast.arg("of_all_"))

@@ -1,0 +1,369 @@
+"""Reads an `update`: of what every name has one value, and what no engine could run is refused.
+
+The text is walked once, in its order. What is found is a `thalweg.text.Text`.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from thalweg.carried import Carried, assigned_in
+from thalweg.kinds import Kinds
+from thalweg.reading import plain_text
+from thalweg.reductions import REDUCTIONS, SCOPES
+from thalweg.settings import Setting
+from thalweg.source import Source, unknown
+from thalweg.text import GIVEN, LEVEL_OF, SCOPE_OF, STREAMS, Level, Reduction, Text, join
+
+__all__ = ["read"]
+
+# what arithmetic may consist of, beside names, constants, calls and `a if c else b`
+_OPERATORS = (
+    *(ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow),
+    *(ast.BitAnd, ast.BitOr),
+)
+
+
+def read(
+    source: Source,
+    levels: Mapping[str, Level],
+    states: Mapping[str, str],
+    settings: Mapping[str, Setting],
+    advice: Callable[[str], str],
+) -> Text:
+    """Read an `update`. `levels` are those of the names that it may take, `states` what its states
+    have one number per, `settings` those that it declares; `advice` is what to say of an argument
+    that is not known."""
+    for name, line in source.arguments.items():
+        if name not in levels:
+            raise source.error(line, advice(name))
+    text = Text(source, plain_text(source, levels))
+    choices = {name: one.choices for name, one in settings.items()}
+    defaults = {name: one.default for name, one in settings.items()}
+    kinds = Kinds(source, defaults, choices, [*states, *STREAMS, *GIVEN])
+    reader = _Reader(text, levels, states, kinds)
+    text.borrowed = kinds.borrowed
+    reader.block(text.body)
+    text.levels = dict(reader.known)
+    reader.check_returned()
+    text.held = reader.carried.held()
+    return text
+
+
+class _Reader:
+    """Walks a text in its order, and knows at each line of what every name has one."""
+
+    def __init__(
+        self,
+        text: Text,
+        levels: Mapping[str, Level],
+        states: Mapping[str, str],
+        kinds: Kinds,
+    ) -> None:
+        self.text, self.source = text, text.source
+        self.states, self.kinds = states, kinds
+        self.known = {name: levels[name] for name in text.source.arguments}
+        self.given = {n for n in self.known if n not in states and n not in STREAMS}
+        self._under: Level | None = None  # inside an `if` on a number that is measured
+        self._assigned: dict[str, int] = {}  # how often each name is given a number
+        self.carried = Carried(text, self.level, kinds, self._decide)
+        self._named = {*self.known, *assigned_in(text.body)}
+        self._partly: set[str] = set()  # those that have a value on one way and not on another
+        self._of_kind: dict[str, int] = {}
+
+    # ---- statements ----
+
+    def block(self, body: Sequence[ast.stmt]) -> None:
+        for statement in body:
+            if isinstance(statement, ast.If):
+                self._branch(statement)
+            else:
+                assert isinstance(statement, ast.Assign)
+                self._assign(statement)
+
+    def _assign(self, statement: ast.Assign) -> None:
+        (target,) = statement.targets
+        value, level = statement.value, self.level(statement.value)
+        if isinstance(target, ast.Tuple):
+            self._check_tuple(statement, target, value, level)
+        else:
+            self.kinds.check(value)
+        names = [n.id for n in ast.walk(target) if isinstance(n, ast.Name)]
+        for name in names:
+            if name in self.given:
+                raise self.source.error(
+                    target.lineno, f"{name!r} is given, and cannot be assigned; use another name"
+                )
+        if self._under is not None:
+            level = join(level, self._under)
+        is_number = level == Level.STEP and not any(self._is_array(name) for name in names)
+        if is_number:
+            self.text.before.add(statement)
+        else:
+            self.carried.take(value)
+        for name in names:
+            self._partly.discard(name)
+            self._give(name, level, value)
+            self.kinds.give(name, value)
+
+    def _give(self, name: str, level: Level, value: ast.expr) -> None:
+        per = LEVEL_OF.get(self.states.get(name, ""), Level.ELEMENT)
+        if name in self.states and join(level, per) != per:
+            more = ' over "all"' if per == Level.ALL else ""
+            raise self.source.error(
+                value.lineno,
+                f"{name!r} is one number {_of_each(per)}, and is given one {_of_each(level)}; "
+                f"take its sum, mean, norm or largest{more}",
+            )
+        self.known[name] = max(level, per) if self._is_array(name) else level
+        self.carried.changed(name)
+        self._assigned[name] = self._assigned.get(name, 0) + 1
+
+    def _is_array(self, name: str) -> bool:
+        """Whether a name holds elements, rows or columns, whatever it is given."""
+        return name in STREAMS or LEVEL_OF.get(self.states.get(name, ""), Level.STEP) > Level.TENSOR
+
+    def _check_tuple(
+        self, statement: ast.Assign, target: ast.Tuple, value: ast.expr, level: Level
+    ) -> None:
+        length, written = self.kinds.length(value), ast.unparse(value)
+        if length is None or level > Level.STEP:
+            said = "takes `{}` apart, which is one value"
+            if length is not None:
+                said = "takes `{}` apart, which is of elements; write an `if`, a line for each name"
+            raise self.source.error(statement.lineno, said.format(written))
+        if length != len(target.elts):
+            raise self.source.error(
+                statement.lineno, f"takes {length} numbers apart into {len(target.elts)} names"
+            )
+        if self._under is not None:
+            raise self.source.error(
+                statement.lineno,
+                f"takes {written} apart under an `if` on a number that is measured; "
+                f"do it before the `if`",
+            )
+
+    def _branch(self, statement: ast.If) -> None:
+        level = self.level(statement.test)
+        self.kinds.check(statement.test)
+        self._check_test(statement.test, level)
+        assigned = {n for n in assigned_in([statement]) if n in self.known}
+        if level > Level.STEP:
+            self.carried.take(statement.test)
+            for name in sorted(n for n in assigned if self.known[n] == Level.STEP):
+                self._lift(statement, "before", name)
+        outer, before = self._under, dict(self.known)
+        if level > Level.STEP:
+            self._under = level if outer is None else join(outer, level)
+        ways: list[dict[str, Level]] = []
+        for side in (statement.body, statement.orelse):
+            self.known = dict(before)
+            with self.carried.side():
+                self.block(side)
+            ways.append(self.known)
+        self._under = outer
+        is_number = level == Level.STEP and all(
+            one in self.text.before for side in (statement.body, statement.orelse) for one in side
+        )
+        if is_number:
+            self.text.before.add(statement)
+        elif level == Level.STEP:
+            self._decide(statement)
+        self._join(statement, level, ways)
+        # a line behind it may not take a number that was worked out on one side only
+        for name in assigned_in([statement]):
+            self.carried.changed(name)
+
+    def _join(self, statement: ast.If, level: Level, ways: list[dict[str, Level]]) -> None:
+        one, other = ways
+        self._partly |= one.keys() ^ other.keys()
+        self.known = {n: join(one[n], other[n]) for n in one if n in other}
+        for name, joined in self.known.items():
+            for way, side in zip(ways, ("body", "orelse"), strict=True):
+                if level == Level.STEP and joined > way[name] == Level.STEP:
+                    self._lift(statement, side, name)
+
+    def _lift(self, statement: ast.If, where: str, name: str) -> None:
+        """A number that goes on as something finer."""
+        self.text.lifted.setdefault((statement, where), []).append((name, self.carried.fresh()))
+        if where == "before":
+            self.known[name] = self._under_of(statement)
+
+    def _under_of(self, statement: ast.If) -> Level:
+        return max(self.level(statement.test), Level.ALL)
+
+    def _decide(self, node: ast.AST) -> None:
+        self.text.decisions.setdefault(node, len(self.text.decisions))
+
+    def _check_test(self, test: ast.expr, level: Level) -> None:
+        if level <= Level.TENSOR:
+            return
+        culprit = self._culprit(test)
+        word = SCOPE_OF[self.level(culprit)]
+        written = repr(culprit.id) if isinstance(culprit, ast.Name) else f"`{ast.unparse(culprit)}`"
+        raise self.source.error(
+            test.lineno,
+            f"`if` on {written}, which differs from {word} to {word}; use where(condition, a, b)",
+        )
+
+    def _culprit(self, test: ast.expr) -> ast.expr:
+        """The first name or reduction in a test of which a tensor has more than one."""
+        parts = [one for one in ast.iter_child_nodes(test) if isinstance(one, ast.expr)]
+        is_word = isinstance(test, ast.Call)
+        if test in self.text.reductions or isinstance(test, ast.Name):
+            return test
+        for part in parts[1:] if is_word else parts:
+            if self.level(part) > Level.TENSOR:
+                return self._culprit(part)
+        return test
+
+    # ---- expressions ----
+
+    def level(self, tree: ast.expr) -> Level:
+        """Of what an expression has one value; raises for what no engine could run."""
+        level = self._level(tree)
+        self.kinds.parts(tree)
+        return level
+
+    def _level(self, tree: ast.expr) -> Level:
+        if isinstance(tree, ast.Name):
+            return self._level_of_name(tree)
+        if isinstance(tree, ast.Constant):
+            return self._level_of_constant(tree)
+        if isinstance(tree, ast.BinOp) and isinstance(tree.op, _OPERATORS):
+            return self._joined(tree, [tree.left, tree.right])
+        if isinstance(tree, ast.UnaryOp):
+            level = self._joined(tree, [tree.operand])
+            if isinstance(tree.op, ast.Invert) and level <= Level.TENSOR:
+                said = f"`{ast.unparse(tree)}` is for conditions on elements; here it is `not`"
+                raise self.source.error(tree.lineno, said)
+            is_not = isinstance(tree.op, ast.Not)
+            return self._no_truth(tree, level, "`not`") if is_not else level
+        if isinstance(tree, ast.BoolOp):
+            return self._no_truth(tree, self._joined(tree, tree.values), "`and`/`or`")
+        if isinstance(tree, ast.Compare):
+            level = self._joined(tree, [tree.left, *tree.comparators])
+            return self._no_truth(tree, level, "`a < b < c`") if len(tree.ops) > 1 else level
+        if isinstance(tree, ast.IfExp):
+            test = self.level(tree.test)
+            self._check_test(tree.test, test)
+            return functools.reduce(join, [test, self.level(tree.body), self.level(tree.orelse)])
+        if isinstance(tree, ast.Call):
+            return self._level_of_call(tree)
+        if isinstance(tree, ast.Tuple):
+            return functools.reduce(join, map(self.level, tree.elts), Level.STEP)
+        if isinstance(tree, ast.Subscript):
+            self.kinds.index(tree)
+            return Level.STEP
+        raise self.source.error(tree.lineno, f"`{ast.unparse(tree)}` is not arithmetic on elements")
+
+    def _level_of_name(self, tree: ast.Name) -> Level:
+        name = tree.id
+        if name in self.known:
+            return self.known[name]
+        if name in self._partly:
+            raise self.source.error(
+                tree.lineno, f"{name!r} has a value on one way through an `if` and none on another"
+            )
+        raise self.source.error(tree.lineno, f"{name!r} has no value yet where it is read")
+
+    def _level_of_constant(self, tree: ast.Constant) -> Level:
+        if not isinstance(tree.value, bool | int | float | str):
+            said = f"{tree.value!r} is no number"
+            raise self.source.error(
+                tree.lineno,
+                f"{said}; a state is a number from the start, `state(..., start=0.0)`"
+                if tree.value is None
+                else said,
+            )
+        if isinstance(tree.value, int) and abs(tree.value) > sys.float_info.max:
+            raise self.source.error(tree.lineno, "has a number that is too large for a double")
+        return Level.STEP
+
+    def _joined(self, tree: ast.expr, parts: Sequence[ast.expr]) -> Level:
+        return functools.reduce(join, map(self.level, parts), Level.STEP)
+
+    def _no_truth(self, tree: ast.expr, level: Level, what: str) -> Level:
+        """Refuse what asks elements for one truth value, which an array does not have."""
+        if level > Level.TENSOR:
+            raise self.source.error(tree.lineno, f"{what} on elements; use where(condition, a, b)")
+        return level
+
+    def _level_of_call(self, tree: ast.Call) -> Level:
+        word = ast.unparse(tree.func)
+        if word not in REDUCTIONS:
+            return self._joined(tree, tree.args)
+        over, value = self._over(tree, word), self.level(tree.args[0])
+        self.kinds.check(tree.args[0])
+        level = LEVEL_OF[over]
+        is_same = (word, over) in (("mean", "tensor"), ("largest", "tensor"), ("largest", "all"))
+        if level < value < Level.ELEMENT and not (value == Level.ROW and is_same):
+            raise self.source.error(
+                tree.lineno,
+                f"{word} over {over!r} of {ast.unparse(tree.args[0])!r}, which is one number for "
+                f"each {SCOPE_OF[value]}; what is reduced must be computed from elements",
+            )
+        if value <= level or (value, level) == (Level.COLUMN, Level.ROW):
+            what = ast.unparse(tree.args[0])
+            each = "the step" if value == Level.STEP else f"each {SCOPE_OF[value]}"
+            raise self.source.error(
+                tree.lineno,
+                f"{word} over {over!r} of {what!r}, which is one number for {each} already",
+            )
+        if self._under is not None:
+            raise self.source.error(
+                tree.lineno, f"{word} under an `if` on a number that is measured; take it before"
+            )
+        if tree not in self.text.reductions:
+            name = word
+            while name in {word, *self._named}:
+                self._of_kind[word] = self._of_kind.get(word, 0) + 1
+                name = f"{word}{self._of_kind[word]}"
+            self.text.reductions[tree] = Reduction(name, word, over, ast.unparse(tree))
+        return level
+
+    def _over(self, tree: ast.Call, word: str) -> str:
+        if len(tree.args) == 1:
+            return "tensor"
+        over = tree.args[1].value if isinstance(tree.args[1], ast.Constant) else None
+        if not isinstance(over, str):
+            raise self.source.error(
+                tree.lineno, f"{word} must say over what by a word, one of {', '.join(SCOPES)}"
+            )
+        if over not in SCOPES:
+            raise self.source.error(tree.lineno, f"{word}: {unknown(over, SCOPES)}")
+        if over == "column":
+            raise self.source.error(
+                tree.lineno, f"{word} over 'column', which no engine takes yet; 'row' is there"
+            )
+        return over
+
+    # ---- what is returned ----
+
+    def check_returned(self) -> None:
+        """Refuse what is returned and cannot be, and states and streams that are lost."""
+        source, line = self.source, self.source.return_line
+        returned = source.returned
+        for name in returned:
+            if name not in self.states and name not in STREAMS:
+                lost = sorted(n for n in self.states if n not in returned and n in self.known)
+                close = [n for n in lost if name.startswith(n) or n.startswith(name)]
+                if close:
+                    raise source.error(
+                        line, f"{close[0]!r} is never returned, did you mean it by {name!r}?"
+                    )
+                raise source.error(line, f"returns {name!r}, which is neither a stream nor a state")
+            if name not in self.known:
+                known = "has a value on one way through an `if` and none on another"
+                said = known if name in self._partly else "gets no value"
+                raise source.error(line, f"returns {name!r}, which {said}")
+        for name in sorted(self._assigned.keys() & self.states.keys()):
+            if name not in returned:
+                raise source.error(line, f"{name!r} is never returned")
+
+
+def _of_each(level: Level) -> str:
+    return "for all tensors" if level == Level.ALL else f"per {SCOPE_OF[level]}"
