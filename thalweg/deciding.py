@@ -22,9 +22,9 @@ __all__ = ["GIVEN", "Decide", "certain", "decider", "reached"]
 GIVEN = ("t", "first", "ndim", "rows", "columns")
 
 _SHAPES = {
-    "ndim": "ndim = len(shape)",
-    "rows": "rows = shape[0] if shape else 1",
-    "columns": "columns = prod(shape[1:])",
+    "ndim": "len({shape})",
+    "rows": "{shape}[0] if {shape} else 1",
+    "columns": "{prod}({shape}[1:])",
 }
 
 # (settings, t, first, shape, kept numbers) -> (ways, numbers, kept numbers)
@@ -38,31 +38,48 @@ _WORDS = {n: getattr(elementwise, n) for n in elementwise.PRIMITIVES + elementwi
 
 def decider(text: Text, settings: Sequence[str], cells: Sequence[str], title: str) -> Decide:
     """The function for one `update`; `cells` are its kept numbers, in the order they are given."""
-    script = "\n".join(_Script(text, settings, cells).lines())
-    scope: dict[str, Any] = {**_WORDS, "prod": math.prod}
-    exec(compile(script, f"<{title}, before the step>", "exec"), scope)
-    made: Decide = scope["decide"]
+    script = _Script(text, settings, cells)
+    scope: dict[str, Any] = {**_WORDS, script.own("prod"): math.prod}
+    exec(compile("\n".join(script.lines()), f"<{title}, before the step>", "exec"), scope)
+    made: Decide = scope[script.own("decide")]
     return made
 
 
 class _Script:
-    """Writes the function. Its own names end in an underscore, or are nobody's."""
+    """Writes the function. Its own names begin as no name of the text does."""
 
     def __init__(self, text: Text, settings: Sequence[str], cells: Sequence[str]) -> None:
         self.text, self.settings, self.cells = text, settings, cells
         self._lines: list[str] = []
-        self._captured: set[tuple[str, str]] = set()
+        names = {n.id for s in text.body for n in ast.walk(s) if isinstance(n, ast.Name)}
+        taken = {*settings, *cells, *text.source.arguments, *text.number_names, *names}
+        self._mark = "_"
+        while any(name.startswith(self._mark) for name in taken):
+            self._mark += "_"
+
+    def own(self, name: str) -> str:
+        """A name of the function's own."""
+        return self._mark + name
+
+    def _way(self, node: ast.AST) -> str | None:
+        number = self.text.decisions.get(node)
+        return None if number is None else self.own(f"way{number}")
 
     def lines(self) -> list[str]:
         """The text of the function."""
         taken = self.text.source.arguments
-        ways = [f"way{i}_" for i in range(len(self.text.decisions))]
+        ways = [self.own(f"way{i}") for i in range(len(self.text.decisions))]
+        h, shape, cells, prod = map(self.own, ("h", "shape", "cells", "prod"))
         fresh = [n for n in self.text.number_names if n not in self.text.held]
-        self._lines = ["def decide(h_, t, first, shape, cells_):"]
-        self._lines += [f"    {name} = h_.{name}" for name in self.settings if name in taken]
-        self._lines += [f"    {line}" for name, line in _SHAPES.items() if name in taken]
+        self._lines = [f"def {self.own('decide')}({h}, t, first, {shape}, {cells}):"]
+        self._lines += [f"    {name} = {h}.{name}" for name in self.settings if name in taken]
+        self._lines += [
+            f"    {name} = {value.format(shape=shape, prod=prod)}"
+            for name, value in _SHAPES.items()
+            if name in taken
+        ]
         if self.cells:
-            self._lines.append(f"    {_tuple(self.cells)} = cells_")
+            self._lines.append(f"    {_tuple(self.cells)} = {cells}")
         self._lines += [f"    {way} = None" for way in ways]
         self._lines += [f"    {name} = 0.0" for name in fresh]
         self._block(self.text.body, "    ")
@@ -84,16 +101,16 @@ class _Script:
                 self._capture(statement.value, indent)
 
     def _branch(self, statement: ast.If, indent: str) -> None:
-        way = self.text.decisions.get(statement)
+        way = self._way(statement)
         if way is None:  # on a number that is measured: either side may be taken
             self._capture(statement.test, indent)
             self._lift(statement, "before", indent)
             self._block(statement.body, indent)
             self._block(statement.orelse, indent)
             return
-        self._lines.append(f"{indent}way{way}_ = bool({ast.unparse(statement.test)})")
+        self._lines.append(f"{indent}{way} = bool({ast.unparse(statement.test)})")
         for where, body, opening in (
-            ("body", statement.body, f"if way{way}_:"),
+            ("body", statement.body, f"if {way}:"),
             ("orelse", statement.orelse, "else:"),
         ):
             self._side(opening, indent, functools.partial(self._one_side, statement, where, body))
@@ -126,15 +143,15 @@ class _Script:
             if name not in self.text.held and line not in self._lines:
                 self._lines.append(line)
             return
-        way = self.text.decisions.get(tree)
+        way = self._way(tree)
         if way is None:
             for part in ast.iter_child_nodes(tree):
                 if isinstance(part, ast.expr):
                     self._capture(part, indent)
             return
         assert isinstance(tree, ast.IfExp)
-        self._lines.append(f"{indent}way{way}_ = bool({ast.unparse(tree.test)})")
-        for part, opening in ((tree.body, f"if way{way}_:"), (tree.orelse, "else:")):
+        self._lines.append(f"{indent}{way} = bool({ast.unparse(tree.test)})")
+        for part, opening in ((tree.body, f"if {way}:"), (tree.orelse, "else:")):
             self._side(opening, indent, functools.partial(self._capture, part))
 
 

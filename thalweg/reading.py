@@ -11,7 +11,8 @@ import copy
 import functools
 import inspect
 import itertools
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Collection, Iterator, Sequence
 from typing import TypeVar
 
 from thalweg import elementwise, reductions
@@ -30,20 +31,24 @@ _DEEPEST = 8
 
 def plain_text(source: Source) -> list[ast.stmt]:
     """The statements of an `update` before its `return`."""
-    return _Plain(source, itertools.count(1)).statements(source.body)
+    taken = {*source.arguments, *source.assigned}
+    return _Plain(source, itertools.count(1), taken).statements(source.body)
 
 
 class _Plain:
-    """Writes statements anew; `place` is where an inlined function is called."""
+    """Writes statements anew; `taken` are the names of the `update`, and `place` is where an
+    inlined function is called."""
 
     def __init__(
         self,
         source: Source,
         count: Iterator[int],
+        taken: Collection[str],
         depth: int = 0,
         place: ast.expr | None = None,
     ) -> None:
-        self.source, self.count, self.depth, self.place = source, count, depth, place
+        self.source, self.count, self.taken = source, count, taken
+        self.depth, self.place = depth, place
         self.local = {*source.arguments, *source.assigned}
         self.names: dict[str, ast.expr] = {}  # what the names of an inlined function stand for
         self.before: list[ast.stmt] = []
@@ -151,7 +156,7 @@ class _Plain:
         number = self.source.number_named(tree.id)
         if number is None:
             raise self.source.error(tree.lineno, unknown(tree.id, sorted(self.local)))
-        return self._at(ast.Constant(number), tree)
+        return self._at(_literal(number), tree)
 
     def _call(self, tree: ast.Call) -> ast.expr:
         name = ast.unparse(tree.func)
@@ -206,8 +211,9 @@ class _Plain:
                 tree.lineno,
                 f"{own.title} takes {len(own.arguments)} arguments, got {len(tree.args)}",
             )
-        inner = _Plain(own, self.count, self.depth + 1, self.place or tree)
-        mark = f"{own.function.__name__}{next(self.count)}"
+        inner = _Plain(own, self.count, self.taken, self.depth + 1, self.place or tree)
+        marks = (f"{own.function.__name__}{n}" for n in self.count)
+        mark = next(m for m in marks if not any(name.startswith(m) for name in self.taken))
         inner.names = {n: ast.Name(f"{mark}_{n}", ast.Load()) for n in inner.local}
         for name, given in zip(own.arguments, tree.args, strict=True):
             value = self.value(given)
@@ -224,6 +230,15 @@ class _Plain:
     def _at(self, made: Node, tree: ast.AST) -> Node:
         """A new node where an old one stood, or where its function is called."""
         return ast.fix_missing_locations(ast.copy_location(made, self.place or tree))
+
+
+def _literal(number: float) -> ast.expr:
+    """A number as it can be written: -2 ** 2 would be minus four, and `nan` nobody's name."""
+    if number != number:
+        return ast.BinOp(ast.Constant(math.inf), ast.Sub(), ast.Constant(math.inf))
+    if math.copysign(1, number) < 0:
+        return ast.UnaryOp(ast.USub(), ast.Constant(-number))
+    return ast.Constant(number)
 
 
 def _home(word: str) -> str:

@@ -69,7 +69,9 @@ def _combined(kind: str, x: Any, axes: tuple[int, ...], keepdims: bool = False) 
 def _largest(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     if not _size([x.shape[axis] for axis in axes]):
         return x.sum(axis=axes, keepdims=keepdims) - math.inf
-    return (x.amax if hasattr(x, "amax") else x.max)(axes, keepdims)
+    if hasattr(x, "amax"):
+        return x.amax(axes, keepdims)
+    return x.max(axis=axes, keepdims=keepdims)
 
 
 def _number(total: Any) -> Any:

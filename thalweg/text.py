@@ -11,8 +11,9 @@ from __future__ import annotations
 import ast
 import enum
 import functools
+import itertools
 from collections import ChainMap
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from thalweg.reading import plain_text
@@ -135,8 +136,9 @@ class _Reader:
         self._versions: dict[str, int] = {}
         self._made: ChainMap[tuple[str, tuple[int, ...]], str] = ChainMap()
         self._partly: set[str] = set()  # those that have a value on one way and not on another
-        self._count = 0
-        self._of_kind: dict[str, int] = {}
+        # names in the text, which what is made here must not meet
+        self._taken = {*text.source.arguments, *_assigned_in(text.body)}
+        self._numbered: dict[str, Iterator[int]] = {}
 
     # ---- statements ----
 
@@ -363,9 +365,7 @@ class _Reader:
                 tree.lineno, f"{word} under an `if` on a number that is measured; take it before"
             )
         if tree not in self.text.reductions:
-            self._of_kind[word] = self._of_kind.get(word, 0) + 1
-            name = f"{word}{self._of_kind[word]}"
-            self.text.reductions[tree] = Reduction(name, word, over)
+            self.text.reductions[tree] = Reduction(self._new(word), word, over)
         return level
 
     def _over(self, tree: ast.Call, word: str) -> str:
@@ -420,8 +420,13 @@ class _Reader:
         return self._made[key]
 
     def _fresh(self) -> str:
-        self._count += 1
-        return f"n{self._count}_"
+        return self._new("n") + "_"
+
+    def _new(self, word: str) -> str:
+        """A word with a number, with which no name of the text begins."""
+        count = self._numbered.setdefault(word, itertools.count(1))
+        made = (f"{word}{n}" for n in count)
+        return next(m for m in made if not any(name.startswith(m) for name in self._taken))
 
     def held_names(self) -> set[str]:
         """The numbers that have the name of what they are."""

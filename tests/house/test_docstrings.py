@@ -49,8 +49,7 @@ def test_the_reason_is_told_in_four_lines(thing):
 
 
 def letters(declared) -> set[str]:
-    found = declared.declaration
-    return {*found.states, *found.scalar_states}
+    return {*declared.declaration.states}
 
 
 def missing(names: set[str], text: str) -> list[str]:
@@ -70,7 +69,7 @@ def test_the_equations_of_an_optimizer_name_the_states_of_its_parts(cls):
 
 def outcome(thing) -> str:
     """The parameter, the gradient, or the copy that a stage keeps: what it is there for."""
-    returned = getattr(thing, "source", None) and thing.source.returned
+    returned = thing in DECLARED and thing.text.source.returned
     changed = [name for name in returned or ("p", "g") if name in ("p", "g")]
     return "|".join(changed or returned)
 

@@ -58,7 +58,7 @@ class SlowWeights(WithCopies):
         yet have no slow weights, and stay as they are.
         """
         for p, slow, alpha in _slow(self):
-            fast, moved = Lookahead.update(self._wide(p), self._wide(slow), alpha, True)
+            fast, moved = Lookahead.update(self._wide(p), self._wide(slow), 1, alpha, 1)
             self._put(p, fast)
             self._put(slow, moved)
 
