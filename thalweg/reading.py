@@ -150,6 +150,28 @@ class _Plain:
                 setattr(made, field, [self.value(one) for one in value])
         return self._at(made, tree)
 
+    def _choice(self, tree: ast.IfExp) -> ast.expr:
+        """`a if c else b`; lines that one side brings with it are run on that side only."""
+        test = self.value(tree.test)
+        before, found = self.before, []
+        for side in (tree.body, tree.orelse):
+            self.before = []
+            found.append((self.value(side), self.before))
+        self.before = before
+        (one, ones), (other, others) = found
+        if not ones and not others:
+            return self._at(ast.IfExp(test, one, other), tree)
+        name = self._mark("chosen")
+        for value, lines in found:
+            lines.append(self._at(ast.Assign([ast.Name(name, ast.Store())], value), tree))
+        self.before.append(self._at(ast.If(test, ones, others), tree))
+        return self._at(ast.Name(name, ast.Load()), tree)
+
+    def _mark(self, word: str) -> str:
+        """A word with a number, with which no name of the text begins."""
+        marks = (f"{word}{n}" for n in self.count)
+        return next(m for m in marks if not any(name.startswith(m) for name in self.taken))
+
     def _name(self, tree: ast.Name) -> ast.expr:
         if tree.id in self.local:
             return self._at(copy.copy(self.names.get(tree.id, tree)), tree)
@@ -212,8 +234,7 @@ class _Plain:
                 f"{own.title} takes {len(own.arguments)} arguments, got {len(tree.args)}",
             )
         inner = _Plain(own, self.count, self.taken, self.depth + 1, self.place or tree)
-        marks = (f"{own.function.__name__}{n}" for n in self.count)
-        mark = next(m for m in marks if not any(name.startswith(m) for name in self.taken))
+        mark = self._mark(own.function.__name__)
         inner.names = {n: ast.Name(f"{mark}_{n}", ast.Load()) for n in inner.local}
         for name, given in zip(own.arguments, tree.args, strict=True):
             value = self.value(given)

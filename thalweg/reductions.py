@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from thalweg.elementwise import abs, double, sqrt
+from thalweg.elementwise import Measured, abs, double, sqrt
 
 __all__ = ["REDUCTIONS", "SCOPES", "finished", "largest", "mean", "norm", "sum", "summed"]
 
@@ -80,7 +80,7 @@ def _number(total: Any) -> Any:
     Of an array shared out over processes each has summed its part.
     """
     total = total.full_tensor() if hasattr(total, "full_tensor") else total
-    return total if getattr(total, "requires_grad", False) else float(total)
+    return total if getattr(total, "requires_grad", False) else Measured(total)
 
 
 def _size(lengths: Any) -> int:

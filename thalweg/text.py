@@ -132,6 +132,7 @@ class _Reader:
         self.known = {name: levels[name] for name in text.source.arguments}
         self.given = {n for n in self.known if n not in states and n not in STREAMS}
         self._under: Level | None = None  # inside an `if` on a number that is measured
+        self._perhaps = False  # where not every tensor comes to, in an expression
         self._assigned: dict[str, int] = {}  # how often each name is given a number
         self._versions: dict[str, int] = {}
         self._made: ChainMap[tuple[str, tuple[int, ...]], str] = ChainMap()
@@ -299,14 +300,19 @@ class _Reader:
             is_not = isinstance(tree.op, ast.Not)
             return self._no_truth(tree, level, "`not`") if is_not else level
         if isinstance(tree, ast.BoolOp):
-            return self._no_truth(tree, self._joined(tree, tree.values), "`and`/`or`")
+            first, *others = tree.values
+            level = join(self._joined(tree, [first]), self._if_reached(others))
+            return self._no_truth(tree, level, "`and`/`or`")
         if isinstance(tree, ast.Compare):
             level = self._joined(tree, [tree.left, *tree.comparators])
             return self._no_truth(tree, level, "`a < b < c`") if len(tree.ops) > 1 else level
         if isinstance(tree, ast.IfExp):
             test = self.level(tree.test)
             self._check_test(tree.test, test)
-            return functools.reduce(join, [test, self.level(tree.body), self.level(tree.orelse)])
+            sides = [tree.body, tree.orelse]
+            if test == Level.STEP:  # decided, and the same in every engine
+                return functools.reduce(join, map(self.level, sides))
+            return functools.reduce(join, [test, *(self._if_reached([s]) for s in sides)])
         if isinstance(tree, ast.Call):
             return self._level_of_call(tree)
         if isinstance(tree, ast.Tuple):
@@ -341,6 +347,13 @@ class _Reader:
                 raise self.source.error(part.lineno, self._of_several(part))
         return functools.reduce(join, map(self.level, parts))
 
+    def _if_reached(self, parts: Sequence[ast.expr]) -> Level:
+        """What something has one of that is worked out on one way through an expression."""
+        outer, self._perhaps = self._perhaps, True
+        level = functools.reduce(join, map(self.level, parts))
+        self._perhaps = outer
+        return level
+
     def _no_truth(self, tree: ast.expr, level: Level, what: str) -> Level:
         """Refuse what asks elements for one truth value, which an array does not have."""
         if level > Level.TENSOR:
@@ -363,6 +376,10 @@ class _Reader:
         if self._under is not None:
             raise self.source.error(
                 tree.lineno, f"{word} under an `if` on a number that is measured; take it before"
+            )
+        if self._perhaps and level == Level.ALL:
+            raise self.source.error(
+                tree.lineno, f'{word} over "all" where not every tensor comes to it; take it before'
             )
         if tree not in self.text.reductions:
             self.text.reductions[tree] = Reduction(self._new(word), word, over)

@@ -1,4 +1,4 @@
-"""What a step knows beforehand: an `if` on it goes the same way in every engine, for each tensor."""
+"""What a step knows beforehand: an `if` on it goes the same way in every engine."""
 
 import numpy as np
 import pytest
@@ -41,10 +41,9 @@ def test_on_the_number_of_the_step(oracle):
 
         @staticmethod
         def update(g, t, k):
+            u = t * g
             if t % k == 0:
-                u = 10 * t * g
-            else:
-                u = t * g
+                u = 10 * u
             return u
 
     assert moved(EveryThird, oracle) == [[1.0] * 6, [2.0] * 6, [30.0] * 6, [4.0] * 6]
@@ -75,10 +74,7 @@ def test_on_whether_a_part_keeps_nothing_yet(oracle):
 
         @staticmethod
         def update(g, b, first):
-            if first:
-                b = 5 * g
-            else:
-                b = b + g
+            b = 5 * g if first else b + g
             u = b
             return u, b
 
@@ -218,10 +214,12 @@ class OneOrTheOther(Rule):
     def update(p, g, t, flag, lr):
         if flag:
             s = lr * t
+            k = g
         else:
             s = lr * g
+            k = lr * 2
         r = s * s + 1
-        p = p - s * r * g - 1
+        p = p - s * r * g - k - 1
         return p
 
 
@@ -395,3 +393,60 @@ def test_a_stage_decides_on_a_setting_of_the_rule():
         border.step([np.ones(2), np.ones(2)])
     np.testing.assert_allclose(border.params[0], -(2 + 1 / 3), rtol=1e-15)
     np.testing.assert_allclose(border.params[1], -0.25 * (2 + 0.5 / 3), rtol=1e-15)
+
+
+def ratio(a, b):
+    x = a / b
+    return x * 2
+
+
+@engines
+def test_a_function_of_the_side_that_is_not_taken_is_not_run(oracle):
+    class Safe(Rule):
+        by: float = setting(0.0)
+
+        @staticmethod
+        def update(g, t, by):
+            share = ratio(t, by) if by != 0 else 1.0
+            u = share * (ratio(g, by) if by > 0 else g)
+            return u
+
+    assert moved(Safe, oracle, 2) == [[1.0] * 6] * 2
+    assert moved(Safe, oracle, 2, by=2.0) == [[1.0] * 6, [2.0] * 6]
+
+
+def plus(x, y):
+    z = x + y
+    return z
+
+
+@engines
+def test_sums_over_all_in_one_line_may_be_asked_for_in_any_order(oracle):
+    class Mixed(Rule):
+        @staticmethod
+        def update(g):
+            u = norm(g, "all") + plus(mean(3 * g, "all"), g) + mean(5 * g, "all")
+            return u
+
+    size = sum(np.prod(s) for s in SHAPES)
+    np.testing.assert_allclose(moved(Mixed, oracle, 1), [[np.sqrt(size) + 3 + 1 + 5] * 6])
+
+
+def test_a_sum_over_all_where_not_every_tensor_may_come_to_it_is_refused():
+    with pytest.raises(TypeError, match='norm over "all" where not every tensor comes to it'):
+
+        class Behind(Rule):
+            @staticmethod
+            def update(g, ndim):
+                u = g
+                if ndim > 1 and norm(g, "all") > 1:
+                    u = 2 * g
+                return u
+
+    with pytest.raises(TypeError, match='mean over "all" where not every tensor comes to it'):
+
+        class OnOneSide(Rule):
+            @staticmethod
+            def update(g):
+                u = (mean(g, "all") if norm(g) > 1 else 1.0) * g
+                return u

@@ -159,10 +159,9 @@ def test_a_number_that_is_measured_on_one_side_of_a_decision_only(oracle):
 
         @staticmethod
         def update(g, size, t):
+            size = size / 2
             if t % 2 == 0:
                 size = norm(g)
-            else:
-                size = size / 2
             u = g / size
             return u, size
 

@@ -7,7 +7,7 @@ from tests.fuse.border import Border
 from thalweg import rules
 from thalweg.chain import chain
 from thalweg.elementwise import abs as absolute
-from thalweg.elementwise import sqrt, where
+from thalweg.elementwise import maximum, sqrt, where
 from thalweg.reductions import largest, mean, norm, sum
 from thalweg.rule import Rule, Stage, setting, state
 from thalweg.stages import Centralize, ClipNorm
@@ -265,3 +265,125 @@ def test_a_mean_of_absolute_values():
     border = Border(chain("Signed", Signed), ({}, [np.zeros(4)]))
     border.step([np.array([1.0, -2.0, 3.0, -4.0])])
     np.testing.assert_allclose(border.params[0], [-2.5, 2.5, -2.5, 2.5], rtol=1e-15)
+
+
+HARD = [
+    [[1.0, 2.0, -3.0], [np.inf, 1.0, -np.inf]],
+    [[np.nan, 2.0], [-np.inf, -np.inf], [np.inf, 3.0]],
+    [-5.0, -2.0, -9.0],
+    [-np.inf, -np.inf],
+    -7.0,
+    [[-1.0], [np.nan]],
+]
+
+
+@pytest.mark.parametrize("with_nan", [True, False], ids=["with NaN", "without"])
+@pytest.mark.parametrize("oracle", [False, True, {0, 3}], ids=["fused", "oracle", "both"])
+def test_the_largest_and_the_sum_of_what_is_not_finite(oracle, with_nan):
+    grads = [np.array(one) for one in HARD]
+    grads = [
+        g if with_nan else np.nan_to_num(g, nan=0.5, posinf=np.inf, neginf=-np.inf) for g in grads
+    ]
+    border = Border(
+        chain("Reduced", Reduced), ({}, [np.zeros(g.shape) for g in grads]), oracle=oracle
+    )
+    with np.errstate(all="ignore"):
+        border.step(grads)
+        everything = np.concatenate([g.reshape(-1) for g in grads])
+        for i, g in enumerate(grads):
+            rows = g.reshape(*(g.shape or (1,)), 1)
+            for kind in ("largest", "sum", "mean"):
+                reduce = REDUCTIONS[kind]
+                by_row = reduce(rows, axis=axes(rows[..., 0])).reshape(
+                    -1, *[1] * max(g.ndim - 1, 0)
+                )
+                expected = {
+                    f"row_{kind}": by_row if g.ndim else by_row[0],
+                    kind: reduce(g),
+                    f"all_{kind}": reduce(everything),
+                }
+                for key, value in expected.items():
+                    want = np.broadcast_to(value, g.shape)
+                    np.testing.assert_allclose(border.state(key, i), want, 1e-15, err_msg=key)
+
+
+@pytest.mark.parametrize("oracle", [False, True, {1}], ids=["fused", "oracle", "both"])
+def test_the_largest_of_nothing_is_less_than_any_number(oracle):
+    class Peak(Rule):
+        peak = state("peak", per="all", start=3.0)
+
+        @staticmethod
+        def update(g, peak):
+            u = 0 * g
+            peak = largest(g, "all")
+            return u, peak
+
+    values = [np.zeros((0, 2)), np.zeros((2, 0)), np.zeros(2)]
+    border = Border(chain("Peak", Peak), ({}, values), oracle=oracle)
+    border.step([np.zeros((0, 2)), np.zeros((2, 0)), np.array([-4.0, -2.0])])
+    assert border.tensors[2].cells["peak"] == -2
+    if not oracle:  # in the oracle an empty tensor is not looked at
+        border.step([np.zeros((0, 2)), np.zeros((2, 0)), None])
+        assert border.tensors[0].cells["peak"] == -np.inf
+
+
+@pytest.mark.parametrize("oracle", [False, True, {0, 3}], ids=["fused", "oracle", "both"])
+def test_many_reductions_that_need_each_other(oracle):
+    """Rows, then tensors, then all, then rows again: each of what the ones before have left."""
+
+    class Tower(Rule):
+        @staticmethod
+        def update(p, g):
+            centred = g - mean(g, "row")
+            sharp = centred / (1 + largest(absolute(centred)))
+            total = norm(sharp, "all")
+            lifted = sharp / (1 + total) + mean(p)
+            rows = norm(lifted, "row") + total
+            spread = sum(lifted / rows, "all") + largest(p * rows)
+            u = lifted * spread + rows / (1 + sum(rows * rows + 0 * g))
+            return u
+
+    rng = np.random.default_rng(8)
+    values, grads = draw(rng), draw(rng)
+    border = Border(chain("Tower", Tower), ({}, values), oracle=oracle)
+    border.step(grads)
+
+    def by_row(reduce, x):
+        flat = x.reshape(len(x) if x.ndim else 1, -1)
+        return reduce(flat, axis=1).reshape(-1, *[1] * (x.ndim - 1)) if x.ndim else reduce(flat)
+
+    there = [i for i, g in enumerate(grads) if g.size]
+    centred = {i: grads[i] - by_row(np.mean, grads[i]) for i in there}
+    sharp = {i: centred[i] / (1 + np.abs(centred[i]).max()) for i in there}
+    total = np.sqrt(np.sum([(x * x).sum() for x in sharp.values()]))
+    lifted = {i: sharp[i] / (1 + total) + values[i].mean() for i in there}
+    rows = {i: np.sqrt(by_row(np.sum, lifted[i] ** 2)) + total for i in there}
+    common = np.sum([(lifted[i] / rows[i]).sum() for i in there])
+    for i in there:
+        spread = common + (values[i] * rows[i]).max()
+        u = lifted[i] * spread + rows[i] / (1 + np.sum(rows[i] ** 2 + 0 * grads[i]))
+        np.testing.assert_allclose(border.params[i], values[i] - u, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("oracle", [False, True], ids=["fused", "oracle"])
+def test_a_measured_number_widens_nothing_that_it_meets(oracle):
+    """In float32 a step is computed in float32, the numbers it has measured as well."""
+
+    class Small(Rule):
+        @staticmethod
+        def update(p, g):
+            size, peak = norm(g), largest(g, "all")
+            u = size * g + g / (size + peak) - maximum(g, size) * where(g > peak / 2, size, g)
+            return u
+
+    rng = np.random.default_rng(9)
+    value, grad = draw(rng, [(40,)] * 2)
+    border = Border(chain("Small", Small), ({}, [value]), oracle=oracle, forms=["float32"] * 3)
+    border.step([grad])
+    g = grad.astype(np.float32)
+    size, peak = np.sqrt((g.astype(float) ** 2).sum()), g.max()
+    single, both = np.float32(size), np.float32(size + float(peak))
+    masked = np.maximum(g, single) * np.where(g > np.float32(peak / 2), single, g)
+    want = value.astype(np.float32) - (single * g + g / both - masked)
+    # a few roundings of numbers of about ten
+    np.testing.assert_allclose(border.params[0], want, rtol=0, atol=1e-5)

@@ -10,7 +10,7 @@ from thalweg.elementwise import maximum, where
 from thalweg.reductions import mean, norm
 from thalweg.rule import Rule, Stage, setting, state
 from thalweg.rules import SGD, Adam, Lion
-from thalweg.stages import ClipNorm, Decay, ExponentialAverage, Lookahead
+from thalweg.stages import ClipNorm, ExponentialAverage, Lookahead
 
 SHAPES = [(4, 3), (5,), (), (2, 3, 2), (1, 7)]
 

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from thalweg.chain import Chain, Part
-from thalweg.elementwise import where
+from thalweg.elementwise import Measured, where
 from thalweg.reductions import summed
 
 __all__ = ["Asked", "Given", "Known", "update"]
@@ -47,13 +47,14 @@ class Given:
 
 
 def update(
-    chain: Chain, arrays: Mapping[str, Any], given: Given, known: Known
+    chain: Chain, arrays: Mapping[str, Any], given: Given, known: Known, wanted: str = ""
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """One step of one tensor: its new arrays by qualified name, and its new kept numbers by key.
 
-    Raises `Asked` where it comes to a reduction over all tensors that is not among the known.
+    Raises `Asked` where it comes to a reduction over all tensors that is not among the known. With
+    one that is `wanted`, it comes to no other: Python may ask in another order than the text's.
     """
-    run = _Run(chain, arrays, given, known)
+    run = _Run(chain, arrays, given, known, wanted)
     for i, part in enumerate(chain.parts):
         run.part(part, given.views[i])
         if i in chain.steps_after:
@@ -64,8 +65,11 @@ def update(
 class _Run:
     """The arrays of one tensor on their way through a chain."""
 
-    def __init__(self, chain: Chain, arrays: Mapping[str, Any], given: Given, known: Known) -> None:
-        self.chain, self.arrays, self.given, self.known = chain, dict(arrays), given, known
+    def __init__(
+        self, chain: Chain, arrays: Mapping[str, Any], given: Given, known: Known, wanted: str
+    ) -> None:
+        self.chain, self.arrays, self.given = chain, dict(arrays), given
+        self.known, self.wanted = known, wanted
         self.kept = {key: given.cells[key] for key in chain.cells if key != "step"}
 
     def part(self, part: Part, h: SimpleNamespace) -> None:
@@ -96,9 +100,12 @@ class _Run:
 
     def _of_all(self, part: Part, name: str, kind: str, value: Any) -> Any:
         name = part.qualified(name)
-        if name not in self.known:
+        if name not in self.known and self.wanted in ("", name):
             raise Asked(name, summed(kind, value))
-        return self.known[name]
+        if name not in self.known:  # what is wanted does not depend on it
+            return Measured(math.nan)
+        known = self.known[name]
+        return Measured(known) if type(known) is float else known
 
     def _whole(self, value: Any) -> Any:
         """An array, also where one number was meant for all its elements."""

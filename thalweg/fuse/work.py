@@ -179,9 +179,9 @@ class Work:
         return {key: as_double(kept[key]) for key in self.chain.cells}
 
     def _as_written(
-        self, one: Odd, context: _Context, totals: Totals
+        self, one: Odd, context: _Context, totals: Totals, wanted: str = ""
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        return reference.update(self.chain, one.arrays(), context.given, totals.of_all)
+        return reference.update(self.chain, one.arrays(), context.given, totals.of_all, wanted)
 
     def _odd_deeds(self, ahead: list[tuple[Odd, _Context]], totals: Totals) -> list[Deed]:
         """Compute the first of these, and what is then to be done: store it, and go on."""
@@ -303,8 +303,7 @@ class Work:
         found: list[tuple[float, int]] = []
         for one, context in odd if asked.over == "all" else ():
             try:
-                self._as_written(one, context, totals)
+                self._as_written(one, context, totals, name)
             except reference.Asked as question:
-                if question.name == name:
-                    found.append((float(question.total), math.prod(one.shape)))
+                found.append((float(question.total), math.prod(one.shape)))
         return found
