@@ -142,6 +142,8 @@ class _Plain:
             return self._name(tree)
         if isinstance(tree, ast.Call):
             return self._call(tree)
+        if isinstance(tree, ast.IfExp):
+            return self._choice(tree)
         made: ast.expr = copy.copy(tree)
         for field, value in ast.iter_fields(tree):
             if isinstance(value, ast.expr):
@@ -153,10 +155,12 @@ class _Plain:
     def _choice(self, tree: ast.IfExp) -> ast.expr:
         """`a if c else b`; lines that one side brings with it are run on that side only."""
         test = self.value(tree.test)
-        before, found = self.before, []
+        before = self.before
+        found: list[tuple[ast.expr, list[ast.stmt]]] = []
         for side in (tree.body, tree.orelse):
             self.before = []
-            found.append((self.value(side), self.before))
+            value = self.value(side)
+            found.append((value, self.before))
         self.before = before
         (one, ones), (other, others) = found
         if not ones and not others:
