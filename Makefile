@@ -2,6 +2,7 @@
 # first run takes a minute or two and the later ones start at once.
 #
 #   make test ARGS='-k ranger'     ARGS is handed on to the command behind a target
+#   make test CASES=all            every case of each test; without it, some that the seed draws
 #   make test WORKERS=1            so many tests at once; without it, as many as there are cores
 #   make test PYTHON=python3.12    the interpreter that .venv is made with
 
@@ -22,6 +23,11 @@ INSTALL := $(BIN)/python -m pip install --quiet \
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 QUICK  := -m "not slow and not dist"
 
+# How many cases of each test. One over every optimizer, every type and every layout has hundreds,
+# and a rule that is added must not multiply the suite. Tests that ARGS names have all their cases.
+test:         CASES ?= 12
+quick repeat: CASES ?= 4
+
 # Bytecode is written, or each worker and each process that a test starts compiles all anew.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -34,17 +40,17 @@ help: ## list the targets
 demo: $(VENV)/lab.stamp ## train a network with five optimizers and compare them
 	$(BIN)/thalweg compare $(ARGS)
 
-test: $(VENV)/dev.stamp ## run every test, slow ones too
-	$(PYTEST) $(ARGS)
+test: $(VENV)/dev.stamp ## run every test, slow ones too: CASES (12) of each, or CASES=all
+	$(PYTEST) --cases=$(CASES) $(ARGS)
 
-quick: $(VENV)/dev.stamp ## run the quick tests: a few cases of each, no processes, nothing long
-	$(PYTEST) $(QUICK) $(ARGS)
+quick: $(VENV)/dev.stamp ## run the quick tests: few cases of each, no processes, nothing long
+	$(PYTEST) $(QUICK) --cases=$(CASES) $(ARGS)
 
 repeat: $(VENV)/dev.stamp ## run the quick tests N times (20), each time in another order
 	@for round in $$(seq $(N)); do \
 		seed=$$(shuf -i 1-999999999 -n 1); \
 		echo "round $$round of $(N), --randomly-seed=$$seed"; \
-		$(PYTEST) $(QUICK) -q --randomly-seed=$$seed $(ARGS) || exit 1; \
+		$(PYTEST) $(QUICK) --cases=$(CASES) -q --randomly-seed=$$seed $(ARGS) || exit 1; \
 	done; echo "$(N) rounds, none of them red"
 
 wheel: $(VENV)/dev.stamp ## build sdist and wheel, and run the quick tests on the wheel alone

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 QUICK = "not slow and not dist"
 # What the tests of the house look at is the checkout.
 PYTEST = ("-m", "pytest", "-n", "auto", "--dist", "worksteal", "-q", "-m", QUICK)
-PYTEST += ("-p", "no:cacheprovider", "--ignore=tests/house")
+PYTEST += ("--cases=4", "-p", "no:cacheprovider", "--ignore=tests/house")
 
 # The versions in constraints.txt want at least this one.
 PINNED = (3, 11)

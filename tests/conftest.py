@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import os
+import random
 import shutil
 import tempfile
-import zlib
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import pytest
@@ -22,15 +23,27 @@ CACHE = "THALWEG_CACHE_DIR"
 # BLAS reads this when it is loaded; torch is told below. A test of threads sets its own number.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-# How many cases of one test a quick run takes. A test over every optimizer and every type has two
-# hundred, and each costs a compilation.
-CASES = 4
-
 # How long an example takes depends on who else is busy, so no example has a deadline. The whole
 # suite draws other examples each time; a quick run has few, always the same.
 NO_CLOCK = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("whole", max_examples=40, **NO_CLOCK)
 settings.register_profile("quick", max_examples=8, derandomize=True, database=None, **NO_CLOCK)
+
+
+ALL = "all"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    sentence = "run up to N cases of each test, drawn with the run's seed, or all (the default)"
+    parser.addoption("--cases", type=number_of_cases, default=ALL, metavar="N", help=sentence)
+
+
+def number_of_cases(said: str) -> int | str:
+    if said == ALL:
+        return ALL
+    if not said.isdecimal() or int(said) == 0:
+        raise argparse.ArgumentTypeError(f"a number from 1 on or {ALL!r} expected, got {said!r}")
+    return int(said)
 
 
 def is_quick(config: pytest.Config) -> bool:
@@ -43,9 +56,18 @@ def load_profile(config: pytest.Config) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     load_profile(config)
-    is_worker = hasattr(config, "workerinput")
-    if not is_worker and CACHE not in os.environ:
+    if hasattr(config, "workerinput"):
+        return  # a worker has this from the one who started it
+    if CACHE not in os.environ:
         os.environ[CACHE] = str(kernels(config))
+    if names_some(config):
+        config.option.cases = ALL
+
+
+def names_some(config: pytest.Config) -> bool:
+    """Whether the command line says which tests: whoever asks for some wants all their cases."""
+    words = config.option.keyword or config.getoption("lf", False)
+    return bool(words) or config.args_source is config.ArgsSource.ARGS
 
 
 def kernels(config: pytest.Config) -> Path:
@@ -62,8 +84,13 @@ def kernels(config: pytest.Config) -> Path:
     return folder
 
 
-def pytest_report_header() -> str | None:
-    return None if HAS_TORCH else "torch is not installed: files that import it are skipped"
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    lines = []
+    if config.option.cases != ALL:
+        lines.append(f"up to {config.option.cases} cases of each test, drawn with the seed")
+    if not HAS_TORCH:
+        lines.append("torch is not installed: files that import it are skipped")
+    return lines
 
 
 @pytest.hookimpl(wrapper=True)
@@ -84,27 +111,36 @@ def wants_torch(error: BaseException | None) -> bool:
     return getattr(error, "name", None) == "torch" or wants_torch(error.__cause__)
 
 
-@pytest.hookimpl(tryfirst=True)  # before `-m` and before the order is drawn
+@pytest.hookimpl(trylast=True)  # after `-m` and after the order is drawn
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if named := [item.nodeid for item in items if " at 0x" in item.nodeid]:
         raise pytest.UsageError(f"an id must be the same in every process, got {named}")
-    if is_quick(config):
-        some = few(items)
+    if config.option.cases != ALL:
+        some = few(items, config.option.cases, seed(config))
         config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in some])
         items[:] = [item for item in items if item.nodeid in some]
+    # The long ones first, or at the end one worker has one and the others nothing.
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
-def few(items: list[pytest.Item]) -> set[str]:
-    """Up to `CASES` of each test, spread over its list.
+def seed(config: pytest.Config) -> int:
+    """What the cases are drawn with, the same in every worker; a quick run has always the same."""
+    return 0 if is_quick(config) else getattr(config.option, "randomly_seed", 0)
 
-    Each test begins at a place of its own, so that together they meet every optimizer and type.
+
+def few(items: list[pytest.Item], count: int, seed: int) -> set[str]:
+    """Up to `count` cases of each test: one from each of so many parts of its list.
+
+    A test over every optimizer and every type has hundreds. Their order in the list is that of
+    their ids, so that the parts are different optimizers, and what is drawn from each is left to
+    the seed: each test meets some of them, and together they meet all.
     """
     found: set[str] = set()
     for test, group in groupby(sorted(item.nodeid for item in items), key=without_case):
         ids = list(group)
-        first = zlib.crc32(test.encode())
-        count = min(CASES, len(ids))
-        found |= {ids[(first + i * len(ids) // count) % len(ids)] for i in range(count)}
+        draw = random.Random(f"{seed} {test}")
+        ends = [len(ids) * i // count for i in range(count + 1)]
+        found |= {draw.choice(ids[a:b]) for a, b in pairwise(ends) if a < b}
     return found
 
 

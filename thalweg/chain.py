@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
@@ -54,7 +55,9 @@ class Chain:
 
     `settings` are the public ones by name. Those that the signature leaves out keep their default;
     the `fixed` ones are shown in parameter groups all the same. `slots` are the state arrays kept
-    per parameter, `cells` the numbers kept with it (the step count among them) by state_dict key;
+    per parameter, `cells` the numbers kept with it (the step count among them) by state_dict key,
+    `doubles` those of them that are kept in double whatever the parameter's type, `shared` those
+    of which the optimizer has one, with the number of their part;
     `reductions` are those over tensors by qualified name, in the order of the text. `decide` gives
     what of a step is known before it.
     """
@@ -78,6 +81,12 @@ class Chain:
         check_keys(name, self.parts)
         self.slots = self._merge_states()
         self.cells = cells_of(self.parts)
+        self.doubles = {
+            key
+            for key, (i, _) in self.cells.items()
+            if key != "step" and not self.parts[i].declared.keeps_singles
+        }
+        self.shared = {key: i for key, (i, one) in self.cells.items() if one.per == "all"}
         self._wiring = Wiring.of(self.parts)
         reductions = [
             (part.qualified(one.name), one)
@@ -89,8 +98,9 @@ class Chain:
             name: one for name, one in reductions if one.over in ("tensor", "all")
         }
         asked = {n for part in self.parts for n in part.declared.text.source.arguments}
-        self.asks_shape = bool(asked & {"ndim", "rows", "columns"})
+        self._of_shape = tuple(name for name in ("ndim", "rows", "columns") if name in asked)
         self.steps_after = steps_after(self.parts)
+        self.evaluates = [i for i, part in enumerate(self.parts) if part.declared.evaluate]
         self._seen: set[tuple[Any, ...]] = set()  # settings of a group, found inside their ranges
         self._last: tuple[Any, ...] = ()  # those found last
         self._live: dict[tuple[Any, ...], list[Slot]] = {}
@@ -265,6 +275,14 @@ class Chain:
             numbers.update(zip(names, own[1], strict=True))
             kept.update(zip(keys, own[2], strict=True))
         return Decided(tuple(ways), numbers, kept)
+
+    def asked_of(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """What of a shape the text asks for: of two tensors with the same, the step is decided
+        alike."""
+        if not self._of_shape:
+            return ()
+        whole = {"ndim": len(shape), "rows": shape[0] if shape else 1}
+        return tuple(whole.get(name, math.prod(shape[1:])) for name in self._of_shape)
 
     def live_slots(self, views: Sequence[SimpleNamespace]) -> list[Slot]:
         """The states that exist under these settings: those that the text may come to."""

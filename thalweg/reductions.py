@@ -80,6 +80,8 @@ def _number(total: Any) -> Any:
     Of an array shared out over processes each has summed its part.
     """
     total = total.full_tensor() if hasattr(total, "full_tensor") else total
+    if getattr(total, "is_meta", False):  # a tensor without numbers
+        return Measured(math.nan)
     return total if getattr(total, "requires_grad", False) else Measured(total)
 
 

@@ -6,7 +6,7 @@ A declaration is checked the moment its class body ends; `thalweg.chain` joins d
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -30,6 +30,12 @@ class Declared:
     spares: ClassVar[tuple[str, ...]] = ()
     """The settings that are zero for a parameter which a decay filter spares."""
 
+    keeps_singles: ClassVar[bool] = False
+    """Whether the numbers that it keeps are of single precision, as torch's are."""
+
+    evaluate: ClassVar[Callable[..., Any] | None] = None
+    """A function of p, states and settings: the weights to look at, where they are not p."""
+
     @staticmethod
     def rests(h: Any) -> bool:
         """Whether a row without a gradient stays as it is, states and all: then a sparse gradient
@@ -50,6 +56,7 @@ class Declared:
         cls.text = _read(cls)
         _check_streams(cls)
         _check_states(cls)
+        _check_evaluate(cls)
         d, title = cls.declaration, f"{cls.__name__}.update"
         cls.decide = staticmethod(decider(cls.text, [*d.settings, *d.needs], list(d.cells), title))
 
@@ -157,3 +164,14 @@ def _check_states(cls: type[Declared]) -> None:
     for name in cls.declaration.states:
         if name not in cls.text.source.arguments:
             raise TypeError(f"{cls.__name__}: update neither takes nor returns the state {name!r}")
+
+
+def _check_evaluate(cls: type[Declared]) -> None:
+    """Refuse an `evaluate` that asks for what there is not when a model is looked at."""
+    if cls.evaluate is None:
+        return
+    source = Source.of(cls.evaluate, f"{cls.__name__}.evaluate")
+    known = ["p", *cls.declaration.states, *cls.declaration.settings, *cls.declaration.needs]
+    for name, line in source.arguments.items():
+        if name not in known:
+            raise source.error(line, unknown(name, known))

@@ -60,6 +60,8 @@ class Reduction:
     name: str
     kind: str
     over: str
+    written: str
+    """As it stands in the text."""
 
 
 @dataclass
@@ -382,7 +384,8 @@ class _Reader:
                 tree.lineno, f'{word} over "all" where not every tensor comes to it; take it before'
             )
         if tree not in self.text.reductions:
-            self.text.reductions[tree] = Reduction(self._new(word), word, over)
+            one = Reduction(self._new(word), word, over, ast.unparse(tree))
+            self.text.reductions[tree] = one
         return level
 
     def _over(self, tree: ast.Call, word: str) -> str:

@@ -143,7 +143,7 @@ def test_reductions_that_nothing_uses_are_not_taken():
 def test_a_norm_of_everything_is_a_pass_of_its_own():
     clipped = plan(chain("Clipped", Decay, ClipNorm, rules.SGD))
     (first,) = clipped.reductions
-    assert first.result is not None
+    assert [one.over for one in first.results] == ["all"]
     assert (first.loads, first.stores) == (("g",), ())
     assert clipped.main.numbers.count("clipnorm__norm1") == 1
 
@@ -166,7 +166,7 @@ def test_reductions_come_in_the_order_they_need_each_other():
             return g
 
     made = plan(chain("Both", ClipNorm, Normalized, rules.SGD))
-    names = [work.result.name for work in made.reductions if work.result]
+    names = [one.name for work in made.reductions for one in work.results]
     assert names == ["clipnorm__norm1", "normalized__norm1"]  # and each only once
     assert made.reductions[1].numbers == ("clipnorm__max_norm", "clipnorm__norm1")
 

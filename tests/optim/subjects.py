@@ -28,14 +28,16 @@ SHAPES = [(37, 5), (), (2, 3, 3, 3)]
 # flags that choose how torch computes and not what
 PATHS = ("foreach", "fused", "differentiable", "capturable")
 
-# Run in a process of its own: importing the list loads 1,900 modules, loads another profile into
-# hypothesis (10 examples, a deadline) and locks the flags of torch.backends. Of "cuda" and "mps"
-# there are more configurations than of "cpu", and every one of them runs on the CPU too.
+LIST = "torch.testing._internal.common_optimizers"
+
+# Run in a process of its own, unless this one has the list already: importing it loads 1,900
+# modules, loads another profile into hypothesis (10 examples, a deadline) and locks the flags of
+# torch.backends. Of "cuda" and "mps" there are more configurations than of "cpu", and every one of
+# them runs on the CPU too.
 _EXPORT = """
 import importlib.util, sys, types, unittest
 import torch
 
-path = sys.argv.pop()
 if importlib.util.find_spec("expecttest") is None:  # what torch's own test cases derive from
     sys.modules["expecttest"] = types.SimpleNamespace(TestCase=unittest.TestCase)
 from torch.testing._internal import common_optimizers as torchs
@@ -131,7 +133,11 @@ class Subject:
 def _found() -> dict[str, dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, "found"))
-        subprocess.run([sys.executable, "-c", _EXPORT, path], check=True, stdout=subprocess.DEVNULL)
+        if LIST in sys.modules:
+            exec(_EXPORT, {"path": path})
+        else:
+            command = [sys.executable, "-c", f"path = {path!r}\n{_EXPORT}"]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         return torch.load(path, weights_only=True)
 
 

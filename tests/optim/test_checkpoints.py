@@ -25,6 +25,7 @@ from tests.optim.runs import (
     walk,
     weights,
 )
+from thalweg.optimizers import OPTIMIZERS
 
 VARIANTS = [
     ("SGD", {}),
@@ -191,11 +192,13 @@ def test_numbers_keep_the_type_they_were_saved_in(name, dtype):
     fresh = ours(name, weights(dtype=dtype))
     fresh.load_state_dict(reloaded(opt.state_dict()))
     assert_same_state(fresh, opt)
-    kinds = {held[key].dtype for held in fresh.state.values() for key in ("step", *NUMBERS[name])}
-    assert kinds == {torch.float32}
+    chain = OPTIMIZERS[name]
+    for key in chain.cells:
+        kinds = {held[key].dtype for held in fresh.state.values()}
+        assert kinds == {torch.float64 if key in chain.doubles else torch.float32}, key
 
 
-@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("name", [name for name in NUMBERS if name in TWINS])
 def test_numbers_that_torch_has_rounded_to_a_narrow_type_go_on_in_a_wide_one(name):
     theirs = weights(dtype=torch.bfloat16)
     walk(source := torchs(name, theirs), 3)

@@ -131,6 +131,7 @@ def test_members_of_two_optimizers_are_told_in_torchs_words():
     assert rest.rpartition(")")[2] in mine
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", [optim.SGD, optim.AdamW, torch.optim.SGD], ids=repr)
 @pytest.mark.parametrize("module", [OURS, TORCHS], ids=["ours", "torch"])
 def test_a_compiled_step_is_seen(module, cls):
@@ -147,6 +148,8 @@ def test_a_compiled_step_is_seen(module, cls):
         scheduler.step()
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")  # the compiler's own
 def test_a_step_compiled_as_one_graph_is_seen_and_stays_one():
     p = torch.nn.Parameter(torch.ones(3))
     p.grad = torch.ones(3)

@@ -18,6 +18,7 @@ if not distributed.is_available():
 pytestmark = [pytest.mark.dist, pytest.mark.slow]
 
 STEPS = 4
+PRELOADED = [__name__, "torch.distributed.fsdp", "torch.distributed.tensor", "numba"]
 
 
 def clipped(params):
@@ -127,7 +128,11 @@ def run(rank: int, world: int, folder: str) -> None:
 
 @pytest.mark.parametrize("world", [2, 4])
 def test_sharded_parameters_move_as_whole_ones_do(world, tmp_path):
-    torch.multiprocessing.spawn(run, (world, str(tmp_path)), nprocs=world)
+    # forked from a process that has imported all of this once: it is most of what they would do
+    torch.multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOADED)
+    torch.multiprocessing.start_processes(
+        run, (world, str(tmp_path)), nprocs=world, start_method="forkserver"
+    )
     for rank in range(world):
         found = torch.load(tmp_path / f"found{rank}", weights_only=True)
         assert len(found) == len(MAKERS) + len(BY_COLUMNS)

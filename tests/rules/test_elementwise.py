@@ -24,6 +24,8 @@ PAIRS = np.array(list(itertools.product(SPECIAL, SPECIAL))).T
 # NumPy's and the compiler's exp and log are within an ulp of the truth, not of each other; and a
 # compiled lerp may keep the product exact. The others round once, or not at all.
 ULPS = {"exp": 4, "log": 4, "lerp": 4}
+# On some processors torch has its square roots from MKL, which promises an ulp.
+TORCHS = {**ULPS, "sqrt": 1}
 
 FUNCTIONS = {
     "sqrt": lambda a, b: sqrt(a),
@@ -87,11 +89,11 @@ def fused(a, b, form):
     return border
 
 
-def same(actual, expected, name):
+def same(actual, expected, name, ulps=ULPS):
     """The same number, NaN where NaN is; the sign of a zero is not promised."""
     form = np.finfo(expected.dtype)
-    exact = name not in ULPS
-    relative = 0 if exact else ULPS[name] * form.eps
+    exact = name not in ulps
+    relative = 0 if exact else ulps[name] * form.eps
     absolute = 0 if exact else 2 * form.smallest_subnormal
     np.testing.assert_allclose(actual, expected, rtol=relative, atol=absolute)
 
@@ -112,7 +114,7 @@ def test_arrays_and_tensors_agree(name, dtype):
     a, b = PAIRS.astype(dtype)
     on_torch = on_tensors(FUNCTIONS[name], a, b)
     assert on_torch.dtype == dtype
-    same(on_torch, on_arrays(FUNCTIONS[name], a, b), name)
+    same(on_torch, on_arrays(FUNCTIONS[name], a, b), name, TORCHS)
 
 
 @pytest.mark.parametrize("form", ["float32", "float64"])

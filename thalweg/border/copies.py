@@ -121,11 +121,16 @@ class AveragedWeights(WithCopies):
             self._put(target, self._wide(p if average is None else average))
 
 
-def check_not_swapped(opt: WithCopies) -> None:
+def check_not_swapped(opt: WithCopies, what: str = "step()") -> None:
     """Raise if the parameters hold other values than their own."""
+    if opt._swapped == "eval()":
+        raise RuntimeError(
+            f"{opt._chain.name}: {what} was called after eval(); "
+            "call train() first, so that the weights are back"
+        )
     if opt._swapped:
         raise RuntimeError(
-            f"{opt._chain.name}: step() was called inside `with {opt._swapped}`; "
+            f"{opt._chain.name}: {what} was called inside `with {opt._swapped}`; "
             "leave the block first, so that the weights are back"
         )
 

@@ -24,6 +24,7 @@ from thalweg.fuse import threads
 from thalweg.fuse.engines import host
 from thalweg.fuse.whole import Deed
 from thalweg.fuse.work import Kind, Prepared, Work
+from thalweg.settings import as_double
 
 __all__ = ["Layout"]
 
@@ -74,12 +75,47 @@ class Layout:
     def prepare(self, views: Sequence[list[Any]]) -> list[Deed]:
         """What is to be done to take one step; nothing moves yet."""
         cells = self._read()
+        if self.chain.shared:
+            self._share(cells)
         made = self.work.prepare(views, self.pointers, cells, self.first, self.odd, self._threads())
         if self.rests:
             self._count_rest(cells, made)
         deeds = [*made.deeds, *self._besides(views, made)]
+        if self.chain.shared:
+            deeds.append(functools.partial(self._spread, made))
         deeds.append(functools.partial(self._finish, made, self.odd))
         return deeds
+
+    def _share(self, cells: NDArray[np.float64]) -> None:
+        """Of a number that is one for all tensors, a tensor that is new gets what the others
+        have."""
+        for key, part in self.chain.shared.items():
+            column, prefix = list(self.chain.cells).index(key), self.chain.parts[part].prefix
+            known = cells[~self.first[:, part], column].tolist()
+            known += [one.cells[key] for one in self.odd if not one.first.get(prefix)]
+            known += [as_double(held[key]) for held in self._resting() if key in held]
+            if known:
+                if len(cells):
+                    cells[:, column] = float(known[0])
+                for one in self.odd:
+                    one.cells = {**one.cells, key: known[0]}
+
+    def _spread(self, made: Prepared) -> None:
+        """What is one for all tensors, told to those that rest."""
+        for key in self.chain.shared:
+            column = list(self.chain.cells).index(key)
+            values = [*made.cells[:1, column].tolist(), *(one[key] for one in made.odd_cells)]
+            for held in self._resting() if values else ():
+                if key in held:
+                    self._put_number(held, key, values[0])
+
+    def _resting(self) -> Sequence[Any]:
+        """The states of the parameters that this step does not touch."""
+        raise NotImplementedError
+
+    def _put_number(self, held: Any, key: str, value: float) -> None:
+        """Store a number that is kept with a parameter."""
+        held[key] = value
 
     def _count_rest(self, cells: NDArray[np.float64], made: Prepared) -> None:
         """The step was the optimizer's, and not one of these parameters'."""

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from thalweg.averaging import Average, check_average, plain, with_average
 from thalweg.border.copies import AveragedWeights
+from thalweg.border.evaluation import Evaluated
 from thalweg.border.groups import DecayFilters, check_filter
 from thalweg.chain import Chain, Slot
 from thalweg.rule import Rule
@@ -14,7 +15,7 @@ from thalweg.rule import Rule
 __all__ = ["ChainOptimizer"]
 
 
-class ChainOptimizer(AveragedWeights, DecayFilters):
+class ChainOptimizer(AveragedWeights, Evaluated, DecayFilters):
     """An optimizer of a chain, and of the average of the weights behind it, if it keeps one.
 
     `arguments` are what the border's constructors take beside a chain's settings, with their

@@ -51,9 +51,10 @@ class Batch:
         pointers: NDArray[np.int64],
         threads: int,
     ) -> NDArray[np.float64]:
-        """Run one pass of the plan; returns what a reduction adds up to per tensor.
+        """Run one pass of the plan; returns what each tensor adds to each result.
 
-        `numbers` are the uniform ones of each context, `known` the measures of each tensor.
+        `numbers` are those known before the step, of each context, `known` the reductions of each
+        tensor.
         """
         sweep, places = self._sweep(pass_)
         table = self._table(pass_, numbers, context_of, known)

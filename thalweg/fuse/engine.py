@@ -40,7 +40,7 @@ class Sweep(Protocol):
         threads: int,
         seed: int = 0,
     ) -> NDArray[np.float64]:
-        """Run it; returns what its reduction adds up to per tensor, if it has one.
+        """Run it; returns what each tensor adds to each of the results, [tensor, result].
 
         `pointers` has a row per tensor and says where each array lies: a column per stream, then
         one per companion, as `storage.columns` lists them. `numbers`

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ __all__ = [
     "Reduce",
     "lowered",
     "needed_for",
-    "prune",
+    "pruned",
     "rounded",
     "rounded_in",
     "targets",
@@ -199,16 +199,21 @@ def _grow(nodes: list[Node], live: set[str]) -> None:
             live |= names_in(node.value)
 
 
-def prune(nodes: list[Node], live: set[str]) -> list[Node]:
-    """The lines that give these names their values, without reductions."""
+def pruned(nodes: Sequence[Node], keep: Collection[str]) -> tuple[list[Node], set[str]]:
+    """The lines that the names in `keep` have their last values from, without reductions; and the
+    names that must have a value before them."""
+    live = set(keep)
     kept: list[Node] = []
-    for node in nodes:
-        if isinstance(node, Assign):
-            if node.target in live:
-                kept.append(node)
-        elif isinstance(node, Branch) and targets([node]) & live:
-            kept.append(Branch(node.test, prune(node.body, live), prune(node.orelse, live)))
-    return kept
+    for node in reversed(nodes):
+        if isinstance(node, Branch):
+            (body, one), (orelse, other) = pruned(node.body, live), pruned(node.orelse, live)
+            if body or orelse:
+                kept.append(Branch(node.test, body, orelse))
+                live = one | other | names_in(node.test)
+        elif isinstance(node, Assign) and node.target in live:
+            kept.append(node)
+            live = (live - {node.target}) | names_in(node.value)
+    return kept[::-1], live
 
 
 def rounded(tree: ast.expr) -> ast.expr:

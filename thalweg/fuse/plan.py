@@ -8,8 +8,8 @@ number has already been rounded to the computation type). No engine's words occu
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from thalweg.chain import Chain, Ways
 from thalweg.fuse.lines import Lines, emit
@@ -19,22 +19,32 @@ from thalweg.fuse.lowering import (
     Reduce,
     lowered,
     needed_for,
-    prune,
+    pruned,
     rounded_in,
     targets,
 )
 from thalweg.source import names_in
 from thalweg.text import Level
 
-__all__ = ["Pass", "Plan", "Reduction", "plan_for"]
+__all__ = ["Pass", "Plan", "Reduction", "RowReduction", "plan_for"]
 
 
 @dataclass(frozen=True)
 class Reduction:
-    """A reduction: the lines that compute `value` per element, and how values are combined."""
+    """A reduction over tensors: the name of its value per element, and how values are combined."""
 
     name: str
-    scope: str
+    over: str
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True)
+class RowReduction:
+    """A number per row: the lines that compute its `value` per element, and how they are
+    combined."""
+
+    name: str
     kind: str
     value: str
     lines: Lines
@@ -42,31 +52,26 @@ class Reduction:
 
 @dataclass(frozen=True, eq=False)  # a key by its identity: looked up at every step
 class Pass:
-    """One sweep over memory: per row the row reductions, then the lines, then what is stored.
-
-    `result` is the reduction that the pass is made for, or None for the pass that stores.
-    """
+    """One sweep over memory: per row the row reductions, then the lines, then what is stored and
+    what is added to the `results`."""
 
     loads: tuple[str, ...]
     stores: tuple[str, ...]
     numbers: tuple[str, ...]
-    rows: tuple[Reduction, ...]
+    rows: tuple[RowReduction, ...]
     lines: Lines
-    result: Reduction | None = None
+    results: tuple[Reduction, ...] = ()
 
     @property
     def streams(self) -> tuple[str, ...]:
         """Every array the pass touches, loads first."""
         return tuple(dict.fromkeys([*self.loads, *self.stores]))
 
-    def reduces(self, name: str) -> bool:
-        """Whether the pass is made for this reduction."""
-        return self.result is not None and self.result.name == name
-
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Everything one step of one tensor runs: the reductions it must know first, then the pass.
+    """Everything one step of one tensor runs: passes for what it must know first, then the main
+    one, which stores.
 
     `kept` are the kept numbers, by qualified name, that follow from what was measured, and
     `closing` the lines that give them their values.
@@ -84,10 +89,9 @@ def plan_for(chain: Chain, ways: Ways) -> Plan:
     """The plan of a chain whose `if`s go these ways; built once and kept."""
     builder = _Builder(chain, ways)
     main, closing = builder.main(), builder.closing()
-    needed = builder.reductions_under({*main.numbers, *closing.numbers})
     return Plan(
         chain,
-        tuple(builder.reduction_pass(name) for name in needed),
+        tuple(builder.rounds({*main.numbers, *closing.numbers})),
         main,
         tuple(builder.kept),
         closing.lines.uniform,
@@ -135,54 +139,62 @@ class _Builder:
         moved = [name for name in self.kept if name in targets(self.nodes)]
         return self._cut(self.nodes, moved, [])
 
-    def reductions_under(self, numbers: Collection[str]) -> list[str]:
-        """The reductions over tensors that these numbers need, those of earlier parts first."""
-        found: set[str] = set()
+    def rounds(self, numbers: Collection[str]) -> list[Pass]:
+        """The passes that compute the reductions over tensors among these numbers, and those that
+        they need themselves: all that can be known at once share a pass."""
+        needs: dict[str, set[str]] = {}
         waiting = {n for n in numbers if n in self.places}
-        while waiting:
-            found |= waiting
-            under = {n for name in waiting for n in self.reduction_pass(name).numbers}
-            waiting = {n for n in under if n in self.places} - found
-        return [name for name in self.places if name in found]
+        while waiting - needs.keys():
+            for name in waiting - needs.keys():
+                found = self._reducing([name]).numbers
+                needs[name] = {n for n in found if n in self.places}
+                waiting = waiting | needs[name]
+        made: list[Pass] = []
+        known: set[str] = set()
+        while known != needs.keys():
+            ready = [n for n in self.places if n in needs and n not in known and needs[n] <= known]
+            made.append(self._reducing(ready))
+            known |= {*ready}
+        return made
 
-    def reduction_pass(self, name: str) -> Pass:
-        """The pass that computes one reduction over tensors."""
-        nodes, value = self._measured(name)
-        node = self._reduce(self.places[name])
-        cut = self._cut(nodes, [value], [])
-        result = Reduction(name, node.over, node.kind, value, cut.lines)
-        return Pass(cut.loads, (), cut.numbers, cut.rows, cut.lines, result)
-
-    def _measured(self, name: str) -> tuple[list[Node], str]:
-        """Everything that runs before a reduction, and the line that gives its value."""
-        place, value = self.places[name], f"{name}__value"
-        return [*self.nodes[:place], Assign(value, self._reduce(place).value)], value
+    def _reducing(self, names: Sequence[str]) -> Pass:
+        """One pass for several reductions over tensors."""
+        values = {name: f"{name}__value" for name in names}
+        nodes: list[Node] = []
+        for node in self.nodes:
+            of_it = isinstance(node, Reduce) and node.target in values
+            nodes.append(Assign(values[node.target], node.value) if of_it else node)  # type: ignore[union-attr]
+        cut = self._cut(nodes, list(values.values()), [])
+        asked = {name: self._reduce(self.places[name]) for name in names}
+        results = [Reduction(n, one.over, one.kind, values[n]) for n, one in asked.items()]
+        return replace(cut, results=tuple(results))
 
     def _cut(self, nodes: list[Node], keep: Collection[str], stores: Iterable[str]) -> Pass:
         """Drop what `keep` does not depend on and order the rest into a pass."""
-        needed = needed_for(nodes, set(keep))
-        rows = self._row_reductions(needed)
-        used = needed.union(*(names for _, names in rows))
+        kept, live = pruned(nodes, keep)
+        rows = self._row_reductions(live)
+        used = live.union(*(names for _, names in rows))
         return Pass(
             loads=tuple(n for n in self.arrays if n in used),
             stores=tuple(stores),
             numbers=tuple(n for n in self._numbers() if n in used),
             rows=tuple(row for row, _ in rows),
-            lines=emit(prune(nodes, needed), self.varying),
+            lines=emit(kept, self.varying),
         )
 
-    def _row_reductions(self, used: set[str]) -> list[tuple[Reduction, set[str]]]:
-        """The row reductions that are needed, in order, each with the names it needs itself."""
-        found: list[tuple[Reduction, set[str]]] = []
-        needed = set(used)
+    def _row_reductions(self, live: set[str]) -> list[tuple[RowReduction, set[str]]]:
+        """The row reductions among these names, and those that they need, in order; each with the
+        names that must have a value before it."""
+        found: list[tuple[RowReduction, set[str]]] = []
+        wanted = set(live)
         for name in reversed(self.places):
-            node = self._reduce(self.places[name])
-            if node.over == "row" and name in needed:
-                nodes, value = self._measured(name)
-                names = needed_for(nodes, {value})
-                needed |= names
-                lines = emit(prune(nodes, names), self.varying, f"_{name}")
-                found.append((Reduction(name, "row", node.kind, value, lines), names))
+            place, value = self.places[name], f"{name}__value"
+            node = self._reduce(place)
+            if node.over == "row" and name in wanted:
+                nodes, names = pruned([*self.nodes[:place], Assign(value, node.value)], [value])
+                wanted |= names
+                lines = emit(nodes, self.varying, f"_{name}")
+                found.append((RowReduction(name, node.kind, value, lines), names))
         return found[::-1]
 
     def _numbers(self) -> list[str]:

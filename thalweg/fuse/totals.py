@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+import itertools
+import operator
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from thalweg.elementwise import maximum
+from thalweg.fuse.plan import Pass
 from thalweg.reductions import finished
 from thalweg.text import Reduction
 
@@ -16,40 +21,57 @@ __all__ = ["Totals"]
 
 class Totals:
     """The reductions known so far, by name: per tensor of each batch, and those over all tensors,
-    which the odd ones take as well."""
+    which the odd ones take as well.
 
-    def __init__(self, batch_sizes: Sequence[NDArray[Any]]) -> None:
-        self.of_batches: list[dict[str, NDArray[np.float64]]] = [{} for _ in batch_sizes]
-        self.of_all: dict[str, float] = {}
-        self._sizes = batch_sizes
+    `asked` are the reductions of the chain, in the order of its text.
+    """
 
-    def add(
-        self,
-        name: str,
-        asked: Reduction,
-        found: Mapping[int, NDArray[np.float64]],
-        odd: Sequence[tuple[float, int]] = (),
+    def __init__(
+        self, asked: Mapping[str, Reduction], batch_sizes: Sequence[NDArray[np.int64]]
     ) -> None:
-        """File one reduction, from what each tensor adds to it: those of the batches that ask for
-        it, and of the odd ones each with its size."""
-        if asked.over == "all":
-            parts = [*np.concatenate([*found.values(), np.zeros(0)]).tolist()]
-            parts += [part for part, _ in odd]
-            count = sum(int(self._sizes[i].sum()) for i in found) + sum(size for _, size in odd)
-            self.of_all[name] = float(_finished(asked.kind, combined(asked.kind, parts), count))
+        self.of_batches: list[dict[str, NDArray[np.float64]]] = [{} for _ in batch_sizes]
+        self.of_all: dict[str, Any] = {}
+        self._asked, self._sizes = asked, batch_sizes
+        self._parts: dict[str, dict[int, NDArray[np.float64]]] = {}  # of all tensors, by batch
+
+    def suffice(self, batch: int, pass_: Pass) -> bool:
+        """Whether all that a pass of a batch takes is known."""
+        asked = self._asked.keys() & {*pass_.numbers}
+        return asked <= self.of_batches[batch].keys()
+
+    def add(self, batch: int, pass_: Pass, sums: NDArray[np.float64]) -> None:
+        """File what each tensor of a batch adds to each result of a pass."""
+        sizes = np.maximum(self._sizes[batch], 1)
+        for one, own in zip(pass_.results, sums.T, strict=True):
+            if one.over == "all":
+                self._parts.setdefault(one.name, {})[batch] = own
+            else:
+                self.of_batches[batch][one.name] = _finished(one.kind, own, sizes)
+
+    def due(self, to_come: Collection[str]) -> list[str]:
+        """The reductions over all tensors that may be settled, to the first that a tensor has yet
+        to come to."""
+        of_all = [name for name, one in self._asked.items() if one.over == "all"]
+        waiting = [name for name in of_all if name not in self.of_all]
+        return list(itertools.takewhile(lambda name: name not in to_come, waiting))
+
+    def settle(self, name: str, odd: Sequence[tuple[Any, int]]) -> None:
+        """Put together what all tensors have added, the odd ones each with its size; a part that is
+        a tensor is under autograd, and so is then the whole."""
+        found, kind = self._parts.get(name, {}), self._asked[name].kind
+        parts = [part for own in found.values() for part in own.tolist()]
+        count = sum(int(self._sizes[i].sum()) for i in found) + sum(size for _, size in odd)
+        total = combined(kind, parts + [part for part, _ in odd])
+        self.of_all[name] = finished(kind, total, max(count, 1))
         for i, own in found.items():
-            sizes = np.maximum(self._sizes[i], 1)
-            one_for_all = asked.over == "all"
-            self.of_batches[i][name] = (
-                np.full(len(own), self.of_all[name])
-                if one_for_all
-                else _finished(asked.kind, own, sizes)
-            )
+            self.of_batches[i][name] = np.full(len(own), float(self.of_all[name]))
 
 
-def combined(kind: str, parts: Sequence[float]) -> float:
+def combined(kind: str, parts: Sequence[Any]) -> Any:
     """What several parts of a reduction are together."""
-    return float(np.max(parts, initial=-np.inf) if kind == "largest" else np.sum(parts))
+    if all(isinstance(part, float) for part in parts):
+        return float(np.max(parts, initial=-np.inf) if kind == "largest" else np.sum(parts))
+    return functools.reduce(maximum if kind == "largest" else operator.add, parts)
 
 
 def _finished(kind: str, total: Any, count: Any) -> Any:

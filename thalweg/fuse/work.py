@@ -26,7 +26,6 @@ from thalweg.fuse.storage import columns
 from thalweg.fuse.totals import Totals
 from thalweg.fuse.whole import Deed
 from thalweg.settings import as_double
-from thalweg.text import Reduction
 
 __all__ = ["EXACT", "Kind", "Odd", "Prepared", "Work"]
 
@@ -106,9 +105,10 @@ class Work:
         self.kind_of = np.array([index[kind] for kind in kinds], np.int64)
         self.lot_of = np.array(lots, np.int64)
         # those that may have a context in common: of one lot, and where it matters of one shape
-        shapes = list(dict.fromkeys(kind.shape for kind in self.kinds))
-        shape_of = [shapes.index(kind.shape) if chain.asks_shape else 0 for kind in kinds]
-        self._fellows = self.lot_of * max(len(shapes), 1) + np.array(shape_of, np.int64)
+        asked = [chain.asked_of(kind.shape) for kind in kinds]
+        number_of = {one: i for i, one in enumerate(dict.fromkeys(asked))}
+        numbers = np.array([number_of[one] for one in asked], np.int64)
+        self._fellows = self.lot_of * max(len(number_of), 1) + numbers
         # per tensor, the first of its fellows, and their rank among those present
         _, leaders, ranks = np.unique(self._fellows, return_index=True, return_inverse=True)
         self._leader_of, self._leaders, self._rank_of = leaders[ranks], leaders, ranks
@@ -150,6 +150,7 @@ class Work:
         following = self._following(contexts, context_of, batches, totals)
         is_large = bool(following.size) and float(following.max()) >= EXACT
         odd_cells = [self._odd_cells(one, context, totals) for one, context in ahead]
+        self._share(following, odd_cells)
         return Prepared(deeds, following, odd_cells, is_large)
 
     def _following(
@@ -170,6 +171,16 @@ class Work:
                 for key, values in closed(batch.plan, its, known).items():
                     following[batch.members, keys.index(key)] = values
         return following
+
+    def _share(self, following: NDArray[np.float64], odd_cells: list[dict[str, float]]) -> None:
+        """Of a number that is one for all tensors, the first tensor's settings decide."""
+        for key in self.chain.shared:
+            column = list(self.chain.cells).index(key)
+            values = [*following[:1, column].tolist(), *(one[key] for one in odd_cells)]
+            if len(following):
+                following[:, column] = float(values[0])
+            for one in odd_cells:
+                one[key] = values[0]
 
     def _odd_cells(self, one: Odd, context: _Context, totals: Totals) -> dict[str, float]:
         """The cells of an odd tensor after the step; what is measured it can only find by it."""
@@ -279,31 +290,34 @@ class Work:
         odd: Sequence[tuple[Odd, _Context]],
         threads: int,
     ) -> Totals:
-        """Every reduction over tensors, those of earlier parts first."""
-        totals = Totals([batch.sizes for batch in batches])
-        for name, asked in self.chain.reductions.items():
-            found = {
-                i: batch.run(pass_, numbers, context_of, totals.of_batches[i], pointers, threads)
-                for i, batch in enumerate(batches)
-                for pass_ in batch.plan.reductions
-                if pass_.reduces(name)
-            }
-            totals.add(name, asked, found, self._odd_parts(name, asked, odd, totals))
-        return totals
+        """Every reduction over tensors: round by round, and those over all tensors when every
+        tensor that asks for one has come to it."""
+        totals = Totals(self.chain.reductions, [batch.sizes for batch in batches])
+        if not self.chain.reductions:
+            return totals
+        waiting = {i: list(batch.plan.reductions) for i, batch in enumerate(batches)}
+        while True:
+            ahead = [i for i, passes in waiting.items() if passes and totals.suffice(i, passes[0])]
+            for i in ahead:
+                pass_ = waiting[i].pop(0)
+                known = totals.of_batches[i]
+                sums = batches[i].run(pass_, numbers, context_of, known, pointers, threads)
+                totals.add(i, pass_, sums)
+            to_come = {one.name for ps in waiting.values() for p in ps for one in p.results}
+            for name in totals.due(to_come):
+                totals.settle(name, self._odd_parts(name, odd, totals))
+            if not any(waiting.values()) and not totals.due(to_come):
+                return totals
 
     def _odd_parts(
-        self,
-        name: str,
-        asked: Reduction,
-        odd: Sequence[tuple[Odd, _Context]],
-        totals: Totals,
-    ) -> list[tuple[float, int]]:
+        self, name: str, odd: Sequence[tuple[Odd, _Context]], totals: Totals
+    ) -> list[tuple[Any, int]]:
         """What each odd tensor adds to a reduction over all tensors, and its size: its text is run
         as far as there."""
-        found: list[tuple[float, int]] = []
-        for one, context in odd if asked.over == "all" else ():
+        found: list[tuple[Any, int]] = []
+        for one, context in odd:
             try:
                 self._as_written(one, context, totals, name)
             except reference.Asked as question:
-                found.append((float(question.total), math.prod(one.shape)))
+                found.append((as_double(question.total), math.prod(one.shape)))
         return found

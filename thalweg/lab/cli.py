@@ -17,6 +17,7 @@ from thalweg.lab.contestants import Budget, enter
 from thalweg.lab.errors import UserError
 from thalweg.lab.network import BACKENDS
 from thalweg.lab.output import watch_output
+from thalweg.lab.show import show
 
 __all__ = ["app", "run"]
 
@@ -132,4 +133,5 @@ def compare(
     raise typer.Exit(compare(contestants, Budget(seeds, epochs, batch_size), backend, name, out))
 
 
+app.command(short_help="Show an optimizer's mathematics, or what its steps cost.")(show)
 app.command(short_help="Show, bound or clear the kept kernels.")(cache)

@@ -271,6 +271,7 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         if own is not self:
             own.load_state_dict(state_dict, strict)
             return
+        self._check_at_home("load_state_dict()")
         title = f"{self._title}.load_state_dict"
         if not isinstance(state_dict, Mapping):  # a hook may make one of another mapping
             check_form(title, state_dict)
@@ -290,6 +291,9 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         finally:
             handle.remove()
             self._loading = None
+
+    def _check_at_home(self, what: str) -> None:
+        """Raise where the parameters hold other weights than those of the training."""
 
     def _with_decided(self, loaded: dict[str, Any]) -> dict[str, Any]:
         """A file that has the word for its filter leaves it as the model's modules decided it."""

@@ -305,6 +305,9 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
             groups[i] = {**own, **saved}
         return {**loaded, "param_groups": groups}
 
+    def _check_at_home(self, what: str) -> None:
+        check_not_swapped(self, what)
+
     def _check_all(self, title: str, loaded: dict[str, Any]) -> None:
         super()._check_all(title, loaded)
         kinds = [group.get("average") for group in loaded["param_groups"]]

@@ -9,7 +9,7 @@ class ASGD(Rule):
 
     SGD with a slowly falling rate; beside the parameter it keeps the average of all
     values since step t0, which is closer to the minimum than the last value is. The
-    average is in the state, under "ax": use it for evaluation.
+    average is in the state, under "ax", and what `opt.evaluation()` shows.
 
         p   <- (1 - lambd eta) p - eta g
         ax  <- ax + mu (p - ax)                 up to step t0, mu = 1: ax <- p
@@ -31,6 +31,8 @@ class ASGD(Rule):
     alpha: float = setting(0.75)
     t0: float = setting(1e6)
 
+    keeps_singles = True
+
     eta = state("eta", start="lr", per="tensor")
     mu = state("mu", start=1.0, per="tensor")
     ax = state("ax")
@@ -42,3 +44,7 @@ class ASGD(Rule):
         eta = lr / (1 + lambd * lr * t) ** alpha
         mu = 1 / maximum(1, t - t0)
         return p, ax, eta, mu
+
+    @staticmethod
+    def evaluate(ax):
+        return ax

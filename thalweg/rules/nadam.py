@@ -31,6 +31,8 @@ class NAdam(Rule):
     eps: float = setting(1e-8, low=0)
     momentum_decay: float = setting(4e-3, low=0)
 
+    keeps_singles = True
+
     mu_product = state("mu_product", start=1.0, per="tensor")
     m = state("exp_avg")
     v = state("exp_avg_sq")

@@ -28,6 +28,10 @@ class ExponentialAverage(Stage):
         avg = p if first or decay == 0 else lerp(avg, p, 1 - decay)
         return avg
 
+    @staticmethod
+    def evaluate(avg):
+        return avg
+
 
 class EqualAverage(Stage):
     """Stochastic weight averaging (SWA): the mean of the weights at chosen steps.
@@ -47,6 +51,8 @@ class EqualAverage(Stage):
     start: int = setting(1, low=1)
     every: int = setting(1, low=1)
 
+    keeps_singles = True
+
     n_averaged = state("n_averaged", per="tensor")
     n_missed = state("n_missed", per="tensor")
     avg = state("average", start="p")
@@ -58,3 +64,7 @@ class EqualAverage(Stage):
             avg = lerp(avg, p, 1 / (n_averaged + 1)) if n_averaged > 0 else p
             n_averaged = n_averaged + 1
         return avg, n_averaged
+
+    @staticmethod
+    def evaluate(p, avg, n_averaged):
+        return avg if n_averaged > 0 else p

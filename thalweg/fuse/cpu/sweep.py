@@ -83,7 +83,7 @@ class Sweep:
         self, pass_: Pass, formats: Sequence[str], computation: str, title: str, table: Table
     ) -> None:
         self.table = table
-        self._reduces = pass_.result.kind if pass_.result else ""
+        self.kinds = [one.kind for one in pass_.results]
         self._kernel = _kernel(pass_, tuple(formats), computation, title)
         tables = (table.columns, table.chunks, table.tasks)
         self._tables = [address(array) for array in tables]
@@ -101,17 +101,18 @@ class Sweep:
         threads: int,
         seed: int = 0,
     ) -> NDArray[np.float64]:
-        """Run it on that many `threads` at most; returns what a reduction adds up to per tensor."""
+        """Run it on that many `threads` at most; returns what each tensor adds to each result."""
         launch = self.launch(pointers, numbers, seed)
         launch.run(threads)
-        if not self._reduces:
-            return launch.sums
         chunks = self.table.chunks[:, 0]
-        if self._reduces == "largest":
-            found = np.full(len(pointers), -np.inf)
-            np.maximum.at(found, chunks, launch.sums)
-            return found
-        return np.bincount(chunks, launch.sums, len(pointers)).astype(np.float64)
+        found = np.zeros((len(pointers), len(self.kinds)))
+        for i, kind in enumerate(self.kinds):
+            if kind == "largest":
+                found[:, i] = -np.inf
+                np.maximum.at(found[:, i], chunks, launch.sums[:, i])
+            else:
+                found[:, i] = np.bincount(chunks, launch.sums[:, i], len(pointers))
+        return found
 
 
 class Launch:
@@ -122,7 +123,7 @@ class Launch:
     ) -> None:
         table = sweep.table
         self._sweep = sweep
-        self.sums: NDArray[np.float64] = np.zeros(len(table.chunks) if sweep._reduces else 1)
+        self.sums: NDArray[np.float64] = np.zeros((len(table.chunks), len(sweep.kinds)))
         counter = np.zeros(1, np.int64)
         pointers, numbers = np.ascontiguousarray(pointers), np.ascontiguousarray(numbers)
         addresses = (

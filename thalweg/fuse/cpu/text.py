@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import thalweg
 from thalweg import elementwise
 from thalweg.fuse.lines import Lines
-from thalweg.fuse.plan import Pass, Reduction
+from thalweg.fuse.plan import Pass
 from thalweg.fuse.storage import FORMATS, columns
 
 # Names: a plan's own are p, g or `part__name`, with a part in lower case. What is made here has no
@@ -54,7 +54,7 @@ ARGUMENTS = (
     "k_chunks",  # int64 [chunk, 3]: tensor, first element or row, how many
     "k_tasks",  # int64 [task + 1]: the first chunk of each task
     "k_tasks_count",
-    "k_sums",  # double [chunk]: what a reduction adds up to
+    "k_sums",  # double [chunk, result]: what the reductions add up to
     "k_counter",  # int64: the next task to be taken
     "k_seed",  # what the random bits of a step come from
 )
@@ -111,28 +111,32 @@ def _place(number: int, name: str, form: str, among: Sequence[str]) -> str:
 
 
 def _flat(pass_: Pass) -> list[str]:
-    lines = [*_before(pass_.lines), *_loop(pass_, pass_.lines, pass_.result, "k_first", "k_count")]
-    return [*lines, "put_double(k_sums, k_chunk, k_sum)"] if pass_.result else lines
+    return [
+        *_totals(pass_),
+        *_before(pass_.lines),
+        *_loop(pass_, pass_.lines, _after(pass_), "k_first", "k_count"),
+        *_put(pass_),
+    ]
 
 
 def _rows(pass_: Pass) -> list[str]:
-    """Per row: the measures of the row while it is read into the cache, then the row itself."""
+    """Per row: its reductions while it is read into the cache, then the row itself."""
     body: list[str] = []
     for row in pass_.rows:
-        body += _loop(pass_, row.lines, row, "k_start", "k_row_length")
+        body.append(f"k_sum = {_start(row.kind)}")
+        after = _added(row.kind, "k_sum", row.value)
+        body += _loop(pass_, row.lines, after, "k_start", "k_row_length")
         body.append(f"{row.name} = F({_FINISH.get(row.kind, 'k_sum')})")
-    body += _loop(pass_, pass_.lines, pass_.result, "k_start", "k_row_length")
-    if pass_.result:
-        body.append(_added(pass_.result, "k_total", "k_sum"))
+    body += _loop(pass_, pass_.lines, _after(pass_), "k_start", "k_row_length")
     before = [line for row in pass_.rows for line in _before(row.lines)]
     return [
         "k_row_length = integer(k_columns, k_tensor)",
-        f"k_total = {_start(pass_.result)}",
+        *_totals(pass_),
         *before,
         *_before(pass_.lines),
         "for k_row in range(k_first, k_first + k_count):",
         *_indented(["k_start = k_row * k_row_length", *body]),
-        *(["put_double(k_sums, k_chunk, k_total)"] if pass_.result else []),
+        *_put(pass_),
     ]
 
 
@@ -140,33 +144,41 @@ def _before(lines: Lines) -> list[str]:
     return [*lines.uniform, *(f"{name} = F({double})" for name, double in lines.rounded)]
 
 
-def _loop(pass_: Pass, lines: Lines, result: Reduction | None, start: str, count: str) -> list[str]:
-    """The loop over elements: load, run the lines, then store or add up."""
-    text = "\n".join(lines.elements)
+def _loop(pass_: Pass, lines: Lines, after: list[str], start: str, count: str) -> list[str]:
+    """The loop over elements: load, run the lines, then what is to be done with each."""
+    text = "\n".join([*lines.elements, *after])
     body = [f"{n} = LOAD_{n}(AT_{n}, k_i)" for n in pass_.loads if _mentions(text, n)]
-    body += lines.elements
-    if result is None:
-        body += [f"STORE_{n}(AT_{n}, k_i, {n})" for n in pass_.stores]
-        return [f"for k_i in range({start}, {start} + {count}):", *_indented(body)]
-    body.append(f"k_value = D({result.value})")
-    squared = "k_value * k_value" if result.kind == "norm" else "k_value"
-    body.append(_added(result, "k_sum", squared))
-    return [
-        f"k_sum = {_start(result)}",
-        f"for k_i in range({start}, {start} + {count}):",
-        *_indented(body),
-    ]
+    loop = f"for k_i in range({start}, {start} + {count}):"
+    return [loop, *_indented([*body, *lines.elements, *after])]
 
 
-def _start(result: Reduction | None) -> str:
+def _after(pass_: Pass) -> list[str]:
+    """What is stored, and what is added up."""
+    found = [f"STORE_{n}(AT_{n}, k_i, {n})" for n in pass_.stores]
+    for i, one in enumerate(pass_.results):
+        found += _added(one.kind, f"k_total{i}", one.value)
+    return found
+
+
+def _totals(pass_: Pass) -> list[str]:
+    return [f"k_total{i} = {_start(one.kind)}" for i, one in enumerate(pass_.results)]
+
+
+def _put(pass_: Pass) -> list[str]:
+    count = len(pass_.results)
+    return [f"put_double(k_sums, {count} * k_chunk + {i}, k_total{i})" for i in range(count)]
+
+
+def _start(kind: str) -> str:
     """What a reduction of nothing is."""
-    return "-INF" if result and result.kind == "largest" else "0.0"
+    return "-INF" if kind == "largest" else "0.0"
 
 
-def _added(result: Reduction, total: str, value: str) -> str:
-    """The line that takes one value more into a total."""
-    is_largest = result.kind == "largest"
-    return f"{total} = {'k_larger' if is_largest else 'add'}({total}, {value})"
+def _added(kind: str, total: str, value: str) -> list[str]:
+    """The lines that take one value more into a total."""
+    more = "k_value * k_value" if kind == "norm" else "k_value"
+    joined = "k_larger" if kind == "largest" else "add"
+    return [f"k_value = D({value})", f"{total} = {joined}({total}, {more})"]
 
 
 def _mentions(text: str, name: str) -> bool:

@@ -37,10 +37,10 @@ const answer = (order) => {
   for (const name in order.arrays) arrays[name] = unpacked(order.arrays[name]);
   const numbers = {};
   for (const name in order.numbers) numbers[name] = Number(order.numbers[name]);
-  const sum = functions[order.call](arrays, numbers, order.rows, order.columns);
+  const sums = functions[order.call](arrays, numbers, order.rows, order.columns);
   const stored = {};
   for (const name of order.stores) stored[name] = packed(arrays[name]);
-  return [String(sum), stored];
+  return [sums.map(String), stored];
 };
 const reader = require("node:readline").createInterface({input: process.stdin});
 reader.on("line", (line) => {
@@ -161,7 +161,8 @@ class _Sweep:
     def run(
         self, pointers: NDArray[np.int64], numbers: NDArray[np.float64], threads: int, seed: int = 0
     ) -> NDArray[np.float64]:
-        sums = np.zeros(len(self._table))
+        nothing = [-np.inf if one.kind == "largest" else 0.0 for one in self._pass.results]
+        sums = np.tile(np.array(nothing, np.float64), (len(self._table), 1))
         for i, (rows, columns) in enumerate(self._table):
             at = dict(zip(self._pass.streams, pointers[i].tolist(), strict=True))
             known = dict(zip(self._pass.numbers, map(repr, numbers[i].tolist()), strict=True))
@@ -171,10 +172,10 @@ class _Sweep:
 
     def _one(
         self, rows: int, columns: int, at: Mapping[str, int], known: Mapping[str, str]
-    ) -> float:
+    ) -> list[float]:
         """One tensor: its arrays there, what was stored back."""
         sizes = {n: rows * columns * np.dtype(form).itemsize for n, form in self._formats.items()}
-        total, stored = self._node.ask(
+        totals, stored = self._node.ask(
             call=self._number,
             rows=rows,
             columns=columns,
@@ -187,7 +188,7 @@ class _Sweep:
         )
         for name, text in stored.items():
             ctypes.memmove(at[name], base64.b64decode(text), sizes[name])
-        return float(total)
+        return [float(total) for total in totals]
 
 
 class _Launch:

@@ -3,7 +3,7 @@
     function NAME(arrays, numbers, rows, columns)
 
 It takes one tensor: its typed arrays by stream, its numbers by name, and how many rows of how many
-elements it has. It stores in place and returns what the pass adds up to, or 0.
+elements it has. It stores in place and returns what the pass adds up to, a number per result.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from thalweg.fuse.lines import Lines
-from thalweg.fuse.plan import Pass, Reduction
+from thalweg.fuse.plan import Pass
 from thalweg.source import names_in
 
 __all__ = ["ARRAYS", "function_text"]
@@ -67,28 +67,31 @@ def function_text(pass_: Pass, computation: str, name: str) -> str:
 
 
 def _flat(pass_: Pass, script: _Script) -> list[str]:
-    lines = [*_before([pass_.lines], script), f"let k_sum = {_start(pass_.result)};"]
-    lines += _loop(pass_, pass_.lines, pass_.result, "0", "rows * columns", script)
-    return [*lines, "return k_sum;"]
+    return [
+        *_totals(pass_),
+        *_before([pass_.lines], script),
+        *_loop(pass_, pass_.lines, _after(pass_), "0", "rows * columns", script),
+        f"return {_array_of_totals(pass_)};",
+    ]
 
 
 def _rows(pass_: Pass, script: _Script) -> list[str]:
-    """Per row: its measures, then the row itself."""
+    """Per row: its reductions, then the row itself."""
     body = ["const k_start = k_row * columns, k_end = k_start + columns;"]
     for row in pass_.rows:
-        start = f"k_sum = {_start(row)};"
-        body += [start, *_loop(pass_, row.lines, row, "k_start", "k_end", script)]
+        after = [_added(row.kind, "k_sum", row.value)]
+        body.append(f"k_sum = {_start(row.kind)};")
+        body += _loop(pass_, row.lines, after, "k_start", "k_end", script)
         body.append(f"const {row.name} = {script.rounded(_FINISH.get(row.kind, 'k_sum'))};")
-    body.append(f"k_sum = {_start(pass_.result)};")
-    body += _loop(pass_, pass_.lines, pass_.result, "k_start", "k_end", script)
-    body.append(_added(pass_.result, "k_total", "k_sum"))
+    body += _loop(pass_, pass_.lines, _after(pass_), "k_start", "k_end", script)
     return [
+        *_totals(pass_),
         *_before([*(row.lines for row in pass_.rows), pass_.lines], script),
-        f"let k_sum = 0, k_total = {_start(pass_.result)};",
+        "let k_sum = 0;",
         "for (let k_row = 0; k_row < rows; k_row++) {",
         *_in(body),
         "}",
-        "return k_total;",
+        f"return {_array_of_totals(pass_)};",
     ]
 
 
@@ -102,32 +105,42 @@ def _before(several: Iterable[Lines], script: _Script) -> list[str]:
 
 
 def _loop(
-    pass_: Pass, lines: Lines, result: Reduction | None, start: str, end: str, script: _Script
+    pass_: Pass, lines: Lines, after: list[str], start: str, end: str, script: _Script
 ) -> list[str]:
-    """The loop over elements: load, run the lines, then store or add up."""
+    """The loop over elements: load, run the lines, then what is to be done with each."""
     text = "\n".join(lines.elements)
-    used = names_in(ast.parse(text)) | ({result.value} if result else set())
+    used = names_in(ast.parse(text))
     given = [name for name in pass_.loads if name in used]
     body = [f"let {name} = {_array(name)}[k_i];" for name in given]
     body += script.block(text, known=given)
-    if result is None:
-        body += [f"{_array(name)}[k_i] = {name};" for name in pass_.stores]
-    else:
-        squared = f"{result.value} * {result.value}" if result.kind == "norm" else result.value
-        body.append(_added(result, "k_sum", squared))
-    return [f"for (let k_i = {start}; k_i < {end}; k_i++) {{", *_in(body), "}"]
+    return [f"for (let k_i = {start}; k_i < {end}; k_i++) {{", *_in([*body, *after]), "}"]
 
 
-def _start(result: Reduction | None) -> str:
+def _after(pass_: Pass) -> list[str]:
+    """What is stored, and what is added up."""
+    found = [f"{_array(name)}[k_i] = {name};" for name in pass_.stores]
+    totals = enumerate(pass_.results)
+    return found + [_added(one.kind, f"k_total{i}", one.value) for i, one in totals]
+
+
+def _totals(pass_: Pass) -> list[str]:
+    return [f"let k_total{i} = {_start(one.kind)};" for i, one in enumerate(pass_.results)]
+
+
+def _array_of_totals(pass_: Pass) -> str:
+    return f"[{', '.join(f'k_total{i}' for i in range(len(pass_.results)))}]"
+
+
+def _start(kind: str) -> str:
     """What a reduction of nothing is."""
-    return "-Infinity" if result and result.kind == "largest" else "0"
+    return "-Infinity" if kind == "largest" else "0"
 
 
-def _added(result: Reduction | None, total: str, value: str) -> str:
+def _added(kind: str, total: str, value: str) -> str:
     """The line that takes one value more into a total."""
-    if result and result.kind == "largest":
+    if kind == "largest":
         return f"{total} = Math.max({total}, {value});"
-    return f"{total} += {value};"
+    return f"{total} += {value} * {value};" if kind == "norm" else f"{total} += {value};"
 
 
 def _array(stream: str) -> str:

@@ -139,6 +139,10 @@ class ArrayLayout(Layout):
         held = [[row.full[key] for key in self._keys] for row in self._rows]
         return np.array(held, np.float64).reshape(len(held), len(self._keys))
 
+    def _resting(self) -> list[State]:
+        touched = {row.p for row in self._rows}
+        return [held for p, held in self._states.items() if p not in touched]
+
     def _finish(self, made: Prepared, odd: Sequence[Any]) -> None:
         for row, values in zip(self._rows, made.cells.tolist(), strict=True):
             if row.made:

@@ -41,7 +41,7 @@ TYPES: dict[str, Any] = {
 }
 
 # what a copy or a file does without: it is found again, or belongs to a `with` block
-_PASSING = ("_chain", "_layout", "_rest", "_predicate", "_swapped", "_turn")
+_PASSING = ("_chain", "_layout", "_rest", "_predicate", "_swapped", "_at_home", "_turn")
 
 
 class Optimizer(ChainOptimizer):
@@ -184,6 +184,7 @@ class Optimizer(ChainOptimizer):
         `strict`, a name missing on either side is an error. If something does not fit, nothing
         changes.
         """
+        check_not_swapped(self, "load_state_dict()")
         name = self._chain.name
         title = f"{name}.load_state_dict"
         if not (isinstance(state_dict, Mapping) and {"state", "param_groups"} <= set(state_dict)):

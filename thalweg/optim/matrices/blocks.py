@@ -192,13 +192,16 @@ class Block:
         passes, known = self.passes, dict(numbers)
         r, c[:] = self._factored(means, known)
         for pass_ in passes.reductions:
-            total = np.zeros(len(self.sizes))
+            totals = np.zeros((len(pass_.results), len(self.sizes)))
             for slab, of_slab in zip(self._slabs, streams, strict=True):
                 sums = pass_.run(
                     slab.spans.table, of_slab, self._given(pass_, slab, known, r), threads
                 )
-                total += np.bincount(self.tensor[slab.matrix][slab.spans.matrix], sums, len(total))
-            known[pass_.result] = finished(pass_.reduction, total, self.sizes)
+                tensor = self.tensor[slab.matrix][slab.spans.matrix]
+                for total, own in zip(totals, sums.T, strict=True):
+                    total += np.bincount(tensor, own, len(total))
+            for (name, kind), total in zip(pass_.results, totals, strict=True):
+                known[name] = finished(kind, total, self.sizes)
         return [
             functools.partial(self._move, slab, of_slab, known, r, threads)
             for slab, of_slab in zip(self._slabs, streams, strict=True)
@@ -259,7 +262,7 @@ class Block:
         spans, passes = slab.spans, self.passes
         squares = passes.length.run(spans.table, streams, {}, threads)
         row = self._row(slab)
-        of_rows = np.bincount(row - row[0], squares)
+        of_rows = np.bincount(row - row[0], squares[:, 0])
         sums[row[0] : row[0] + len(of_rows)] = of_rows  # every row is whole in one slab
         bins = scratch.bins(int(spans.bin_width.sum()), passes.wide)
         bins[:] = 0

@@ -61,8 +61,8 @@ class Spans:
 class SpanPass:
     """One pass for one choice of formats, over tensors known by their addresses.
 
-    Streams and numbers go by the names that the rule gives them; `result` is the measure that the
-    pass is made for, if it is made for one.
+    Streams and numbers go by the names that the rule gives them; `results` are the reductions that
+    the pass adds up, each with its kind.
     """
 
     def __init__(
@@ -74,8 +74,7 @@ class SpanPass:
             [own(n) for n in pass_.numbers],
         )
         self._formats = [formats[name] for name in self._streams]
-        self.result = own(pass_.result.name) if pass_.result else ""
-        self.reduction = pass_.result.kind if pass_.result else ""
+        self.results = [(own(one.name), one.kind) for one in pass_.results]
         self._sweeps: dict[Any, Sweep] = {}  # by the table
 
     def run(
@@ -85,7 +84,7 @@ class SpanPass:
         numbers: Mapping[str, Any],
         threads: int,
     ) -> NDArray[np.float64]:
-        """Run it on up to `threads` threads; returns what a reduction adds up to per tensor."""
+        """Run it on up to `threads` threads; returns what each tensor adds to each result."""
         return self._sweep(table).run(*self._given(table, addresses, numbers), threads)
 
     def launch(

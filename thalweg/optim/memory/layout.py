@@ -38,7 +38,7 @@ from thalweg.optim.memory.reach import (
 from thalweg.optim.memory.rows import BorrowedRows, RowsInPlace
 from thalweg.optim.memory.seen import Seen
 from thalweg.optim.memory.snapshot import Addresses, Described
-from thalweg.optim.memory.states import NewStates, cell_of, widened
+from thalweg.optim.memory.states import NewStates, cell_of, put, widened
 
 __all__ = ["TensorLayout"]
 
@@ -85,6 +85,7 @@ class TensorLayout(Layout):
     ) -> None:
         super().__init__(chain, [chain.live_slots(view) for view in views], rests)
         self._sizes, self._stepped, self.new = seen.sizes, seen.params, new
+        self._states = states
         self.odd: list[OddTensor] = []
         self._copies = (
             False  # whether something had to be brought into another layout for this step
@@ -245,7 +246,7 @@ class TensorLayout(Layout):
             return False
         if not self._described.fits([*self._standing, *self._shown(seen.grads)]):
             return False
-        self._grads = seen.grads
+        self._grads, self._states = seen.grads, states
         at = Addresses(seen.grads).now()
         self.pointers[:, 1] = at if at.all() else list(map(address, seen.grads))
         return True
@@ -275,6 +276,13 @@ class TensorLayout(Layout):
 
     def _read(self) -> NDArray[np.float64]:
         return host().read_numbers(self.cells, self.wide)
+
+    def _resting(self) -> list[dict[str, Any]]:
+        touched = {*self._stepped}
+        return [held for p, held in self._states.items() if p not in touched]
+
+    def _put_number(self, held: dict[str, Any], key: str, value: float) -> None:
+        put(held, key, value)
 
     def _besides(self, views: Sequence[list[Any]], made: Prepared) -> list[Deed]:
         if made.is_large:

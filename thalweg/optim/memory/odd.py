@@ -78,7 +78,8 @@ class OddTensor:
         """Store the cells of its next step."""
         for key, value in cells.items():
             if _has_history(value):
-                self._held[key] = value.reshape(()).to(self._held[key].dtype)
+                # a copy: two that share memory would be stepped one after the other
+                self._held[key] = value.reshape(()).to(self._held[key].dtype, copy=True)
             else:
                 put(self._held, key, value)
 

@@ -159,6 +159,7 @@ def _cell(chain: Chain, key: str, start: Any, dtype: torch.dtype) -> Any:
     """A cell before its first step."""
     if key == "step" and chain.counts_in_int:
         return int(start)
+    dtype = torch.float64 if key in chain.doubles else dtype
     if isinstance(start, Tensor):  # under autograd
         return start.reshape(()).to(dtype)
     return cell_of(start, dtype)

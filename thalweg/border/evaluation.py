@@ -1,0 +1,110 @@
+"""The weights to look at: what a training evaluates and keeps, where it is not what it steps.
+
+Lookahead, averages, ASGD and Schedule-Free each declare by `evaluate` what it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from thalweg.border.copies import WithCopies, itself
+
+__all__ = ["Evaluated"]
+
+_EVAL = "eval()"
+
+
+class Evaluated(WithCopies):
+    """What every optimizer has for evaluation: `evaluation`, or `eval` and `train`."""
+
+    _at_home: list[tuple[Any, Any]]
+
+    @contextmanager
+    def evaluation(self) -> Iterator[None]:
+        """Put the weights to look at into the parameters for the length of a `with` block.
+
+            with opt.evaluation():
+                evaluate(model)
+
+        They are what the chain keeps for that: Lookahead's slow weights, an average, ASGD's, those
+        of Schedule-Free; of a chain that keeps none they are the weights. Parameters that have not
+        been stepped yet keep their own. The weights of the training come back at its end, whatever
+        happens in it; `step` and `load_state_dict` inside it raise.
+        """
+        opt = itself(self)
+        if opt._swapped == "evaluation()":
+            yield
+            return
+        _begin(opt, "evaluation()")
+        try:
+            yield
+        finally:
+            _end(opt)
+
+    def eval(self) -> None:
+        """Put the weights to look at into the parameters until `train` is called; twice is once.
+
+        As `evaluation`, for loops that say in two places when they evaluate.
+        """
+        opt = itself(self)
+        if opt._swapped != _EVAL:
+            _begin(opt, _EVAL)
+
+    def train(self) -> None:
+        """Put the weights of the training back, which `eval` took away; without it, nothing."""
+        opt = itself(self)
+        if opt._swapped == _EVAL:
+            _end(opt)
+
+
+def _begin(opt: Any, block: str) -> None:
+    if opt._swapped:
+        raise RuntimeError(
+            f"{opt._chain.name}: {block} was called inside `{opt._swapped}`, which shows other "
+            f"weights; leave that first"
+        )
+    opt._swapped, opt._at_home = block, []
+    try:
+        for p, value in _looked_at(opt):
+            opt._at_home.append((p, opt._kept(p)))
+            opt._put(p, value)
+    except BaseException:
+        _end(opt)
+        raise
+
+
+def _end(opt: Any) -> None:
+    for p, own in opt._at_home:
+        opt._put(p, own)
+    opt._swapped, opt._at_home = "", []
+
+
+def _looked_at(opt: Any) -> Iterator[tuple[Any, Any]]:
+    """Every parameter that is looked at otherwise, with its value then."""
+    chain = opt._chain
+    for group in opt.param_groups if chain.evaluates else ():
+        views = chain.views(group)
+        for p in group["params"]:
+            held = opt.state.get(p, {})
+            value = None
+            for i in chain.evaluates:
+                part, h = chain.parts[i], views[i]
+                keys = {n: part.key(n, s.key) for n, s in part.declared.declaration.states.items()}
+                taken = part.declared.evaluate.__code__.co_varnames
+                taken = taken[: part.declared.evaluate.__code__.co_argcount]
+                if any(keys[name] not in held for name in taken if name in keys):
+                    continue
+                cells = part.declared.declaration.cells
+                given = {
+                    name: float(held[keys[name]]) if name in cells else opt._wide(held[keys[name]])
+                    for name in taken
+                    if name in keys
+                }
+                given |= {name: one for name, one in vars(h).items() if name in taken}
+                if "p" in taken:
+                    given["p"] = opt._wide(p) if value is None else value
+                value = part.declared.evaluate(**given)
+            if value is not None:
+                yield p, value

@@ -1,0 +1,90 @@
+"""What a chain costs: the passes over memory of its steps, for a reader."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from thalweg.chain import Chain
+from thalweg.fuse.plan import Pass, Plan, plan_for
+
+__all__ = ["PassShown", "Stretch", "passes"]
+
+_FIRST = 12
+
+
+@dataclass(frozen=True)
+class PassShown:
+    """One pass: what is read of each element, what is added up, and what is written."""
+
+    reads: list[str]
+    sums: list[str]
+    writes: list[str]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The steps, counted from 1, that take the same passes."""
+
+    steps: list[int]
+    passes: list[PassShown]
+
+
+def passes(
+    chain: Chain,
+    settings: Mapping[str, Any] | None = None,
+    shape: tuple[int, ...] = (64, 32),
+    steps: int = _FIRST,
+) -> list[Stretch]:
+    """The passes of the first steps of one tensor of this shape, under the chain's defaults but for
+    these settings."""
+    group = {**chain.defaults, **(settings or {})}
+    chain.check(group)
+    views = chain.views(group)
+    cells = chain.first_cells(views)
+    found: dict[Plan, list[int]] = {}
+    for t in range(1, steps + 1):
+        first = {part.prefix: t == 1 for part in chain.parts}
+        decided = chain.decide(views, t, first, shape, cells)
+        found.setdefault(plan_for(chain, decided.ways), []).append(t)
+        known = {key: value for key, value in decided.kept.items() if value is not None}
+        cells = {**cells, **known, **({"step": t} if "step" in cells else {})}
+    return [Stretch(taken, _shown(plan)) for plan, taken in found.items()]
+
+
+def _shown(plan: Plan) -> list[PassShown]:
+    named = functools.partial(_named, _letters(plan.chain))
+    every = [*plan.reductions, plan.main]
+    return [
+        PassShown([*map(named, one.loads)], _sums(plan.chain, one), [*map(named, one.stores)])
+        for one in every
+        if one.results or one.stores
+    ]
+
+
+def _letters(chain: Chain) -> dict[str, str]:
+    """The letter of each array, with its part in front where another part has the same."""
+    names = [slot.name for slot in chain.slots]
+    return {
+        slot.qualified: slot.name
+        if names.count(slot.name) == 1
+        else f"{slot.part.declared.__name__}.{slot.name}"
+        for slot in chain.slots
+    }
+
+
+def _named(letters: Mapping[str, str], name: str) -> str:
+    return letters.get(name, name)
+
+
+def _sums(chain: Chain, one: Pass) -> list[str]:
+    """The reductions of a pass as their texts have them, those of rows in brackets."""
+    written = {
+        part.qualified(asked.name): asked.written
+        for part in chain.parts
+        for asked in part.declared.text.reduced
+    }
+    rows = [f"({written[row.name]})" for row in one.rows]
+    return rows + [written[result.name] for result in one.results]
