@@ -144,6 +144,8 @@ class _Plain:
             return self._call(tree)
         if isinstance(tree, ast.IfExp):
             return self._choice(tree)
+        if isinstance(tree, ast.BoolOp):
+            return self._either(tree)
         made: ast.expr = copy.copy(tree)
         for field, value in ast.iter_fields(tree):
             if isinstance(value, ast.expr):
@@ -170,6 +172,20 @@ class _Plain:
             lines.append(self._at(ast.Assign([ast.Name(name, ast.Store())], value), tree))
         self.before.append(self._at(ast.If(test, ones, others), tree))
         return self._at(ast.Name(name, ast.Load()), tree)
+
+    def _either(self, tree: ast.BoolOp) -> ast.expr:
+        """`a and b`, `a or b`; lines that b brings with it are run where b is asked for only."""
+        first = self.value(tree.values[0])
+        before, self.before = self.before, []
+        others = [self.value(one) for one in tree.values[1:]]
+        brought, self.before = self.before, before
+        if not brought:
+            return self._at(ast.BoolOp(tree.op, [first, *others]), tree)
+        a, b = tree.values[0], tree.values[1]
+        if tree.values[2:]:
+            b = ast.copy_location(ast.BoolOp(tree.op, tree.values[1:]), b)
+        sides = (b, a) if isinstance(tree.op, ast.And) else (a, b)
+        return self._choice(ast.copy_location(ast.IfExp(a, *sides), tree))
 
     def _mark(self, word: str) -> str:
         """A word with a number, with which no name of the text begins."""

@@ -122,7 +122,9 @@ def chains(draw: st.DrawFn) -> Chain:
     parts = [*front, rule, *(steps if "u" in rule.text.source.returned else []), *behind]
     if "lr" not in rule.declaration.settings:  # nothing for those that ask for it
         parts = [part for part in parts if "lr" not in part.declaration.needs]
-    return chain("Drawn", *(_under_own_names(part, rule) for part in parts))
+    # a step as long as the weights takes one of a single element to 0, or to a rounding of it
+    values = {"lr": 0.7} if TrustRatio in parts else {}
+    return chain("Drawn", *(_under_own_names(part, rule) for part in parts), **values)
 
 
 def _under_own_names(part: type[Rule | Stage], rule: type[Rule]) -> Any:
@@ -145,6 +147,8 @@ def settings_of(draw: st.DrawFn, made: Chain) -> dict[str, Any]:
         made.check({**made.defaults, **found})
     except ValueError:  # each in its range, but not together
         assume(False)
+    has_ratio = any(part.declared is TrustRatio for part in made.parts)
+    assume(not has_ratio or found.get("lr") != 1)
     for name, is_tied in TIED.items():
         assume(name not in found or not is_tied(found[name]))
     return found

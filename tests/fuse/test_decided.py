@@ -415,6 +415,25 @@ def test_a_function_of_the_side_that_is_not_taken_is_not_run(oracle):
     assert moved(Safe, oracle, 2, by=2.0) == [[1.0] * 6, [2.0] * 6]
 
 
+@engines
+def test_a_function_behind_and_or_or_is_run_where_it_is_asked_for(oracle):
+    class Safe(Rule):
+        by: float = setting(0.0)
+
+        @staticmethod
+        def update(g, t, by):
+            u = g
+            if by != 0 and ratio(t, by) > 1 and ratio(t, by) < 4:
+                u = 2 * u
+            if by == 0 or ratio(t, by) > 1:
+                u = 3 * u
+            return u
+
+    assert moved(Safe, oracle, 1) == [[3.0] * 6]
+    steps = [one[0] for one in moved(Safe, oracle, 5, by=2.0)]
+    assert steps == [1.0, 6.0, 6.0, 3.0, 3.0]
+
+
 def plus(x, y):
     z = x + y
     return z
