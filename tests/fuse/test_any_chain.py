@@ -41,7 +41,7 @@ class Scaled(Stage):
     level = state("level", per="tensor")
 
     @staticmethod
-    def update(g, level, first, t, ndim, keeps):
+    def update(g, level, t, ndim, keeps):
         peak = largest(absolute(g))
         level = peak if t == 1 else keeps * level + (1 - keeps) * peak
         if t > 1 and ndim != 1:

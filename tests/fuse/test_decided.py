@@ -304,6 +304,25 @@ def test_reductions_on_one_side_of_a_decision(kind):
     same(InOneBranch, kind=kind)
 
 
+class OfEither(Rule):
+    """What is reduced is an array or, as has been decided, a number."""
+
+    flag: bool = False
+    lr: float = setting(0.3)
+
+    @staticmethod
+    def update(p, g, t, flag, lr):
+        s = lr * t if flag else lr * g
+        rows = norm(s, "row") + mean(g if flag else lr, "row")
+        u = g * (norm(s) + mean(s, "all")) + rows
+        return u
+
+
+@pytest.mark.parametrize("flag", [False, True])
+def test_a_number_is_reduced_as_an_array_of_it_is(flag):
+    same(OfEither, flag=flag)
+
+
 def test_a_mean_over_all_that_some_tensors_do_not_ask_for_is_taken_of_those_that_do():
     class OfMatrices(Rule):
         @staticmethod
@@ -469,3 +488,16 @@ def test_a_sum_over_all_where_not_every_tensor_may_come_to_it_is_refused():
             def update(g):
                 u = (mean(g, "all") if norm(g) > 1 else 1.0) * g
                 return u
+
+
+def test_first_is_for_parts_that_keep_arrays():
+    """A kept number is there from the start, so that nothing says whether it is new."""
+    with pytest.raises(TypeError, match="'first' says whether the arrays of this part are new"):
+
+        class Counted(Stage):
+            level = state("level", per="tensor")
+
+            @staticmethod
+            def update(g, level, first):
+                level = 5.0 if first else level + 1
+                return level

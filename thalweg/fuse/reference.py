@@ -78,7 +78,7 @@ class _Run:
         table = self._table(part, h)
         given = {name: table.get(name) for name in source.arguments}
         declared: Any = part.declared
-        result = _written(declared)(functools.partial(self._of_all, part), **given)
+        result = _written(declared)(functools.partial(self._of_all, part), self._whole, **given)
         values = result if isinstance(result, tuple) else (result,)
         for name, value in zip(source.returned, values, strict=True):
             if name in declaration.cells:
@@ -101,7 +101,7 @@ class _Run:
     def _of_all(self, part: Part, name: str, kind: str, value: Any) -> Any:
         name = part.qualified(name)
         if name not in self.known and self.wanted in ("", name):
-            raise Asked(name, summed(kind, value))
+            raise Asked(name, summed(kind, self._whole(value)))
         if name not in self.known:  # what is wanted does not depend on it
             return Measured(math.nan)
         known = self.known[name]
@@ -115,20 +115,17 @@ class _Run:
 
 @functools.cache
 def _written(declared: Any) -> Callable[..., Any]:
-    """A part's `update` as it is written, with one argument more in front: what to ask for a
-    reduction over all tensors, by its name in the text."""
+    """A part's `update` as it is written, with two arguments more in front: what to ask for a
+    reduction over all tensors, by its name in the text, and what makes an array of a number that
+    is reduced, as where an `if` has decided so."""
     function, text = declared.update, declared.text
-    places = {
-        (call.lineno, call.col_offset): one
-        for call, one in text.reductions.items()
-        if one.over == "all"
-    }
+    places = {(call.lineno, call.col_offset): one for call, one in text.reductions.items()}
     if not places:
-        return lambda _, **given: function(**given)
+        return lambda _asked, _whole, **given: function(**given)
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     (made,) = (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef))
     made.decorator_list = []
-    made.args.args.insert(0, ast.arg("of_all_"))
+    made.args.args[:0] = [ast.arg("_of_all"), ast.arg("_whole")]
 
     class Asking(ast.NodeTransformer):
         def visit_Call(self, node: ast.Call) -> ast.AST:
@@ -136,8 +133,12 @@ def _written(declared: Any) -> Callable[..., Any]:
             one = places.get((node.lineno, node.col_offset))
             if one is None:
                 return node
-            words = [ast.Constant(one.name), ast.Constant(one.kind), node.args[0]]
-            return ast.Call(ast.Name("of_all_", ast.Load()), words, [])
+            value, *over = node.args
+            if one.over == "all":
+                words = [ast.Constant(one.name), ast.Constant(one.kind), value]
+                return ast.Call(ast.Name("_of_all", ast.Load()), words, [])
+            whole = ast.Call(ast.Name("_whole", ast.Load()), [value], [])
+            return ast.Call(node.func, [whole, *over], [])
 
     tree = ast.fix_missing_locations(Asking().visit(ast.Module([made], [])))
     scope = inspect.getclosurevars(function)
