@@ -46,7 +46,10 @@ def same_path(fused, oracle):
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=floor, err_msg=what)
     for ours, theirs in zip(fused.tensors, oracle.tensors, strict=True):
         if theirs.cells and ours.held["p"].stored.size:
-            assert ours.cells == theirs.cells
+            assert ours.cells.keys() == theirs.cells.keys()
+            assert ours.cells.get("step") == theirs.cells.get("step")
+            for key, number in theirs.cells.items():  # some are sums over all elements
+                np.testing.assert_allclose(ours.cells[key], number, rtol=1e-12, err_msg=key)
 
 
 @pytest.mark.parametrize("one", CASES, ids=str)
