@@ -73,21 +73,21 @@ class Measured(Rule):
 
 
 class Numbered(Rule):
-    """Names like those that numbers and the ways of `if`s are given."""
+    """Names like those that numbers and the ways of `if`s are given, but for one letter."""
 
-    h_: float = setting(0.5)
-    cells_: float = setting(0.2)
+    h: float = setting(0.5)
+    cells: float = setting(0.2)
     shape: float = setting(0.3)
     prod = state("prod", start=1.0, per="tensor")
 
     @staticmethod
-    def update(g, prod, t, h_, cells_, shape):
-        n1_ = h_ * cells_
-        way0_ = t > 1
+    def update(g, prod, t, h, cells, shape):
+        n1 = h * cells
+        way0 = t > 1
         prod = prod * shape
-        u = (n1_ + 1) * (shape - 2) * g
-        if way0_:
-            u = u + (n1_ + 2) * prod * g
+        u = (n1 + 1) * (shape - 2) * g
+        if way0:
+            u = u + (n1 + 2) * prod * g
         return u, prod
 
 
