@@ -241,8 +241,13 @@ class _Reader:
             self._made = self._made.parents
             ways.append(self.known)
         self._under = outer
-        is_number = level == Level.STEP and all(
-            one in self.text.before for side in (statement.body, statement.orelse) for one in side
+        one, other = ways
+        changed = [name for name in _assigned_in([statement]) if name in one and name in other]
+        # where the other side has an array of that name, elements must know which way it went
+        is_number = (
+            level == Level.STEP
+            and all(line in self.text.before for line in [*statement.body, *statement.orelse])
+            and all(join(one[name], other[name]) == Level.STEP for name in changed)
         )
         if is_number:
             self.text.before.add(statement)
@@ -374,6 +379,12 @@ class _Reader:
             raise self.source.error(
                 tree.lineno,
                 f"{word} over {over!r} of {what!r}, which is one number for {each} already",
+            )
+        if value == Level.ROW and word in ("sum", "norm"):  # of rows, or of as many elements
+            raise self.source.error(
+                tree.lineno,
+                f"{word} over {over!r} of {ast.unparse(tree.args[0])!r}, which is one number for "
+                f"each row; take its mean or largest",
             )
         if self._under is not None:
             raise self.source.error(

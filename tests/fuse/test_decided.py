@@ -304,6 +304,35 @@ def test_reductions_on_one_side_of_a_decision(kind):
     same(InOneBranch, kind=kind)
 
 
+class Replaced(Rule):
+    """An array before a decision, of which one side makes a number."""
+
+    kind: int = setting(0)
+
+    @staticmethod
+    def update(p, g, t, kind):
+        c = 0.5 * g
+        if kind == 1:
+            c = 2 - t
+        p = p - c - 0.1
+        return p
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_an_array_may_become_a_number_on_one_side_of_a_decision(kind):
+    same(Replaced, kind=kind)
+
+
+def test_a_sum_over_a_tensor_of_one_number_for_each_row_is_refused():
+    with pytest.raises(TypeError, match="which is one number for each row; take its mean or"):
+
+        class OfRows(Rule):
+            @staticmethod
+            def update(g):
+                u = norm(mean(g, "row")) * g
+                return u
+
+
 class OfEither(Rule):
     """What is reduced is an array or, as has been decided, a number."""
 
