@@ -304,6 +304,22 @@ def test_reductions_on_one_side_of_a_decision(kind):
     same(InOneBranch, kind=kind)
 
 
+@engines
+def test_a_tensor_adds_to_a_sum_over_all_that_it_has_no_use_for(oracle):
+    class OfOthers(Rule):
+        @staticmethod
+        def update(g, ndim):
+            total = norm(g, "all")
+            if ndim > 1:
+                total = 1.0
+            u = total * g
+            return u
+
+    whole = np.sqrt(sum(np.prod(s) for s in SHAPES))
+    want = [1.0, whole, whole, 1.0, 1.0, 1.0]
+    np.testing.assert_allclose(moved(OfOthers, oracle, 1), [want])
+
+
 class Replaced(Rule):
     """An array before a decision, of which one side makes a number."""
 
