@@ -166,8 +166,13 @@ class _Reader:
                 self.block(side)
             ways.append(self.known)
         self._under = outer
-        is_number = level == Level.STEP and all(
-            one in self.text.before for side in (statement.body, statement.orelse) for one in side
+        one, other = ways
+        changed = [name for name in assigned_in([statement]) if name in one and name in other]
+        # where the other side has an array of that name, elements must know which way it went
+        is_number = (
+            level == Level.STEP
+            and all(line in self.text.before for line in [*statement.body, *statement.orelse])
+            and all(join(one[name], other[name]) == Level.STEP for name in changed)
         )
         if is_number:
             self.text.before.add(statement)

@@ -302,6 +302,51 @@ def test_reductions_on_one_side_of_a_decision(kind):
     same(InOneBranch, kind=kind)
 
 
+@engines
+def test_a_tensor_adds_to_a_sum_over_all_that_it_has_no_use_for(oracle):
+    class OfOthers(Rule):
+        @staticmethod
+        def update(g, ndim):
+            total = norm(g, "all")
+            if ndim > 1:
+                total = 1.0
+            u = total * g
+            return u
+
+    whole = np.sqrt(sum(np.prod(s) for s in SHAPES))
+    want = [1.0, whole, whole, 1.0, 1.0, 1.0]
+    np.testing.assert_allclose(moved(OfOthers, oracle, 1), [want])
+
+
+class Replaced(Rule):
+    """An array before a decision, of which one side makes a number."""
+
+    kind: int = setting(0)
+
+    @staticmethod
+    def update(p, g, t, kind):
+        c = 0.5 * g
+        if kind == 1:
+            c = 2 - t
+        p = p - c - 0.1
+        return p
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_an_array_may_become_a_number_on_one_side_of_a_decision(kind):
+    same(Replaced, kind=kind)
+
+
+def test_a_sum_over_a_tensor_of_one_number_for_each_row_is_refused():
+    with pytest.raises(TypeError, match="which is one number for each row; take its mean or"):
+
+        class OfRows(Rule):
+            @staticmethod
+            def update(g):
+                u = norm(mean(g, "row")) * g
+                return u
+
+
 class OfEither(Rule):
     """What is reduced is an array or, as has been decided, a number."""
 
