@@ -338,7 +338,7 @@ def test_an_array_may_become_a_number_on_one_side_of_a_decision(kind):
 
 
 def test_a_sum_over_a_tensor_of_one_number_for_each_row_is_refused():
-    with pytest.raises(TypeError, match="which is one number for each row; take its mean or"):
+    with pytest.raises(TypeError, match="which is one number for each row; what is reduced must"):
 
         class OfRows(Rule):
             @staticmethod
