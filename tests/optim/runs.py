@@ -30,6 +30,8 @@ NUMBERS = {
     for name in OURS
     if (keys := tuple(key for key in OPTIMIZERS[name].cells if key != "step"))
 }
+# those of which no number is one for all parameters
+APART = [name for name in OURS if not OPTIMIZERS[name].shared]
 # those that look ahead, every k steps
 LOOKING_AHEAD = [
     name for name in OURS if any(part.declared is Lookahead for part in OPTIMIZERS[name].parts)
@@ -74,6 +76,11 @@ def arrays_of(opt: torch.optim.Optimizer, p: Tensor) -> dict[str, Tensor]:
 def all_arrays(opt: torch.optim.Optimizer) -> list[tuple[dict, str]]:
     """Where each such state of each parameter is kept: a dictionary and a key."""
     return [(opt.state[p], key) for p in opt.state for key in arrays_of(opt, p)]
+
+
+def type_of_number(name: str, key: str) -> torch.dtype:
+    """In which type an optimizer keeps one of its numbers."""
+    return torch.float64 if key in OPTIMIZERS[name].doubles else torch.float32
 
 
 def numbers(shape: Sequence[int], seed: int, dtype: torch.dtype = torch.float64) -> Tensor:

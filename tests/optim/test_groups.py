@@ -8,6 +8,7 @@ from torch.nn import Linear, Parameter
 
 import thalweg.optim as optim
 from tests.optim.runs import (
+    APART,
     CHANGED,
     OURS,
     SHAPES,
@@ -23,7 +24,6 @@ from tests.optim.runs import (
     walk,
     weights,
 )
-from thalweg.optimizers import OPTIMIZERS
 
 
 def pair(name, **settings):
@@ -199,7 +199,7 @@ def test_all_groups_may_be_empty(name):
     assert len(opt.state) == len(SHAPES)
 
 
-@pytest.mark.parametrize("name", [name for name in OURS if not OPTIMIZERS[name].shared])
+@pytest.mark.parametrize("name", APART)
 def test_groups_stepped_one_at_a_time_as_deepspeed_does_are_as_all_at_once(name):
     mine, plain = weights(), weights()
     opt = ours(name, [{"params": mine[:2]}, {"params": mine[2:], "lr": 0.05}])
@@ -216,7 +216,7 @@ def test_groups_stepped_one_at_a_time_as_deepspeed_does_are_as_all_at_once(name)
     assert_same_state(opt, whole)
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", APART)
 def test_parameters_swapped_in_and_out_of_a_group_keep_their_own_states(name):
     mine, plain = weights(), weights()
     opt, whole = ours(name, mine), ours(name, plain)
@@ -232,7 +232,7 @@ def test_parameters_swapped_in_and_out_of_a_group_keep_their_own_states(name):
     assert_same(mine, plain)
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", APART)
 def test_parameters_put_in_the_place_of_others_start_anew(name):
     first, mine, plain = weights(), weights(), weights()
     opt = ours(name, first)
@@ -312,7 +312,7 @@ def test_late_gradients_start_their_own_count(name):
     assert_same(late, alone)
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", APART)
 def test_gradients_that_come_and_go_count_only_the_steps_they_came_for(name):
     mine, plain = weights(), weights()
     opt = ours(name, mine)

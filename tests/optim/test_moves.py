@@ -7,6 +7,7 @@ import torch
 from torch.nn import Parameter
 
 from tests.optim.runs import (
+    APART,
     COUNTING,
     OURS,
     all_arrays,
@@ -16,6 +17,7 @@ from tests.optim.runs import (
     give_gradients,
     numbers,
     ours,
+    type_of_number,
     values,
     walk,
     weights,
@@ -196,6 +198,8 @@ def test_a_square_state_turned_in_place_is_read_turned(name):
 
 @few_and_many()
 def test_a_forgotten_state_starts_anew(name, shapes):
+    if name not in APART:
+        pytest.skip("what is one number for all parameters, the others have not forgotten")
     params, alone = weights(shapes), weights(shapes[:1])
     opt = ours(name, params)
     walk(opt, 3)
@@ -221,7 +225,8 @@ def test_a_model_may_change_its_type_in_mid_run(name, shapes, to):
     for one in (opt, other):
         walk(one, 4, start=3)
     assert {p.dtype for p in params} == {to}
-    assert {state[key].dtype for state, key in held(opt)} == {torch.float32}
+    for state, key in held(opt):
+        assert state[key].dtype == type_of_number(name, key), key
     assert not any(map(torch.equal, before, params))
     # each step of a narrow parameter rounds it anew
     largest = max(float(p.detach().abs().max()) for p in plain)

@@ -22,6 +22,7 @@ from tests.optim.runs import (
     ours,
     reloaded,
     torchs,
+    type_of_number,
     walk,
     weights,
 )
@@ -224,7 +225,7 @@ def test_the_numbers_beside_the_states_stay_as_torch_has_them(name):
         {key: held[key].dtype for held in opt.state.values() for key in keys}
         for opt in (narrow, plain)
     ]
-    assert kinds[0] == kinds[1] == dict.fromkeys(keys, torch.float32)
+    assert kinds[0] == kinds[1] == {key: type_of_number(name, key) for key in keys}
 
 
 @pytest.mark.usefixtures("numbers_in_double")

@@ -12,8 +12,8 @@ from torch.nn import Linear, Parameter
 
 import thalweg.optim as optim
 from tests.optim.runs import (
+    APART,
     EVERY,
-    OURS,
     assert_close,
     assert_same,
     assert_same_state,
@@ -195,7 +195,7 @@ def test_two_optimizers_of_one_class_in_two_threads_do_not_meet(name, threads):
         assert_same(have, want)
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", APART)
 def test_one_optimizer_per_parameter_stepped_inside_backward(name):
     """As GaLore's layer-wise training does, on autograd's threads and without a grad afterwards."""
     layered, plain = (Linear(4, 3, dtype=torch.float64) for _ in range(2))

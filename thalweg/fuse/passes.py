@@ -44,14 +44,19 @@ def passes(
     chain.check(group)
     views = chain.views(group)
     cells = chain.first_cells(views)
-    found: dict[Plan, list[int]] = {}
+    found: list[Stretch] = []
     for t in range(1, steps + 1):
         first = {part.prefix: t == 1 for part in chain.parts}
         decided = chain.decide(views, t, first, shape, cells)
-        found.setdefault(plan_for(chain, decided.ways), []).append(t)
+        shown = _shown(plan_for(chain, decided.ways))
+        same = [one for one in found if one.passes == shown]
+        if same:
+            same[0].steps.append(t)
+        else:
+            found.append(Stretch([t], shown))
         known = {key: value for key, value in decided.kept.items() if value is not None}
         cells = {**cells, **known, **({"step": t} if "step" in cells else {})}
-    return [Stretch(taken, _shown(plan)) for plan, taken in found.items()]
+    return found
 
 
 def _shown(plan: Plan) -> list[PassShown]:

@@ -27,11 +27,11 @@ Known = Mapping[str, Any]
 
 class Asked(Exception):
     """A text has come to a reduction over all tensors that is not known yet: its qualified name,
-    and what this tensor adds to it."""
+    what this tensor adds to it, and how many numbers that is of."""
 
-    def __init__(self, name: str, total: Any) -> None:
+    def __init__(self, name: str, total: Any, count: int) -> None:
         super().__init__(name)
-        self.name, self.total = name, total
+        self.name, self.total, self.count = name, total, count
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,8 @@ class _Run:
     def _of_all(self, part: Part, name: str, kind: str, value: Any) -> Any:
         name = part.qualified(name)
         if name not in self.known and self.wanted in ("", name):
-            raise Asked(name, summed(kind, self._whole(value)))
+            count = math.prod(self.arrays["p"].shape)
+            raise Asked(name, summed(kind, self._whole(value)), count)
         if name not in self.known:  # what is wanted does not depend on it
             return Measured(math.nan)
         known = self.known[name]

@@ -15,7 +15,7 @@ class ScheduleFreeAdamW(Rule):
         peak  <- max(peak, rate);  total <- total + peak^2;  c = peak^2 / total
         v     <- b2 v + (1 - b2) g^2
         d      = g / (sqrt(v / (1 - b2^t)) + eps) + weight_decay p
-        p     <- p + c (z - p) + rate (b1 (1 - c) - 1) d          p is y
+        p     <- p + c (z - p) - rate (1 - b1 (1 - c)) d          p is y
         z     <- z - rate d
         x      = p + (1 - 1 / b1) (z - p)                         in evaluation
 
@@ -47,7 +47,7 @@ class ScheduleFreeAdamW(Rule):
         c = peak * peak / total if total > 0 else 0.0
         v = b2 * v + (1 - b2) * g * g
         d = g / (sqrt(v / (1 - b2**t)) + eps) + weight_decay * p
-        p = lerp(p, z, c) + rate * (b1 * (1 - c) - 1) * d
+        p = lerp(p, z, c) - rate * (1 - b1 * (1 - c)) * d
         z = z - rate * d
         return p, z, v, total, peak
 

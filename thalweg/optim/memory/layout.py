@@ -25,7 +25,7 @@ from thalweg.chain import Chain, Slot
 from thalweg.fuse.engines import host
 from thalweg.fuse.whole import Deed, take
 from thalweg.fuse.work import EXACT, Kind, Prepared
-from thalweg.optim.memory.odd import OddTensor
+from thalweg.optim.memory.odd import BOTH, OddTensor
 from thalweg.optim.memory.reach import (
     address,
     as_complex_as,
@@ -335,7 +335,9 @@ def _check_fused(chain: Chain, p: Tensor, group: Mapping[str, Any]) -> None:
 def _odd(chain: Chain, row: _Row, differentiable: bool) -> list[OddTensor]:
     format_of(chain, row.p)  # refuses what no engine computes with
     first = dict.fromkeys(row.first, True)
-    components = ("real", "imag") if row.p.is_complex() else ("",)
+    components: tuple[str, ...] = ("",)
+    if row.p.is_complex():  # of which a sum over the tensor has both
+        components = (BOTH,) if chain.reductions else ("real", "imag")
     return [
         OddTensor(
             chain, row.lot, row.p, row.g, row.arrays, row.held, first, differentiable, component

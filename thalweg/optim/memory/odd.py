@@ -12,14 +12,17 @@ from thalweg.chain import Chain
 from thalweg.optim.memory.sharded import store
 from thalweg.optim.memory.states import put
 
-__all__ = ["OddTensor"]
+__all__ = ["BOTH", "OddTensor"]
+
+BOTH = "both"
 
 
 class OddTensor:
     """One parameter that lies where, or as, no kernel can reach it: another device, a tensor
     subclass, gaps between its elements, or `differentiable=True`.
 
-    Of a complex parameter it is one component; `component` picks it from every tensor.
+    Of a complex parameter it is one component, which `component` picks from every tensor; or it is
+    both, the imaginary part's rows behind those of the real one.
     """
 
     def __init__(
@@ -45,7 +48,18 @@ class OddTensor:
         return cell if self.differentiable and _has_history(cell) else float(cell)
 
     def _part(self, tensor: Tensor) -> Tensor:
-        return getattr(tensor, self.component) if self.component else tensor
+        if self.component != BOTH:
+            return getattr(tensor, self.component) if self.component else tensor
+        parts = [tensor.real, tensor.imag]
+        return torch.cat(parts) if tensor.dim() else torch.stack(parts)
+
+    def _store(self, target: Tensor, value: Tensor) -> None:
+        """Write a new value where it was taken from."""
+        if self.component != BOTH:
+            store(self._part(target), value)
+            return
+        for part, of_part in zip((target.real, target.imag), value.chunk(2), strict=True):
+            store(part, of_part.reshape(part.shape))
 
     def arrays(self) -> dict[str, Any]:
         """Its arrays in the computation type; copies, unless torch must see the originals."""
@@ -68,11 +82,11 @@ class OddTensor:
         keys = {slot.qualified: slot.key for slot in self.chain.slots}
         for name in names:
             if name == "p":
-                store(self._part(self.parameter), arrays[name])
+                self._store(self.parameter, arrays[name])
             elif self.differentiable and not self.component:
                 self._arrays[keys[name]] = arrays[name].to(self._arrays[keys[name]].dtype)
             else:
-                store(self._part(self._arrays[keys[name]]), arrays[name])
+                self._store(self._arrays[keys[name]], arrays[name])
 
     def keep_cells(self, cells: Mapping[str, Any]) -> None:
         """Store the cells of its next step."""
