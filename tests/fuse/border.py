@@ -163,9 +163,11 @@ class Border:
         everything = range(len(self.tensors)) if oracle is True else ()
         self.oracle = set(everything if isinstance(oracle, bool) else oracle)
         self._works: dict[tuple[Any, ...], Work] = {}
+        self._shared: dict[str, float] = {}  # the numbers that are one for all tensors
 
     def adopt(self, other: Border) -> Border:
         """Take over another border's parameters, states and numbers, in this one's formats."""
+        self._shared = dict(other._shared)
         for mine, theirs in zip(self.tensors, other.tensors, strict=True):
             mine.cells, mine.first = dict(theirs.cells), {}
             for name, held in theirs.held.items():
@@ -189,6 +191,8 @@ class Border:
         self._run(views, fused, odd, seed)
 
     def _run(self, views: Any, fused: list[Parameter], odd: list[Parameter], seed: int) -> None:
+        for tensor in [*fused, *odd]:
+            tensor.cells = {**tensor.cells, **self._shared}
         work = self._work(fused)
         pointers = [[t.address(column) for column in work.columns] for t in fused]
         cells = [[t.cells[key] for key in self.chain.cells] for t in fused]
@@ -207,6 +211,8 @@ class Border:
             tensor.cells = dict(zip(self.chain.cells, row.tolist(), strict=True))
         for tensor, values in zip(odd, prepared.odd_cells, strict=True):
             tensor.cells = values
+        for tensor in [*fused, *odd][:1]:
+            self._shared = {key: tensor.cells[key] for key in self.chain.shared}
 
     def _work(self, fused: list[Parameter]) -> Work:
         names = ["p", "g", *(slot.qualified for slot in self.chain.slots)]
