@@ -165,14 +165,17 @@ class _Reader:
                 self.block(side)
             ways.append(self.known)
         self._under = outer
-        is_number = level == Level.STEP and all(
+        self._join(statement, level, ways)
+        # where a number goes on as elements, which way is taken matters to the pass too
+        lifted = [side for side in ("body", "orelse") if (statement, side) in self.text.lifted]
+        is_number = level == Level.STEP and not lifted
+        is_number = is_number and all(
             one in self.text.before for side in (statement.body, statement.orelse) for one in side
         )
         if is_number:
             self.text.before.add(statement)
         elif level == Level.STEP:
             self._decide(statement)
-        self._join(statement, level, ways)
         # a line behind it may not take a number that was worked out on one side only
         for name in assigned_in([statement]):
             self.carried.changed(name)

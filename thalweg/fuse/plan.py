@@ -26,7 +26,7 @@ from thalweg.fuse.lowering import (
 from thalweg.source import names_in
 from thalweg.text import Level
 
-__all__ = ["Pass", "Plan", "Reduction", "RowReduction", "plan_for"]
+__all__ = ["Pass", "Plan", "Reduction", "RowReduction", "agreed", "plan_for"]
 
 
 @dataclass(frozen=True)
@@ -74,28 +74,54 @@ class Plan:
     one, which stores.
 
     `kept` are the kept numbers, by qualified name, that follow from what was measured, and
-    `closing` the lines that give them their values.
+    `closing` the lines that give them their values. `measured` are the reductions over all tensors
+    that it takes, `met` those that its text comes to, whether it takes them or not.
     """
 
     chain: Chain
+    ways: Ways
     reductions: tuple[Pass, ...]
     main: Pass
     kept: tuple[str, ...] = ()
     closing: tuple[str, ...] = ()
+    measured: frozenset[str] = frozenset()
+    met: frozenset[str] = frozenset()
 
 
 @functools.lru_cache(maxsize=1024)
-def plan_for(chain: Chain, ways: Ways) -> Plan:
-    """The plan of a chain whose `if`s go these ways; built once and kept."""
+def plan_for(chain: Chain, ways: Ways, besides: frozenset[str] = frozenset()) -> Plan:
+    """The plan of a chain whose `if`s go these ways; built once and kept. `besides` are reductions
+    that it measures for others, without need of its own."""
     builder = _Builder(chain, ways)
     main, closing = builder.main(), builder.closing()
+    rounds = builder.rounds({*main.numbers, *closing.numbers, *besides})
+    results = [one for each in rounds for one in each.results]
     return Plan(
         chain,
-        tuple(builder.rounds({*main.numbers, *closing.numbers})),
+        ways,
+        tuple(rounds),
         main,
         tuple(builder.kept),
         closing.lines.uniform,
+        frozenset(one.name for one in results if one.over == "all"),
+        frozenset(builder.met),
     )
+
+
+def agreed(plans: Sequence[Plan], odd: Sequence[Plan] = ()) -> list[Plan]:
+    """The plans of one step, in which a reduction over all tensors that one of them takes is
+    measured by every one that comes to it: its tensors are among all, though it may not need it
+    itself. `odd` are the plans of tensors that are run as they are written."""
+    found = list(plans)
+    while True:
+        taken = frozenset[str]().union(*(plan.measured for plan in (*found, *odd)))
+        lacking = [(taken & plan.met) - plan.measured for plan in found]
+        if not any(lacking):
+            return found
+        found = [
+            plan_for(plan.chain, plan.ways, plan.measured | more) if more else plan
+            for plan, more in zip(found, lacking, strict=True)
+        ]
 
 
 class _Builder:
@@ -108,6 +134,7 @@ class _Builder:
         self.places = {n.target: i for i, n in enumerate(self.nodes) if isinstance(n, Reduce)}
         self.arrays = ["p", "g", *(slot.qualified for slot in chain.slots)]
         rows = {name for name, i in self.places.items() if self._reduce(i).over == "row"}
+        self.met = {name for name, i in self.places.items() if self._reduce(i).over == "all"}
         self.varying = {*self.arrays, *rows}
         self.kept = [
             part.qualified(name)

@@ -21,7 +21,7 @@ from thalweg.fuse import reference
 from thalweg.fuse.batch import Batch
 from thalweg.fuse.closing import closed
 from thalweg.fuse.engine import Engine
-from thalweg.fuse.plan import Plan, plan_for
+from thalweg.fuse.plan import Plan, agreed, plan_for
 from thalweg.fuse.storage import columns
 from thalweg.fuse.totals import Totals
 from thalweg.fuse.whole import Deed
@@ -112,6 +112,7 @@ class Work:
         # per tensor, the first of its fellows, and their rank among those present
         _, leaders, ranks = np.unique(self._fellows, return_index=True, return_inverse=True)
         self._leader_of, self._leaders, self._rank_of = leaders[ranks], leaders, ranks
+        self._takes_all = any(one.over == "all" for one in chain.reductions.values())
         self._batches: dict[tuple[Plan, ...], list[Batch]] = {}
         self._sorted: tuple[NDArray[np.int64], list[int], NDArray[np.int64]] | None = None
 
@@ -134,8 +135,8 @@ class Work:
         format rounds at random.
         """
         contexts, context_of = self._contexts(views, cells, first)
-        batches = self._partition(contexts, context_of)
         others = [self._context(views[one.lot], one.cells, one.first, one.shape) for one in odd]
+        batches = self._partition(contexts, context_of, others)
         numbers = [context.decided.numbers for context in contexts]
         ahead = list(zip(odd, others, strict=True))
         totals = self._measure(batches, numbers, context_of, pointers, ahead, threads)
@@ -243,7 +244,10 @@ class Work:
         return _Context(reference.Given(views, t, first, shape, cells), decided)
 
     def _partition(
-        self, contexts: Sequence[_Context], context_of: NDArray[np.int64]
+        self,
+        contexts: Sequence[_Context],
+        context_of: NDArray[np.int64],
+        others: Sequence[_Context] = (),
     ) -> list[Batch]:
         """The tensors by plan and formats; remembered, since most steps repeat an earlier one."""
         if not len(context_of):
@@ -257,6 +261,9 @@ class Work:
         _, present, which = before
         pairs = [divmod(both, len(self.kinds)) for both in present]
         chosen = [plan_for(self.chain, context.decided.ways) for context in contexts]
+        if self._takes_all:
+            beside = [plan_for(self.chain, context.decided.ways) for context in others]
+            chosen = agreed(chosen, beside)
         plans = [chosen[c] for c, _ in pairs]
         key = tuple(plans)
         if key not in self._batches:

@@ -1,0 +1,60 @@
+"""Which way an `if` goes changes what is computed, and nothing else."""
+
+import numpy as np
+import pytest
+
+from tests.fuse.border import Border
+from tests.fuse.sameness import same
+from thalweg.chain import chain
+from thalweg.reductions import norm
+from thalweg.rule import Rule, setting, state
+
+
+class Returning(Rule):
+    """Elements that become a number of the step on one way, and on that only."""
+
+    lr: float = setting(0.3)
+    m = state("m")
+
+    @staticmethod
+    def update(p, g, m, t, lr):
+        m = m + g
+        step = lr * m
+        if t > 1:
+            if lr > 0.1:  # noqa: SIM108 - an `if` in an `if` is what is tried
+                step = 0.25
+            else:
+                step = lr
+        if t % 2 == 0:
+            step = 2 * lr
+        p = p - step
+        return p, m
+
+
+@pytest.mark.parametrize("lr", [0.05, 0.3])
+def test_a_name_may_turn_from_one_value_per_element_to_uniform_on_one_way(lr):
+    same(Returning, lr=lr)
+
+
+class OfMatrices(Rule):
+    """The norm of all gradients, which only matrices take, and not in the first step."""
+
+    lr: float = 0.1
+
+    @staticmethod
+    def update(g, t, ndim, lr):
+        size = norm(g, "all")
+        u = lr * g
+        if ndim > 1 and t > 1:
+            u = u / size
+        return u
+
+
+@pytest.mark.parametrize("odd", [(), (0,), (1,), (0, 1)], ids=str)
+def test_what_is_over_all_tensors_counts_those_that_do_not_take_it(odd):
+    values = [np.zeros((2, 2)), np.zeros(4)]
+    border = Border(chain("OfMatrices", OfMatrices), ({}, values), oracle=odd)
+    for _ in range(2):
+        border.step([np.full((2, 2), 3.0), np.full(4, 4.0)])  # of length 6 and 8, together 10
+    np.testing.assert_allclose(border.params[0], np.full((2, 2), -0.3 - 0.03), rtol=1e-15)
+    np.testing.assert_allclose(border.params[1], np.full(4, -0.8), rtol=1e-15)
