@@ -11,7 +11,7 @@ from torch import Tensor
 
 from thalweg.averaging import at_rest, with_average
 from thalweg.border.classes import as_chain, made_class
-from thalweg.border.copies import check_not_swapped
+from thalweg.border.copies import check_not_swapped, lent_state
 from thalweg.border.groups import Lot, lots
 from thalweg.border.optimizer import ChainOptimizer
 from thalweg.chain import Chain, Slot
@@ -115,6 +115,9 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
 
     def _wide(self, value: Tensor) -> Tensor:
         return value.detach().to(torch.promote_types(value.dtype, torch.float32))
+
+    def _mark(self, p: Tensor) -> Any:
+        return None if p.is_inference() else p._version
 
     def share_memory(self) -> None:
         """Move the states that exist into shared memory, for training in several processes."""
@@ -324,6 +327,9 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     @property
     def _cells(self) -> Collection[str]:
         return self._chain.cells
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), **lent_state(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
