@@ -58,3 +58,28 @@ def test_what_is_over_all_tensors_counts_those_that_do_not_take_it(odd):
         border.step([np.full((2, 2), 3.0), np.full(4, 4.0)])  # of length 6 and 8, together 10
     np.testing.assert_allclose(border.params[0], np.full((2, 2), -0.3 - 0.03), rtol=1e-15)
     np.testing.assert_allclose(border.params[1], np.full(4, -0.8), rtol=1e-15)
+
+
+class Rooted(Rule):
+    lr: float = setting(0.5)
+
+    @staticmethod
+    def update(g, lr):
+        u = (lr - 1) ** 0.5 * g
+        return u
+
+
+class Endless(Rule):
+    @staticmethod
+    def update(g):
+        u = 10**400 * g
+        return u
+
+
+@pytest.mark.parametrize(
+    ("rule", "kind"), [(Rooted, "complex"), (Endless, "too large for a double")], ids=str
+)
+def test_a_number_that_is_no_double_is_refused_with_a_sentence(rule, kind):
+    border = Border(chain("Mine", rule), ({}, [np.zeros(2)]))
+    with pytest.raises(ArithmeticError, match=f"^Mine: a number that its text works out is {kind}"):
+        border.step([np.ones(2)])
