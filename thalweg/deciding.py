@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from thalweg import elementwise
+from thalweg.reductions import REDUCTIONS
 from thalweg.source import names_in
 from thalweg.text import GIVEN, STREAMS, Level, Text
 
@@ -258,10 +259,17 @@ class _Reached:
             if any(is_known and bool(value) is deciding for is_known, value in found):
                 return True, deciding
             return all(is_known for is_known, _ in found), not deciding
-        if not names_in(tree) <= self.known.keys():
+        if not names_in(tree) <= self.known.keys() or _reduces(tree):
             return False, None
         code = compile(ast.Expression(tree), "<settings>", "eval")
         try:
             return True, eval(code, dict(_WORDS), self.known)
         except ArithmeticError:
             return False, None
+
+
+def _reduces(tree: ast.expr) -> bool:
+    """Whether a reduction is in it, which takes whole tensors: of a state that was given a number,
+    say."""
+    calls = (one for one in ast.walk(tree) if isinstance(one, ast.Call))
+    return any(isinstance(one.func, ast.Name) and one.func.id in REDUCTIONS for one in calls)

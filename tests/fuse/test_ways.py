@@ -83,3 +83,30 @@ def test_a_number_that_is_no_double_is_refused_with_a_sentence(rule, kind):
     border = Border(chain("Mine", rule), ({}, [np.zeros(2)]))
     with pytest.raises(ArithmeticError, match=f"^Mine: a number that its text works out is {kind}"):
         border.step([np.ones(2)])
+
+
+class Emptied(Rule):
+    """A sum over a state that was given one number for all its elements."""
+
+    lr: float = setting(0.1)
+    restart: bool = True
+    m = state("m")
+
+    @staticmethod
+    def update(p, g, m, t, lr, restart):
+        m = m + g
+        if restart:
+            m = 0.5
+        size = norm(m + 0 * g)
+        if t > 1:
+            m = 0.25
+            size = norm(m)
+        p = p - lr * size * g
+        return p, m
+
+
+def test_a_sum_over_a_state_that_was_given_a_number_can_be_declared():
+    border = Border(chain("Emptied", Emptied), ({}, [np.zeros(4)]))
+    border.step([np.ones(4)])
+    border.step([np.ones(4)])
+    np.testing.assert_allclose(border.params[0], np.full(4, -0.1 * (1.0 + 0.5)), rtol=1e-15)

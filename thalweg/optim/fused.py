@@ -320,8 +320,12 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         chain = with_average(self.chain, group)
         of_rules = [slot for slot in chain.slots if issubclass(slot.part.declared, Rule)]
         needed = [slot.key for slot in of_rules if slot.is_certain]
-        if needed and "step" in chain.cells:
-            needed.append("step")
+        if needed:  # its numbers too: one that began anew would be a jump that nobody sees
+            needed += [
+                key
+                for key, (i, _) in chain.cells.items()
+                if key == "step" or issubclass(chain.parts[i].declared, Rule)
+            ]
         return {slot.key: p.shape for slot in chain.slots}, needed
 
     @property
