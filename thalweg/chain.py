@@ -78,6 +78,8 @@ class Chain:
         for shown in self.signature.shown:
             if shown not in self.settings:
                 raise TypeError(f"{name}: signature: {unknown(shown, self.settings)}")
+            if self.signature.shown.count(shown) > 1:
+                raise TypeError(f"{name}: signature has {shown!r} more than once")
         check_keys(name, self.parts)
         self.slots = self._merge_states()
         self.cells = cells_of(self.parts)
@@ -353,6 +355,10 @@ def chain(
     """
     if not isinstance(name, str):
         raise TypeError(advice.nameless(name))
+    if not isinstance(signature, str):
+        raise TypeError(f'{name}: signature must be text such as "lr, betas", got {signature!r}')
+    if not isinstance(aliases, Mapping | None):
+        raise TypeError(f"{name}: aliases must be a dict of names, got {aliases!r}")
     joined: list[Part] = []
     inherited: dict[str, Any] = {}
     for item in parts:

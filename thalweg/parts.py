@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import keyword
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -119,11 +120,24 @@ def named(declared: type[Declared], **names: str) -> tuple[type[Declared], dict[
         known = [*d.settings, *d.needs, *d.states]
         if name not in known:
             raise TypeError(f"named({declared.__name__}): {unknown(name, known)}")
+        check_word(f"named({declared.__name__}): {name}", names[name], name not in d.states)
     return declared, names
+
+
+def check_word(title: str, word: Any, is_argument: bool) -> None:
+    """Raise a TypeError for a name that no constructor can have, or no state_dict."""
+    if not isinstance(word, str):
+        raise TypeError(f"{title} must be given a name, got {word!r}")
+    if is_argument and (not word.isidentifier() or keyword.iskeyword(word)):
+        raise TypeError(f"{title} must be given a name that Python takes, got {word!r}")
+    if is_argument and word in ("self", "params"):
+        raise TypeError(f"{title}: {word!r} is an argument of every optimizer; choose another")
 
 
 def check_part(name: str, given: Any) -> None:
     """Raise a TypeError for something that is neither a rule nor a stage."""
+    if given in (Rule, Stage):
+        raise TypeError(f"{name}: a part must be a Rule or a Stage with an update, got {given}")
     if isinstance(given, type) and issubclass(given, Rule | Stage):
         return
     message = f"{name}: a part must be a Rule or a Stage"

@@ -22,6 +22,9 @@ from thalweg.text import STREAMS, Level, Text
 
 __all__ = ["Rule", "Stage", "setting", "state"]
 
+# of every constructor: no setting can have these names
+_ARGUMENTS = ("self", "params")
+
 
 class Declared:
     """What `Rule` and `Stage` share: collecting and checking a class body."""
@@ -119,8 +122,9 @@ def _collect(cls: type[Declared]) -> Declaration:
                 if type(value.default) is int and annotation in (float, "float"):
                     value = replace(value, default=float(value.default))
                 value.check(f"{cls.__name__}.{name}: its default", value.default)
-            if found.take(name, value) and name in (*STREAMS, *GIVEN):
+            if found.take(name, value) and name in (*STREAMS, *GIVEN, *_ARGUMENTS):
                 kind = "a stream" if name in STREAMS else "what every text may take"
+                kind = "an argument of every optimizer" if name in _ARGUMENTS else kind
                 raise TypeError(f"{cls.__name__}: {name!r} is the name of {kind}; choose another")
     for name, one in found.states.items():
         _check_start(cls, name, one, found)

@@ -1,6 +1,7 @@
 """`evaluation()`, `eval` and `train` show the weights that a chain keeps to be looked at."""
 
 import copy
+import pickle
 
 import pytest
 import torch
@@ -127,3 +128,70 @@ def test_the_weights_come_back_after_an_error():
         raise ZeroDivisionError
     assert torch.equal(p, own)
     opt.step()
+
+
+@pytest.mark.parametrize("write", ["load", "add"])
+def test_what_is_written_into_the_weights_meanwhile_is_lost_and_a_warning_says_so(write):
+    p, opt = trained("ScheduleFreeAdamW")
+    own, model = p.detach().clone(), torch.nn.ParameterList([p])
+    opt.eval()
+    with torch.no_grad():
+        if write == "load":
+            model.load_state_dict({"0": torch.zeros_like(p)})
+        else:
+            p.add_(1)
+    with pytest.warns(UserWarning, match=r"1 of its parameters .* after eval\(\), which is lost"):
+        opt.train()
+    assert torch.equal(p, own)
+
+
+def test_a_parameter_that_takes_its_weights_back_no_more_keeps_none_of_the_others():
+    p, opt = trained("ScheduleFreeAdamW")
+    q = torch.nn.Parameter(torch.ones(2))
+    q.grad = torch.ones(2)
+    opt.add_param_group({"params": [q]})
+    opt.step()
+    own = q.detach().clone()
+    opt.eval()
+    p.data = torch.zeros(7)
+    with pytest.raises(RuntimeError, match="another shape after eval"):
+        opt.train()
+    assert torch.equal(q, own)
+    opt.train()  # it is over
+
+
+COPIES = {
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda both: pickle.loads(pickle.dumps(both)),
+}
+
+
+@pytest.mark.parametrize("how", COPIES)
+def test_a_copy_after_eval_shows_the_same_until_its_own_train(how):
+    p, opt = trained("ScheduleFreeAdamW")
+    own, shown = p.detach().clone(), looked_at(p, opt)
+    opt.eval()
+    q, twin = COPIES[how]((p, opt))
+    assert torch.equal(q, shown)
+    with pytest.raises(RuntimeError, match="call train"):
+        twin.step()
+    twin.train()
+    assert torch.equal(q, own)
+    assert torch.equal(p, shown)
+
+
+@pytest.mark.parametrize("call", ["sync", "load_slow_weights"])
+def test_what_would_be_undone_by_train_is_refused(call):
+    _, opt = trained("Ranger", lr=0.01, k=4)
+    opt.eval()
+    with pytest.raises(RuntimeError, match=rf"{call}\(\) was called after eval\(\)"):
+        getattr(opt, call)()
+
+
+def test_an_average_is_not_loaded_into_the_weights_that_are_lent():
+    p, opt = trained("AdamW", average=EMA(0.8))
+    own = torch.nn.ParameterList([p])
+    with opt.evaluation():
+        with pytest.raises(RuntimeError, match=r"load_averaged\(\) was called inside"):
+            opt.load_averaged(own)
+        opt.load_averaged(copy.deepcopy(own))

@@ -73,3 +73,19 @@ def test_tensors_that_join_and_rest_have_the_same_number(kind):
     np.testing.assert_allclose(numbers, d, rtol=1e-12)
     for one, other in zip(have, want, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("Prodigy", "d"), ("ScheduleFreeAdamW", "weight_sum"), ("NovoGrad", "exp_avg_norm_sq")],
+)
+def test_a_file_that_lacks_a_kept_number_is_refused(name, key):
+    """One that began anew would change the steps, and nobody would see why."""
+    p = torch.nn.Parameter(torch.ones(3))
+    p.grad = torch.ones(3)
+    opt = getattr(optim, name)([p])
+    opt.step()
+    saved = opt.state_dict()
+    saved["state"] = {0: {k: v for k, v in saved["state"][0].items() if k != key}}
+    with pytest.raises(ValueError, match=key):
+        opt.load_state_dict(saved)

@@ -350,3 +350,37 @@ def test_what_a_chain_is_called():
     assert isinstance(made, Chain)
     assert repr(made) == "<Chain Mine: Centralize -> RAdam>"
     assert made.doc == rules.RAdam.__doc__
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: chain("Mine", Rule), "^Mine: a part must be a Rule or a Stage with an update"),
+        (lambda: chain("Mine", Stage, rules.Adam), "^Mine: a part must be a Rule or a Stage with"),
+        (lambda: chain("Mine", rules.Adam, signature=("lr",)), "^Mine: signature must be text"),
+        (lambda: chain("Mine", rules.Adam, signature="lr, lr"), "^Mine: signature has 'lr' more"),
+        (lambda: chain("Mine", rules.Adam, aliases=3), "^Mine: aliases must be a dict of names"),
+        (lambda: named(rules.Adam, lr=3), r"^named\(Adam\): lr must be given a name, got 3"),
+        (
+            lambda: named(rules.Adam, lr="a b"),
+            r"^named\(Adam\): lr .* that Python takes, got 'a b'",
+        ),
+        (lambda: named(rules.Adam, lr="class"), r"^named\(Adam\): lr .* Python takes, got 'class'"),
+        (lambda: named(rules.Adam, lr="params"), "'params' is an argument of every optimizer"),
+    ],
+)
+def test_what_cannot_be_joined_is_refused_with_a_sentence(make, said):
+    with pytest.raises(TypeError, match=said):
+        make()
+
+
+def test_a_setting_may_not_have_the_name_of_an_argument_of_every_optimizer():
+    with pytest.raises(TypeError, match="'params' is the name of an argument of every optimizer"):
+
+        class Mine(Rule):
+            params: float = 0.1
+
+            @staticmethod
+            def update(g, params):
+                u = params * g
+                return u

@@ -32,6 +32,11 @@ def constructor(
     kinds = inspect.Parameter
     shown = {n: made.settings[n].default for n in made.signature.shown}
     defaults = {**shown, **extras}
+    if both := sorted(shown.keys() & extras.keys()):
+        raise TypeError(
+            f"{made.name}: {both[0]!r} is an argument of every optimizer here, and cannot be a "
+            f'setting; give it another name: named(..., {both[0]}="...")'
+        )
     positional = [*made.signature.positional, *by_position]
     rest = [name for name in defaults if name not in positional]
     annotations = {n: _type(made.settings[n], types["number"]) for n in shown}

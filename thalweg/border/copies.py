@@ -5,6 +5,7 @@ What both borders share; how a parameter is read and written is the border's own
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -13,7 +14,16 @@ from thalweg.border.matching import pairs_of_names
 from thalweg.chain import Chain
 from thalweg.stages import EqualAverage, ExponentialAverage, Lookahead
 
-__all__ = ["AveragedWeights", "SlowWeights", "WithCopies", "check_not_swapped", "itself"]
+__all__ = [
+    "AveragedWeights",
+    "SlowWeights",
+    "WithCopies",
+    "bring_back",
+    "check_not_swapped",
+    "itself",
+    "lend",
+    "lent_state",
+]
 
 
 class WithCopies:
@@ -24,6 +34,7 @@ class WithCopies:
     param_groups: Any
     state: Any
     _swapped: str
+    _at_home: list[tuple[Any, Any, Any]]  # each parameter that is lent, its own value, its mark
 
     def _kept(self, p: Any) -> Any:
         """A copy of a parameter's value."""
@@ -35,6 +46,10 @@ class WithCopies:
 
     def _wide(self, value: Any) -> Any:
         """The value of a parameter or a state, in a type to compute with."""
+        raise NotImplementedError
+
+    def _mark(self, p: Any) -> Any:
+        """What is another once somebody has written into a parameter."""
         raise NotImplementedError
 
 
@@ -57,6 +72,8 @@ class SlowWeights(WithCopies):
         slow weights as they are, call `load_slow_weights`. Parameters that have not been stepped
         yet have no slow weights, and stay as they are.
         """
+        if _shows_slow(self, "sync()"):
+            return
         for p, slow, alpha in _slow(self):
             fast, moved = Lookahead.update(self._wide(p), self._wide(slow), 1, alpha, 1)
             self._put(p, fast)
@@ -68,6 +85,8 @@ class SlowWeights(WithCopies):
         The fast ones are gone; a training that goes on starts again from the slow ones. Parameters
         that have not been stepped yet have no slow weights, and stay as they are.
         """
+        if _shows_slow(self, "load_slow_weights()"):
+            return
         for p, slow, _ in _slow(self):
             self._put(p, self._wide(slow))
 
@@ -111,6 +130,8 @@ class AveragedWeights(WithCopies):
         """
         pairs = _averages(self)
         targets = _targets(self, model, [p for p, _ in pairs])
+        if any(target is p for (p, _), target in zip(pairs, targets, strict=True)):
+            check_not_swapped(itself(self), "load_averaged()")
         for (p, _), target in zip(pairs, targets, strict=True):
             if target.shape != p.shape:
                 raise ValueError(
@@ -145,21 +166,74 @@ def _swapped(opt: WithCopies, block: str, pairs: Iterable[tuple[Any, Any]]) -> I
     if opt._swapped == block:
         yield
         return
-    if opt._swapped:
-        raise RuntimeError(
-            f"{opt._chain.name}: {block} was called inside `with {opt._swapped}`; "
-            "leave that block first"
-        )
-    kept = [(p, opt._kept(p), other) for p, other in pairs]
-    opt._swapped = block
+    lend(opt, block, pairs)
     try:
-        for p, _, other in kept:
-            opt._put(p, other)
         yield
     finally:
-        for p, own, _ in kept:
+        bring_back(opt)
+
+
+def lend(opt: WithCopies, block: str, pairs: Iterable[tuple[Any, Any]]) -> None:
+    """Give each parameter its other value, until `bring_back`; `block` is what the user wrote."""
+    if opt._swapped:
+        inside, then = f"`with {opt._swapped}`", "leave that block first"
+        if opt._swapped == "eval()":
+            inside, then = "`eval()`", "call train() first"
+        raise RuntimeError(f"{opt._chain.name}: {block} was called inside {inside}; {then}")
+    opt._swapped, opt._at_home = block, []
+    try:
+        for p, other in pairs:
+            own = opt._kept(p)
+            opt._at_home.append((p, own, None))
+            opt._put(p, other)
+            opt._at_home[-1] = (p, own, opt._mark(p))
+    except BaseException:
+        bring_back(opt)
+        raise
+
+
+def bring_back(opt: WithCopies) -> None:
+    """Give every parameter that can still take it its own value back.
+
+    What was written into one meanwhile, a loaded model say, is then gone: that is said.
+    """
+    changed, failed = 0, None
+    for p, own, mark in opt._at_home:
+        changed += mark is not None and opt._mark(p) != mark
+        try:
             opt._put(p, own)
-        opt._swapped = ""
+        except (RuntimeError, ValueError) as error:
+            failed = failed or error
+    block, opt._swapped, opt._at_home = opt._swapped, "", []
+    when = "after eval()" if block == "eval()" else f"inside `with {block}`"
+    if failed is not None:
+        raise RuntimeError(
+            f"{opt._chain.name}: a parameter was given another shape {when}, and keeps it; "
+            f"the weights of the training are back in the others: {failed}"
+        )
+    if changed:
+        warnings.warn(
+            f"{opt._chain.name}: {changed} of its parameters were written into {when}, which is "
+            f"lost: the weights of the training are back; load others when that is over",
+            stacklevel={"eval()": 3, "evaluation()": 4}.get(block, 6),  # the user's own line
+        )
+
+
+def lent_state(opt: WithCopies) -> dict[str, Any]:
+    """What a copy or a file of an optimizer needs to have its own weights back by `train`; one that
+    is made inside a block is in none, and its weights are those that it has."""
+    if opt._swapped != "eval()":
+        return {}
+    return {"_swapped": "eval()", "_at_home": [(p, own, None) for p, own, _ in opt._at_home]}
+
+
+def _shows_slow(opt: WithCopies, what: str) -> bool:
+    """Whether the parameters hold the slow weights already; raises if they hold yet others, which
+    would be taken for the fast ones, and what is written into them undone."""
+    opt = itself(opt)
+    if opt._swapped != "slow_weights()":
+        check_not_swapped(opt, what)
+    return bool(opt._swapped)
 
 
 def _slow(opt: WithCopies) -> Iterator[tuple[Any, Any, float]]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from thalweg.border.copies import WithCopies, itself
+from thalweg.border.copies import WithCopies, bring_back, itself, lend
 
 __all__ = ["Evaluated"]
 
@@ -18,8 +18,6 @@ _EVAL = "eval()"
 
 class Evaluated(WithCopies):
     """What every optimizer has for evaluation: `evaluation`, or `eval` and `train`."""
-
-    _at_home: list[tuple[Any, Any]]
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:
@@ -31,54 +29,34 @@ class Evaluated(WithCopies):
         They are what the chain keeps for that: Lookahead's slow weights, an average, ASGD's, those
         of Schedule-Free; of a chain that keeps none they are the weights. Parameters that have not
         been stepped yet keep their own. The weights of the training come back at its end, whatever
-        happens in it; `step` and `load_state_dict` inside it raise.
+        happens in it; `step` and `load_state_dict` inside it raise. What else writes into the
+        weights inside it, such as a model that is loaded, is lost, and a warning says so.
         """
         opt = itself(self)
         if opt._swapped == "evaluation()":
             yield
             return
-        _begin(opt, "evaluation()")
+        lend(opt, "evaluation()", _looked_at(opt))
         try:
             yield
         finally:
-            _end(opt)
+            bring_back(opt)
 
     def eval(self) -> None:
         """Put the weights to look at into the parameters until `train` is called; twice is once.
 
-        As `evaluation`, for loops that say in two places when they evaluate.
+        As `evaluation`, for loops that say in two places when they evaluate. An optimizer
+        copied meanwhile, by deepcopy or pickle, waits for its own `train`.
         """
         opt = itself(self)
         if opt._swapped != _EVAL:
-            _begin(opt, _EVAL)
+            lend(opt, _EVAL, _looked_at(opt))
 
     def train(self) -> None:
         """Put the weights of the training back, which `eval` took away; without it, nothing."""
         opt = itself(self)
         if opt._swapped == _EVAL:
-            _end(opt)
-
-
-def _begin(opt: Any, block: str) -> None:
-    if opt._swapped:
-        raise RuntimeError(
-            f"{opt._chain.name}: {block} was called inside `{opt._swapped}`, which shows other "
-            f"weights; leave that first"
-        )
-    opt._swapped, opt._at_home = block, []
-    try:
-        for p, value in _looked_at(opt):
-            opt._at_home.append((p, opt._kept(p)))
-            opt._put(p, value)
-    except BaseException:
-        _end(opt)
-        raise
-
-
-def _end(opt: Any) -> None:
-    for p, own in opt._at_home:
-        opt._put(p, own)
-    opt._swapped, opt._at_home = "", []
+            bring_back(opt)
 
 
 def _looked_at(opt: Any) -> Iterator[tuple[Any, Any]]:

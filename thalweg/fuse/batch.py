@@ -85,13 +85,29 @@ class Batch:
     ) -> NDArray[np.float64]:
         """The numbers that a pass takes, a row per tensor."""
         rows = [[one.get(name, 0.0) for name in pass_.numbers] for one in numbers]
-        table = np.array(rows, np.float64).reshape(len(rows), len(pass_.numbers))[
-            context_of[self.members]
-        ]
+        try:
+            doubles = np.array(rows, np.float64)
+        except (TypeError, OverflowError):
+            raise self._no_double(rows) from None
+        table = doubles.reshape(len(rows), len(pass_.numbers))[context_of[self.members]]
         for i, name in enumerate(pass_.numbers):
             if name in known:
                 table[:, i] = known[name]
         return table
+
+    def _no_double(self, rows: Sequence[Sequence[Any]]) -> ArithmeticError:
+        """What to say of numbers of a text one of which no double is: a root of less than zero is
+        complex to Python, and its whole numbers have no end."""
+        for value in (value for row in rows for value in row):
+            try:
+                float(value)
+            except (TypeError, OverflowError):
+                kind = "complex" if isinstance(value, complex) else "too large for a double"
+                return ArithmeticError(
+                    f"{self.plan.chain.name}: a number that its text works out is {kind}, "
+                    "with these settings"
+                )
+        raise AssertionError
 
     def _sweep(self, pass_: Pass) -> tuple[Sweep, NDArray[np.int64]]:
         """The kernel of a pass and the columns of the pointer table it takes; made once."""

@@ -45,7 +45,10 @@ def show(
     """
     name = _found(optimizer)
     chain = OPTIMIZERS[name]
+    given, lengths = _settings(name, setting or []), _shape(shape)
     if not costs:
+        if setting or shape != "64,32":
+            raise UserError("--set and --shape say of what the passes are; add --passes")
         text = _narrowed(inspect.cleandoc(chain.doc))
         settings = ", ".join(f"{n}={value!r}" for n, value in chain.defaults.items())
         whole = {"name": name, "doc": text, "settings": {**chain.defaults}}
@@ -53,8 +56,8 @@ def show(
         print(json.dumps(whole) if as_json else "\n".join(lines))
         return
     try:
-        found = passes(chain, _settings(name, setting or []), _shape(shape), steps)
-    except (TypeError, ValueError) as error:
+        found = passes(chain, given, lengths, steps)
+    except (TypeError, ValueError, ArithmeticError) as error:
         raise UserError(str(error)) from None
     if as_json:
         print(json.dumps({"name": name, "shape": shape, "steps": [asdict(one) for one in found]}))
@@ -112,6 +115,8 @@ def _value(given: str, text: str, default: object) -> object:
         raise UserError(f"--set {given}: must be a number, or several with commas") from None
     if isinstance(default, tuple):
         return numbers
+    if len(numbers) > 1:
+        raise UserError(f"--set {given}: must be one number, got {len(numbers)}")
     return int(numbers[0]) if isinstance(default, int) and numbers[0] % 1 == 0 else numbers[0]
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from thalweg.averaging import at_rest, with_average
 from thalweg.border.classes import as_chain, made_class
-from thalweg.border.copies import check_not_swapped
+from thalweg.border.copies import check_not_swapped, lent_state
 from thalweg.border.groups import Lot, lots
 from thalweg.border.optimizer import ChainOptimizer
 from thalweg.chain import Chain, Slot
@@ -117,6 +117,9 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
 
     def _wide(self, value: Tensor) -> Tensor:
         return value.detach().to(torch.promote_types(value.dtype, torch.float32))
+
+    def _mark(self, p: Tensor) -> Any:
+        return None if p.is_inference() else p._version
 
     def share_memory(self) -> None:
         """Move the states that exist into shared memory, for training in several processes."""
@@ -319,13 +322,20 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         chain = with_average(self.chain, group)
         of_rules = [slot for slot in chain.slots if issubclass(slot.part.declared, Rule)]
         needed = [slot.key for slot in of_rules if slot.is_certain]
-        if needed and "step" in chain.cells:
-            needed.append("step")
+        if needed:  # its numbers too: one that began anew would be a jump that nobody sees
+            needed += [
+                key
+                for key, (i, _) in chain.cells.items()
+                if key == "step" or issubclass(chain.parts[i].declared, Rule)
+            ]
         return {slot.key: p.shape for slot in chain.slots}, needed
 
     @property
     def _cells(self) -> Collection[str]:
         return self._chain.cells
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), **lent_state(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,7 +13,7 @@ import numpy as np
 
 from thalweg.averaging import Average, at_rest, check_average, with_average
 from thalweg.border.classes import as_chain, made_class
-from thalweg.border.copies import check_not_swapped
+from thalweg.border.copies import check_not_swapped, lent_state
 from thalweg.border.groups import NO_BIAS_NORM, check_keys, decide, lots, model_of
 from thalweg.border.matching import by_name
 from thalweg.border.optimizer import ChainOptimizer
@@ -237,7 +238,8 @@ class Optimizer(ChainOptimizer):
         self._layout = self._rest = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self).items() if key not in _PASSING}
+        own = {key: value for key, value in vars(self).items() if key not in _PASSING}
+        return {**own, **lent_state(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -249,6 +251,9 @@ class Optimizer(ChainOptimizer):
     def _kept(self, p: Parameter) -> np.ndarray:
         result: np.ndarray = p.data.copy()
         return result
+
+    def _mark(self, p: Parameter) -> Any:
+        return zlib.crc32(np.ascontiguousarray(p.data).tobytes())
 
     def _put(self, target: Any, value: Any) -> None:
         array = target.data if isinstance(target, Parameter) else target
