@@ -268,7 +268,8 @@ class _Reached:
             if any(is_known and bool(value) is deciding for is_known, value in found):
                 return True, deciding
             return all(is_known for is_known, _ in found), not deciding
-        if not names_in(tree) <= self.known.keys():
+        called = {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call)}  # type: ignore[attr-defined]
+        if not (names_in(tree) <= self.known.keys() and called <= _WORDS.keys()):
             return False, None
         code = compile(ast.Expression(tree), "<settings>", "eval")
         try:

@@ -7,6 +7,7 @@ dispatch on their arguments. A border adds its framework with `register`.
 from __future__ import annotations
 
 import numbers
+import operator
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "Measured",
     "abs",
     "double",
     "exp",
@@ -28,11 +30,43 @@ __all__ = [
 ]
 
 
+class Measured(float):
+    """A number that was measured, in a text run as written: divided by zero it is infinite or NaN,
+    as in a kernel, where Python's own would raise. What is worked out of one is one as well; arrays
+    meet a plain float."""
+
+    __array_ufunc__ = None  # an array leaves its arithmetic with one to this class
+
+
+def _operator(name: str) -> Callable[..., Any]:
+    of_doubles, of_any = getattr(np.float64, name), getattr(operator, name.replace("__r", "__"))
+    is_reflected = name.startswith("__r")
+
+    def apply(*values: Any) -> Any:
+        # a NumPy scalar is an array without axes
+        if all(isinstance(v, int | float) and not isinstance(v, np.generic) for v in values):
+            with np.errstate(all="ignore"):
+                result = of_doubles(*map(np.float64, values))
+            return bool(result) if isinstance(result, np.bool_) else Measured(result)
+        plain = [float(values[0]), *values[1:]]
+        return of_any(*reversed(plain) if is_reflected else plain)
+
+    return apply
+
+
+_ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow")
+_COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
+for _name in (*_ARITHMETIC, *(f"r{one}" for one in _ARITHMETIC), *_COMPARISONS, "neg"):
+    setattr(Measured, f"__{_name}__", _operator(f"__{_name}__"))
+
+
 def _on_numbers(function: Callable[..., Any]) -> Callable[..., float]:
     """Return a Python float: a NumPy double would widen every float32 array it meets."""
 
     def apply(*values: float) -> float:
         with np.errstate(all="ignore"):
+            if Measured in map(type, values):
+                return Measured(function(*map(float, values)))
             return float(function(*values))
 
     return apply
@@ -77,7 +111,10 @@ def _namespace_of(values: tuple[Any, ...]) -> Any:
 
 def _primitive(name: str, doc: str) -> Callable[..., Any]:
     def function(*values: Any) -> Any:
-        return getattr(_namespace_of(values), name)(*values)
+        namespace = _namespace_of(values)
+        if namespace is not _number:
+            values = tuple(float(v) if type(v) is Measured else v for v in values)
+        return getattr(namespace, name)(*values)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc

@@ -68,6 +68,7 @@ class _Reader:
         self.known = {name: levels[name] for name in text.source.arguments}
         self.given = {n for n in self.known if n not in states and n not in STREAMS}
         self._under: Level | None = None  # inside an `if` on a number that is measured
+        self._perhaps = False  # where not every tensor comes to, in an expression
         self._assigned: dict[str, int] = {}  # how often each name is given a number
         self.carried = Carried(text, self.level, kinds, self._decide)
         self._named = {*self.known, *assigned_in(text.body)}
@@ -166,8 +167,13 @@ class _Reader:
                 self.block(side)
             ways.append(self.known)
         self._under = outer
-        is_number = level == Level.STEP and all(
-            one in self.text.before for side in (statement.body, statement.orelse) for one in side
+        one, other = ways
+        changed = [name for name in assigned_in([statement]) if name in one and name in other]
+        # where the other side has an array of that name, elements must know which way it went
+        is_number = (
+            level == Level.STEP
+            and all(line in self.text.before for line in [*statement.body, *statement.orelse])
+            and all(join(one[name], other[name]) == Level.STEP for name in changed)
         )
         if is_number:
             self.text.before.add(statement)
@@ -244,14 +250,19 @@ class _Reader:
             is_not = isinstance(tree.op, ast.Not)
             return self._no_truth(tree, level, "`not`") if is_not else level
         if isinstance(tree, ast.BoolOp):
-            return self._no_truth(tree, self._joined(tree, tree.values), "`and`/`or`")
+            first, *others = tree.values
+            level = join(self.level(first), self._if_reached(others))
+            return self._no_truth(tree, level, "`and`/`or`")
         if isinstance(tree, ast.Compare):
             level = self._joined(tree, [tree.left, *tree.comparators])
             return self._no_truth(tree, level, "`a < b < c`") if len(tree.ops) > 1 else level
         if isinstance(tree, ast.IfExp):
             test = self.level(tree.test)
             self._check_test(tree.test, test)
-            return functools.reduce(join, [test, self.level(tree.body), self.level(tree.orelse)])
+            sides = [tree.body, tree.orelse]
+            if test == Level.STEP:  # decided, and the same in every engine
+                return self._joined(tree, sides)
+            return functools.reduce(join, [test, *(self._if_reached([one]) for one in sides)])
         if isinstance(tree, ast.Call):
             return self._level_of_call(tree)
         if isinstance(tree, ast.Tuple):
@@ -287,6 +298,13 @@ class _Reader:
     def _joined(self, tree: ast.expr, parts: Sequence[ast.expr]) -> Level:
         return functools.reduce(join, map(self.level, parts), Level.STEP)
 
+    def _if_reached(self, parts: Sequence[ast.expr]) -> Level:
+        """What something has one of that is worked out on one way through an expression."""
+        outer, self._perhaps = self._perhaps, True
+        level = functools.reduce(join, map(self.level, parts))
+        self._perhaps = outer
+        return level
+
     def _no_truth(self, tree: ast.expr, level: Level, what: str) -> Level:
         """Refuse what asks elements for one truth value, which an array does not have."""
         if level > Level.TENSOR:
@@ -317,6 +335,10 @@ class _Reader:
         if self._under is not None:
             raise self.source.error(
                 tree.lineno, f"{word} under an `if` on a number that is measured; take it before"
+            )
+        if self._perhaps and level == Level.ALL:
+            raise self.source.error(
+                tree.lineno, f'{word} over "all" where not every tensor comes to it; take it before'
             )
         if tree not in self.text.reductions:
             name = word

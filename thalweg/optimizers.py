@@ -159,8 +159,10 @@ def _cautious_adamw() -> Chain:
     further by as much. Reported to train language models in fewer steps, at AdamW's settings.
 
         p <- p - lr weight_decay p
-        u  = lr mhat / (sqrt(vhat) + eps)                     mhat, vhat as AdamW's
-        p <- p - u [u g > 0] / max(mean [u g > 0], 1e-3)
+        m <- b1 m + (1 - b1) g
+        v <- b2 v + (1 - b2) g^2
+        u  = lr mhat / (sqrt(vhat) + eps),                    mhat = m / (1 - b1^t)
+        p <- p - u [u g > 0] / max(mean [u g > 0], 1e-3)      vhat = v / (1 - b2^t)
 
     Paper: Liang et al. 2024, arXiv:2411.16085, Algorithm 1.
     Differs: not in torch.

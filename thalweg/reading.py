@@ -155,6 +155,10 @@ class _Plain:
             return self._call(tree)
         if said := advice.for_expression(tree, self.local):
             raise self.source.error(tree.lineno, said)
+        if isinstance(tree, ast.IfExp):
+            return self._choice(tree)
+        if isinstance(tree, ast.BoolOp):
+            return self._either(tree)
         made: ast.expr = copy.copy(tree)
         for field, value in ast.iter_fields(tree):
             if isinstance(value, ast.expr):
@@ -162,6 +166,45 @@ class _Plain:
             elif isinstance(value, list) and value and isinstance(value[0], ast.expr):
                 setattr(made, field, [self.value(one) for one in value])
         return self._at(made, tree)
+
+    def _choice(self, tree: ast.IfExp) -> ast.expr:
+        """`a if c else b`; lines that one side brings with it are run on that side only."""
+        test = self.value(tree.test)
+        before = self.before
+        found: list[tuple[ast.expr, list[ast.stmt]]] = []
+        for side in (tree.body, tree.orelse):
+            self.before = []
+            value = self.value(side)
+            found.append((value, self.before))
+        self.before = before
+        (one, ones), (other, others) = found
+        if not ones and not others:
+            return self._at(ast.IfExp(test, one, other), tree)
+        name = self._mark("chosen")
+        for value, lines in found:
+            lines.append(self._at(ast.Assign([ast.Name(name, ast.Store())], value), tree))
+        self.before.append(self._at(ast.If(test, ones, others), tree))
+        return self._at(ast.Name(name, ast.Load()), tree)
+
+    def _either(self, tree: ast.BoolOp) -> ast.expr:
+        """`a and b`, `a or b`; lines that b brings with it are run where b is asked for only."""
+        first = self.value(tree.values[0])
+        before, self.before = self.before, []
+        others = [self.value(one) for one in tree.values[1:]]
+        brought, self.before = self.before, before
+        if not brought:
+            return self._at(ast.BoolOp(tree.op, [first, *others]), tree)
+        a, b = tree.values[0], tree.values[1]
+        if tree.values[2:]:
+            b = ast.copy_location(ast.BoolOp(tree.op, tree.values[1:]), b)
+        sides = (b, a) if isinstance(tree.op, ast.And) else (a, b)
+        return self._choice(ast.copy_location(ast.IfExp(a, *sides), tree))
+
+    def _mark(self, word: str) -> str:
+        """A word with a number, with which no name of the text begins."""
+        root = self.callers[0] if self.callers else self
+        marks = (f"{word}{number}" for number in self.count)
+        return next(m for m in marks if not any(name.startswith(m) for name in root.local))
 
     def _name(self, tree: ast.Name) -> ast.expr:
         if tree.id in self.local:
@@ -248,8 +291,7 @@ class _Plain:
             raise self.source.error(
                 tree.lineno, f"{name} takes {len(own.arguments)} arguments, got {len(tree.args)}"
             )
-        marks = (f"{meant.__name__}{number}" for number in self.count)
-        mark = next(m for m in marks if not any(n.startswith(f"{m}_") for n in root.local))
+        mark = self._mark(meant.__name__)
         inner.names = {n: ast.Name(f"{mark}_{n}", ast.Load()) for n in inner.local}
         for name, given in zip(own.arguments, tree.args, strict=True):
             value = self.value(given)
@@ -269,9 +311,12 @@ class _Plain:
 
 
 def _constant(number: float) -> ast.expr:
-    """A number of the module; Python has no way to write NaN."""
+    """A number of the module as it can be written: `-2 ** 2` would be minus four, and there is no
+    way to write NaN."""
     if math.isnan(number):
         return ast.BinOp(ast.Constant(math.inf), ast.Sub(), ast.Constant(math.inf))
+    if math.copysign(1, number) < 0:
+        return ast.UnaryOp(ast.USub(), ast.Constant(-number))
     return ast.Constant(number)
 
 

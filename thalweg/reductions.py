@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from thalweg.elementwise import abs, double, sqrt
+from thalweg.elementwise import Measured, abs, double, sqrt
 
 __all__ = ["REDUCTIONS", "SCOPES", "finished", "largest", "mean", "norm", "sum", "summed"]
 
@@ -89,8 +89,8 @@ def _number(total: Any) -> Any:
     """
     total = total.full_tensor() if hasattr(total, "full_tensor") else total
     if getattr(total, "is_meta", False):  # a tensor without numbers
-        return math.nan
-    return total if getattr(total, "requires_grad", False) else float(total)
+        return Measured(math.nan)
+    return total if getattr(total, "requires_grad", False) else Measured(total)
 
 
 def _size(lengths: Any) -> int:

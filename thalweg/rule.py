@@ -183,6 +183,13 @@ def _check_states(cls: type[Declared]) -> None:
     for name in cls.declaration.states:
         if name not in cls.text.source.arguments:
             raise TypeError(f"{cls.__name__}: update neither takes nor returns the state {name!r}")
+    source = cls.text.source
+    if "first" in source.arguments and not cls.declaration.arrays:
+        raise source.error(
+            source.arguments["first"],
+            "'first' says whether the arrays of this part are new, and it keeps none; "
+            "take t, which is then 1",
+        )
 
 
 def _check_evaluate(cls: type[Declared]) -> None:

@@ -8,7 +8,7 @@ from thalweg import rules
 from thalweg.chain import chain
 from thalweg.elementwise import lerp, sqrt
 from thalweg.optimizers import OPTIMIZERS
-from thalweg.rule import Rule, scalar_state, setting, state
+from thalweg.rule import Rule, setting, state
 from thalweg.stages import ClipNorm
 
 torch = pytest.importorskip("torch")
@@ -26,25 +26,21 @@ class Nesterov(Rule):
 
     m = state("exp_avg")
     v = state("exp_avg_sq")
-    mu_product = scalar_state("mu_product", start=1.0)
+    mu_product = state("mu_product", start=1.0, per="tensor")
 
     @staticmethod
-    def scalars(h, t, mu_product):
-        b1, b2 = h.betas
-        mu = b1 * (1 - 0.5 * 0.96 ** (t * h.momentum_decay))
-        mu_next = b1 * (1 - 0.5 * 0.96 ** ((t + 1) * h.momentum_decay))
+    def update(g, m, v, mu_product, t, lr, betas, eps, momentum_decay):
+        b1, b2 = betas
+        mu = b1 * (1 - 0.5 * 0.96 ** (t * momentum_decay))
+        mu_next = b1 * (1 - 0.5 * 0.96 ** ((t + 1) * momentum_decay))
         mu_product = mu_product * mu
-        of_g = h.lr * (1 - mu) / (1 - mu_product)
-        of_m = h.lr * mu_next / (1 - mu_product * mu_next)
-        return dict(mu_product=mu_product, b1=b1, b2=b2, of_g=of_g, of_m=of_m, c2=1 - b2**t)
-
-    @staticmethod
-    def update(p, g, m, v, b1, b2, of_g, of_m, c2, eps):
+        of_g = lr * (1 - mu) / (1 - mu_product)
+        of_m = lr * mu_next / (1 - mu_product * mu_next)
         m = lerp(m, g, 1 - b1)
         v = b2 * v + (1 - b2) * g * g
-        u = sqrt(v / c2) + eps
-        p = p - of_g * g / u - of_m * m / u
-        return p, m, v
+        root = sqrt(v / (1 - b2**t)) + eps
+        u = of_g * g / root + of_m * m / root
+        return u, m, v, mu_product
 
 
 def gradients(seed, steps, late=()):

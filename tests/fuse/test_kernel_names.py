@@ -5,7 +5,8 @@ import pytest
 from tests.fuse.sameness import same
 from thalweg.chain import chain
 from thalweg.elementwise import sqrt as root
-from thalweg.rule import Rule, Stage, measure, setting, state
+from thalweg.reductions import norm
+from thalweg.rule import Rule, Stage, setting, state
 
 
 class K(Rule):
@@ -31,11 +32,8 @@ class Kernel(Rule):
     u0: float = setting(0.3)
 
     @staticmethod
-    def scalars(h):
-        return dict(load_p=3.0, numba=2.0, pointers=1.5, k_sum=4.0, c0=0.1, k_row=h.F)
-
-    @staticmethod
-    def update(p, g, k_i, r, m, F, D, u0, load_p, numba, pointers, k_sum, c0, k_row):
+    def update(p, g, k_i, r, m, F, D, u0):
+        load_p, numba, pointers, k_sum, c0, k_row = 3.0, 2.0, 1.5, 4.0, 0.1, F
         ru0 = 1 - u0
         load_g = ru0 * g
         k_i = k_i + F * load_g
@@ -64,16 +62,33 @@ class Load_Kernel(Stage):
 
 
 class Measured(Rule):
-    @measure("row", "norm")
-    def n(g):
-        return g
+    @staticmethod
+    def update(p, g):
+        norm1__value = 2 * p
+        norm2 = 3.0
+        k_total = norm(g, "row") * norm1__value
+        norm1 = norm2 + norm(g)
+        p = p - k_total - norm1
+        return p
+
+
+class Numbered(Rule):
+    """Names like those that numbers and the ways of `if`s are given, but for one letter."""
+
+    h: float = setting(0.5)
+    cells: float = setting(0.2)
+    shape: float = setting(0.3)
+    prod = state("prod", start=1.0, per="tensor")
 
     @staticmethod
-    def update(p, g, n):
-        n__value = 2 * p
-        k_total = n * n__value
-        p = p - k_total - 1
-        return p
+    def update(g, prod, t, h, cells, shape):
+        n1 = h * cells
+        way0 = t > 1
+        prod = prod * shape
+        u = (n1 + 1) * (shape - 2) * g
+        if way0:
+            u = u + (n1 + 2) * prod * g
+        return u, prod
 
 
 class A(Stage):
@@ -86,11 +101,8 @@ class A(Stage):
 
 class A__B(Rule):
     @staticmethod
-    def scalars(h):
-        return dict(c=0.3)
-
-    @staticmethod
-    def update(p, g, c):
+    def update(p, g):
+        c = 0.3
         p = p - c * g
         return p
 
@@ -109,7 +121,7 @@ class Numba(Rule):
 
 @pytest.mark.parametrize(
     "parts",
-    [(K,), (Kernel,), (Load_Kernel, Kernel), (Measured,), (A, A__B), (Numba,)],
+    [(K,), (Kernel,), (Load_Kernel, Kernel), (Measured,), (Numbered,), (A, A__B), (Numba,)],
     ids=lambda parts: "+".join(part.__name__ for part in parts),
 )
 def test_no_name_meets_the_kernel_s_own(parts):

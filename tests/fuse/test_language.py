@@ -7,7 +7,8 @@ from thalweg.chain import chain
 from thalweg.elementwise import abs as absolute
 from thalweg.elementwise import exp, log, maximum, minimum, sign, sqrt, where
 from thalweg.elementwise import sqrt as root
-from thalweg.rule import Rule, Stage, measure, setting, state
+from thalweg.reductions import mean, norm, sum
+from thalweg.rule import Rule, Stage, setting, state
 
 SCALE = 0.5
 NEGATIVE = -2.0
@@ -257,57 +258,39 @@ def test_parts_pass_on_what_they_return_and_nothing_else():
 
 
 class Bodies(Rule):
-    """Measures with lines of their own, and names that `update` uses for something else."""
+    """Reductions of what has lines of its own, under names that are used again."""
 
     lr: float = setting(0.3)
 
-    @measure("row", "norm")
-    def wide(p, g, lr):
+    @staticmethod
+    def update(p, g, lr):
         d = g - lr * p
         if lr > 0.1:
             d = d + 1
-        return d
-
-    @measure("tensor", "norm")
-    def size(p, g):
+        wide = norm(d, "row")
         d = g + p
-        return d * 2
-
-    @staticmethod
-    def update(p, g, wide, size, lr):
+        size = norm(d * 2)
         d = 3 * lr * g
         p = p - d / (1 + wide) - g / (1 + size)
         return p
 
 
 @pytest.mark.parametrize("lr", [0.05, 0.3])
-def test_a_measure_may_have_lines_before_its_return(lr):
+def test_a_name_may_be_used_again_behind_a_reduction_of_it(lr):
     same(Bodies, lr=lr)
 
 
-def test_a_measure_may_use_those_above_it():
+def test_a_reduction_may_use_those_above_it():
     class Counted(Rule):
-        """Measures that use each other, in a condition too, and one that counts."""
-
-        @measure("tensor", "sum")
-        def count(g):
-            return 1.0
-
-        @measure("tensor", "norm")
-        def size(g, count):
-            return g / count
-
-        @measure("row", "mean")
-        def mean(g, size):
-            return g if size > 0.1 else -g
-
-        @measure("all", "mean")
-        def spread(g, mean, size):
-            return (g - mean) / (1 + size)
+        """Reductions that use each other, in a condition too, and one that counts."""
 
         @staticmethod
-        def update(p, g, mean, spread, count):
-            p = p - g - mean - spread - 1 / count
+        def update(p, g):
+            count = sum(g * 0 + 1)
+            size = norm(g / count)
+            middle = mean(g if size > 0.1 else -g, "row")
+            spread = mean((g - middle) / (1 + size), "all")
+            p = p - g - middle - spread - 1 / count
             return p
 
     same(Counted)

@@ -9,7 +9,8 @@ from thalweg.chain import chain
 from thalweg.fuse import threads
 from thalweg.fuse.cpu import sweep
 from thalweg.fuse.cpu.sweep import BLOCK
-from thalweg.rule import Rule, measure, setting
+from thalweg.reductions import mean
+from thalweg.rule import Rule, setting
 
 SIZES = [0, 1, 2, 7, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 7]
 SHAPES = [
@@ -33,14 +34,10 @@ class Scaled(Rule):
 
     lr: float = setting(0.1, low=0)
 
-    @measure("row", "mean")
-    def mean(g):
-        return g
-
     @staticmethod
-    def update(p, g, lr, mean):
-        p = p - lr * mean * g
-        return p
+    def update(g, lr):
+        u = lr * mean(g, "row") * g
+        return u
 
 
 CHAINS = {

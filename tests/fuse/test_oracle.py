@@ -46,7 +46,13 @@ def same_path(fused, oracle):
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=floor, err_msg=what)
     for ours, theirs in zip(fused.tensors, oracle.tensors, strict=True):
         if theirs.cells and ours.held["p"].stored.size:
-            assert ours.cells == theirs.cells
+            assert ours.cells.keys() == theirs.cells.keys()
+            assert ours.cells.get("step") == theirs.cells.get("step")
+            for key, number in theirs.cells.items():
+                # one that is the same for all is a sum of terms of either sign over all elements,
+                # each of which may be a hundred times as large as the sum
+                tolerance = 1e-10 if key in fused.chain.shared else 1e-12
+                np.testing.assert_allclose(ours.cells[key], number, rtol=tolerance, err_msg=key)
 
 
 @pytest.mark.parametrize("one", CASES, ids=str)

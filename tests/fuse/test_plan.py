@@ -1,4 +1,4 @@
-"""A plan is the lines of a chain that its switches leave: nothing else is computed or touched."""
+"""A plan is the lines of a chain that its decisions leave: nothing else is computed or touched."""
 
 import pytest
 
@@ -7,14 +7,15 @@ from thalweg import rules
 from thalweg.chain import chain
 from thalweg.fuse.plan import plan_for
 from thalweg.optimizers import OPTIMIZERS
-from thalweg.rule import Rule, Stage, measure, setting, state, switch
+from thalweg.reductions import norm
+from thalweg.rule import Rule, Stage, setting, state
 from thalweg.stages import Centralize, ClipNorm, Decay, Lookahead
 
 
 def plan(made, t=1, shape=(4, 3), **settings):
     """The plan of one step of one tensor under some settings."""
     views = made.views({**made.defaults, **settings})
-    return plan_for(made, made.static(views, t, shape))
+    return plan_for(made, made.decide(views, t, {}, shape, made.first_cells(views)).ways)
 
 
 def lines(work):
@@ -58,27 +59,61 @@ def test_switches_leave_no_trace():
     assert "amsgrad" not in lines(adamw)
     assert adamw.lines.elements[0].startswith("p = p * ")
     undecayed = plan(OPTIMIZERS["AdamW"], weight_decay=0.0).main
-    assert undecayed.lines.elements[0].startswith("adam__m = ")
+    assert not [line for line in undecayed.lines.elements if line.startswith("p = p * ")]
 
 
-def test_a_string_switch_is_folded_too():
+def test_an_if_on_a_string_is_decided_too():
     ranger = OPTIMIZERS["Ranger"]
-    assert "else" in lines(plan(ranger).main)
-    skipping = plan(ranger, warmup_mode="skip").main
-    assert "skip" not in lines(skipping)
-    assert "else" not in lines(skipping)
+    assert "0.0" in lines(plan(ranger, warmup_mode="skip").main)
+    for mode in ("sgd", "skip"):
+        assert "if" not in lines(plan(ranger, warmup_mode=mode).main)
+        assert mode not in lines(plan(ranger, warmup_mode=mode).main)
 
 
-def test_an_if_on_a_number_stays_a_branch():
-    main = plan(OPTIMIZERS["RAdam"]).main
-    (test,) = [line for line in main.lines.uniform if "radam__r > 0" in line]
+def test_an_if_on_the_step_is_decided_before_it():
+    radam = OPTIMIZERS["RAdam"]
+    early, late = (plan(radam, t=t).main for t in (1, 6))
+    assert "if" not in lines(early) + lines(late)
+    assert "sqrt" not in lines(early)
+    assert "sqrt" in lines(late)
+    assert early.loads == late.loads == ("p", "g", "radam__m", "radam__v")
+    assert plan(radam, t=2).main is early
+
+
+def test_an_if_on_a_reduction_stays_a_branch():
+    class Scaled(Rule):
+        @staticmethod
+        def update(g):
+            size, u = norm(g), g
+            if size > 10:
+                u = g / size
+            return u
+
+    main = plan(chain("Scaled", Scaled)).main
+    (test,) = [line for line in main.lines.uniform if "scaled__size > 10.0" in line]
     assert f"if {test.split()[0]}:" in main.lines.elements
 
 
+def test_what_is_known_before_the_step_is_worked_out_once_and_in_double():
+    adam = OPTIMIZERS["Adam"]
+    numbers = adam.decide(adam.views({"lr": 0.1, "betas": (0.9, 0.99)}), 3, {}, (), {}).numbers
+    assert 1 - 0.99 in numbers.values()
+    assert 0.1 / (1 - 0.9**3) in numbers.values()
+    assert set(plan(adam).main.numbers) <= set(numbers)
+
+
 def test_uniform_arithmetic_is_done_once_and_in_double():
-    main = plan(OPTIMIZERS["Adam"]).main
+    class Averaged(Rule):
+        @staticmethod
+        def update(g):
+            size = norm(g)
+            u = (1 - size) * g + (1 - size) * g * g + size
+            return u
+
+    main = plan(chain("Averaged", Averaged)).main
     computed = dict(line.split(" = ") for line in main.lines.uniform)
-    assert "1 - adam__b2" in {text.replace("1.0", "1") for text in computed.values()}
+    assert [t.replace("1.0", "1") for t in computed.values()].count("1 - averaged__size") == 1
+    computed = {name: text for name, text in computed.items() if name.startswith(("C", "U"))}
     rounded = {double for _, double in main.lines.rounded}
     tests = {name for name in computed if name.startswith("C")}
     assert rounded == set(computed) - tests  # each is rounded once, before the loop
@@ -93,12 +128,12 @@ def test_a_uniform_subexpression_is_computed_once():
     assert len(texts) == len(set(texts))
 
 
-def test_measures_that_nothing_uses_are_not_taken():
+def test_reductions_that_nothing_uses_are_not_taken():
     ranger = OPTIMIZERS["Ranger"]
     named = [row.name for row in plan(ranger).main.rows]
-    assert named == ["centralize__mean"]
+    assert named == ["centralize__mean1"]
     both = [row.name for row in plan(ranger, gc_normalize=True).main.rows]
-    assert both == ["centralize__mean", "centralize__rest", "centralize__norm"]
+    assert both == ["centralize__mean1", "centralize__mean2", "centralize__norm1"]
     assert plan(ranger, use_gc=False).main.rows == ()
     assert plan(ranger, shape=(5,)).main.rows == ()
     assert plan(ranger, gc_conv_only=True).main.rows == ()
@@ -108,16 +143,16 @@ def test_measures_that_nothing_uses_are_not_taken():
 def test_a_norm_of_everything_is_a_pass_of_its_own():
     clipped = plan(chain("Clipped", Decay, ClipNorm, rules.SGD))
     (first,) = clipped.reductions
-    assert first.result is not None
+    assert [one.over for one in first.results] == ["all"]
     assert (first.loads, first.stores) == (("g",), ())
-    assert clipped.main.numbers.count("clipnorm__total") == 1
+    assert clipped.main.numbers.count("clipnorm__norm1") == 1
 
 
 def test_a_reduction_runs_what_comes_before_it_and_no_more():
     made = chain("Clipped", Decay, Centralize, ClipNorm, rules.RAdam, Lookahead)
     (first,) = plan(made, weight_decay=0.1).reductions
     assert first.loads == ("p", "g")
-    assert [row.name for row in first.rows] == ["centralize__mean"]
+    assert [row.name for row in first.rows] == ["centralize__mean1"]
     assert "radam" not in lines(first)
     (plain,) = plan(made, shape=(5,)).reductions
     assert (plain.loads, plain.rows) == (("g",), ())
@@ -125,39 +160,31 @@ def test_a_reduction_runs_what_comes_before_it_and_no_more():
 
 def test_reductions_come_in_the_order_they_need_each_other():
     class Normalized(Stage):
-        @measure("tensor", "norm")
-        def size(g):
-            return g
-
         @staticmethod
-        def update(g, size):
-            g = g / size
+        def update(g):
+            g = g / norm(g)
             return g
 
     made = plan(chain("Both", ClipNorm, Normalized, rules.SGD))
-    names = [work.result.name for work in made.reductions if work.result]
-    assert names == ["clipnorm__total", "normalized__size"]  # and each only once
-    assert made.reductions[1].numbers == ("clipnorm__max_norm", "clipnorm__total")
+    names = [one.name for work in made.reductions for one in work.results]
+    assert names == ["clipnorm__norm1", "normalized__norm1"]  # and each only once
+    assert made.reductions[1].numbers == ("clipnorm__max_norm", "clipnorm__norm1")
 
 
-def test_the_same_switches_give_the_same_plan():
+def test_the_same_decisions_give_the_same_plan():
     adam = OPTIMIZERS["Adam"]
     assert plan(adam, t=1, lr=0.1) is plan(adam, t=9, lr=0.2, shape=(7,))
     assert plan(adam) is not plan(adam, amsgrad=True)
 
 
-def test_a_switch_may_ask_for_settings_step_and_shape():
+def test_an_if_may_ask_for_settings_step_and_shape():
     class Late(Rule):
         lr: float = setting(0.1, low=0)
         from_step: int = setting(3, low=1)
 
-        @switch
-        def late(h, t, shape):
-            return t >= h.from_step and len(shape) == 2
-
         @staticmethod
-        def update(p, g, lr, late):
-            if late:
+        def update(p, g, t, ndim, lr, from_step):
+            if t >= from_step and ndim == 2:
                 p = p - lr * g
             return p
 

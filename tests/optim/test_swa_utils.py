@@ -83,20 +83,25 @@ def test_one_narrow_average_rounds_once(dtype, name):
     assert wrong(torchs) >= 50
 
 
+def _as_written(kind, p, avg, n_averaged):
+    """The stage's own lines, of a mean that has begun."""
+    if kind == "ema":
+        return ExponentialAverage.update(p, avg, first=False, decay=0.999)
+    due = {"t": 1, "start": 1, "every": 1}
+    return EqualAverage.update(p, avg, n_averaged, n_missed=0, **due)[0]
+
+
 @pytest.mark.parametrize("kind", ["ema", "swa"])
 @of_types
 def test_many_at_once_are_the_lines_of_the_stage(dtype, kind):
     """The one formula that is not run as written is held to the one that is."""
     many = {"ema": ours.get_ema_multi_avg_fn, "swa": ours.get_swa_multi_avg_fn}[kind]()
-    stage = {"ema": ExponentialAverage, "swa": EqualAverage}[kind]
-    more = {} if kind == "ema" else {"averages": True}
     have = [numbers(shape, 1, dtype) for shape in SHAPES]
     wide = torch.promote_types(dtype, torch.float32)
     for t in range(30):
-        take = 1 - 0.999 if kind == "ema" else 1 / (t + 1)
         current = [numbers(shape, 10 * t + 2, dtype) for shape in SHAPES]
         want = [
-            stage.update(p.to(wide), avg.to(wide), take, **more).to(dtype)
+            _as_written(kind, p.to(wide), avg.to(wide), t).to(dtype)
             for p, avg in zip(current, have, strict=True)
         ]
         many(have, current, t)

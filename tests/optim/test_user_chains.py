@@ -32,14 +32,11 @@ class Lion(Rule):
     m = state("exp_avg")
 
     @staticmethod
-    def scalars(h):
-        return dict(b1=h.betas[0], b2=h.betas[1])
-
-    @staticmethod
-    def update(p, g, m, lr, b1, b2):
-        p = p - lr * sign(b1 * m + (1 - b1) * g)
+    def update(g, m, lr, betas):
+        b1, b2 = betas
+        u = lr * sign(b1 * m + (1 - b1) * g)
         m = b2 * m + (1 - b2) * g
-        return p, m
+        return u, m
 
 
 MyLion = optimizer(Lion)

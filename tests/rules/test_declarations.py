@@ -168,10 +168,8 @@ def test_a_number_that_settings_make_impossible_is_named_with_its_line(tmp_path)
     )
 
 
-def test_a_reduction_of_a_state_that_was_set_to_one_number_is_refused_by_the_oracle(tmp_path):
-    made = declare(rule("m = lr\nu = g / sum(m)"), tmp_path)
-    with pytest.raises(TypeError, match=r"^sum takes an array, got the number 0\.001; add 0 \* p"):
-        same(made["Broken"])
+def test_a_state_that_was_set_to_one_number_is_reduced_as_an_array_of_it(tmp_path):
+    same(declare(rule("m = lr\nu = g / sum(m)"), tmp_path)["Broken"])
 
 
 def test_what_a_declaration_collects():

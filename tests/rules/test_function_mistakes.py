@@ -12,6 +12,30 @@ from tests.rules.mistakes import (
     told,
 )
 
+# lines of `evaluate` -> what is said of the one with the mark
+EVALUATE = {
+    "that takes a name that is nowhere": (
+        f"def evaluate(p, mm):{HERE}\n    return p + mm",
+        "unknown name 'mm'; did you mean 'm'?",
+    ),
+    "that takes the gradient": (
+        f"def evaluate(p, g):{HERE}\n    return p - g",
+        "unknown name 'g'; known are p, m, lr",
+    ),
+    "that returns nothing": (
+        f"def evaluate(p, m):\n    q = p + m{HERE}",
+        "must end with `return` and the new values",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", EVALUATE)
+def test_a_mistake_in_evaluate_is_named_where_it_stands(mistake, tmp_path):
+    lines, says = EVALUATE[mistake]
+    place, message = told(rule("m = g" + STEP, above=f"@staticmethod\n{lines}"), tmp_path)
+    assert (place, message) == ("Broken.evaluate", says)
+
+
 OWN = "of, which Broken.update calls"
 # lines of a function `of` -> what is said of it, in its own line
 IN_A_FUNCTION = {

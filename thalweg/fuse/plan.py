@@ -91,7 +91,7 @@ def plan_for(chain: Chain, ways: Ways) -> Plan:
     main, closing = builder.main(), builder.closing()
     return Plan(
         chain,
-        tuple(builder.rounds({*main.numbers, *closing.numbers})),
+        tuple(builder.rounds({*main.numbers, *closing.numbers, *builder.of_all()})),
         main,
         tuple(builder.kept),
         closing.lines.uniform,
@@ -138,6 +138,11 @@ class _Builder:
         """The lines, all on numbers, that give the kept numbers their values."""
         moved = [name for name in self.kept if name in targets(self.nodes)]
         return self._cut(self.nodes, moved, [])
+
+    def of_all(self) -> list[str]:
+        """The reductions over all tensors: other tensors may want what this one adds to them, even
+        where it has no use for them itself."""
+        return [name for name, i in self.places.items() if self._reduce(i).over == "all"]
 
     def rounds(self, numbers: Collection[str]) -> list[Pass]:
         """The passes that compute the reductions over tensors among these numbers, and those that

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from thalweg.chain import Chain, Part
-from thalweg.elementwise import where
+from thalweg.elementwise import Measured, where
 from thalweg.reductions import summed
 from thalweg.source import text_of
 
@@ -47,13 +47,14 @@ class Given:
 
 
 def update(
-    chain: Chain, arrays: Mapping[str, Any], given: Given, known: Known
+    chain: Chain, arrays: Mapping[str, Any], given: Given, known: Known, wanted: str = ""
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """One step of one tensor: its new arrays by qualified name, and its new kept numbers by key.
 
-    Raises `Asked` where it comes to a reduction over all tensors that is not among the known.
+    Raises `Asked` where it comes to a reduction over all tensors that is not among the known. With
+    one that is `wanted`, it comes to no other: Python may ask in another order than the text's.
     """
-    run = _Run(chain, arrays, given, known)
+    run = _Run(chain, arrays, given, known, wanted)
     for i, part in enumerate(chain.parts):
         run.part(part, given.views[i])
         if i in chain.steps_after:
@@ -64,8 +65,11 @@ def update(
 class _Run:
     """The arrays of one tensor on their way through a chain."""
 
-    def __init__(self, chain: Chain, arrays: Mapping[str, Any], given: Given, known: Known) -> None:
-        self.chain, self.arrays, self.given, self.known = chain, dict(arrays), given, known
+    def __init__(
+        self, chain: Chain, arrays: Mapping[str, Any], given: Given, known: Known, wanted: str
+    ) -> None:
+        self.chain, self.arrays, self.given = chain, dict(arrays), given
+        self.known, self.wanted = known, wanted
         self.kept = {key: given.cells[key] for key in chain.cells if key != "step"}
 
     def part(self, part: Part, h: SimpleNamespace) -> None:
@@ -74,7 +78,7 @@ class _Run:
         table = self._table(part, h)
         given = {name: table.get(name) for name in source.arguments}
         declared: Any = part.declared
-        result = _written(declared)(functools.partial(self._of_all, part), **given)
+        result = _written(declared)(functools.partial(self._of_all, part), self._whole, **given)
         values = result if isinstance(result, tuple) else (result,)
         for name, value in zip(source.returned, values, strict=True):
             if name in declaration.cells:
@@ -96,9 +100,12 @@ class _Run:
 
     def _of_all(self, part: Part, name: str, kind: str, value: Any) -> Any:
         name = part.qualified(name)
-        if name not in self.known:
-            raise Asked(name, summed(kind, value))
-        return self.known[name]
+        if name not in self.known and self.wanted in ("", name):
+            raise Asked(name, summed(kind, self._whole(value)))
+        if name not in self.known:  # what is wanted does not depend on it
+            return Measured(math.nan)
+        known = self.known[name]
+        return Measured(known) if type(known) is float else known
 
     def _whole(self, value: Any) -> Any:
         """An array, also where one number was meant for all its elements."""
@@ -108,20 +115,17 @@ class _Run:
 
 @functools.cache
 def _written(declared: Any) -> Callable[..., Any]:
-    """A part's `update` as it is written, with one argument more in front: what to ask for a
-    reduction over all tensors, by its name in the text."""
+    """A part's `update` as it is written, with two arguments more in front: what to ask for a
+    reduction over all tensors, by its name in the text, and what makes an array of a number that
+    is reduced, as where an `if` has decided so."""
     function, text = declared.update, declared.text
-    places = {
-        (call.lineno, call.col_offset): one
-        for call, one in text.reductions.items()
-        if one.over == "all"
-    }
+    places = {(call.lineno, call.col_offset): one for call, one in text.reductions.items()}
     if not places:
-        return lambda _, **given: function(**given)
+        return lambda _asked, _whole, **given: function(**given)
     tree = ast.parse(text_of(function))
     (made,) = (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef))
     made.decorator_list = []
-    made.args.args.insert(0, ast.arg("of_all_"))
+    made.args.args[:0] = [ast.arg("_of_all"), ast.arg("_whole")]
 
     class Asking(ast.NodeTransformer):
         def visit_Call(self, node: ast.Call) -> ast.AST:
@@ -129,8 +133,12 @@ def _written(declared: Any) -> Callable[..., Any]:
             one = places.get((node.lineno, node.col_offset))
             if one is None:
                 return node
-            words = [ast.Constant(one.name), ast.Constant(one.kind), node.args[0]]
-            return ast.Call(ast.Name("of_all_", ast.Load()), words, [])
+            value, *over = node.args
+            if one.over == "all":
+                words = [ast.Constant(one.name), ast.Constant(one.kind), value]
+                return ast.Call(ast.Name("_of_all", ast.Load()), words, [])
+            whole = ast.Call(ast.Name("_whole", ast.Load()), [value], [])
+            return ast.Call(node.func, [whole, *over], [])
 
     tree = ast.fix_missing_locations(Asking().visit(ast.Module([made], [])))
     scope = inspect.getclosurevars(function)

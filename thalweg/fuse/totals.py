@@ -61,13 +61,13 @@ class Totals:
         found, kind = self._parts.get(name, {}), self._asked[name].kind
         parts = [part for own in found.values() for part in own.tolist()]
         count = sum(int(self._sizes[i].sum()) for i in found) + sum(size for _, size in odd)
-        total = combined(kind, parts + [part for part, _ in odd])
+        total = _combined(kind, parts + [part for part, _ in odd])
         self.of_all[name] = finished(kind, total, max(count, 1))
         for i, own in found.items():
             self.of_batches[i][name] = np.full(len(own), float(self.of_all[name]))
 
 
-def combined(kind: str, parts: Sequence[Any]) -> Any:
+def _combined(kind: str, parts: Sequence[Any]) -> Any:
     """What several parts of a reduction are together."""
     if all(isinstance(part, float) for part in parts):
         return float(np.max(parts, initial=-np.inf) if kind == "largest" else np.sum(parts))

@@ -190,9 +190,9 @@ class Work:
         return {key: as_double(kept[key]) for key in self.chain.cells}
 
     def _as_written(
-        self, one: Odd, context: _Context, totals: Totals
+        self, one: Odd, context: _Context, totals: Totals, wanted: str = ""
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        return reference.update(self.chain, one.arrays(), context.given, totals.of_all)
+        return reference.update(self.chain, one.arrays(), context.given, totals.of_all, wanted)
 
     def _odd_deeds(self, ahead: list[tuple[Odd, _Context]], totals: Totals) -> list[Deed]:
         """Compute the first of these, and what is then to be done: store it, and go on."""
@@ -317,8 +317,7 @@ class Work:
         found: list[tuple[Any, int]] = []
         for one, context in odd:
             try:
-                self._as_written(one, context, totals)
+                self._as_written(one, context, totals, name)
             except reference.Asked as question:
-                if question.name == name:
-                    found.append((as_double(question.total), math.prod(one.shape)))
+                found.append((as_double(question.total), math.prod(one.shape)))
         return found

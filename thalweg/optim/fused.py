@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import torch
@@ -30,6 +31,7 @@ from thalweg.optim.memory.states import STATE_TYPES, First, NewStates, cell_of, 
 from thalweg.optim.traced import Trace, are_fake, freeze, is_watched, operator, remember
 from thalweg.optim.words import in_torchs_words
 from thalweg.rule import Declared, Rule
+from thalweg.settings import as_double
 
 __all__ = ["FusedOptimizer", "optimizer"]
 
@@ -195,7 +197,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         new: NewStates,
         differentiable: bool,
     ) -> list[Deed]:
-        views = [self._chain.views(lot.group, lot.spared, differentiable) for lot in all_lots]
+        views = [_views(self._chain, lot, differentiable) for lot in all_lots]
         if self._layout is not None and self._layout.fits(seen, views, states):
             deeds = self._layout.prepare(views)
         elif are_fake(seen.params) and self._is_traceable:
@@ -221,7 +223,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         differentiable: bool,
     ) -> list[Deed]:
         """What moves of parameters without a gradient: their averages, where they are kept."""
-        views = [chain.views(lot.group, lot.spared, differentiable) for lot in all_lots]
+        views = [_views(chain, lot, differentiable) for lot in all_lots]
         if self._rest is not None and self._rest.fits(resting, views, states):
             return self._rest.prepare(views)
         made = Rounds(chain, all_lots, views, states, differentiable, rests=True)
@@ -356,3 +358,18 @@ def optimizer(
     made = as_chain(rule)
     by_position = made.rules[0].torch_flags.replace(",", " ").split()
     return made_class(made, FusedOptimizer, module, by_position, like)
+
+
+def _views(chain: Chain, lot: Lot, differentiable: bool) -> list[SimpleNamespace]:
+    """The settings of a lot by part: numbers, and under autograd tensors where they hang on it."""
+    views = chain.views(lot.group, lot.spared, differentiable)
+    for h in views if differentiable else ():
+        vars(h).update({name: _number(value) for name, value in vars(h).items()})
+    return views
+
+
+def _number(value: Any) -> Any:
+    """A setting without axes, which it would give to what it meets."""
+    if isinstance(value, tuple | list):
+        return tuple(map(_number, value))
+    return as_double(value.reshape(())) if isinstance(value, Tensor) else value
