@@ -1,17 +1,22 @@
 """A chain as one JavaScript function, run in Node: the same path as the oracle's."""
 
+import ast
 import json
 import shutil
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.cases import CASES, SUBJECTS
 from tests.fuse.border import Border
+from tests.fuse.test_any_chain import chains, settings_of
 from thalweg.chain import chain, named
 from thalweg.elementwise import lerp, where
 from thalweg.fuse.js.node import Node, packed, unpacked
 from thalweg.fuse.js.whole import step_text
+from thalweg.fuse.js.words import Writer
 from thalweg.optimizers import OPTIMIZERS
 from thalweg.reductions import largest, mean, norm, sum
 from thalweg.rule import Rule, Stage, state
@@ -256,6 +261,11 @@ class Halved(Stage):
         return p
 
 
+def test_a_word_that_javascript_has_not_is_refused():
+    with pytest.raises(TypeError, match="tanh is a word that the JavaScript engine does not have"):
+        Writer().value(ast.parse("1 + tanh(x)", mode="eval").body)
+
+
 def test_one_run_of_elements_is_one_loop():
     text = step_text(OPTIMIZERS["AdamW"])
     assert text.count("for (") == 1
@@ -268,3 +278,20 @@ def test_every_optimizer_has_a_text_of_plain_names(name):
     text = step_text(OPTIMIZERS[name])
     assert "__" not in text
     assert text.startswith(f"function step(S, h, p, g, shape = [p.length]) {{  // {name}\n")
+
+
+@pytest.mark.slow
+@given(data=st.data())
+def test_any_chain_takes_the_path_of_the_oracle(data, node):
+    made = data.draw(chains())
+    settings = [data.draw(settings_of(made)) for _ in range(2)]
+    shape = data.draw(st.sampled_from(SHAPES))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    value, grads = rng.standard_normal(shape), list(rng.standard_normal((6, *shape)))
+    path = [settings[0]] * 3 + [settings[1]] * 3
+    with np.errstate(all="ignore"):
+        theirs = by_oracle(made, path, value, grads)
+    ours = in_node(node, made, path, value, grads, [key for key in theirs if key != "p"])
+    for key, exact in theirs.items():
+        floor = 1e-12 * np.abs(exact).max(initial=1, where=np.isfinite(exact))
+        np.testing.assert_allclose(ours[key], exact.ravel(), 1e-12, floor, err_msg=key)

@@ -175,11 +175,9 @@ class _Reader:
         if asked.over == "row":
             self.kinds[name] = "row"
             loops.reduce_rows(OfRows(self.title, name, asked.kind, value))
-        elif asked.over in ("tensor", "all"):
+        else:
             self.kinds[name] = "number"
             loops.reduce(self.title, name, asked.kind, value)
-        else:
-            raise TypeError(f"{self.title}: {asked.written}, which JavaScript has not")
         if under:
             whole = under[0] if len(under) == 1 else ast.BoolOp(ast.And(), list(under))
             outer.branch(self.title, whole, loops, Loops(self.kinds))

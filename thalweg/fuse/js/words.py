@@ -195,7 +195,7 @@ class Writer:
         if name == "product":  # nothing is contracted here
             return self._binary(ast.BinOp(arguments[0], ast.Mult(), arguments[1]))
         if name not in {*_FUNCTIONS, *HELPERS}:
-            raise TypeError(f"{name} is a word that JavaScript does not have here")
+            raise TypeError(f"{name} is a word that the JavaScript engine does not have")
         values = [self.value(one) for one in arguments]
         if name in HELPERS:
             self.used.add(name)
