@@ -147,7 +147,7 @@ class Heading:
         lines = []
         first = f"{part.prefix}__first"
         if script.asks(first):
-            each = [self._is_missing(slot, script) for slot in slots] or ["false"]
+            each = [self._is_missing(slot, script) for slot in slots]
             missing = f"({') || ('.join(each)})" if each[1:] else each[0]
             lines.append(f"const {self.names[first]} = {missing};")
         for slot in slots:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 
-from thalweg.fuse.js.lines import Add, If, Line, Loop, OfRows, Set
+from thalweg.fuse.js.lines import Add, If, Line, Loop, OfRows, Set, walk
 from thalweg.fuse.js.words import Writer, indented
 from thalweg.source import names_in
 
@@ -39,7 +39,7 @@ class Script:
         self._local: set[str] = set()
         for name in self._mentions:
             self._place(name)
-        self.writer = Writer(self._name, truths=truths)
+        self.writer = Writer(self._name, truths=truths | _truths_in(lines))
         self._part = "" if not is_one_part else None
 
     @property
@@ -212,3 +212,13 @@ class Script:
         if line.over == "element" and any("[row]" in one for one in body):
             body.insert(0, "const row = Math.floor(i / columns);")
         return [f"for (let {count} = 0; {count} < {end}; {count}++) {{", *indented(body), "}"]
+
+
+def _truths_in(lines: Sequence[Line]) -> set[str]:
+    """The names that are given comparisons and nothing else."""
+    given: dict[str, list[ast.expr]] = {}
+    for line in walk(lines):
+        if isinstance(line, Set):
+            for name in line.targets:
+                given.setdefault(name, []).append(line.value)
+    return {n for n, values in given.items() if all(isinstance(v, ast.Compare) for v in values)}
