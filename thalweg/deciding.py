@@ -175,8 +175,18 @@ def certain(body: Sequence[ast.stmt]) -> set[str]:
         if isinstance(statement, ast.If):
             found |= names_in(statement.test)
             found |= certain(statement.body) & certain(statement.orelse)
-        else:
-            found |= {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
+        elif isinstance(statement, ast.Assign):
+            found |= names_in(statement.targets[0]) | _certain_in(statement.value)
+    return found
+
+
+def _certain_in(tree: ast.AST) -> set[str]:
+    if isinstance(tree, ast.IfExp):
+        sides = _certain_in(tree.body) & _certain_in(tree.orelse)
+        return _certain_in(tree.test) | sides
+    found = names_in(tree) if isinstance(tree, ast.Name) else set()
+    for part in ast.iter_child_nodes(tree):
+        found |= _certain_in(part)
     return found
 
 

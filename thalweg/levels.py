@@ -108,6 +108,7 @@ class _Reader:
         for name in names:
             self._partly.discard(name)
             self._give(name, level, value)
+            self.text.given[statement] = self.known[name]
             self.kinds.give(name, value)
 
     def _give(self, name: str, level: Level, value: ast.expr) -> None:

@@ -78,6 +78,8 @@ class Text:
     """The settings of other parts, and into how many numbers each is taken apart, if it is."""
     levels: dict[str, Level] = field(default_factory=dict)
     """Of what each name has one when the text has been run."""
+    given: dict[ast.stmt, Level] = field(default_factory=dict)
+    """Of what a name has one behind the line that gives it a value."""
 
     @functools.cached_property
     def number_names(self) -> list[str]:

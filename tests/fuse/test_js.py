@@ -88,7 +88,7 @@ def test_the_text_of_a_pass_can_be_read():
     text = function_text(plan_of(made).main, "float64", "adam")
     assert text.startswith("function adam(arrays, numbers, rows, columns) {")
     assert "const AT_adam__m = arrays.adam__m;" in text
-    assert "adam__moments1_v = ((RU2 * adam__moments1_v) + ((RU3 * g) * g));" in text
+    assert "adam__moments1_v = RU2 * adam__moments1_v + RU3 * g * g;" in text
 
 
 def test_every_shape_has_been_there():

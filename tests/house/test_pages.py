@@ -79,3 +79,13 @@ def test_the_kernel_that_is_shown_is_the_one_that_is_made(capsys):
     code, shown = re.findall(r"^```(?:python|text)\n(.*?)^```", STEP, re.M | re.S)[-2:]
     exec(compile(code, "how-a-step-runs.md", "exec"), {})
     assert capsys.readouterr().out.strip() == shown.strip()
+
+
+def test_the_javascript_that_is_shown_is_the_one_that_is_made(capsys):
+    page = (ROOT / "docs" / "engines.md").read_text(encoding="utf-8")
+    (code,), (shown,) = (
+        re.findall(rf"^```{language}\n(.*?)^```", page, re.M | re.S)
+        for language in ("python", "javascript")
+    )
+    exec(compile(code, "engines.md", "exec"), {})
+    assert capsys.readouterr().out.strip() == shown.strip()

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from thalweg.fuse.js.text import ARRAYS, function_text
 from thalweg.fuse.plan import Pass
 
-__all__ = ["Node", "NodeEngine"]
+__all__ = ["Node", "NodeEngine", "packed", "unpacked"]
 
 # one line of JSON in, one out: either a function to keep, or a call of one
 _SERVER = """
@@ -181,13 +181,13 @@ class _Sweep:
             columns=columns,
             numbers={name: _spelled(value) for name, value in known.items()},
             arrays={
-                name: (ARRAYS[form], _packed(ctypes.string_at(at[name], sizes[name])))
+                name: (ARRAYS[form], packed(ctypes.string_at(at[name], sizes[name])))
                 for name, form in self._formats.items()
             },
             stores=list(self._pass.stores),
         )
         for name, text in stored.items():
-            ctypes.memmove(at[name], base64.b64decode(text), sizes[name])
+            ctypes.memmove(at[name], unpacked(text), sizes[name])
         return [float(total) for total in totals]
 
 
@@ -204,8 +204,14 @@ class _Launch:
             self._sweep.run(*self._given, threads)
 
 
-def _packed(content: bytes) -> str:
+def packed(content: bytes) -> str:
+    """An array's memory as a line of text may hold it."""
     return base64.b64encode(content).decode("ascii")
+
+
+def unpacked(text: str) -> bytes:
+    """An array's memory, from text."""
+    return base64.b64decode(text)
 
 
 def _spelled(number: str) -> str:

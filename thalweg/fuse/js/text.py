@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-from typing import Any
 
+from thalweg.fuse.js.words import HELPERS, Writer, indented
 from thalweg.fuse.lines import Lines
 from thalweg.fuse.plan import Pass
 from thalweg.source import names_in
@@ -21,37 +21,6 @@ __all__ = ["ARRAYS", "function_text"]
 # the typed array that holds a format, as JavaScript names it
 ARRAYS = {"float64": "Float64Array", "float32": "Float32Array"}
 
-_OPERATORS: dict[type[ast.AST], str] = {
-    ast.Add: "+",
-    ast.Sub: "-",
-    ast.Mult: "*",
-    ast.Div: "/",
-    ast.Gt: ">",
-    ast.GtE: ">=",
-    ast.Lt: "<",
-    ast.LtE: "<=",
-    ast.Eq: "===",
-    ast.NotEq: "!==",
-    ast.And: "&&",
-    ast.Or: "||",
-    ast.BitAnd: "&&",
-    ast.BitOr: "||",
-    ast.USub: "-",
-    ast.UAdd: "+",
-    ast.Not: "!",
-    ast.Invert: "!",
-}
-_LOGICAL = (ast.BitAnd, ast.BitOr)
-# Math.max and Math.min give NaN if either is, as ours do
-_FUNCTIONS = {
-    "sqrt": "Math.sqrt",
-    "exp": "Math.exp",
-    "log": "Math.log",
-    "abs": "Math.abs",
-    "sign": "Math.sign",
-    "maximum": "Math.max",
-    "minimum": "Math.min",
-}
 _FINISH = {"mean": "k_sum / columns", "norm": "Math.sqrt(k_sum)"}
 
 
@@ -61,9 +30,9 @@ def function_text(pass_: Pass, computation: str, name: str) -> str:
     head = [f"const {_array(stream)} = arrays.{stream};" for stream in pass_.streams]
     head += [f"const {number} = numbers.{number};" for number in pass_.numbers]
     body = _rows(pass_, elements) if pass_.rows else _flat(pass_, elements)
-    return "\n".join(
-        [f"function {name}(arrays, numbers, rows, columns) {{", *_in([*head, *body]), "}"]
-    )
+    helpers = "\n".join(HELPERS[one] for one in sorted(elements.used)).splitlines()
+    lines = indented([*helpers, *head, *body])
+    return "\n".join([f"function {name}(arrays, numbers, rows, columns) {{", *lines, "}"])
 
 
 def _flat(pass_: Pass, script: _Script) -> list[str]:
@@ -89,7 +58,7 @@ def _rows(pass_: Pass, script: _Script) -> list[str]:
         *_before([*(row.lines for row in pass_.rows), pass_.lines], script),
         "let k_sum = 0;",
         "for (let k_row = 0; k_row < rows; k_row++) {",
-        *_in(body),
+        *indented(body),
         "}",
         f"return {_array_of_totals(pass_)};",
     ]
@@ -99,7 +68,9 @@ def _before(several: Iterable[Lines], script: _Script) -> list[str]:
     """What is one number for the whole tensor, in double, and what of it the loops take rounded."""
     lines: list[str] = []
     for each in several:
-        lines += _Script(rounds=False).block("\n".join(each.uniform))
+        plain = _Script()
+        lines += plain.block("\n".join(each.uniform))
+        script.used |= plain.used
         lines += [f"const {new} = {script.rounded(old)};" for new, old in each.rounded]
     return lines
 
@@ -113,7 +84,7 @@ def _loop(
     given = [name for name in pass_.loads if name in used]
     body = [f"let {name} = {_array(name)}[k_i];" for name in given]
     body += script.block(text, known=given)
-    return [f"for (let k_i = {start}; k_i < {end}; k_i++) {{", *_in([*body, *after]), "}"]
+    return [f"for (let k_i = {start}; k_i < {end}; k_i++) {{", *indented([*body, *after]), "}"]
 
 
 def _after(pass_: Pass) -> list[str]:
@@ -147,23 +118,8 @@ def _array(stream: str) -> str:
     return f"AT_{stream}"
 
 
-def _in(lines: Iterable[str]) -> list[str]:
-    return ["  " + line for line in lines]
-
-
-class _Script:
-    """Python's lines as JavaScript's; with `rounds`, every operation rounds to single precision.
-
-    A double result of two singles, rounded once more, is the single result: so float32 is what it
-    is elsewhere, bit for bit, where nothing is contracted.
-    """
-
-    def __init__(self, rounds: bool) -> None:
-        self._rounds = rounds
-
-    def rounded(self, text: str) -> str:
-        """An expression in the computation type."""
-        return f"Math.fround({text})" if self._rounds else text
+class _Script(Writer):
+    """Python's lines as JavaScript's."""
 
     def block(self, text: str, known: Iterable[str] = ()) -> list[str]:
         """Some lines, with a declaration of every name that they give a value first."""
@@ -180,74 +136,17 @@ class _Script:
     def _statement(self, statement: ast.stmt) -> list[str]:
         if isinstance(statement, ast.Assign):
             (target,) = statement.targets
-            return [f"{ast.unparse(target)} = {self._value(statement.value)};"]
+            return [f"{ast.unparse(target)} = {self.value(statement.value)};"]
         if isinstance(statement, ast.If):
-            lines = [f"if ({self._value(statement.test)}) {{", *_in(self._all(statement.body))]
+            lines = [
+                f"if ({self.truth(statement.test)}) {{",
+                *indented(self._all(statement.body)),
+            ]
             if statement.orelse:
-                lines += ["} else {", *_in(self._all(statement.orelse))]
+                lines += ["} else {", *indented(self._all(statement.orelse))]
             return [*lines, "}"]
         assert isinstance(statement, ast.Pass)
         return []
 
     def _all(self, body: Iterable[ast.stmt]) -> list[str]:
         return [line for statement in body for line in self._statement(statement)]
-
-    def _value(self, tree: ast.expr) -> str:
-        if isinstance(tree, ast.Name):
-            return tree.id
-        if isinstance(tree, ast.Constant):
-            return self._constant(tree.value)
-        if isinstance(tree, ast.BinOp):
-            return self._binary(tree)
-        if isinstance(tree, ast.UnaryOp):
-            return f"({_OPERATORS[type(tree.op)]}{self._value(tree.operand)})"
-        if isinstance(tree, ast.BoolOp):
-            joint = f" {_OPERATORS[type(tree.op)]} "
-            return f"({joint.join(map(self._value, tree.values))})"
-        if isinstance(tree, ast.Compare):
-            return self._comparison(tree)
-        if isinstance(tree, ast.IfExp):
-            return self._choice(tree.test, tree.body, tree.orelse)
-        assert isinstance(tree, ast.Call), ast.dump(tree)
-        return self._call(ast.unparse(tree.func), tree.args)
-
-    def _constant(self, value: Any) -> str:
-        if isinstance(value, bool):
-            return str(value).lower()
-        text = {"inf": "Infinity", "nan": "NaN"}.get(repr(float(value)), repr(float(value)))
-        return self.rounded(text) if self._rounds and not float(value).is_integer() else text
-
-    def _binary(self, tree: ast.BinOp) -> str:
-        left, right = self._value(tree.left), self._value(tree.right)
-        if isinstance(tree.op, _LOGICAL):
-            return f"({left} {_OPERATORS[type(tree.op)]} {right})"
-        if isinstance(tree.op, ast.Pow):
-            return self._power(tree, left, right)
-        if isinstance(tree.op, ast.FloorDiv):
-            return self.rounded(f"Math.floor({left} / {right})")
-        if isinstance(tree.op, ast.Mod):  # Python's has the sign of the divisor
-            return self.rounded(f"((({left}) % ({right}) + ({right})) % ({right}))")
-        return self.rounded(f"({left} {_OPERATORS[type(tree.op)]} {right})")
-
-    def _power(self, tree: ast.BinOp, left: str, right: str) -> str:
-        is_square = isinstance(tree.right, ast.Constant) and tree.right.value == 2
-        if is_square and isinstance(tree.left, ast.Name):
-            return self.rounded(f"({left} * {left})")
-        return self.rounded(f"(({left}) ** ({right}))")
-
-    def _comparison(self, tree: ast.Compare) -> str:
-        values = [self._value(v) for v in (tree.left, *tree.comparators)]
-        pairs = zip(values, tree.ops, values[1:], strict=False)
-        return "(" + " && ".join(f"{a} {_OPERATORS[type(op)]} {b}" for a, op, b in pairs) + ")"
-
-    def _choice(self, test: ast.expr, body: ast.expr, orelse: ast.expr) -> str:
-        return f"({self._value(test)} ? {self._value(body)} : {self._value(orelse)})"
-
-    def _call(self, name: str, arguments: list[ast.expr]) -> str:
-        if name == "where":
-            test, body, orelse = arguments
-            return self._choice(test, body, orelse)
-        values = [self._value(a) for a in arguments]
-        if name == "product":  # nothing is contracted here
-            return self.rounded(f"({values[0]} * {values[1]})")
-        return self.rounded(f"{_FUNCTIONS[name]}({', '.join(values)})")
