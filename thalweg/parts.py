@@ -120,11 +120,11 @@ def named(declared: type[Declared], **names: str) -> tuple[type[Declared], dict[
         known = [*d.settings, *d.needs, *d.states]
         if name not in known:
             raise TypeError(f"named({declared.__name__}): {unknown(name, known)}")
-        check_word(f"named({declared.__name__}): {name}", names[name], name not in d.states)
+        _check_word(f"named({declared.__name__}): {name}", names[name], name not in d.states)
     return declared, names
 
 
-def check_word(title: str, word: Any, is_argument: bool) -> None:
+def _check_word(title: str, word: Any, is_argument: bool) -> None:
     """Raise a TypeError for a name that no constructor can have, or no state_dict."""
     if not isinstance(word, str):
         raise TypeError(f"{title} must be given a name, got {word!r}")

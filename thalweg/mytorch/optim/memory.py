@@ -40,10 +40,11 @@ def ready_gradient(title: str, p: Parameter) -> NDArray[Any]:
         native = grad.dtype.newbyteorder("=")
         if native in FORMAT_OF:
             return np.require(grad, native, ["C", "A", "W"])
+    is_wrapped = hasattr(grad, "dtype") and not isinstance(grad, np.ndarray)  # a tensor, say
     raise ValueError(
         f"{title}: a gradient must be a float32 or float64 array of its parameter's shape "
         f"{p.data.shape}, got {getattr(grad, 'dtype', type(grad).__name__)} "
-        f"of shape {np.shape(grad)}"
+        f"of shape {np.shape(grad)}" + f" in a {type(grad).__name__}" * is_wrapped
     )
 
 
