@@ -247,8 +247,8 @@ class Default(Rule):
 
 
 def test_words_of_javascript_are_names_like_others(node):
-    parts = named(Default, new="default"), named(Halved, new="with"), named(Halved, new="in")
-    assert is_like_the_oracle(node, *parts, settings=[{}, {"default": 0.2, "in": 3.0}])
+    parts = named(Default, new="default"), named(Halved, new="void"), named(Halved, new="var")
+    assert is_like_the_oracle(node, *parts, settings=[{}, {"default": 0.2, "var": 3.0}])
 
 
 class Halved(Stage):
