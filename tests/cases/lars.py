@@ -32,8 +32,8 @@ def paper(
 SUBJECT = Subject(
     "LARS",
     paper,
-    whole={"lr": 0.5, "weight_decay": 0.1},
-    changed={"momentum": 0.7, "trust": 0.01},
+    whole={"lr": 0.5, "weight_decay": 0.1, "trust": 0.1},  # a step that half precision can see
+    changed={"momentum": 0.7, "trust": 0.05},
     descends={"lr": 2.0},
     also=({}, {"momentum": 0.5, "eps": 1e-3, "maximize": True}),
 )

@@ -31,10 +31,10 @@ class NovoGrad(Rule):
     v = state("exp_avg_norm_sq", per="tensor")
 
     @staticmethod
-    def update(p, g, m, v, first, lr, betas, eps, weight_decay):
+    def update(p, g, m, v, t, lr, betas, eps, weight_decay):
         b1, b2 = betas
         square = sum(g * g)
-        v = square if first else b2 * v + (1 - b2) * square
+        v = square if t == 1 else b2 * v + (1 - b2) * square
         m = b1 * m + g / (sqrt(v) + eps) + weight_decay * p
         u = lr * m
         return u, m, v
