@@ -94,6 +94,7 @@ class Layout:
             known = cells[~self.first[:, part], column].tolist()
             known += [one.cells[key] for one in self.odd if not one.first.get(prefix)]
             known += [as_double(held[key]) for held in self._resting() if key in held]
+            known = known or self.work.first_of(cells[:, column], self.odd, key)
             if known:
                 if len(cells):
                     cells[:, column] = float(known[0])

@@ -149,7 +149,7 @@ class Work:
         following = self._following(contexts, context_of, batches, totals)
         is_large = bool(following.size) and float(following.max()) >= EXACT
         odd_cells = [self._odd_cells(one, context, totals) for one, context in ahead]
-        self._share(following, odd_cells)
+        self._share(following, odd, odd_cells)
         return Prepared(deeds, following, odd_cells, is_large)
 
     def _following(
@@ -171,15 +171,28 @@ class Work:
                     following[batch.members, keys.index(key)] = values
         return following
 
-    def _share(self, following: NDArray[np.float64], odd_cells: list[dict[str, float]]) -> None:
+    def _share(
+        self,
+        following: NDArray[np.float64],
+        odd: Sequence[Odd],
+        odd_cells: list[dict[str, float]],
+    ) -> None:
         """Of a number that is one for all tensors, the first tensor's settings decide."""
         for key in self.chain.shared:
             column = list(self.chain.cells).index(key)
-            values = [*following[:1, column].tolist(), *(one[key] for one in odd_cells)]
+            both = zip(odd, odd_cells, strict=True)
+            ahead = [SimpleNamespace(lot=one.lot, cells=cells) for one, cells in both]
+            values = self.first_of(following[:, column], ahead, key)
             if len(following):
                 following[:, column] = float(values[0])
             for one in odd_cells:
                 one[key] = values[0]
+
+    def first_of(self, column: NDArray[np.float64], odd: Sequence[Any], key: str) -> list[Any]:
+        """Of a number that is one for all tensors: the first tensor's, by the order of the lots."""
+        found = [(int(self.lot_of[0]), float(column[0]))] if len(column) else []
+        found += [(one.lot, one.cells[key]) for one in odd[:1]]
+        return [value for _, value in sorted(found, key=lambda pair: pair[0])][:1]
 
     def _odd_cells(self, one: Odd, context: _Context, totals: Totals) -> dict[str, float]:
         """The cells of an odd tensor after the step; what is measured it can only find by it."""
