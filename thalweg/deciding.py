@@ -72,7 +72,6 @@ class _Script:
     def __init__(self, text: Text, settings: Sequence[str], cells: Sequence[str]) -> None:
         self.text, self.settings, self.cells = text, settings, cells
         self._lines: list[str] = []
-        self._captured: set[tuple[str, str]] = set()
 
     def lines(self) -> list[str]:
         """The text of the function."""
