@@ -42,6 +42,17 @@ def test_adam_reads_the_digits(trained):
     assert trained[1].held_accuracy > TARGET
 
 
+def test_the_weights_to_look_at_are_scored():
+    """Those of Ranger are the slow ones, which with an alpha of zero stay where they begin."""
+    backend = load_backend("mytorch")
+    classifier = backend.make_classifier(initial_layers(1))
+    settings = {"lr": 0.01, "k": 1000, "alpha": 0.0}
+    optimizer = backend.make_optimizer("Ranger", classifier.parameters(), **settings)
+    _, run = finish(train(classifier, optimizer, load_tasks()[1], 1, epochs=2, batch_size=64))
+    assert run.curve.train_loss[-1] < 0.9 * run.curve.train_loss[0]
+    assert len(set(run.curve.held_loss)) == 1
+
+
 def test_it_looks_every_few_steps_and_at_the_end(trained):
     steps, run = trained
     assert [step.step for step in steps] == run.curve.step

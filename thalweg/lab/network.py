@@ -1,6 +1,7 @@
 """The network that every optimizer trains, described without any framework."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import pairwise
@@ -33,6 +34,10 @@ class Optimizer(Protocol):
     """What training asks of an optimizer."""
 
     def step(self) -> Any: ...
+
+    def evaluation(self) -> AbstractContextManager[None]:
+        """Put the weights to look at into the network for the length of a `with` block."""
+        ...
 
 
 class Classifier(Protocol):

@@ -70,7 +70,8 @@ def train(
     for step, batch in enumerate(_batches(len(task.labels), seed, epochs, batch_size), start=1):
         losses.append(clock.time(classifier, optimizer, task.images[batch], task.labels[batch]))
         if not math.isfinite(losses[-1]) or step % EVALUATE_EVERY == 0 or step == steps:
-            accuracy, held_loss = _score(classifier, task)
+            with optimizer.evaluation():
+                accuracy, held_loss = _score(classifier, task)
             curve.step.append(step)
             curve.train_loss.append(statistics.fmean(losses))
             curve.held_loss.append(held_loss)

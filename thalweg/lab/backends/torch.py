@@ -49,9 +49,9 @@ def make_classifier(layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> Classifi
 
 def make_optimizer(
     name: str, parameters: Iterable[nn.Parameter], **settings: Any
-) -> torch.optim.Optimizer:
+) -> optim.FusedOptimizer:
     """Build the optimizer that `thalweg.optim` has under this name."""
-    made: torch.optim.Optimizer = getattr(optim, name)(parameters, **settings)
+    made: optim.FusedOptimizer = getattr(optim, name)(parameters, **settings)
     return made
 
 
