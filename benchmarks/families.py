@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from floors import EVERY, FLOORS, Floor
+from floors import EVERY, FLOORS
 
 from thalweg import optim
 
@@ -34,7 +34,8 @@ class Family:
     cycle: int = 1  # steps after which its work repeats
 
     @property
-    def floor(self) -> Floor:
+    def accesses(self) -> float:
+        """Loads and stores per element and step."""
         return FLOORS[self.streams]
 
     @property
@@ -71,6 +72,10 @@ FAMILIES = (
     Family("NAdam", "NAdam", "p g m v"),
     Family("RAdam", "RAdam", "p g m v"),
     Family("Rprop", "Rprop", "p g m v"),
+    Family("Lion", "Lion", "p g m"),
+    Family("LAMB", "LAMB", "p g m v, twice"),
+    Family("StableAdamW", "StableAdamW", "p g m v, twice"),
+    Family("ScheduleFreeAdamW", "ScheduleFreeAdamW", "p g m v"),
     Family("Ranger", "Ranger", "p g m v, slow at times", {"k": EVERY}, cycle=EVERY),
 )
 
