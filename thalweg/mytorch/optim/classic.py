@@ -41,7 +41,9 @@ def _keywords(of: type, **defaults: Any) -> Callable[[Any], Any]:
 
 def _doc(name: str, more: str) -> str:
     """The docstring of a class of the registry, its last part, `Differs:`, taken further."""
-    return f"{OPTIMIZERS[name].doc.rstrip()}\n    From the first Mytorch: {more}\n    "
+    # both without the indentation that Python leaves in a docstring up to 3.12, and no longer
+    own = inspect.cleandoc(OPTIMIZERS[name].doc)
+    return f"{own}\n{inspect.cleandoc(f'From the first Mytorch: {more}')}\n"
 
 
 def _warn_of_order(sentence: str) -> None:
