@@ -25,7 +25,7 @@ QUICK  := -m "not slow and not dist"
 
 # How many cases of each test. One over every optimizer, every type and every layout has hundreds,
 # and a rule that is added must not multiply the suite. Tests that ARGS names have all their cases.
-test:         CASES ?= 10
+test:         CASES ?= 5
 quick repeat: CASES ?= 4
 
 # Bytecode is written, or each worker and each process that a test starts compiles all anew.
@@ -40,7 +40,7 @@ help: ## list the targets
 demo: $(VENV)/lab.stamp ## train a network with five optimizers and compare them
 	$(BIN)/thalweg compare $(ARGS)
 
-test: $(VENV)/dev.stamp ## run every test, slow ones too: CASES (10) of each, or CASES=all
+test: $(VENV)/dev.stamp ## run every test, slow ones too: CASES (5) of each, or CASES=all
 	$(PYTEST) --cases=$(CASES) $(ARGS)
 
 quick: $(VENV)/dev.stamp ## run the quick tests: few cases of each, no processes, nothing long
