@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -10,16 +9,17 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tests.drawn import value
 from tests.fuse.border import Border
-from tests.fuse.test_kept_numbers import DoG, DoGOfAll, Prodigy
-from tests.fuse.test_steps_reshaped import Cautious, ClipStep, PerRow, StepDecay, TrustRatio
+from tests.fuse.test_kept_numbers import DoG, DoGOfAll
+from tests.fuse.test_steps_reshaped import ClipStep, PerRow
 from thalweg import rules
 from thalweg.chain import Chain, chain, named
 from thalweg.elementwise import abs as absolute
 from thalweg.reductions import largest, mean
 from thalweg.rule import Rule, Stage, setting, state
-from thalweg.settings import Setting
 from thalweg.stages import (
+    Cautious,
     Centralize,
     ClipNorm,
     ClipValue,
@@ -28,6 +28,8 @@ from thalweg.stages import (
     ExponentialAverage,
     Lookahead,
     Maximize,
+    StepDecay,
+    TrustRatio,
 )
 
 SHAPES = [(4, 3), (5,), (), (2, 3, 2), (1, 7), (0, 3)]
@@ -76,32 +78,10 @@ class Momentum(Stage):
 
 
 RULES = [getattr(rules, name) for name in rules.RULES]
-OWN = [DoG, DoGOfAll, Prodigy]
+OWN = [DoG, DoGOfAll]
 IN_FRONT = [Maximize, ClipValue, ClipNorm, Centralize, Decay, Scaled, Warm]
 ON_STEP = [TrustRatio, Cautious, StepDecay, ClipStep, PerRow, Momentum]
 BEHIND = [Lookahead, ExponentialAverage, EqualAverage]
-
-
-def number(one: Setting) -> st.SearchStrategy[Any]:
-    """The default, or a number in the range; where that is open, up to 1 or twice the default."""
-    low = next((bound for bound in (one.low, one.above) if bound is not None), 0)
-    high = next((bound for bound in (one.high, one.below) if bound is not None), None)
-    high = max(1, 2 * one.default) if high is None else high
-    if isinstance(one.default, int):
-        return st.integers(math.ceil(low), math.ceil(high))
-    hundredths = st.integers(0 if one.above is None else 1, 100 if one.below is None else 95)
-    return st.just(one.default) | hundredths.map(lambda n: low + (high - low) * n / 100)
-
-
-def value(one: Setting) -> st.SearchStrategy[Any]:
-    """What a setting accepts."""
-    if one.choices:
-        return st.sampled_from(one.choices)
-    if isinstance(one.default, bool):
-        return st.booleans()
-    if isinstance(one.default, tuple):
-        return st.tuples(*(number(one.element(i)) for i in range(len(one.default))))
-    return number(one)
 
 
 # settings at which a rounding decides, or is divided by: a root of nothing, a sign of nothing
@@ -142,9 +122,8 @@ def _under_own_names(part: type[Rule | Stage], rule: type[Rule]) -> Any:
 
 @st.composite
 def settings_of(draw: st.DrawFn, made: Chain) -> dict[str, Any]:
-    found = draw(
-        st.fixed_dictionaries({}, optional={n: value(s) for n, s in made.settings.items()})
-    )
+    drawn = {n: value(s, 100, 0.95) for n, s in made.settings.items()}
+    found = draw(st.fixed_dictionaries({}, optional=drawn))
     try:
         made.check({**made.defaults, **found})
     except ValueError:  # each in its range, but not together

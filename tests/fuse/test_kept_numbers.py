@@ -9,7 +9,7 @@ from thalweg.elementwise import abs as absolute
 from thalweg.elementwise import maximum, sqrt
 from thalweg.reductions import largest, mean, norm, sum
 from thalweg.rule import Rule, Stage, setting, state
-from thalweg.rules import SGD
+from thalweg.rules import SGD, Prodigy
 
 SHAPES = [(4, 3), (5,), (), (2, 3, 2), (1, 7)]
 STEPS = 6
@@ -101,36 +101,9 @@ def test_a_number_of_all_tensors_together(oracle):
         close([one.cells["distance"], one.cells["squares"]], [r, total])
 
 
-class Prodigy(Rule):
-    """Two numbers for all, one of which follows from the other."""
-
-    lr: float = setting(1.0, low=0)
-    betas: tuple[float, float] = setting((0.9, 0.99), low=0, below=1)
-    d0: float = setting(1e-2, above=0)
-    m = state("exp_avg")
-    v = state("exp_avg_sq")
-    s = state("s")
-    p0 = state("p0", start="p")
-    d = state("d", per="all", start="d0")
-    r = state("d_numerator", per="all")
-
-    @staticmethod
-    def update(p, g, m, v, s, p0, d, r, lr, betas, d0):
-        b1, b2 = betas
-        b3 = sqrt(b2)
-        rate = d * lr
-        m = b1 * m + (1 - b1) * d * g
-        v = b2 * v + (1 - b2) * d * d * g * g
-        s = b3 * s + d / d0 * rate * g
-        r = b3 * r + sum(d / d0 * rate * g * (p0 - p), "all")
-        d = maximum(d, r / sum(absolute(s), "all"))
-        u = rate * m / (sqrt(v) + d * 1e-8)
-        return u, m, v, s, d, r
-
-
 @engines
 def test_numbers_that_follow_from_each_other(oracle):
-    border = run(chain("Prodigy", Prodigy), oracle, steps=12)
+    border = run(chain("Mine", Prodigy, betas=(0.9, 0.99), d0=1e-2), oracle, steps=12)
     p, p0 = draw(0), draw(0)
     m, v, s = ([0 * x for x in p] for _ in "mvs")
     d, r, b1, b2 = 1e-2, 0.0, 0.9, 0.99

@@ -6,46 +6,22 @@ import pytest
 from tests.fuse.border import Border
 from tests.fuse.sameness import same
 from thalweg.chain import chain
-from thalweg.elementwise import maximum, where
+from thalweg.elementwise import where
 from thalweg.reductions import mean, norm
 from thalweg.rule import Rule, Stage, setting, state
 from thalweg.rules import SGD, Adam, Lion
-from thalweg.stages import ClipNorm, ExponentialAverage, Lookahead
+from thalweg.stages import (
+    Cautious,
+    ClipNorm,
+    ExponentialAverage,
+    Lookahead,
+    StepDecay,
+    TrustRatio,
+)
 
 SHAPES = [(4, 3), (5,), (), (2, 3, 2), (1, 7)]
 
 engines = pytest.mark.parametrize("oracle", [False, True, {0, 3}], ids=["fused", "oracle", "both"])
-
-
-class TrustRatio(Stage):
-    """LAMB's: a step as long as the weights."""
-
-    @staticmethod
-    def update(p, u, lr):
-        weight, length = norm(p), norm(u)
-        u = (lr * weight / length if weight > 0 and length > 0 else 1.0) * u
-        return u
-
-
-class Cautious(Stage):
-    """Only where the step goes along the gradient, and longer there."""
-
-    @staticmethod
-    def update(g, u):
-        along = where(u * g > 0, 1.0, 0.0)
-        u = u * along / maximum(mean(along), 1e-3)
-        return u
-
-
-class StepDecay(Stage):
-    """Decoupled decay as a part of the step."""
-
-    step_decay: float = setting(0.1, low=0)
-
-    @staticmethod
-    def update(p, u, lr, step_decay):
-        u = u + lr * step_decay * p
-        return u
 
 
 class ClipStep(Stage):
@@ -117,7 +93,7 @@ def assert_close(border, p):
 
 @engines
 def test_a_trust_ratio(oracle):
-    border = run(chain("LAMB", Adam, StepDecay, TrustRatio), oracle, lr=0.1)
+    border = run(chain("LAMB", Adam, StepDecay, TrustRatio, weight_decay=0.1), oracle, lr=0.1)
     p = draw(0)
     for _, steps in adam(lr=0.1):
         steps = [u + 0.1 * 0.1 * a for a, u in zip(p, steps, strict=True)]
@@ -152,7 +128,9 @@ def test_a_cautious_mask(oracle):
 @engines
 def test_several_one_after_the_other(oracle):
     """Each sees the step as the one before left it, and the gradient as the stages in front did."""
-    made = chain("Many", ClipNorm, Adam, Cautious, StepDecay, ClipStep, Trail, max_norm=1e9)
+    made = chain(
+        "Many", ClipNorm, Adam, Cautious, StepDecay, ClipStep, Trail, max_norm=1e9, weight_decay=0.1
+    )
     border = run(made, oracle, lr=0.1)
     p, kept, cut = draw(0), [np.zeros(s) for s in SHAPES], 0
     for grads, steps in adam(lr=0.1):

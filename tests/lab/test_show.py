@@ -58,7 +58,7 @@ def test_the_mathematics_fit_a_terminal_and_end_in_the_settings():
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("lamp",), "OPTIMIZER: unknown name 'lamp'; did you mean LAMB?"),
+        (("lamp",), "no optimizer is called 'lamp' (did you mean LAMB?)"),
         (("lamb", "--passes", "--shape", "3,x"), "--shape must be whole numbers with commas"),
         (("lamb", "--passes", "--set", "lrr=1"), "--set: unknown name 'lrr'; did you mean 'lr'?"),
         (("lamb", "--passes", "--set", "lr"), "--set: must be NAME=VALUE, got 'lr'"),

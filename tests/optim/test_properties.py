@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +12,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import thalweg.optim as optim
+from tests.drawn import value
 from tests.optim.parity import default_dtype
 from tests.optim.runs import TWINS, numbers
 from thalweg.chain import Chain
 from thalweg.optimizers import OPTIMIZERS
-from thalweg.settings import Setting
 
 pytestmark = pytest.mark.slow  # each example compiles what its settings ask for
 
@@ -102,28 +101,6 @@ def laid_out(values: Tensor, layout: str) -> Tensor:
     if layout == "gaps" and values.dim() > 0:
         return torch.stack([values, values], dim=-1).flatten(-2)[..., ::2]
     return values
-
-
-def number(one: Setting) -> st.SearchStrategy[Any]:
-    """The default, or a number in the range; where that is open, up to 1 or twice the default."""
-    low = next((bound for bound in (one.low, one.above) if bound is not None), 0)
-    high = next((bound for bound in (one.high, one.below) if bound is not None), None)
-    high = max(1, 2 * one.default) if high is None else high
-    if isinstance(one.default, int):
-        return st.integers(math.ceil(low), math.ceil(high))
-    thousandths = st.integers(0 if one.above is None else 1, 1000 if one.below is None else 999)
-    return st.just(one.default) | thousandths.map(lambda n: low + (high - low) * n / 1000)
-
-
-def value(one: Setting) -> st.SearchStrategy[Any]:
-    """What a setting accepts."""
-    if one.choices:
-        return st.sampled_from(one.choices)
-    if isinstance(one.default, bool):
-        return st.booleans()
-    if isinstance(one.default, tuple):
-        return st.tuples(*(number(one.element(i)) for i in range(len(one.default))))
-    return number(one)
 
 
 @st.composite

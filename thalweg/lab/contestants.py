@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from thalweg.lab.errors import UserError
+from thalweg.lab.names import found
 
 if TYPE_CHECKING:
     from thalweg.optimizers import Registry
@@ -71,22 +71,11 @@ def _why_left_out(name: str) -> str | None:
 
 def _find(typed: str) -> str:
     known = _registered()
-    names: dict[str, str] = {each.lower(): each for each in (*known, *_LEFT_OUT)}
-    name = names.get(typed.lower())
-    if name is None:
-        raise UserError(_unknown(typed, [each for each in known if not _why_left_out(each)]))
+    taking_part = [each for each in known if not _why_left_out(each)]
+    name = found(typed, [*known, *_LEFT_OUT], taking_part)
     if reason := _why_left_out(name):
         raise UserError(f"{name} cannot take part: {reason}")
     return name
-
-
-def _unknown(typed: str, names: Sequence[str]) -> str:
-    by_lower = {name.lower(): name for name in names}
-    close = difflib.get_close_matches(typed.lower(), by_lower)
-    # difflib finds adma closer to adamax than to adam
-    close.sort(key=lambda name: abs(len(name) - len(typed)))
-    hint = f" (did you mean {by_lower[close[0]]}?)" if close else ""
-    return f"no optimizer is called {typed!r}{hint}; there are {', '.join(names)}"
 
 
 def _read_rates(options: Sequence[str], chosen: Sequence[str]) -> dict[str, float]:

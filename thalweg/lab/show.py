@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import json
 import textwrap
@@ -13,6 +12,7 @@ import typer
 
 from thalweg.fuse.passes import Stretch, passes
 from thalweg.lab.errors import UserError
+from thalweg.lab.names import found
 from thalweg.optimizers import OPTIMIZERS
 from thalweg.source import unknown
 
@@ -43,7 +43,7 @@ def show(
     OPTIMIZER is a name, in any case. A pass reads each array that it names once; a step of a large
     model takes as long as its passes read and write.
     """
-    name = _found(optimizer)
+    name = found(optimizer, OPTIMIZERS, list(OPTIMIZERS))
     chain = OPTIMIZERS[name]
     given, lengths = _settings(name, setting or []), _shape(shape)
     if not costs:
@@ -56,14 +56,16 @@ def show(
         print(json.dumps(whole) if as_json else "\n".join(lines))
         return
     try:
-        found = passes(chain, given, lengths, steps)
+        stretches = passes(chain, given, lengths, steps)
     except (TypeError, ValueError, ArithmeticError) as error:
         raise UserError(str(error)) from None
     if as_json:
-        print(json.dumps({"name": name, "shape": shape, "steps": [asdict(one) for one in found]}))
+        print(
+            json.dumps({"name": name, "shape": shape, "steps": [asdict(one) for one in stretches]})
+        )
         return
     print(f"{name}, a tensor of {' x '.join(shape.split(','))}")
-    for stretch in found:
+    for stretch in stretches:
         print("\n".join(_lines(stretch)))
 
 
@@ -78,15 +80,6 @@ def _narrowed(text: str) -> str:
         pieces = [first, *(f"Differs:{piece}" for piece in rest)]
         found.append("\n".join(textwrap.fill(piece, _WIDTH) for piece in pieces))
     return "\n\n".join(found)
-
-
-def _found(name: str) -> str:
-    names = {known.lower(): known for known in OPTIMIZERS}
-    if name.lower() not in names:
-        close = difflib.get_close_matches(name.lower(), names, 1)
-        hint = f"did you mean {names[close[0]]}?" if close else f"known are {', '.join(OPTIMIZERS)}"
-        raise UserError(f"OPTIMIZER: unknown name {name!r}; {hint}")
-    return names[name.lower()]
 
 
 def _settings(name: str, given: list[str]) -> dict[str, object]:
