@@ -23,10 +23,12 @@ CACHE = "THALWEG_CACHE_DIR"
 # BLAS reads this when it is loaded; torch is told below. A test of threads sets its own number.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-# How long an example takes depends on who else is busy, so no example has a deadline. The whole
-# suite draws other examples each time; a quick run has few, always the same.
+# How long an example takes depends on who else is busy, so no example has a deadline. A run of all
+# cases has many examples, one of some cases fewer, other ones each time: an example may want kernels
+# of its own. A quick run has few, always the same.
 NO_CLOCK = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("whole", max_examples=40, **NO_CLOCK)
+settings.register_profile("drawn", max_examples=12, **NO_CLOCK)
 settings.register_profile("quick", max_examples=8, derandomize=True, database=None, **NO_CLOCK)
 
 
@@ -51,17 +53,17 @@ def is_quick(config: pytest.Config) -> bool:
 
 
 def load_profile(config: pytest.Config) -> None:
-    settings.load_profile("quick" if is_quick(config) else "whole")
+    drawn = "whole" if config.option.cases == ALL else "drawn"
+    settings.load_profile("quick" if is_quick(config) else drawn)
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # a worker has this from the one who started it
+        if CACHE not in os.environ:
+            os.environ[CACHE] = str(kernels(config))
+        if names_some(config):
+            config.option.cases = ALL
     load_profile(config)
-    if hasattr(config, "workerinput"):
-        return  # a worker has this from the one who started it
-    if CACHE not in os.environ:
-        os.environ[CACHE] = str(kernels(config))
-    if names_some(config):
-        config.option.cases = ALL
 
 
 def names_some(config: pytest.Config) -> bool:
