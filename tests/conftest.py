@@ -24,8 +24,8 @@ CACHE = "THALWEG_CACHE_DIR"
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # How long an example takes depends on who else is busy, so no example has a deadline. A run of all
-# cases has many examples, one of some cases fewer, other ones each time: an example may want kernels
-# of its own. A quick run has few, always the same.
+# cases has many examples and one of some cases fewer, other ones each time: an example may want
+# kernels of its own. A quick run has few, always the same.
 NO_CLOCK = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("whole", max_examples=40, **NO_CLOCK)
 settings.register_profile("drawn", max_examples=12, **NO_CLOCK)
