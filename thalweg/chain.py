@@ -15,6 +15,7 @@ from thalweg.parts import (
     Part,
     Slot,
     Wiring,
+    asked_of_all,
     cells_of,
     check_keys,
     check_needs,
@@ -29,7 +30,7 @@ from thalweg.rule import Declared, Rule, Stage
 from thalweg.settings import Setting, as_double, as_held
 from thalweg.signature import Signature
 from thalweg.source import unknown
-from thalweg.text import Reduction
+from thalweg.text import Reduction, Request
 
 __all__ = ["Chain", "Decided", "Part", "Signature", "Slot", "Ways", "chain", "named"]
 
@@ -58,7 +59,8 @@ class Chain:
     per parameter, `cells` the numbers kept with it (the step count among them) by state_dict key,
     `doubles` those of them that are kept in double whatever the parameter's type, `shared` those
     of which the optimizer has one, with the number of their part;
-    `reductions` are those over tensors by qualified name, in the order of the text. `decide` gives
+    `reductions` are those over tensors by qualified name, in the order of the text, `requests` what
+    a border answers, `asked_of_all` the names of both that concern all tensors. `decide` gives
     what of a step is known before it.
     """
 
@@ -90,15 +92,7 @@ class Chain:
         }
         self.shared = {key: i for key, (i, one) in self.cells.items() if one.per == "all"}
         self._wiring = Wiring.of(self.parts)
-        reductions = [
-            (part.qualified(one.name), one)
-            for part in self.parts
-            for one in part.declared.text.reduced
-        ]
-        self.reduces_rows = any(one.over == "row" for _, one in reductions)
-        self.reductions: dict[str, Reduction] = {
-            name: one for name, one in reductions if one.over in ("tensor", "all")
-        }
+        self._find_questions()
         asked = {n for part in self.parts for n in part.declared.text.source.arguments}
         self._of_shape = tuple(name for name in ("ndim", "rows", "columns") if name in asked)
         self.steps_after = steps_after(self.parts)
@@ -109,6 +103,26 @@ class Chain:
         check_needs(name, self.parts, self.settings)
         check_order(name, self.parts, self._default)
         self._asks_order = any(part.passes_on("g") for part in self.parts[self._last_reader() :])
+
+    def _find_questions(self) -> None:
+        """What the texts ask of tensors as wholes, and of whoever takes the step."""
+        reductions = [
+            (part.qualified(one.name), one)
+            for part in self.parts
+            for one in part.declared.text.reduced
+        ]
+        self.reduces_rows = any(one.over == "row" for _, one in reductions)
+        self.reductions: dict[str, Reduction] = {
+            name: one for name, one in reductions if one.over in ("tensor", "all")
+        }
+        self.requests: dict[str, Request] = {
+            part.qualified(one.name): one
+            for part in self.parts
+            for one in part.declared.text.requests.values()
+        }
+        self.on_matrices = any(part.declared.text.matrices for part in self.parts)
+        self.is_asking = bool(self.reductions or self.requests)
+        self.asked_of_all = asked_of_all(self.parts)
 
     def _default(self, part: Part, name: str) -> Any:
         return self.settings[part.public(name)].default

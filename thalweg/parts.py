@@ -19,6 +19,7 @@ __all__ = [
     "Part",
     "Slot",
     "Wiring",
+    "asked_of_all",
     "cells_of",
     "check_keys",
     "check_needs",
@@ -111,6 +112,19 @@ def cells_of(parts: Sequence[Part]) -> dict[str, tuple[int, State]]:
         for name, s in part.declared.declaration.cells.items():
             cells[part.key(name, s.key)] = i, s
     return cells
+
+
+def asked_of_all(parts: Sequence[Part]) -> list[str]:
+    """What the texts ask of all tensors at once, in their order: reductions and requests."""
+    found: list[str] = []
+    for part in parts:
+        text = part.declared.text
+        places = {call: one.name for call, one in text.reductions.items() if one.over == "all"}
+        places |= {call: one.name for call, one in text.requests.items()}
+        # by their ends: of two calls one in the other, the inner is asked first
+        order = sorted(places, key=lambda call: (call.end_lineno or 0, call.end_col_offset or 0))
+        found += [part.qualified(places[call]) for call in order]
+    return list(dict.fromkeys(found))
 
 
 def named(declared: type[Declared], **names: str) -> tuple[type[Declared], dict[str, str]]:

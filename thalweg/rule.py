@@ -18,7 +18,7 @@ from thalweg.declaration import Declaration, State, setting, state
 from thalweg.levels import read
 from thalweg.settings import Setting
 from thalweg.source import Source, unknown
-from thalweg.text import STREAMS, Level, Text
+from thalweg.text import STREAMS, Level, Text, level_per
 
 __all__ = ["Rule", "Stage", "setting", "state"]
 
@@ -152,7 +152,7 @@ def _read(cls: type[Declared]) -> Text:
     levels = {
         **dict.fromkeys(STREAMS, Level.ELEMENT),
         **dict.fromkeys([*GIVEN, *d.settings, *d.cells], Level.STEP),
-        **dict.fromkeys(d.arrays, Level.ELEMENT),
+        **{name: level_per(one.per) for name, one in d.arrays.items()},
     }
     if issubclass(cls, Stage):  # settings of the rule, which the chain looks up
         d.needs = [n for n in source.arguments if n not in levels and advice.may_be_needed(cls, n)]

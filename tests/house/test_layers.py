@@ -10,6 +10,7 @@ from tests.house.modules import MODULES, ROOT, imports, syntax, within
 LAYERS = {
     "language": {
         "thalweg.advice",
+        "thalweg.calls",
         "thalweg.carried",
         "thalweg.chain",
         "thalweg.deciding",
@@ -17,12 +18,15 @@ LAYERS = {
         "thalweg.elementwise",
         "thalweg.kinds",
         "thalweg.levels",
+        "thalweg.matrices",
         "thalweg.number",
         "thalweg.parts",
         "thalweg.reading",
         "thalweg.reductions",
+        "thalweg.requests",
         "thalweg.rule",
         "thalweg.settings",
+        "thalweg.shapes",
         "thalweg.shelf",
         "thalweg.signature",
         "thalweg.source",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -57,6 +57,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     _layout: TensorLayout | None
     _rest: TensorLayout | None  # of the parameters whose averages move without a gradient
     _first: First
+    _asking: Any = None  # answers what a rule asks for in this step
 
     def __init__(self, params: Any, **settings: Any) -> None:
         settings = self._settled(settings)
@@ -120,6 +121,14 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
 
     def _mark(self, p: Tensor) -> Any:
         return None if p.is_inference() else p._version
+
+    @torch.enable_grad()
+    def _evaluated(self, closure: Callable[[], Any]) -> Any:
+        return closure()
+
+    def _take_step(self) -> None:
+        with self._turn.lock:
+            self._update()
 
     def share_memory(self) -> None:
         """Move the states that exist into shared memory, for training in several processes."""
@@ -202,12 +211,12 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     ) -> list[Deed]:
         views = [_views(self._chain, lot, differentiable) for lot in all_lots]
         if self._layout is not None and self._layout.fits(seen, views, states):
-            deeds = self._layout.prepare(views)
+            deeds = self._layout.prepare(views, self._asking)
         elif are_fake(seen.params) and self._is_traceable:
             self._trace(frozen=True)
             return []
         else:
-            made = Rounds(self._chain, all_lots, views, states, differentiable)
+            made = Rounds(self._chain, all_lots, views, states, differentiable, asking=self._asking)
             deeds = made.deeds(seen, new)
             self._layout = made.layout
         chain = at_rest(self._chain) if seen.resting else None

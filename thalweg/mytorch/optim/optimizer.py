@@ -42,7 +42,8 @@ TYPES: dict[str, Any] = {
 }
 
 # what a copy or a file does without: it is found again, or belongs to a `with` block
-_PASSING = ("_chain", "_layout", "_rest", "_predicate", "_swapped", "_at_home", "_turn")
+_PASSING = {"_chain", "_layout", "_rest", "_predicate", "_swapped", "_at_home", "_turn"}
+_PASSING |= {"_asking", "_elsewhere"}
 
 
 class Optimizer(ChainOptimizer):
@@ -63,6 +64,7 @@ class Optimizer(ChainOptimizer):
 
     _layout: ArrayLayout | None = None
     _rest: ArrayLayout | None = None  # of the parameters whose averages move without a gradient
+    _asking: Any = None  # answers what a rule asks for in this step
     _turn: whole.Turn
     _predicate: Callable[[str, Parameter], bool] | None = None
     _swapped: str = ""
@@ -133,9 +135,15 @@ class Optimizer(ChainOptimizer):
         """
         loss = None if closure is None else _evaluated(closure)
         with self._turn.lock:
-            check_not_swapped(self)
-            whole.take(self._deeds, lambda: None)
+            self._take_step()
         return loss
+
+    def _take_step(self) -> None:
+        check_not_swapped(self)
+        whole.take(self._deeds, lambda: None)
+
+    def _evaluated(self, closure: Callable[[], Any]) -> Any:
+        return _evaluated(closure)
 
     def _deeds(self) -> list[whole.Deed]:
         """What is to be done to take one step; nothing moves yet."""
@@ -161,7 +169,7 @@ class Optimizer(ChainOptimizer):
         if layout is None or not layout.fits(turns, live, self.state):
             rests = chain is not self._chain
             layout = ArrayLayout(chain, turns, views, live, self.state, rests)
-        return layout.prepare(views), layout
+        return layout.prepare(views, self._asking), layout
 
     def _now(self, group: Mapping[str, Any]) -> Mapping[str, Any]:
         """A group's settings as this step takes them."""
