@@ -42,7 +42,7 @@ class Library:
     `linalg` has `qr` and `eigh` as NumPy's; `stack` makes one array of several; `length` is the
     root of the sum of the squares of each matrix, its axes kept; `add_product(x, a, b, beta,
     alpha)` is beta x + alpha a @ b; `short` makes an array one of the type in which an iteration
-    that needs few digits runs.
+    that needs few digits runs, and `typed(x, like)` gives x the type of another.
     """
 
     linalg: Any
@@ -50,6 +50,7 @@ class Library:
     length: Callable[[Any], Any]
     add_product: Callable[[Any, Any, Any, float, float], Any]
     short: Callable[[Any], Any]
+    typed: Callable[[Any, Any], Any]
 
 
 def _length(x: Any) -> Any:
@@ -60,7 +61,11 @@ def _add_product(x: Any, a: Any, b: Any, beta: float, alpha: float) -> Any:
     return beta * x + alpha * (a @ b)
 
 
-_numpy = Library(np.linalg, np.stack, _length, _add_product, lambda x: x)
+def _typed(x: Any, like: Any) -> Any:
+    return x.astype(like.dtype, copy=False)
+
+
+_numpy = Library(np.linalg, np.stack, _length, _add_product, lambda x: x, _typed)
 _libraries: list[tuple[type, Library]] = [(np.ndarray, _numpy)]
 
 
@@ -100,7 +105,7 @@ def newton_schulz(x: Any, coefficients: Sequence[float], steps: float, eps: floa
     It runs in the short type of the framework, bfloat16 in torch; the products are of the smaller
     of the two Gram matrices.
     """
-    library = _library_of(x)
+    library, given = _library_of(x), x
     a, b, c = map(float, coefficients)
     is_tall = x.shape[-2] > x.shape[-1]
     x = library.short(transposed(x) if is_tall else x)
@@ -108,7 +113,7 @@ def newton_schulz(x: Any, coefficients: Sequence[float], steps: float, eps: floa
     for _ in range(int(steps)):
         gram = x @ transposed(x)
         x = library.add_product(x, library.add_product(gram, gram, gram, b, c), x, a, 1.0)
-    return transposed(x) if is_tall else x
+    return library.typed(transposed(x) if is_tall else x, given)
 
 
 def qr(x: Any) -> Any:
@@ -122,7 +127,8 @@ def eigenbasis(x: Any) -> Any:
 
 
 def inverse_root(x: Any, root: float, eps: float) -> Any:
-    """A symmetric matrix to the power -1/root, its eigenvalues raised to eps where less."""
+    """A symmetric matrix that has no negative eigenvalues, plus eps times one, to the power
+    -1/root."""
     values, vectors = _library_of(x).linalg.eigh(x)
-    powers = maximum(values, eps) ** (-1 / root)
+    powers = (maximum(values, 0.0) + eps) ** (-1 / root)
     return (vectors * powers[..., None, :]) @ transposed(vectors)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TypeVar
 
 from thalweg import advice, elementwise, matrices, reductions, requests
-from thalweg.source import Source, unknown
+from thalweg.source import Source, check_depth, unknown
 
 __all__ = ["WORDS", "plain_text"]
 
@@ -34,8 +34,6 @@ _COSTLY = ("matmul", *matrices.MATRIX_WORDS)
 Node = TypeVar("Node", bound=ast.AST)
 
 _DEEPEST = 8  # functions of the module, each called by the one before
-_DEEPEST_SYNTAX = 150  # Python itself gives up somewhat later, and names no line
-_MOST_IFS = 40  # inside each other, an `elif` in the `if` before it
 
 # names of the functions that are written from a text
 _TAKEN = re.compile(r"(n\d+|way\d+|h|cells|prod|bool|failed|error)_|[a-z]+\d*__")
@@ -75,7 +73,7 @@ class _Plain:
             if _TAKEN.fullmatch(name):
                 raise source.error(line, f"{name!r} is a name of the engine's; use another one")
         for tree in [*source.body, source.result]:
-            _check_depth(source, tree)
+            check_depth(source, tree)
 
     def statements(self, body: Sequence[ast.stmt]) -> list[ast.stmt]:
         found: list[ast.stmt] = []
@@ -361,21 +359,6 @@ def _stored(body: Sequence[ast.stmt]) -> list[tuple[str, int]]:
         for one in nodes
         if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)
     ]
-
-
-def _check_depth(source: Source, tree: ast.AST) -> None:
-    """Refuse what is nested so deeply that no reader, and no Python, would follow it."""
-    waiting = [(tree, source.return_line, 0, 0)]
-    while waiting:
-        node, line, depth, ifs = waiting.pop()
-        line = getattr(node, "lineno", line)
-        if depth > _DEEPEST_SYNTAX:
-            raise source.error(line, "is too long or too deep to follow; give its parts names")
-        if ifs > _MOST_IFS:
-            raise source.error(line, f"stands in more than {_MOST_IFS} `if`s; an `elif` is one too")
-        for child in ast.iter_child_nodes(node):
-            is_if = isinstance(child, ast.If)
-            waiting.append((child, line, 0 if is_if else depth + 1, ifs + is_if))
 
 
 def _known(words: Sequence[str]) -> str:

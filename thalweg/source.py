@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Source", "names_in", "text_of", "unknown"]
+__all__ = ["Source", "check_depth", "names_in", "text_of", "unknown"]
+
+_DEEPEST_SYNTAX = 150  # Python itself gives up somewhat later, and names no line
+_MOST_IFS = 40  # inside each other, an `elif` in the `if` before it
 
 
 def unknown(name: str, allowed: Iterable[str]) -> str:
@@ -120,6 +123,21 @@ def names_in(tree: ast.AST) -> set[str]:
     """Every name a piece of syntax reads, functions apart."""
     called = {n.func for n in ast.walk(tree) if isinstance(n, ast.Call)}
     return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and n not in called}
+
+
+def check_depth(source: Source, tree: ast.AST) -> None:
+    """Refuse what is nested so deeply that no reader, and no Python, would follow it."""
+    waiting = [(tree, source.return_line, 0, 0)]
+    while waiting:
+        node, line, depth, ifs = waiting.pop()
+        line = getattr(node, "lineno", line)
+        if depth > _DEEPEST_SYNTAX:
+            raise source.error(line, "is too long or too deep to follow; give its parts names")
+        if ifs > _MOST_IFS:
+            raise source.error(line, f"stands in more than {_MOST_IFS} `if`s; an `elif` is one too")
+        for child in ast.iter_child_nodes(node):
+            is_if = isinstance(child, ast.If)
+            waiting.append((child, line, 0 if is_if else depth + 1, ifs + is_if))
 
 
 def _is_docstring(statement: ast.stmt) -> bool:

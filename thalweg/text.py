@@ -19,6 +19,7 @@ from thalweg.source import Source
 
 __all__ = [
     "GIVEN",
+    "OF_SHAPE",
     "SCOPE_OF",
     "STREAMS",
     "Level",
@@ -31,8 +32,9 @@ __all__ = [
 
 STREAMS = ("p", "g", "u")
 
-# what a step and a tensor tell every text that takes it
-GIVEN = ("t", "first", "ndim", "rows", "columns")
+# what a tensor and a step tell every text that takes it
+OF_SHAPE = ("ndim", "rows", "columns")
+GIVEN = ("t", "first", *OF_SHAPE)
 
 
 class Level(enum.IntEnum):

@@ -78,9 +78,11 @@ Node = Assign | Branch | Reduce | MatrixLine | Ask
 def lowered(chain: Chain, ways: Ways) -> list[Node]:
     """The whole chain, and behind the last part that has to do with a step u, the step."""
     nodes: list[Node] = []
+    ends = chain.steps_after(ways)
     for i, (part, own) in enumerate(zip(chain.parts, ways, strict=True)):
-        _Lower(part, own, nodes).lower()
-        if i in chain.steps_after:
+        if own is not None:
+            _Lower(part, own, nodes).lower()
+        if i in ends:
             step = ast.BinOp(_name("p"), ast.Sub(), _name("u"))
             nodes.append(Assign("p", step))
     return nodes

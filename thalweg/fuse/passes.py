@@ -42,7 +42,8 @@ def passes(
     these settings."""
     group = {**chain.defaults, **(settings or {})}
     chain.check(group)
-    views = chain.views(group)
+    chain.check_shape(shape)
+    views = chain.views(group, which=chain.which(shape) or 0)
     cells = chain.first_cells(views)
     found: list[Stretch] = []
     for t in range(1, steps + 1):

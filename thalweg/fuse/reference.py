@@ -60,9 +60,11 @@ def update(
     run = _Run(chain, arrays, given, known, wanted)
     if chain.on_matrices:
         run.reshape((given.shape[0] if given.shape else 1, math.prod(given.shape[1:])))
+    ends = chain.steps_after([None if h is None else () for h in given.views])
     for i, part in enumerate(chain.parts):
-        run.part(part, given.views[i])
-        if i in chain.steps_after:
+        if given.views[i] is not None:
+            run.part(part, given.views[i])
+        if i in ends:
             run.arrays["p"] = run.arrays["p"] - run.arrays["u"]
     if chain.on_matrices:
         run.reshape(given.shape)

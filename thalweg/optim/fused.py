@@ -29,7 +29,7 @@ from thalweg.optim.memory.rounds import Rounds
 from thalweg.optim.memory.seen import Seen, look
 from thalweg.optim.memory.states import STATE_TYPES, First, NewStates, cell_of, cell_type
 from thalweg.optim.traced import Trace, are_fake, freeze, is_watched, operator, remember
-from thalweg.optim.words import in_torchs_words
+from thalweg.optim.words import in_torchs_words, of_shape
 from thalweg.rule import Declared, Rule
 from thalweg.settings import as_double
 
@@ -103,6 +103,10 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
                 f"{self._chain.name} requires dense parameter tensors, got one of layout "
                 f"{p.layout} and shape {tuple(p.shape)}"
             )
+        try:
+            self._chain.check_shape(p.shape)
+        except ValueError as error:
+            raise ValueError(f"{error}{of_shape(self, p)}") from None
 
     def _begin_state(
         self, p: Tensor, slots: Sequence[Slot], views: Sequence[Any], group: Mapping[str, Any]
@@ -169,7 +173,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         return True
 
     def _run(self, differentiable: bool) -> None:
-        all_lots = lots(self._chain.name, self.param_groups)
+        all_lots = lots(self._chain.name, self.param_groups, self._chain.chooses)
         seen = look(all_lots, rests=at_rest(self._chain) is not None)
         if is_watched():
             self._layout = self._rest = None
@@ -305,7 +309,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
             if p is not mine and mine in self._first:
                 self._first[p] = self._first.pop(mine)
         with torch.no_grad(), self._turn.lock:
-            all_lots = lots(self._chain.name, groups)
+            all_lots = lots(self._chain.name, groups, self._chain.chooses)
             self._step(all_lots, moving, self.state if are_own else states)
 
     def _with_own(self, loaded: dict[str, Any]) -> dict[str, Any]:
@@ -381,8 +385,8 @@ def optimizer(
 
 def _views(chain: Chain, lot: Lot, differentiable: bool) -> list[SimpleNamespace]:
     """The settings of a lot by part: numbers, and under autograd tensors where they hang on it."""
-    views = chain.views(lot.group, lot.spared, differentiable)
-    for h in views if differentiable else ():
+    views = chain.views(lot.group, lot.spared, differentiable, lot.which)
+    for h in (h for h in views if h is not None) if differentiable else ():
         vars(h).update({name: _number(value) for name, value in vars(h).items()})
     return views
 

@@ -60,6 +60,8 @@ elementwise.register(
 
 
 def _length(x: Tensor) -> Tensor:
+    if x.dim() == 2:  # as torch's Muon has it: the last bit of a short norm moves all of x
+        return x.norm().reshape(1, 1)
     result: Tensor = torch.linalg.vector_norm(x, dim=(-2, -1), keepdim=True)
     return result
 
@@ -73,5 +75,7 @@ def _add_product(x: Tensor, a: Tensor, b: Tensor, beta: float, alpha: float) -> 
 # bfloat16 is what torch's Muon iterates in, on every device
 matrices.register(
     Tensor,
-    matrices.Library(torch.linalg, torch.stack, _length, _add_product, Tensor.bfloat16),
+    matrices.Library(
+        torch.linalg, torch.stack, _length, _add_product, Tensor.bfloat16, Tensor.type_as
+    ),
 )

@@ -14,7 +14,7 @@ import numpy as np
 from thalweg.averaging import Average, at_rest, check_average, with_average
 from thalweg.border.classes import as_chain, made_class
 from thalweg.border.copies import check_not_swapped, lent_state
-from thalweg.border.groups import NO_BIAS_NORM, check_keys, decide, lots, model_of
+from thalweg.border.groups import NO_BIAS_NORM, Lot, check_keys, decide, lots, model_of
 from thalweg.border.matching import by_name
 from thalweg.border.optimizer import ChainOptimizer
 from thalweg.chain import Chain, Slot
@@ -105,6 +105,8 @@ class Optimizer(ChainOptimizer):
         names, params = _unnamed(name, made["params"])
         if len(set(params)) < len(params):
             raise ValueError(f"{name}: a parameter comes twice in a group")
+        for p in params:
+            self._chain.check_shape(p.shape)
         if not set(params).isdisjoint(self._params()):
             raise ValueError(f"{name}: a parameter is in more than one group")
         made["params"] = params
@@ -147,19 +149,27 @@ class Optimizer(ChainOptimizer):
 
     def _deeds(self) -> list[whole.Deed]:
         """What is to be done to take one step; nothing moves yet."""
-        name, all_lots = self._chain.name, lots(self._chain.name, self.param_groups)
+        name = self._chain.name
+        all_lots = lots(name, self.param_groups, self._chain.chooses)
         pairs = [(p, number) for number, lot in enumerate(all_lots) for p in lot.params]
         turns = [Turn(p, lot, ready_gradient(name, p)) for p, lot in pairs if p.grad is not None]
         now = [self._now(lot.group) for lot in all_lots]
-        views = [self._chain.views(g, lot.spared) for g, lot in zip(now, all_lots, strict=True)]
+        views = self._views(self._chain, now, all_lots)
         deeds, self._layout = self._one_step(self._chain, self._layout, turns, views)
         chain = at_rest(self._chain)
         if chain is not None and len(turns) < len(pairs):  # averages move without a gradient
             resting = [Turn(p, lot, p.data) for p, lot in pairs if p.grad is None]
-            views = [chain.views(g, lot.spared) for g, lot in zip(now, all_lots, strict=True)]
+            views = self._views(chain, now, all_lots)
             still, self._rest = self._one_step(chain, self._rest, resting, views)
             deeds += still
         return deeds
+
+    @staticmethod
+    def _views(
+        chain: Chain, now: Sequence[Mapping[str, Any]], all_lots: Sequence[Lot]
+    ) -> list[list[Any]]:
+        both = zip(now, all_lots, strict=True)
+        return [chain.views(group, lot.spared, which=lot.which) for group, lot in both]
 
     def _one_step(
         self, chain: Chain, layout: ArrayLayout | None, turns: Sequence[Turn], views: Sequence[Any]

@@ -102,7 +102,9 @@ def check_sound(
                 f"{shape}, got {tuple(tensor.shape)}"
             )
     if p.is_complex() and (chain.on_matrices or chain.requests):
-        raise TypeError(f"{chain.name}: a parameter must be real, got one of {p.dtype}")
+        raise RuntimeError(
+            f"{chain.name} does not support complex parameters, got one of {p.dtype}"
+        )
     for tensor in (p, g, *(held[slot.key] for slot in slots)):
         is_strided = type(tensor) in PLAIN and tensor.layout == torch.strided
         if is_strided and tensor.device.type == "cpu":
