@@ -95,9 +95,14 @@ class Source:
         """A TypeError naming function, file and line, and quoting the line."""
         number = self.first_line + line - 1
         path = inspect.unwrap(self.function).__code__.co_filename
-        quoted = linecache.getline(path, number).strip()
+        quoted = self.quoted(line)
         place = f"{self.title}, line {number} of {path.rpartition('/')[2]}"
         return TypeError(f"{place}: {message}" + (f"\n    {quoted}" if quoted else ""))
+
+    def quoted(self, line: int) -> str:
+        """A line as it is written."""
+        path = inspect.unwrap(self.function).__code__.co_filename
+        return linecache.getline(path, self.first_line + line - 1).strip()
 
     def meant_by(self, name: str) -> Any:
         """What a name stands for outside of the function."""

@@ -72,7 +72,10 @@ def test_what_is_no_matrix_gets_adam(name):
         given["weight_decay"] = 0.0
     start, gradients = _started((7,))
     found = []
-    for make, settings in ((getattr(optim, name), given), (optim.Adam, {"lr": 3e-3, "betas": (0.9, 0.99)})):
+    for make, settings in (
+        (getattr(optim, name), given),
+        (optim.Adam, {"lr": 3e-3, "betas": (0.9, 0.99)}),
+    ):
         p = torch.nn.Parameter(torch.tensor(start))
         opt = make([p], **settings)
         for g in gradients:

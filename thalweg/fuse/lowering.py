@@ -48,12 +48,14 @@ class Reduce:
 @dataclass(frozen=True)
 class MatrixLine:
     """A line on whole matrices: `operands` are the arrays of the parameter's shape that it takes,
-    and `is_element` whether its value has that shape, too."""
+    `is_element` whether its value has that shape, too, and `written` where it stands in the
+    text."""
 
     target: str
     value: ast.expr
     operands: tuple[str, ...]
     is_element: bool
+    written: str
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class _Lower:
         # one that is assigned and not returned is this part's own business
         self.own = {n for n in STREAMS if n in source.assigned and n not in source.returned}
         self._count = 0
+        self._hint = ""  # the name that is being given a value
 
     def lower(self) -> None:
         """Add its nodes, in order."""
@@ -125,6 +128,7 @@ class _Lower:
                 if self.text.found[statement.value] == Level.MATRIX:
                     self._add_line(name, statement.value, is_element=False)
                 else:
+                    self._hint = target.id
                     self.nodes.append(Assign(name, self._visit(statement.value)))
 
     def _branch(self, statement: ast.If) -> None:
@@ -167,7 +171,7 @@ class _Lower:
             assert isinstance(tree, ast.Call)
             return self._ask(tree)
         if tree in self.text.matrices:
-            name = self._fresh("product")
+            name = self._fresh(self._hint or "product")
             self._add_line(name, tree, is_element=True)
             return _name(name)
         if isinstance(tree, ast.BinOp):
@@ -190,7 +194,9 @@ class _Lower:
     def _add_line(self, name: str, tree: ast.expr, is_element: bool) -> None:
         operands: list[str] = []
         value = self._on_matrices(tree, operands)
-        self.nodes.append(MatrixLine(name, value, tuple(dict.fromkeys(operands)), is_element))
+        written = self.text.source.quoted(tree.lineno)
+        taken = tuple(dict.fromkeys(operands))
+        self.nodes.append(MatrixLine(name, value, taken, is_element, written))
 
     def _on_matrices(self, tree: ast.expr, operands: list[str]) -> ast.expr:
         """An expression of matrices, numbers and arrays of the parameter's shape, which must lie
@@ -228,7 +234,7 @@ class _Lower:
             node for node in self.nodes if isinstance(node, Assign | Branch)
         ):
             return value.id
-        name = self._fresh("operand")
+        name = self._fresh(tree.id if isinstance(tree, ast.Name) else "operand")
         self.nodes.append(Assign(name, value))
         return name
 

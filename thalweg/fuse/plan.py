@@ -82,13 +82,14 @@ class Pass:
 
 @dataclass(frozen=True)
 class Line:
-    """A line on whole matrices: the names it takes, and whether its value is an array of the
-    parameter's shape."""
+    """A line on whole matrices: the names it takes, whether its value is an array of the
+    parameter's shape, and what its author wrote."""
 
     target: str
     text: str
     names: tuple[str, ...]
     is_element: bool
+    written: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,7 +263,13 @@ class _Builder:
         uniform = self._cut(self.nodes[: places[-1]], wanted, [])
         numbers = [n for n in self._numbers() if n in taken or n in uniform.numbers]
         made = tuple(
-            Line(n.target, text_of(n.value), tuple(sorted(names_in(n.value))), n.is_element)
+            Line(
+                n.target,
+                text_of(n.value),
+                tuple(sorted(names_in(n.value))),
+                n.is_element,
+                n.written,
+            )
             for n in nodes
         )
         work = MatrixWork(made, tuple(numbers), uniform.lines.uniform)

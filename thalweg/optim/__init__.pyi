@@ -12,6 +12,7 @@ from torch.optim import Optimizer, swap_in_optimizer_params_and_state
 from torch.optim.optimizer import ParamsT
 
 from thalweg.averaging import Average
+from thalweg.border.asking import AskingSteps
 from thalweg.border.copies import SlowWeights
 from thalweg.border.groups import no_bias_norm
 from thalweg.optim import lr_scheduler, swa_utils
@@ -322,7 +323,11 @@ class Muon(FusedOptimizer, _torchs.Muon):
         weight_decay: float | Tensor = 0.1,
         momentum: float | Tensor = 0.95,
         nesterov: bool = True,
-        ns_coefficients: tuple[float | Tensor, float | Tensor, float | Tensor] = (3.4445, -4.775, 2.0315),
+        ns_coefficients: tuple[float | Tensor, float | Tensor, float | Tensor] = (
+            3.4445,
+            -4.775,
+            2.0315,
+        ),
         eps: float | Tensor = 1e-07,
         ns_steps: int = 5,
         adjust_lr_fn: Literal["original", "match_rms_adamw"] = "original",

@@ -61,8 +61,9 @@ elementwise.register(
 
 def _length(x: Tensor) -> Tensor:
     if x.dim() == 2:  # as torch's Muon has it: the last bit of a short norm moves all of x
-        return x.norm().reshape(1, 1)
-    result: Tensor = torch.linalg.vector_norm(x, dim=(-2, -1), keepdim=True)
+        result: Tensor = x.norm().reshape(1, 1)
+        return result
+    result = torch.linalg.vector_norm(x, dim=(-2, -1), keepdim=True)
     return result
 
 

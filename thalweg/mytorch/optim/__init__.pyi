@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from thalweg.averaging import Average
+from thalweg.border.asking import AskingSteps
 from thalweg.border.copies import SlowWeights
 from thalweg.mytorch.nn import Module, Parameter
 from thalweg.mytorch.optim import lr_scheduler
@@ -95,7 +96,7 @@ class LARS(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
-class SAM(Optimizer):
+class SAM(AskingSteps, Optimizer):
     def __init__(
         self,
         params: _Params,
@@ -461,7 +462,7 @@ class Shampoo(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
-class Sophia(Optimizer):
+class Sophia(AskingSteps, Optimizer):
     def __init__(
         self,
         params: _Params,
