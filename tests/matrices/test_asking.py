@@ -172,9 +172,9 @@ def test_a_first_step_that_fails_is_still_the_first(border):
     def failing():
         calls.append(run.closure()())
         if len(calls) == 2:
-            raise OSError
+            raise OSError("once more")
 
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="once more"):
         run.opt.step(failing)
     for one in (run, twin):
         for _ in range(3):

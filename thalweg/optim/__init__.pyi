@@ -323,11 +323,7 @@ class Muon(FusedOptimizer, _torchs.Muon):
         weight_decay: float | Tensor = 0.1,
         momentum: float | Tensor = 0.95,
         nesterov: bool = True,
-        ns_coefficients: tuple[float | Tensor, float | Tensor, float | Tensor] = (
-            3.4445,
-            -4.775,
-            2.0315,
-        ),
+        ns_coefficients: tuple[float | Tensor, ...] = (3.4445, -4.775, 2.0315),
         eps: float | Tensor = 1e-07,
         ns_steps: int = 5,
         adjust_lr_fn: Literal["original", "match_rms_adamw"] = "original",
