@@ -333,7 +333,9 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         self, p: Tensor, group: Mapping[str, Any]
     ) -> tuple[Mapping[str, Sequence[int]], Collection[str]]:
         chain = with_average(self.chain, group)
-        of_rules = [slot for slot in chain.slots if issubclass(slot.part.declared, Rule)]
+        which = chain.which(p.shape)
+        slots = [slot for slot in chain.slots if slot.part.which in (None, which)]
+        of_rules = [slot for slot in slots if issubclass(slot.part.declared, Rule)]
         needed = [slot.key for slot in of_rules if slot.is_certain]
         if needed:  # its numbers too: one that began anew would be a jump that nobody sees
             needed += [
@@ -341,7 +343,8 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
                 for key, (i, _) in chain.cells.items()
                 if key == "step" or issubclass(chain.parts[i].declared, Rule)
             ]
-        return {slot.key: p.shape for slot in chain.slots}, needed
+        settings = SimpleNamespace(**{**chain.defaults, **group})
+        return {slot.key: slot.state.shape(p.shape, settings) for slot in slots}, needed
 
     @property
     def _cells(self) -> Collection[str]:

@@ -249,9 +249,12 @@ class Optimizer(ChainOptimizer):
                 f"{title}: every state must be that of a parameter in a group, got states of "
                 f"{', '.join(map(repr, strange))}"
             )
+        group_of = {p: group for group in groups for p in group["params"]}
+        both = self._chain, self.chain
         self.state = {
-            owners[i]: fitting(f"{title}: parameter {i}", self._chain, self.chain, owners[i], held)
-            for i, held in loaded["state"].items()
+            p: fitting(f"{title}: parameter {i}", *both, p, loaded["state"][i], group_of[p])
+            for i, p in owners.items()
+            if i in loaded["state"]
         }
         self._layout = self._rest = None
 
