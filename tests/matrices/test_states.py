@@ -3,6 +3,7 @@
 import copy
 import io
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -279,12 +280,12 @@ def test_on_numpy_a_file_in_mid_run_is_as_if_there_were_none(name):
     def walk(params, opt, steps, start=0):
         for t in range(start, start + steps):
 
-            def closure(of=0):
+            def closure(of=0, t=t):
                 for i, p in enumerate(params):
                     p.grad = numbers(p.shape, 1000 * t + 10 * i + of)
 
             asked = {one.of for one in opt._chain.requests.values()} - {"loss"}
-            more = {one: lambda: closure(5) for one in asked}
+            more = {one: partial(closure, 5) for one in asked}
             if opt._chain.requests:
                 opt.step(closure, **more)
             else:

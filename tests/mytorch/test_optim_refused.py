@@ -80,7 +80,7 @@ def test_what_cannot_be_an_optimizer_is_said_in_a_sentence(what):
 
 
 GRADIENTS = {
-    "another shape": (np.ones(3), r"of shape \(2,\), got float64 of shape \(3,\)"),
+    "another shape": (np.ones(3), r"of its parameter's shape \(2,\), got float64 of shape \(3,\)"),
     "integers": (np.ones(2, int), r"float32 or float64 array .* got int64"),
     "half precision": (np.ones(2, np.float16), "got float16"),
     "complex": (np.ones(2, complex), "got complex128"),

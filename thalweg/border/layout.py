@@ -81,7 +81,7 @@ class Layout:
             self._share(cells)
         desk = self._desk(asking) if self.chain.on_matrices or self.chain.requests else None
         made = self.work.prepare(
-            views, self.pointers, cells, self.first, self.odd, self._threads(), desk=desk
+            views, self.pointers, cells, self.first, self.odd, self._threads(), 0, desk
         )
         if self.rests:
             self._count_rest(cells, made)
