@@ -59,7 +59,7 @@ def update(
     """
     run = _Run(chain, arrays, given, known, wanted)
     if chain.on_matrices:
-        run.reshape((given.shape[0] if given.shape else 1, math.prod(given.shape[1:])))
+        run.unfold()
     ends = chain.steps_after([None if h is None else () for h in given.views])
     for i, part in enumerate(chain.parts):
         if given.views[i] is not None:
@@ -67,7 +67,7 @@ def update(
         if i in ends:
             run.arrays["p"] = run.arrays["p"] - run.arrays["u"]
     if chain.on_matrices:
-        run.reshape(given.shape)
+        run.fold()
     return run.arrays, run.kept
 
 
@@ -81,12 +81,26 @@ class _Run:
         self.known, self.wanted = known, wanted
         self.kept = {key: given.cells[key] for key in chain.cells if key != "step"}
 
-    def reshape(self, shape: tuple[int, ...]) -> None:
-        """Give the parameter and all that has its shape another one."""
-        matrices = {slot.qualified for slot in self.chain.slots if slot.state.is_matrix}
+    def unfold(self) -> None:
+        """Make a matrix of the parameter and of all that goes with it."""
+        whole = self.given.shape
+        rows, columns = whole[0] if whole else 1, math.prod(whole[1:])
+        per = {slot.qualified: slot.state.per for slot in self.chain.slots}
+        sides = {"row": (rows, 1), "column": (1, columns), "element": (rows, columns)}
         for name, array in self.arrays.items():
-            if name not in matrices:
-                self.arrays[name] = array.reshape(shape)
+            one = per.get(name, "element")
+            if not isinstance(one, tuple):
+                self.arrays[name] = array.reshape(sides[one])
+
+    def fold(self) -> None:
+        """Give them their own shapes back."""
+        slots = {slot.qualified: slot for slot in self.chain.slots}
+        for name, array in self.arrays.items():
+            shape = self.given.shape
+            if name in slots:
+                h = self.given.views[self.chain.parts.index(slots[name].part)]
+                shape = slots[name].state.shape(shape, h)
+            self.arrays[name] = array.reshape(shape)
 
     def part(self, part: Part, h: SimpleNamespace) -> None:
         """Run one part's `update` on what the parts before it left."""
@@ -101,7 +115,8 @@ class _Run:
             if name in declaration.cells:
                 self.kept[part.key(name, declaration.cells[name].key)] = value
             elif value is not None:
-                self.arrays[part.qualified(name)] = self._whole(value)
+                like = self.arrays.get(part.qualified(name))
+                self.arrays[part.qualified(name)] = self._whole(value, like)
 
     def _table(self, part: Part, h: SimpleNamespace) -> dict[str, Any]:
         """Everything that a part's `update` may take, by its own names."""
@@ -133,9 +148,9 @@ class _Run:
             return p * math.nan
         return self.known[name].reshape(p.shape)
 
-    def _whole(self, value: Any) -> Any:
+    def _whole(self, value: Any, like: Any = None) -> Any:
         """An array, also where one number was meant for all its elements."""
-        p = self.arrays["p"]
+        p = self.arrays["p"] if like is None else like
         return where(p > p, value, value) if isinstance(value, int | float) else value
 
 
