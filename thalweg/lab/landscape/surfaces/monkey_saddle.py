@@ -1,0 +1,19 @@
+"""The monkey saddle x³ - 3xy²: three ways down, and so flat in the middle that no curvature shows."""
+
+from thalweg.lab.landscape.surface import Surface
+
+__all__ = ["SURFACE"]
+
+
+def monkey_saddle(x, y):  # type: ignore[no-untyped-def]
+    return x**3 - 3 * x * y**2
+
+
+SURFACE = Surface(
+    "monkey-saddle",
+    "Monkey saddle",
+    monkey_saddle,
+    (-1.5, 1.5, -1.5, 1.5),
+    (1.3, 0.008),
+    saddle=(0.0, 0.0),
+)
