@@ -15,7 +15,7 @@ __all__ = ["LOWEST", "HIGHEST", "Tuned", "describe", "rates", "score", "tune"]
 LOWEST, HIGHEST = 1e-4, 10.0
 
 # On a saddle: half the ridge's length from the start, by this share of the steps.
-_AWAY, _WHEN = 0.5, 0.15
+_AWAY, _WHEN = 0.5, 0.12
 
 # how far outside of the window a path may come, in windows
 _ROOM = 0.05
@@ -32,6 +32,14 @@ class Tuned:
     def given(self) -> bool:
         """Whether nothing was tuned."""
         return not self.scores
+
+    @property
+    def edge(self) -> str | None:
+        """At which end of the rates tried the best one lies, if it does."""
+        if self.given:
+            return None
+        at = int(np.argmin(self.scores))
+        return {0: "lowest", len(self.scores) - 1: "highest"}.get(at)
 
 
 def rates(budget: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,11 +12,11 @@ from thalweg.fuse.passes import passes
 from thalweg.lab.landscape.entrants import Entrant
 from thalweg.lab.landscape.surface import Surface
 from thalweg.mytorch import nn
-from thalweg.mytorch.optim import optimizer
+from thalweg.mytorch.optim import Optimizer, optimizer
 
-__all__ = ["path", "walk"]
+__all__ = ["Apart", "apart", "path", "walk"]
 
-# of rows: steps, and with a vector there is one
+# a sum of rows that is asked for at all is asked for in the first steps
 _LOOKED_AT = 12
 
 
@@ -60,25 +61,45 @@ def walk(
 class _Crew:
     """An optimizer, and which walkers each of its parameters holds."""
 
-    optimizer: object
+    optimizer: Optimizer
     members: list[tuple[nn.Parameter, np.ndarray]]
 
     def step(self, places: np.ndarray, gradients: np.ndarray) -> None:
         for parameter, walkers in self.members:
             parameter.grad = gradients[walkers].ravel()
-        self.optimizer.step()  # type: ignore[attr-defined]
+        self.optimizer.step()
         for parameter, walkers in self.members:
             places[walkers] = parameter.data.reshape(-1, 2)
 
 
+class Apart(enum.Enum):
+    """What tells walkers apart: a rule that adds nothing up takes all of them as one parameter, one
+    that does wants a parameter for each, and one that adds up over all an optimizer for each."""
+
+    NOTHING = "nothing"
+    PARAMETERS = "parameters"
+    OPTIMIZERS = "optimizers"
+
+
+def apart(entrant: Entrant) -> Apart:
+    """What walkers of an optimizer need to know nothing of each other."""
+    made = entrant.chain
+    if made.shared or any(one.over == "all" for one in made.reductions.values()):
+        return Apart.OPTIMIZERS
+    if made.reductions or made.asked_of((2,)) != made.asked_of((4,)):
+        return Apart.PARAMETERS
+    if made.reduces_rows:
+        seen = passes(made, dict(entrant.settings), (2,), _LOOKED_AT)
+        if any(one.sums for stretch in seen for one in stretch.passes):
+            return Apart.PARAMETERS
+    return Apart.NOTHING
+
+
 def _crews(entrant: Entrant, places: np.ndarray, rates: np.ndarray) -> list[_Crew]:
-    """As few parameters as tell the walkers apart: a rule that adds nothing up takes one for all
-    of a rate, one that does takes one for each walker, and one that adds up over all tensors an
-    optimizer for each."""
-    each = np.arange(len(places))
-    if _adds_over_all(entrant):
+    each, needed = np.arange(len(places)), apart(entrant)
+    if needed is Apart.OPTIMIZERS:
         return [_crew(entrant, places, rates, [each[i : i + 1]]) for i in each]
-    if _adds_up(entrant):
+    if needed is Apart.PARAMETERS:
         return [_crew(entrant, places, rates, list(each[:, None]))]
     return [_crew(entrant, places, rates, [each[rates == rate] for rate in np.unique(rates)])]
 
@@ -89,19 +110,3 @@ def _crew(
     members = [(nn.Parameter(places[lot].ravel()), lot) for lot in lots]
     groups = [{"params": [p], "lr": float(rates[lot[0]])} for p, lot in members]
     return _Crew(optimizer(entrant.chain)(groups, **entrant.settings), members)
-
-
-def _adds_up(entrant: Entrant) -> bool:
-    """Whether a step of one element depends on another's, or on how many there are."""
-    made = entrant.chain
-    if made.reductions or made.asked_of((2,)) != made.asked_of((4,)):
-        return True
-    if not made.reduces_rows:
-        return False
-    seen = passes(made, dict(entrant.settings), (2,), _LOOKED_AT)
-    return any(one.sums for stretch in seen for one in stretch.passes)
-
-
-def _adds_over_all(entrant: Entrant) -> bool:
-    made = entrant.chain
-    return bool(made.shared) or any(one.over == "all" for one in made.reductions.values())

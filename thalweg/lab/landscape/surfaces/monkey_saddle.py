@@ -14,6 +14,6 @@ SURFACE = Surface(
     "Monkey saddle",
     monkey_saddle,
     (-1.5, 1.5, -1.5, 1.5),
-    (1.3, 0.008),
+    (1.3, 0.003),
     saddle=(0.0, 0.0),
 )

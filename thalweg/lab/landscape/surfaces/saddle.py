@@ -10,5 +10,5 @@ def saddle(x, y):  # type: ignore[no-untyped-def]
 
 
 SURFACE = Surface(
-    "saddle", "Saddle", saddle, (-1.5, 1.5, -1.5, 1.5), (1.3, 0.008), saddle=(0.0, 0.0)
+    "saddle", "Saddle", saddle, (-1.5, 1.5, -1.5, 1.5), (1.3, 0.003), saddle=(0.0, 0.0)
 )
