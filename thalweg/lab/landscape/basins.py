@@ -17,11 +17,11 @@ FACTORS = (0.1, 0.3, 1.0, 3.0, 10.0)
 
 NOWHERE, DIVERGED = -1, -2
 
-# how near a minimum is reached, in diagonals of the window, and how far away nothing comes back from
+# in diagonals of the window: how near a minimum is reached, and from where nothing comes back
 _NEAR, _LOST = 0.02, 10.0
 
 # so many starts along each axis, by what a step of one of them costs
-_ACROSS = {Apart.NOTHING: 60, Apart.PARAMETERS: 20, Apart.OPTIMIZERS: 8}
+_ACROSS = {Apart.NOTHING: 60, Apart.PARAMETERS: 24, Apart.OPTIMIZERS: 6}
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,11 @@ from thalweg.lab.results import RESULTS, open_folder
 
 __all__ = ["landscape"]
 
+_Optimizers = typer.Argument(metavar="OPTIMIZER", hidden=True)
+
 
 def landscape(
-    optimizers: Annotated[list[str] | None, typer.Argument(metavar="OPTIMIZER", hidden=True)] = None,
+    optimizers: Annotated[list[str] | None, _Optimizers] = None,
     surface: Annotated[
         str, typer.Option(metavar="NAME", help=f"{', '.join(SURFACES)}, or FILE.py:function.")
     ] = DEFAULT,
@@ -70,9 +72,10 @@ def landscape(
     FILE.py:Rule. momentum is SGD with one of 0.9. Without any there are SGD, momentum, RMSprop,
     Adam, RAdam and Ranger.
 
-    Each tries the same learning rates from the same start, unless --lr is given. Writes contour.png,
-    contour.gif, saddle.gif, basins.png, results.json and landscape.html, a page that is alive and
-    needs nothing else. Ctrl-C keeps what is finished.
+    Each tries the same learning rates from the same start, unless --lr is given.
+
+    Writes contour.png, contour.gif, saddle.gif, basins.png, results.json and landscape.html, a page
+    that is alive and needs nothing else. Ctrl-C keeps what is finished.
     """
     at = numbers("--start", start, 2)
     seen = numbers("--window", window, 4)

@@ -10,7 +10,7 @@ import numpy as np
 from thalweg.lab.colours import looks
 from thalweg.lab.landscape.basins import Basin
 from thalweg.lab.landscape.race import Race, Run
-from thalweg.lab.landscape.tuning import describe
+from thalweg.lab.landscape.tuning import chosen
 from thalweg.pictures.landscape.basins import Pane, draw_basins
 from thalweg.pictures.landscape.contour import draw_contour
 from thalweg.pictures.landscape.film import film_contour, film_saddle
@@ -52,8 +52,8 @@ def basins(path: Path, race: Race, found: Mapping[str, Sequence[Basin]]) -> None
     if not surface.minima:
         what = "how soon it is out of the window"
     text = (
-        f"Each pixel is a start; its colour is {what}. Grey: not in {steps} steps. Black: diverged. "
-        "In the middle the rate of contour.png, beside it a tenth, three tenths, 3 and 10 times it."
+        f"Each pixel is a start; its colour is {what}. Grey: not in {steps} steps. Black: "
+        "diverged. In the middle the rate of contour.png, beside it 0.1, 0.3, 3 and 10 times it."
     )
     draw_basins(path, rows, surface.window, surface.minima, steps, surface.title, text)
 
@@ -64,7 +64,7 @@ def _made_how(race: Race) -> str:
     x, y = plan.start
     parts = [f"{plan.steps} steps from ({x:g}, {y:g})."]
     if any(not run.tuned.given for run in runs):
-        parts.append(f"{describe(race.surface, plan.steps, plan.budget)}.")
+        parts.append(f"{chosen(race.surface, plan.steps, plan.budget)}.")
     if all(run.tuned.given for run in runs):
         parts.append("lr: given.")
     if plan.noise:

@@ -1,4 +1,4 @@
-"""A function of x and y read from its source: once written, it is Python, its slopes, JavaScript."""
+"""A function of x and y, written once and read: its values, its slopes, and both in JavaScript."""
 
 from __future__ import annotations
 
@@ -45,6 +45,11 @@ _OPERATORS: dict[type[ast.AST], str] = {
     ast.LtE: "<=",
 }
 
+_ALLOWED: tuple[type[ast.AST], ...] = (
+    *(ast.BinOp, ast.UnaryOp, ast.Constant, ast.Compare, ast.operator, ast.USub, ast.UAdd),
+    *(ast.Gt, ast.GtE, ast.Lt, ast.LtE),
+)
+
 
 @dataclass(frozen=True)
 class Formula:
@@ -79,9 +84,7 @@ class Formula:
     def javascript(self) -> str:
         """An object with `value(x, y)` and `gradient(x, y)`."""
         slopes = ", ".join(_script(slope(self.tree, name)) for name in ("x", "y"))
-        return (
-            f"{{value: (x, y) => {_script(self.tree)},\n gradient: (x, y) => [{slopes}]}}"
-        )
+        return f"{{value: (x, y) => {_script(self.tree)},\n gradient: (x, y) => [{slopes}]}}"
 
     def __str__(self) -> str:
         """As a person writes it."""
@@ -122,17 +125,13 @@ class _Plain(ast.NodeTransformer):
         return ast.Call(ast.Name(word), [self.visit(one) for one in node.args], [])
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
-        allowed = (
-            *(ast.BinOp, ast.UnaryOp, ast.Constant, ast.Compare, ast.IfExp),
-            *(ast.operator, ast.USub, ast.UAdd, *(kind for kind in _OPERATORS)),
-        )
         if isinstance(node, ast.IfExp):  # both sides are computed on arrays
             return self.visit_Call(
                 ast.copy_location(
                     ast.Call(ast.Name("where"), [node.test, node.body, node.orelse], []), node
                 )
             )
-        is_known = isinstance(node, allowed) and not isinstance(node, ast.Mod | ast.FloorDiv)
+        is_known = isinstance(node, _ALLOWED) and not isinstance(node, ast.Mod | ast.FloorDiv)
         if not is_known or (isinstance(node, ast.Compare) and len(node.ops) > 1):
             line = getattr(node, "lineno", self._source.def_line)
             raise self._source.error(line, "has what a formula cannot have")

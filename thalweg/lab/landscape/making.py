@@ -12,6 +12,7 @@ from thalweg.lab.landscape.entrants import Entrant
 from thalweg.lab.landscape.race import Plan, Race, run_each
 from thalweg.lab.landscape.surface import Surface, ground
 from thalweg.lab.landscape.surfaces import SURFACES
+from thalweg.whole_file import whole_file
 
 __all__ = ["CONTOUR", "FILES", "Part", "Work"]
 
@@ -32,11 +33,11 @@ class Part(NamedTuple):
 
     title: str
     weight: float
-    run: Callable[[], Iterator[object]]
+    run: Callable[[], Iterator[None]]
 
 
 class Work:
-    """What is done so far; `written` are the files that are there, `unable` why one is not."""
+    """What is done so far: the files `written`, and in sentences what is `lacking` in them."""
 
     def __init__(self, surface: Surface, entrants: Sequence[Entrant], plan: Plan) -> None:
         self.entrants, self.race = entrants, Race(surface, plan, ground(surface))
@@ -47,7 +48,7 @@ class Work:
             self.on_saddle = Race(saddle, steps, ground(saddle))
         self.basins: dict[str, list[Basin]] = {}
         self.written: list[str] = []
-        self.unable: str = ""
+        self.lacking: list[str] = []
 
     @property
     def races(self) -> list[Race]:
@@ -60,38 +61,44 @@ class Work:
         many = len(self.entrants)
         on_saddle = [] if self.on_saddle is self.race else [self.on_saddle]
         return [
-            *(Part(f"{race.surface.name}: walking", 0.5 * many, lambda race=race: self._walk(race))
-              for race in (self.race, *on_saddle)),
+            *(self._walking(race, 0.5 * many) for race in (self.race, *on_saddle)),
             Part(CONTOUR, 1, lambda: self.draw_contour(folder)),
             Part(PAGE, 1, lambda: self._page(folder)),
             Part(FILM, 4, lambda: self._film(folder)),
             Part(SADDLE, 4, lambda: self._saddle(folder)),
             Part(BASINS, 1.5 * many, lambda: self._basins(folder)),
-        ]  # fmt: skip
+        ]
 
-    def draw_contour(self, folder: Path) -> Iterator[object]:
+    def draw_contour(self, folder: Path) -> Iterator[None]:
         """The one picture that an interrupted run has, too."""
         from thalweg.lab.landscape.drawing import contour
 
-        yield contour(folder / CONTOUR, self.race)
+        contour(folder / CONTOUR, self.race)
         self.written.append(CONTOUR)
+        yield
 
-    def _walk(self, race: Race) -> Iterator[object]:
-        yield from run_each(race, self.entrants)
+    def _walking(self, race: Race, weight: float) -> Part:
+        return Part(f"{race.surface.name}: walking", weight, lambda: self._walk(race))
 
-    def _film(self, folder: Path) -> Iterator[object]:
+    def _walk(self, race: Race) -> Iterator[None]:
+        for _ in run_each(race, self.entrants):
+            yield
+
+    def _film(self, folder: Path) -> Iterator[None]:
         from thalweg.lab.landscape.drawing import moving
 
-        yield moving(folder / FILM, self.race)
+        moving(folder / FILM, self.race)
         self.written.append(FILM)
+        yield
 
-    def _saddle(self, folder: Path) -> Iterator[object]:
+    def _saddle(self, folder: Path) -> Iterator[None]:
         from thalweg.lab.landscape.drawing import moving_saddle
 
-        yield moving_saddle(folder / SADDLE, self.on_saddle)
+        moving_saddle(folder / SADDLE, self.on_saddle)
         self.written.append(SADDLE)
+        yield
 
-    def _basins(self, folder: Path) -> Iterator[object]:
+    def _basins(self, folder: Path) -> Iterator[None]:
         from thalweg.lab.landscape.drawing import basins
 
         surface, plan = self.race.surface, self.race.plan
@@ -103,10 +110,13 @@ class Work:
         basins(folder / BASINS, self.race, self.basins)
         self.written.append(BASINS)
 
-    def _page(self, folder: Path) -> Iterator[object]:
-        from thalweg.lab.landscape.page import write_page
+    def _page(self, folder: Path) -> Iterator[None]:
+        from thalweg.lab.landscape.page import page_text
 
-        self.unable = write_page(folder / PAGE, self.race)
+        text, lacking = page_text(self.race)
+        self.lacking += lacking
         yield
-        if not self.unable:
+        if text:
+            with whole_file(folder / PAGE) as file:
+                file.write(text.encode())
             self.written.append(PAGE)

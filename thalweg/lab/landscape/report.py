@@ -9,7 +9,7 @@ from rich.text import Text
 
 from thalweg.lab.landscape.making import Work
 from thalweg.lab.landscape.race import Race, Run
-from thalweg.lab.landscape.tuning import describe
+from thalweg.lab.landscape.tuning import chosen
 
 __all__ = ["print_report"]
 
@@ -26,7 +26,7 @@ def print_report(console: Console, work: Work) -> None:
         begin += f", noise {plan.noise:g} with seed {plan.seed}"
     console.print(Text(f"{begin}:\n"))
     console.print(_table(race, console.width >= _WITH_PLACES))
-    for note in _notes(race, work.unable):
+    for note in [*_notes(race), *work.lacking]:
         console.print(Text(note))
 
 
@@ -46,11 +46,11 @@ def _value(run: Run) -> str:
     return "diverged" if run.diverged else f"{run.values[-1]:.3g}"
 
 
-def _notes(race: Race, unable: str) -> list[str]:
+def _notes(race: Race) -> list[str]:
     plan, runs = race.plan, race.runs
     notes = [""]
     if any(not run.tuned.given for run in runs):
-        notes.append(f"{describe(race.surface, plan.steps, plan.budget)}.")
+        notes.append(f"{chosen(race.surface, plan.steps, plan.budget)}.")
     given = ", ".join(run.label for run in runs if run.tuned.given)
     if given:
         notes.append(f"lr of {given}: given.")
@@ -59,4 +59,4 @@ def _notes(race: Race, unable: str) -> list[str]:
         for run in runs
         if run.tuned.edge
     ]
-    return notes + ([f"No page: {unable}."] if unable else [])
+    return notes

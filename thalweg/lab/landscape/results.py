@@ -13,7 +13,7 @@ import numpy as np
 
 from thalweg import __version__
 from thalweg.lab.landscape.race import Race, Run
-from thalweg.lab.landscape.tuning import describe, rates
+from thalweg.lab.landscape.tuning import chosen, rates
 from thalweg.whole_file import whole_file
 
 __all__ = ["described", "write"]
@@ -58,7 +58,7 @@ def _race(race: Race) -> dict[str, Any]:
         "seed": plan.seed,
         "budget": plan.budget,
         "rates": rates(plan.budget) if is_tuned else [],
-        "lr_chosen": describe(surface, plan.steps, plan.budget) if is_tuned else "lr: given",
+        "lr_chosen": chosen(surface, plan.steps, plan.budget) if is_tuned else "lr: given",
         "optimizers": {run.label: _run(run) for run in race.runs},
     }
 

@@ -10,15 +10,18 @@ from thalweg.lab.landscape.entrants import Entrant
 from thalweg.lab.landscape.surface import Surface
 from thalweg.lab.landscape.walking import walk
 
-__all__ = ["LOWEST", "HIGHEST", "Tuned", "describe", "rates", "score", "tune"]
+__all__ = [
+    *("AWAY", "HIGHEST", "LOWEST", "ROOM", "WHEN", "Tuned", "chosen", "describe", "rates", "score"),
+    "tune",
+]
 
 LOWEST, HIGHEST = 1e-4, 10.0
 
 # On a saddle: half the ridge's length from the start, by this share of the steps.
-_AWAY, _WHEN = 0.5, 0.12
+AWAY, WHEN = 0.5, 0.12
 
 # how far outside of the window a path may come, in windows
-_ROOM = 0.05
+ROOM = 0.05
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,9 @@ def tune(
     if entrant.lr is not None:
         return Tuned(entrant.lr)
     tried = rates(budget)
-    places = np.stack(list(walk(entrant, surface, np.tile(start, (budget, 1)), tried, steps, noise)))
+    places = np.stack(
+        list(walk(entrant, surface, np.tile(start, (budget, 1)), tried, steps, noise))
+    )
     scores = score(surface, places)
     return Tuned(float(tried[np.argmin(scores)]), tuple(scores.tolist()))
 
@@ -88,24 +93,28 @@ def _along_the_ridge(
 ) -> tuple[np.ndarray, np.ndarray]:
     """How many steps too early or too late, and which do not shoot far over the middle."""
     start, length = places[0], places[0, :, 0] - middle[0]
-    arrived = np.abs(places - start).max(axis=-1) >= _AWAY * np.abs(length)
+    arrived = np.abs(places - start).max(axis=-1) >= AWAY * np.abs(length)
     first = np.where(arrived.any(axis=0), arrived.argmax(axis=0), np.inf)
-    missed = np.abs(first - np.round(_WHEN * (len(places) - 1)))
+    missed = np.abs(first - np.round(WHEN * (len(places) - 1)))
     left = (places[..., 0] - middle[0]) / length
-    return missed, np.asarray((left >= -_AWAY).all(axis=0))
+    return missed, np.asarray((left >= -AWAY).all(axis=0))
 
 
 def _stays(surface: Surface, places: np.ndarray) -> np.ndarray:
     """Which paths stay inside the window, or near it."""
     low, high = np.array(surface.window).reshape(2, 2).T
-    room = _ROOM * (high - low)
+    room = ROOM * (high - low)
     return np.asarray(((places >= low - room) & (places <= high + room)).all(axis=(0, 2)))
 
 
-def describe(surface: Surface, steps: int, budget: int) -> str:
+def describe(surface: Surface, steps: object, when: object, budget: int) -> str:
     """How a rate is chosen, as a picture says it."""
     of = f"lr: of {budget} from {LOWEST:g} to {HIGHEST:g}, log-uniform, the one with"
     if surface.saddle is not None:
-        when = round(_WHEN * steps)
         return f"{of} which half the ridge's length is gone nearest to step {when}"
     return f"{of} the lowest value over the last tenth of {steps} steps"
+
+
+def chosen(surface: Surface, steps: int, budget: int) -> str:
+    """The same for so many steps."""
+    return describe(surface, steps, round(WHEN * steps), budget)

@@ -104,9 +104,10 @@ def _crews(entrant: Entrant, places: np.ndarray, rates: np.ndarray) -> list[_Cre
     return [_crew(entrant, places, rates, [each[rates == rate] for rate in np.unique(rates)])]
 
 
-def _crew(
-    entrant: Entrant, places: np.ndarray, rates: np.ndarray, lots: list[np.ndarray]
-) -> _Crew:
+def _crew(entrant: Entrant, places: np.ndarray, rates: np.ndarray, lots: list[np.ndarray]) -> _Crew:
     members = [(nn.Parameter(places[lot].ravel()), lot) for lot in lots]
-    groups = [{"params": [p], "lr": float(rates[lot[0]])} for p, lot in members]
+    by_rate: dict[float, list[nn.Parameter]] = {}
+    for parameter, lot in members:
+        by_rate.setdefault(float(rates[lot[0]]), []).append(parameter)
+    groups = [{"params": held, "lr": rate} for rate, held in by_rate.items()]
     return _Crew(optimizer(entrant.chain)(groups, **entrant.settings), members)

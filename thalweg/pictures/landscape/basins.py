@@ -8,7 +8,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.colors import to_rgb
+from matplotlib.colors import Normalize, to_rgb
 
 from thalweg.pictures.style import COLOURS, save
 
@@ -59,7 +59,7 @@ def draw_basins(
             one.set(xlim=window[:2], ylim=window[2:])
         line[0].set_ylabel(textwrap.fill(label, 14), fontsize=9)
     if len(minima) < 2:
-        scale = plt.cm.ScalarMappable(plt.Normalize(0, steps), colormaps["viridis_r"])
+        scale = plt.cm.ScalarMappable(Normalize(0, steps), colormaps["viridis_r"])
         bar = figure.colorbar(scale, ax=axes, shrink=0.6, aspect=30)
         bar.set_label("steps until it is there" if minima else "steps until it is away")
     figure.suptitle(f"{title}\n{textwrap.fill(text, 14 * across + 14)}", fontsize=9)

@@ -24,9 +24,7 @@ _DOTS = 84  # per inch
 _GREYS, _SHARES, _GROUNDS = 96, (1.0, 0.7, 0.4), (1.0, 0.75)
 
 
-def film_contour(
-    path: Path, field: Field, trails: Sequence[Trail], title: str, text: str
-) -> None:
+def film_contour(path: Path, field: Field, trails: Sequence[Trail], title: str, text: str) -> None:
     """Let all walk over the contours at once, a step at a time."""
     plt.switch_backend("Agg")
     rows = -(-len(trails) // 2)

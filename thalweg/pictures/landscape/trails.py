@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 __all__ = ["Field", "Trail", "contours", "legend", "note"]
 
@@ -64,7 +64,7 @@ def contours(axes: Axes, field: Field) -> None:
 def legend(figure: Figure, axes: Axes, trails: Sequence[Trail]) -> None:
     """Every label once, below the picture, where none can lie over another or over a path."""
     handles = [
-        plt.Line2D([], [], marker=trail.marker, markersize=5, label=trail.label, **trail.style())
+        Line2D([], [], marker=trail.marker, markersize=5, label=trail.label, **trail.style())
         for trail in trails
     ]
     widest = max(len(trail.label) for trail in trails) + _HANDLE

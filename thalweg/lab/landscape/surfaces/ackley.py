@@ -7,7 +7,7 @@ from thalweg.lab.landscape.surface import Surface
 __all__ = ["SURFACE"]
 
 
-def ackley(x, y):  # type: ignore[no-untyped-def]
+def ackley(x, y):
     away = np.exp(-0.2 * np.sqrt((x**2 + y**2) / 2))
     waves = np.exp((np.cos(2 * np.pi * x) + np.cos(2 * np.pi * y)) / 2)
     return 20 + np.e - 20 * away - waves

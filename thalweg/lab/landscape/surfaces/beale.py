@@ -5,7 +5,7 @@ from thalweg.lab.landscape.surface import Surface
 __all__ = ["SURFACE"]
 
 
-def beale(x, y):  # type: ignore[no-untyped-def]
+def beale(x, y):
     a = 1.5 - x + x * y
     b = 2.25 - x + x * y**2
     c = 2.625 - x + x * y**3

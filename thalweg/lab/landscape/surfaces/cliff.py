@@ -7,7 +7,7 @@ from thalweg.lab.landscape.surface import Surface
 __all__ = ["SURFACE"]
 
 
-def cliff(x, y):  # type: ignore[no-untyped-def]
+def cliff(x, y):
     edge = np.tanh(8 * (x + 1))
     return 3 * (1 - edge) + 0.05 * (x - 2) ** 2 + 0.2 * y**2
 

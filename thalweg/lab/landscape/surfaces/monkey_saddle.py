@@ -1,11 +1,11 @@
-"""The monkey saddle x³ - 3xy²: three ways down, and so flat in the middle that no curvature shows."""
+"""The monkey saddle x³ - 3xy²: three ways down, and no curvature in the middle."""
 
 from thalweg.lab.landscape.surface import Surface
 
 __all__ = ["SURFACE"]
 
 
-def monkey_saddle(x, y):  # type: ignore[no-untyped-def]
+def monkey_saddle(x, y):
     return x**3 - 3 * x * y**2
 
 

@@ -7,7 +7,7 @@ from thalweg.lab.landscape.surface import Surface
 __all__ = ["SURFACE"]
 
 
-def rastrigin(x, y):  # type: ignore[no-untyped-def]
+def rastrigin(x, y):
     return 20 + x**2 - 10 * np.cos(2 * np.pi * x) + y**2 - 10 * np.cos(2 * np.pi * y)
 
 

@@ -5,7 +5,7 @@ from thalweg.lab.landscape.surface import Surface
 __all__ = ["SURFACE"]
 
 
-def saddle(x, y):  # type: ignore[no-untyped-def]
+def saddle(x, y):
     return x**2 - y**2
 
 

@@ -5,7 +5,7 @@ from thalweg.lab.landscape.surface import Surface
 __all__ = ["SURFACE"]
 
 
-def styblinski_tang(x, y):  # type: ignore[no-untyped-def]
+def styblinski_tang(x, y):
     return (x**4 - 16 * x**2 + 5 * x + y**4 - 16 * y**2 + 5 * y) / 2
 
 
@@ -13,7 +13,7 @@ _LOW, _HIGH = -2.9035340277711770, 2.7468027709908370  # the roots of 4 x^3 - 32
 
 SURFACE = Surface(
     "styblinski-tang",
-    "Styblinski–Tang",
+    "Styblinski-Tang",
     styblinski_tang,
     (-5.0, 5.0, -5.0, 5.0),
     (0.4, 4.4),

@@ -12,7 +12,7 @@ _COS, _SIN = math.cos(math.pi / 6), math.sin(math.pi / 6)
 def valley(condition: float = 100.0) -> Surface:
     """The valley that is `condition` times as steep across as along."""
 
-    def value(x, y):  # type: ignore[no-untyped-def]
+    def value(x, y):
         along = _COS * x + _SIN * y
         across = _COS * y - _SIN * x
         return (along**2 + condition * across**2) / 2
