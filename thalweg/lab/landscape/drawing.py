@@ -55,6 +55,7 @@ def basins(path: Path, race: Race, found: Mapping[str, Sequence[Basin]]) -> None
         f"Each pixel is a start; its colour is {what}. Grey: not in {steps} steps. Black: "
         "diverged. In the middle the rate of contour.png, beside it 0.1, 0.3, 3 and 10 times it."
     )
+    text += " Without noise." * (race.plan.noise > 0)
     draw_basins(path, rows, surface.window, surface.minima, steps, surface.title, text)
 
 

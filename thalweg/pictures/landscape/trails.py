@@ -49,7 +49,7 @@ def contours(axes: Axes, field: Field) -> None:
     corners = (field.x[0], field.x[-1], field.y[0], field.y[-1])
     axes.imshow(
         finite, extent=corners, origin="lower", aspect="auto", interpolation="bilinear",
-        cmap="Greys", alpha=0.35, zorder=0,
+        cmap="Greys", alpha=0.28, zorder=0,
     )  # fmt: skip
     axes.contour(
         field.x, field.y, finite, _LEVELS, colors="#55606b", linewidths=0.5, linestyles="-",
