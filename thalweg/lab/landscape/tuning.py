@@ -11,7 +11,16 @@ from thalweg.lab.landscape.surface import Surface
 from thalweg.lab.landscape.walking import walk
 
 __all__ = [
-    *("AWAY", "HIGHEST", "LOWEST", "ROOM", "WHEN", "Tuned", "chosen", "describe", "rates", "score"),
+    "AWAY",
+    "HIGHEST",
+    "LOWEST",
+    "ROOM",
+    "WHEN",
+    "Tuned",
+    "chosen",
+    "describe",
+    "rates",
+    "score",
     "tune",
 ]
 

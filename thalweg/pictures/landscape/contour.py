@@ -9,7 +9,7 @@ import numpy as np
 from thalweg.pictures.landscape.trails import Field, Trail, contours, legend, note
 from thalweg.pictures.style import save
 
-__all__ = ["draw_contour"]
+__all__ = ["draw_contour", "within"]
 
 
 def draw_contour(

@@ -4,7 +4,7 @@ import numpy as np
 
 from thalweg.lab.landscape.surface import Surface
 
-__all__ = ["SURFACE"]
+__all__ = ["SURFACE", "ackley"]
 
 
 def ackley(x, y):

@@ -2,7 +2,7 @@
 
 from thalweg.lab.landscape.surface import Surface
 
-__all__ = ["SURFACE"]
+__all__ = ["SURFACE", "booth"]
 
 
 def booth(x, y):

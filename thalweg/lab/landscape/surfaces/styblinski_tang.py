@@ -2,7 +2,7 @@
 
 from thalweg.lab.landscape.surface import Surface
 
-__all__ = ["SURFACE"]
+__all__ = ["SURFACE", "styblinski_tang"]
 
 
 def styblinski_tang(x, y):
