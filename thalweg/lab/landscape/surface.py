@@ -18,7 +18,9 @@ Window = tuple[float, float, float, float]
 
 # of a window, along each axis
 _ACROSS = 201
-_LOW, _HIGH = 1e-4, 2e-2
+
+# where the median height stands between the lowest and the highest, from above and in relief
+_MIDDLE, _MIDDLE_IN_RELIEF = 0.7, 0.5
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ class Ground:
     """A window of a surface as a picture shows it.
 
     A picture shows `asinh((value - base) / scale)`: logarithmic far above the base, and at a saddle
-    far below it too. `steepness` is the median length of the gradient.
+    far below it too. Each scale puts the median where it can be seen. `steepness` is the median
+    length of the gradient.
     """
 
     x: np.ndarray
@@ -86,6 +89,7 @@ class Ground:
     values: np.ndarray
     base: float
     scale: float
+    scale_in_relief: float
     steepness: float
 
     @property
@@ -101,14 +105,28 @@ def ground(surface: Surface, across: int = _ACROSS) -> Ground:
     points = np.stack(np.meshgrid(x, y), axis=-1)
     values = surface.height(points)
     finite = values[np.isfinite(values)]
-    low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 1.0)
+    low = finite.min() if len(finite) else 0.0
     if surface.minima:
         low = min(low, surface.height(np.array(surface.minima)).min())
-    base, share = (low, _LOW) if surface.saddle is None else (_at(surface, surface.saddle), _HIGH)
+    base = float(low) if surface.saddle is None else _at(surface, surface.saddle)
+    above = np.abs(finite - base)
     lengths = np.linalg.norm(surface.gradient(points), axis=-1)
     steepness = float(np.median(lengths[np.isfinite(lengths)])) if len(finite) else 1.0
-    scale = share * (high - low) or 1.0
-    return Ground(x, y, values, float(base), float(scale), steepness)
+    scales = _scale(above, _MIDDLE), _scale(above, _MIDDLE_IN_RELIEF)
+    return Ground(x, y, values, base, *scales, steepness)
+
+
+def _scale(above: np.ndarray, wanted: float) -> float:
+    """The scale by which the median stands at a share of the highest."""
+    middle, most = (np.median(above), above.max()) if len(above) else (0.0, 0.0)
+    if most == 0:
+        return 1.0
+    low, high = -6.0, 1.0  # in powers of ten of the highest
+    for _ in range(40):
+        power = (low + high) / 2
+        share = np.arcsinh(middle / most / 10**power) / np.arcsinh(1 / 10**power)
+        low, high = (power, high) if share > wanted else (low, power)
+    return float(most * 10**high)
 
 
 def minima_in(surface: Surface, across: int = 101) -> tuple[tuple[float, float], ...]:

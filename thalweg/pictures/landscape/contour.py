@@ -6,7 +6,14 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from thalweg.pictures.landscape.trails import Field, Trail, contours, legend, note
+from thalweg.pictures.landscape.trails import (
+    Field,
+    Trail,
+    contours,
+    legend,
+    note,
+    room_for_legend,
+)
 from thalweg.pictures.style import save
 
 __all__ = ["draw_contour", "within"]
@@ -17,8 +24,8 @@ def draw_contour(
 ) -> None:
     """Draw the paths with a mark every so many steps; `text` says how they came about."""
     plt.switch_backend("Agg")
-    rows = -(-len(trails) // 2)
-    figure, axes = plt.subplots(figsize=(8, 6.6 + 0.22 * rows), layout="constrained")
+    size = (8, 6.8 + room_for_legend(trails))
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
     contours(axes, field)
     for number, trail in enumerate(trails):
         places = within(trail.places, field)

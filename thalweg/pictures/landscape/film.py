@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from thalweg.pictures.landscape.contour import within
-from thalweg.pictures.landscape.trails import Field, Trail, contours, legend, note
+from thalweg.pictures.landscape.trails import Field, Trail, contours, legend, note, room_for_legend
 from thalweg.whole_file import whole_file
 
 __all__ = ["film_contour", "film_saddle"]
@@ -27,8 +27,8 @@ _GREYS, _SHARES, _GROUNDS = 96, (1.0, 0.7, 0.4), (1.0, 0.75)
 def film_contour(path: Path, field: Field, trails: Sequence[Trail], title: str, text: str) -> None:
     """Let all walk over the contours at once, a step at a time."""
     plt.switch_backend("Agg")
-    rows = -(-len(trails) // 2)
-    figure, axes = plt.subplots(figsize=(7, 6 + 0.2 * rows), layout="constrained", dpi=_DOTS)
+    size = (7, 6.2 + room_for_legend(trails))
+    figure, axes = plt.subplots(figsize=size, layout="constrained", dpi=_DOTS)
     contours(axes, field)
     note(axes, title, text)
     legend(figure, axes, trails)
@@ -50,7 +50,8 @@ def film_saddle(
     `field.shown` are the heights here, and `heights` gives those of places, (n, 2) to (n).
     """
     plt.switch_backend("Agg")
-    figure = plt.figure(figsize=(7, 6.4), layout="constrained", dpi=_DOTS)
+    size = (7, 6 + room_for_legend(trails))
+    figure = plt.figure(figsize=size, layout="constrained", dpi=_DOTS)
     axes: Any = figure.add_subplot(projection="3d", computed_zorder=False)
     x, y = np.meshgrid(field.x, field.y)
     axes.plot_surface(

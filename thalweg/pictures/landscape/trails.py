@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-__all__ = ["Field", "Trail", "contours", "legend", "note"]
+__all__ = ["Field", "Trail", "contours", "legend", "note", "room_for_legend"]
 
 _LEVELS = 24
-_WIDEST_LEGEND = 95  # letters
+_WIDEST_LEGEND, _WIDEST_LABEL = 98, 36  # letters
 _HANDLE = 10  # what a line's sample takes, in letters
 
 
@@ -64,19 +64,32 @@ def contours(axes: Axes, field: Field) -> None:
 def legend(figure: Figure, axes: Axes, trails: Sequence[Trail]) -> None:
     """Every label once, below the picture, where none can lie over another or over a path."""
     handles = [
-        Line2D([], [], marker=trail.marker, markersize=5, label=trail.label, **trail.style())
+        Line2D([], [], marker=trail.marker, markersize=5, label=_label(trail), **trail.style())
         for trail in trails
     ]
-    widest = max(len(trail.label) for trail in trails) + _HANDLE
-    columns = max(1, min(3, _WIDEST_LEGEND // widest))
     figure.legend(
         handles=handles,
         loc="outside lower center",
-        ncols=columns,
+        ncols=_columns(trails),
         frameon=False,
         fontsize=9,
         handlelength=3.5,
     )
+
+
+def room_for_legend(trails: Sequence[Trail]) -> float:
+    """How high a legend is, in inches."""
+    lines = sum(_label(trail).count("\n") + 1 for trail in trails)
+    return 0.2 * -(-lines // _columns(trails))
+
+
+def _columns(trails: Sequence[Trail]) -> int:
+    widest = max(len(line) for trail in trails for line in _label(trail).splitlines()) + _HANDLE
+    return max(1, min(3, _WIDEST_LEGEND // widest))
+
+
+def _label(trail: Trail) -> str:
+    return textwrap.fill(trail.label, _WIDEST_LABEL)
 
 
 def note(axes: Axes, title: str, text: str) -> None:

@@ -3,12 +3,12 @@
 const ACROSS = 140, LEVELS = 24;
 let drawnGround = {key: "", canvas: null};
 
-function heights(surface, across) {
+function heights(surface, across, scale) {
   const [xLow, xHigh, yLow, yHigh] = surface.window, found = new Float64Array(across * across);
   for (let i = 0; i < across; i++)
     for (let j = 0; j < across; j++)
       found[i * across + j] = heightOf(surface, xLow + (xHigh - xLow) * j / (across - 1),
-                                       yLow + (yHigh - yLow) * i / (across - 1));
+                                       yLow + (yHigh - yLow) * i / (across - 1), scale);
   return found;
 }
 
@@ -19,7 +19,7 @@ const range = (values) => {
 };
 
 const shade = (share, dark) => {
-  const [a, b] = dark ? [[17, 22, 27], [66, 77, 87]] : [[255, 255, 255], [196, 203, 210]];
+  const [a, b] = dark ? [[17, 22, 27], [66, 77, 87]] : [[255, 255, 255], [184, 193, 201]];
   return a.map((one, i) => Math.round(one + share * (b[i] - one)));
 };
 
@@ -27,7 +27,7 @@ function groundOf(surface, width, height) {
   const dark = isDark(), dense = devicePixelRatio || 1;
   const key = [surface.key, width, height, dark, dense].join();
   if (drawnGround.key === key) return drawnGround.canvas;
-  const known = heights(surface, ACROSS), [low, high] = range(known);
+  const known = heights(surface, ACROSS, surface.scale), [low, high] = range(known);
   const small = document.createElement("canvas"), canvas = document.createElement("canvas");
   small.width = small.height = ACROSS;
   const image = small.getContext("2d").createImageData(ACROSS, ACROSS);

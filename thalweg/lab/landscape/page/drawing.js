@@ -1,6 +1,6 @@
 // What canvases share: their size, the theme, markers and dashes.
 
-const heightOf = (surface, x, y) => Math.asinh((surface.value(x, y) - surface.base) / surface.scale);
+const heightOf = (surface, x, y, scale) => Math.asinh((surface.value(x, y) - surface.base) / scale);
 
 const variable = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const isDark = () => getComputedStyle(document.documentElement).colorScheme === "dark";

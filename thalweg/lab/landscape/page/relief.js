@@ -5,7 +5,7 @@ let knownRelief = {key: "", heights: null, low: 0, high: 1};
 
 function reliefOf(surface) {
   if (knownRelief.key !== surface.key) {
-    const known = heights(surface, SQUARES + 1), [low, high] = range(known);
+    const known = heights(surface, SQUARES + 1, surface.relief), [low, high] = range(known);
     knownRelief = {key: surface.key, heights: known, low, high};
   }
   return knownRelief;
@@ -16,7 +16,7 @@ function drawRelief(canvas, page) {
   const {heights: known, low, high} = reliefOf(surface);
   const [xLow, xHigh, yLow, yHigh] = surface.window, {turn, tilt} = page.view;
   const [ct, st, ce, se] = [Math.cos(turn), Math.sin(turn), Math.cos(tilt), Math.sin(tilt)];
-  const size = Math.min(width / 2.5, height / 2.0);
+  const size = Math.min(width / 2.4, height / 2.3);
   // x, y from -1 to 1, z from 0 to 1: on the canvas, and how near it is
   const seen = (x, y, z) => {
     const a = x * ct - y * st, b = x * st + y * ct, c = 0.9 * (z - 0.5);
@@ -43,7 +43,7 @@ function addPath(items, one, page, surface, seen, low, high) {
   let before = null, last = null;
   for (const [x, y] of page.until(one.places)) {
     if (!(x >= xLow && x <= xHigh && y >= yLow && y <= yHigh)) break;
-    const z = (heightOf(surface, x, y) - low) / (high - low) + LIFT;
+    const z = (heightOf(surface, x, y, surface.relief) - low) / (high - low) + LIFT;
     const now = seen(2 * (x - xLow) / (xHigh - xLow) - 1, 2 * (y - yLow) / (yHigh - yLow) - 1, z);
     if (before) items.push({near: Math.max(before[2], now[2]) + 0.06, line: [before, now], look: one.look});
     before = last = now;

@@ -102,6 +102,7 @@ def _surface(surface: Surface, race: Race) -> str:
         "saddle": surface.saddle,
         "base": seen.base,
         "scale": seen.scale,
+        "relief": seen.scale_in_relief,
         "steepness": seen.steepness,
         "tuned": tuning.describe(surface, "STEPS", "WHEN", race.plan.budget),
     }
