@@ -51,6 +51,7 @@ def own(tmp_path_factory) -> Outcome:
     return run_thalweg(*words, *more, cwd=place, folder=place / "runs" / "own")
 
 
+@pytest.mark.slow
 def test_all_is_written_and_said(own):
     assert (own.code, own.stderr) == (0, "")
     assert {path.name for path in own.folder.iterdir()} == FILES
@@ -62,6 +63,7 @@ def test_all_is_written_and_said(own):
     assert max(map(len, own.stdout.splitlines())) <= 80
 
 
+@pytest.mark.slow
 def test_the_results_are_those_of_the_library(own):
     found = own.results["races"][0]
     assert found["minima"] == [[pytest.approx(1), pytest.approx(-0.5)]]
@@ -73,6 +75,7 @@ def test_the_results_are_those_of_the_library(own):
     assert (adam["lr"], own.results["complete"]) == (run.tuned.lr, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["contour.gif", "saddle.gif"])
 def test_a_film_is_small_and_smooth(own, name):
     path = own.folder / name
@@ -88,6 +91,7 @@ def test_a_film_is_small_and_smooth(own, name):
     assert all(0 < one < 20 for one in differ)  # something moves, and the ground stays
 
 
+@pytest.mark.slow
 def test_a_film_has_the_colours_of_its_optimizers(own):
     with Image.open(own.folder / "contour.gif") as film:
         film.seek(film.n_frames - 1)
@@ -96,6 +100,7 @@ def test_a_film_has_the_colours_of_its_optimizers(own):
     assert (np.abs(seen.astype(int) - adam).max(axis=1) <= 1).sum() > 50
 
 
+@pytest.mark.slow
 def test_the_page_holds_the_user_s_rule_and_asks_for_nothing(own):
     page = (own.folder / "landscape.html").read_text()
     assert "function step(S, h, p, g, shape = [p.length]) {  // Mine\n" in page
@@ -103,6 +108,7 @@ def test_the_page_holds_the_user_s_rule_and_asks_for_nothing(own):
     assert [word for word in ("http://", "https://", "src=", "@import") if word in page] == []
 
 
+@pytest.mark.slow
 def test_json_is_printed_alone(tmp_path):
     words = ("landscape", "sgd", "--lr", "0.01", "--steps", "10", "--json", "--out", "o")
     done = run_thalweg(*words, cwd=tmp_path, folder=tmp_path / "o")
@@ -130,6 +136,7 @@ def test_the_same_seed_gives_the_same_paths(tmp_path):
     assert paths[0] == paths[1] != paths[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [40, 60, 200])
 def test_the_terminal_may_be_narrow(columns, tmp_path):
     command = [sys.executable, "-m", "thalweg", "landscape", "ranger(k=3)", "--lr", "0.001"]

@@ -43,7 +43,7 @@ class Surface:
     def formula(self) -> Formula | None:
         """Its text, if that can be read; None where it cannot."""
         try:
-            return Formula.of(self.value)
+            return Formula.of(getattr(self.value, "pyfunc", self.value))  # of np.vectorize
         except TypeError:
             return None
 
