@@ -12,7 +12,7 @@ from thalweg.lab.errors import UserError
 from thalweg.lab.landscape.surface import Surface, Window, minima_in
 from thalweg.lab.landscape.surfaces import SURFACES
 from thalweg.lab.landscape.surfaces.valley import valley
-from thalweg.lab.landscape.user_file import load
+from thalweg.lab.loading import is_place, load
 
 __all__ = ["DEFAULT", "chosen_surface", "numbers"]
 
@@ -31,7 +31,7 @@ def chosen_surface(
     """The surface of a name or of FILE.py:function, looked at in a window. Raises UserError."""
     if window is not None and not (window[0] < window[1] and window[2] < window[3]):
         raise UserError(f"--window must be X,X,Y,Y, each pair rising, got {window}")
-    made = _own(name, window or _OWN_WINDOW) if ".py:" in name else _known(name)
+    made = _own(name, window or _OWN_WINDOW) if is_place(name) else _known(name)
     if condition is not None:
         if made.name != "valley":
             raise UserError(f"--condition is for the surface valley, and this is {made.name}")
@@ -74,7 +74,10 @@ def _known(typed: str) -> Surface:
 
 def _own(spec: str, window: Window) -> Surface:
     """A user's function: what it gives is tried on some points first."""
-    function = load(spec, "a surface", _FORM)
+    try:
+        function = load(spec, spec)
+    except UserError as error:
+        raise UserError(f"{error}; a surface is a function such as `{_FORM}`") from error
     name = spec.rpartition(":")[2]
     if not callable(function):
         kind = type(function).__name__

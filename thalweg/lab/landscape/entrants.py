@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,16 +9,17 @@ from typing import Any
 
 from thalweg.chain import Chain, chain
 from thalweg.lab.errors import UserError
-from thalweg.lab.landscape.user_file import load
-from thalweg.lab.names import found
+from thalweg.lab.loading import is_place, load
+from thalweg.lab.specification import ranges, read
 from thalweg.optimizers import OPTIMIZERS
 from thalweg.rule import Rule
+from thalweg.source import unknown
 
-__all__ = ["CLASSIC", "Entrant", "entrant", "entrants"]
+__all__ = ["CLASSIC", "MOMENTUM", "Entrant", "entrant", "entrants"]
 
 CLASSIC = ("SGD", "momentum", "RMSprop", "Adam", "RAdam", "Ranger")
 
-_MOMENTUM = "momentum"
+MOMENTUM = "momentum"
 _LEFT_OUT = {
     "Adafactor": "it is there for torch alone",
     "LBFGS": "it asks for the value several times in a step",
@@ -57,71 +57,56 @@ def entrants(specs: Sequence[str], rates: Sequence[str] = ()) -> list[Entrant]:
 
 
 def entrant(spec: str) -> Entrant:
-    """One entrant out of a name in any case, FILE.py:Rule, or either with settings: "adam(eps=1)".
+    """One entrant out of a specification, such as adam, "ranger(k=5)" or FILE.py:Rule.
 
     `momentum` is SGD with a momentum of 0.9. Raises UserError.
     """
-    name, settings = _taken_apart(spec)
-    if name.lower() == _MOMENTUM:
-        made, title = OPTIMIZERS["SGD"], _MOMENTUM
+    name = spec.partition("(")[0].strip()
+    is_momentum = name.lower() == MOMENTUM
+    told = read(f"SGD{spec.strip()[len(name) :]}" if is_momentum else spec)
+    if ranges(told.settings):
+        raise UserError(f"{spec}: a setting is one value here; lr is tuned where it is not given")
+    made = _own(told.name) if is_place(told.name) else _registered(told.name)
+    settings = {key: value for key, value in told.settings.items() if key != "lr"}
+    label = replace(told, name=MOMENTUM if is_momentum else made.name).label
+    if is_momentum:
         settings = {"momentum": 0.9, **settings}
-        shown = {key: value for key, value in settings.items() if (key, value) != ("momentum", 0.9)}
-    else:
-        made = _own(name) if ".py:" in name else OPTIMIZERS[_registered(name)]
-        title, shown = made.name, settings
-    lr = settings.pop("lr", None)
-    shown = {key: value for key, value in shown.items() if key != "lr"}
+    _check(spec, made, settings)
+    return Entrant(label, made, settings, told.settings.get("lr"))
+
+
+def _registered(name: str) -> Chain:
+    reason = _LEFT_OUT.get(name)
+    if name in OPTIMIZERS and any(rule.rows_only for rule in OPTIMIZERS[name].rules):
+        reason = "it is for the sparse gradients of embeddings, and there are none here"
+    if reason:
+        raise UserError(f"{name} cannot take part: {reason}")
+    return OPTIMIZERS[name]
+
+
+def _check(spec: str, made: Chain, settings: Mapping[str, Any]) -> None:
+    """Settings go together, and a user's own optimizer has them, and a rate to be tuned."""
     for key in settings:
         if key not in made.settings or key in made.fixed:
-            known = ", ".join(one for one in made.signature.shown if one != "lr")
-            raise UserError(f"{spec}: {made.name} has no setting {key!r}; there are {known}")
+            raise UserError(f"{spec}: {made.name}: {unknown(key, made.signature.shown)}")
     if "lr" not in made.settings:
         raise UserError(f"{spec}: {made.name} has no setting lr, which is what is tuned here")
     try:
         made.check({**made.defaults, **settings})
     except (TypeError, ValueError) as error:
         raise UserError(f"{spec}: {error}") from None
-    if shown:
-        title += f"({', '.join(f'{key}={value!r}' for key, value in shown.items())})"
-    return Entrant(title, made, settings, None if lr is None else _rate(spec, lr))
-
-
-def _taken_apart(spec: str) -> tuple[str, dict[str, Any]]:
-    """A name and the settings in brackets behind it."""
-    name, bracket, rest = spec.strip().partition("(")
-    if not bracket:
-        return name.strip(), {}
-    try:
-        call = ast.parse(f"f({rest}", mode="eval").body
-        assert isinstance(call, ast.Call)
-        if call.args or any(one.arg is None for one in call.keywords):
-            raise ValueError
-        return name.strip(), {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
-    except (SyntaxError, ValueError, AssertionError):
-        raise UserError(
-            f"settings must be NAME=VALUE in brackets, such as 'ranger(k=5)', got {spec!r}"
-        ) from None
-
-
-def _registered(typed: str) -> str:
-    able = [name for name in OPTIMIZERS if name != "SparseAdam"]
-    name = found(typed, [*OPTIMIZERS, *_LEFT_OUT], [_MOMENTUM, *able])
-    reason = _LEFT_OUT.get(name)
-    if name == "SparseAdam":
-        reason = "it is for the sparse gradients of embeddings, and there are none here"
-    if reason:
-        raise UserError(f"{name} cannot take part: {reason}")
-    return name
 
 
 def _own(spec: str) -> Chain:
     """A user's rule or chain, out of a file."""
-    value = load(spec, "a rule", "class Mine(Rule): ...")
+    value = load(spec, spec)
     if isinstance(value, Chain):
         return value
     if not (isinstance(value, type) and issubclass(value, Rule)):
-        kind = type(value).__name__
-        raise UserError(f"{spec} must be a class made from thalweg.rule.Rule, or a chain: {kind}")
+        raise UserError(
+            f"{spec} must be a rule, such as `class Mine(Rule)` with thalweg.rule.Rule, or a "
+            f"chain of thalweg.chain.chain, got {value!r}"
+        )
     try:
         return chain(value.__name__, value)
     except (TypeError, ValueError) as error:
