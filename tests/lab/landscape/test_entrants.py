@@ -50,5 +50,5 @@ def test_a_chain_of_the_user_s_own_is_taken(tmp_path):
         "from thalweg.stages import Cautious\nmine = chain('Careful', Lion, Cautious)\n"
     )
     assert entrant(f"{path}:mine").label == "Careful"
-    with pytest.raises(UserError, match="Careful: unknown name 'betta'; did you mean 'betas'?"):
+    with pytest.raises(UserError, match=r"Careful: unknown name 'betta'; did you mean 'betas'?"):
         entrant(f"{path}:mine(betta=1)")

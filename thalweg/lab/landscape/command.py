@@ -44,7 +44,10 @@ def landscape(
             help="Learning rate of all, or of one optimizer, not to be tuned; repeatable.",
         ),
     ] = None,
-    steps: Annotated[int, typer.Option(min=10, max=5000, metavar="N", help="Steps.")] = 200,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=10, max=5000, metavar="N", help="Steps (200; 250 on a saddle)."),
+    ] = None,
     budget: Annotated[
         int, typer.Option(min=2, max=500, metavar="N", help="Learning rates that each may try.")
     ] = Plan.budget,
@@ -81,7 +84,7 @@ def landscape(
     seen = numbers("--window", window, 4)
     chosen = chosen_surface(surface, condition, seen, at)  # type: ignore[arg-type]
     taking_part = entrants(optimizers or [], lr or [])
-    plan = Plan(chosen.start, steps, budget, noise, seed)
+    plan = Plan(chosen.start, steps or chosen.steps, budget, noise, seed)
     raise typer.Exit(_run(chosen, taking_part, plan, open_folder("landscape", name, out), as_json))
 
 

@@ -24,8 +24,6 @@ CONTOUR, FILM, SADDLE, BASINS, PAGE = FILES = (
     "landscape.html",
 )
 
-_STEPS_ON_THE_SADDLE = 250
-
 
 class Part(NamedTuple):
     """One part: what it does in words, how long it takes beside the others, and itself, which
@@ -44,7 +42,7 @@ class Work:
         self.on_saddle = self.race
         if surface.saddle is None:
             saddle = SURFACES["saddle"]
-            steps = replace(plan, start=saddle.start, steps=_STEPS_ON_THE_SADDLE)
+            steps = replace(plan, start=saddle.start, steps=saddle.steps)
             self.on_saddle = Race(saddle, steps, ground(saddle))
         self.basins: dict[str, list[Basin]] = {}
         self.written: list[str] = []

@@ -64,7 +64,8 @@ def race(surface: Surface, entrants: Sequence[Entrant], plan: Plan | None = None
 
     race(SURFACES["beale"], entrants(["adam", "ranger(k=5)"])).runs[0].places
     """
-    found = Race(surface, plan or Plan(surface.start), ground(surface))
+    plan = plan or Plan(surface.start, surface.steps)
+    found = Race(surface, plan, ground(surface))
     for _ in run_each(found, entrants):
         pass
     return found

@@ -27,8 +27,9 @@ _MIDDLE, _MIDDLE_IN_RELIEF = 0.7, 0.5
 class Surface:
     """A function of two numbers with what is known of it.
 
-    `window` is (lowest x, highest x, lowest y, highest y). A surface with a `saddle` has no
-    minimum: its start lies on the ridge that leads down to that point along x.
+    `window` is (lowest x, highest x, lowest y, highest y), `steps` are enough to see something. A
+    surface with a `saddle` has no minimum: its start lies on the ridge that leads down to that
+    point along x.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Surface:
     start: tuple[float, float]
     minima: tuple[tuple[float, float], ...] = ()
     saddle: tuple[float, float] | None = None
+    steps: int = 200
 
     @cached_property
     def formula(self) -> Formula | None:

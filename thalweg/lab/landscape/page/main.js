@@ -198,6 +198,7 @@ function begin(start) {
 function choose(name) {
   page.surface = SURFACES[name];
   page.start = [...page.surface.start];
+  page.steps = page.surface.steps;
   page.taking.forEach(tuneOne);
   page.playing = false;
   page.time = page.steps;

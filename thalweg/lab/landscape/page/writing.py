@@ -98,6 +98,7 @@ def _surface(surface: Surface, race: Race) -> str:
         "formula": str(surface.formula),
         "window": surface.window,
         "start": race.plan.start if surface is race.surface else surface.start,
+        "steps": race.plan.steps if surface is race.surface else surface.steps,
         "minima": surface.minima,
         "saddle": surface.saddle,
         "base": seen.base,

@@ -10,5 +10,5 @@ def saddle(x, y):
 
 
 SURFACE = Surface(
-    "saddle", "Saddle", saddle, (-1.5, 1.5, -1.5, 1.5), (1.3, 0.003), saddle=(0.0, 0.0)
+    "saddle", "Saddle", saddle, (-1.5, 1.5, -1.5, 1.5), (1.3, 0.003), saddle=(0.0, 0.0), steps=250
 )
