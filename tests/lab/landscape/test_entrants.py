@@ -43,6 +43,18 @@ def test_every_optimizer_may_take_part(name):
     assert entrant(name.lower()).chain is OPTIMIZERS[name]
 
 
+def test_own_ones_that_are_named_alike_are_told_apart(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rule = (
+        "from thalweg.rule import Rule\n\n\nclass {0}(Rule):\n    lr: float = 0.1\n\n"
+        "    @staticmethod\n    def update(g, lr):\n        u = lr * g\n        return u\n"
+    )
+    (tmp_path / "a.py").write_text(rule.format("Mine") + rule.format("Adam"))
+    (tmp_path / "b.py").write_text(rule.format("Mine"))
+    found = entrants(["adam", "a.py:Adam", "a.py:Mine", "b.py:Mine"])
+    assert [one.label for one in found] == ["Adam", "a.py:Adam", "Mine", "b.py:Mine"]
+
+
 def test_a_chain_of_the_user_s_own_is_taken(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(

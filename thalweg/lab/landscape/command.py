@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -80,6 +81,8 @@ def landscape(
     Writes contour.png, contour.gif, saddle.gif, basins.png, results.json and landscape.html, a page
     that is alive and needs nothing else. Ctrl-C keeps what is finished.
     """
+    if not math.isfinite(noise):
+        raise UserError(f"--noise must be a finite number, got {noise}")
     at = numbers("--start", start, 2)
     seen = numbers("--window", window, 4)
     chosen = chosen_surface(surface, condition, seen, at)  # type: ignore[arg-type]

@@ -42,7 +42,12 @@ def entrants(specs: Sequence[str], rates: Sequence[str] = ()) -> list[Entrant]:
 
     A rate is a number, which is for all, or NAME=VALUE. Raises UserError.
     """
-    chosen = {one.label: one for one in map(entrant, specs or CLASSIC)}
+    chosen: dict[str, Entrant] = {}
+    for spec in specs or CLASSIC:
+        one = entrant(spec)
+        if one.label in chosen and chosen[one.label].chain is not one.chain:
+            one = replace(one, label=spec.strip())  # of two files, say
+        chosen[one.label] = one
     for option in rates:
         name, equals, value = option.rpartition("=")
         if not equals:
@@ -68,7 +73,9 @@ def entrant(spec: str) -> Entrant:
         raise UserError(f"{spec}: a setting is one value here; lr is tuned where it is not given")
     made = _own(told.name) if is_place(told.name) else _registered(told.name)
     settings = {key: value for key, value in told.settings.items() if key != "lr"}
-    label = replace(told, name=MOMENTUM if is_momentum else made.name).label
+    is_named_alike = made.name in OPTIMIZERS and made is not OPTIMIZERS[made.name]
+    title = MOMENTUM if is_momentum else told.name if is_named_alike else made.name
+    label = replace(told, name=title).label
     if is_momentum:
         settings = {"momentum": 0.9, **settings}
     _check(spec, made, settings)

@@ -10,7 +10,7 @@ def monkey_saddle(x, y):
 
 
 SURFACE = Surface(
-    "monkey-saddle",
+    "monkey",
     "Monkey saddle",
     monkey_saddle,
     (-1.5, 1.5, -1.5, 1.5),

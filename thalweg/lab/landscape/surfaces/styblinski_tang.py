@@ -12,7 +12,7 @@ def styblinski_tang(x, y):
 _LOW, _HIGH = -2.9035340277711770, 2.7468027709908370  # the roots of 4 x^3 - 32 x + 5
 
 SURFACE = Surface(
-    "styblinski-tang",
+    "styblinski",
     "Styblinski-Tang",
     styblinski_tang,
     (-5.0, 5.0, -5.0, 5.0),
