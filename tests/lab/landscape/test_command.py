@@ -215,7 +215,7 @@ REFUSED = [
     (["--start", "1"], "--start must be 2 numbers with commas, got '1'"),
     (["--start", "nan,1"], "--start must be 2 numbers with commas, got 'nan,1'"),
     (["--window", "1,0,0,1"], "--window must be X,X,Y,Y, each pair rising"),
-    (["--noise", "nan"], "--noise must be a finite number, got nan"),
+    (["--noise", "inf"], "--noise must be a finite number, got inf"),
     (["--surface", "styblinski-tang"], "no surface is called 'styblinski-tang' (did you mean sty"),
     (["--condition", "5"], "--condition is for the surface valley, and this is beale"),
     (["--surface", "valley", "--condition", "0"], "--condition must be a number from 1 on, got 0"),
