@@ -121,7 +121,7 @@ def describe(surface: Surface, steps: object, when: object, budget: int) -> str:
     of = f"lr: of {budget} from {LOWEST:g} to {HIGHEST:g}, log-uniform, the one with"
     if surface.saddle is not None:
         return f"{of} which half the ridge's length is gone nearest to step {when}"
-    return f"{of} the lowest value over the last tenth of {steps} steps"
+    return f"{of} the lowest value over the last tenth of {steps} steps, inside the window"
 
 
 def chosen(surface: Surface, steps: int, budget: int) -> str:
