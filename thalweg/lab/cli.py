@@ -15,6 +15,7 @@ from thalweg import __version__
 from thalweg.lab.cache import cache
 from thalweg.lab.contestants import Budget, enter
 from thalweg.lab.errors import UserError
+from thalweg.lab.landscape.command import landscape
 from thalweg.lab.network import BACKENDS
 from thalweg.lab.output import watch_output
 from thalweg.lab.show import show
@@ -133,5 +134,6 @@ def compare(
     raise typer.Exit(compare(contestants, Budget(seeds, epochs, batch_size), backend, name, out))
 
 
+app.command(short_help="See optimizers move over a surface.")(landscape)
 app.command(short_help="Show an optimizer's mathematics, or what its steps cost.")(show)
 app.command(short_help="Show, bound or clear the kept kernels.")(cache)
