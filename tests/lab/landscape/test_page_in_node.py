@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.lab.landscape.node import in_node, needs_node, script
+from tests.plain import PLAIN
 from thalweg.fuse.engines import javascript
 from thalweg.lab.landscape import tuning
 from thalweg.lab.landscape.entrants import CLASSIC, entrant
@@ -14,11 +15,10 @@ from thalweg.lab.landscape.noise import normal
 from thalweg.lab.landscape.surface import ground
 from thalweg.lab.landscape.surfaces import SURFACES
 from thalweg.lab.landscape.walking import path
-from thalweg.optimizers import OPTIMIZERS
 
 pytestmark = needs_node
 
-EVERY = [*CLASSIC, *(name for name in OPTIMIZERS if name not in (*CLASSIC, "SparseAdam"))]
+EVERY = [*CLASSIC, *(name for name in PLAIN if name not in (*CLASSIC, "SparseAdam"))]
 
 
 def given(surface, budget=31):

@@ -23,7 +23,6 @@ MOMENTUM = "momentum"
 _LEFT_OUT = {
     "Adafactor": "it is there for torch alone",
     "LBFGS": "it asks for the value several times in a step",
-    "Muon": "it moves matrices only, and a point is none",
 }
 
 
@@ -86,9 +85,19 @@ def _registered(name: str) -> Chain:
     reason = _LEFT_OUT.get(name)
     if name in OPTIMIZERS and any(rule.rows_only for rule in OPTIMIZERS[name].rules):
         reason = "it is for the sparse gradients of embeddings, and there are none here"
+    reason = reason or _out_of_place(OPTIMIZERS[name])
     if reason:
         raise UserError(f"{name} cannot take part: {reason}")
     return OPTIMIZERS[name]
+
+
+def _out_of_place(made: Chain) -> str:
+    """Why an optimizer has nothing to do on a surface; empty, if it has."""
+    if made.choice.which((2,)) is None:
+        return "it moves matrices only, and a point is none"
+    if made.requests:
+        return "it asks for a gradient at other weights, which a page cannot answer"
+    return "it works on rows and columns, and a point has none" if made.on_matrices else ""
 
 
 def _check(spec: str, made: Chain, settings: Mapping[str, Any]) -> None:
@@ -108,16 +117,22 @@ def _own(spec: str) -> Chain:
     """A user's rule or chain, out of a file."""
     value = load(spec, spec)
     if isinstance(value, Chain):
-        return value
+        return _in_place(spec, value)
     if not (isinstance(value, type) and issubclass(value, Rule)):
         raise UserError(
             f"{spec} must be a rule, such as `class Mine(Rule)` with thalweg.rule.Rule, or a "
             f"chain of thalweg.chain.chain, got {value!r}"
         )
     try:
-        return chain(value.__name__, value)
+        return _in_place(spec, chain(value.__name__, value))
     except (TypeError, ValueError) as error:
         raise UserError(f"{spec}: {error}") from None
+
+
+def _in_place(spec: str, made: Chain) -> Chain:
+    if reason := _out_of_place(made):
+        raise UserError(f"{spec} cannot take part: {reason}")
+    return made
 
 
 def _rate(where: str, value: Any) -> float:
