@@ -63,4 +63,4 @@ def _joined(one: Any, other: Any) -> Any:
 
 
 def _of_type(value: Any, type_: Any) -> Any:
-    return jnp.broadcast_to(value.astype(type_.dtype), type_.shape)
+    return jnp.broadcast_to(jnp.asarray(value, type_.dtype), type_.shape)

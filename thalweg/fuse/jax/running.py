@@ -160,9 +160,11 @@ class Run:
         """The reductions over all leaves in some syntax, inner ones first."""
         for part in ast.iter_child_nodes(tree):
             yield from self._of_all(part)
-        if isinstance(tree, ast.Call) and tree in self.reductions:
-            if self.reductions[tree].over == "all":
-                yield tree
+        if not isinstance(tree, ast.Call):
+            return
+        one = self.reductions.get(tree)
+        if one is not None and one.over == "all":
+            yield tree
 
     def _ask(self, tree: ast.expr) -> Running:
         for call in self._of_all(tree):

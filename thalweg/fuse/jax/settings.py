@@ -23,15 +23,16 @@ class Settings:
     """The settings of a chain: its defaults, and over them what is `given`, the last one first.
 
     `views` are those of each part, by its own names; `plain_views` leave out the traced ones.
+    Where more are to come (`is_all` False) nobody asks yet whether they fit together.
     """
 
-    def __init__(self, chain: Chain, *given: Mapping[str, Any] | None) -> None:
+    def __init__(self, chain: Chain, *given: Mapping[str, Any] | None, is_all: bool = True) -> None:
         self.chain = chain
         values = {name: one.default for name, one in chain.settings.items()} | {**chain.fixed}
         for each in given:
             values |= {self._public(name): value for name, value in (each or {}).items()}
         self._plain = {name: value for name, value in values.items() if _is_plain(value)}
-        self._check()
+        self._check(is_all)
         held = {n: as_held(v, chain.settings[n].default) for n, v in self._plain.items()}
         self.views = self._views(
             {n: held[n] if n in held else self._traced(n, v) for n, v in values.items()}
@@ -48,8 +49,8 @@ class Settings:
             raise TypeError(f"{chain.name}: {unknown(name, known)}")
         return name
 
-    def _check(self) -> None:
-        if len(self._plain) == len(self.chain.settings):
+    def _check(self, is_all: bool) -> None:
+        if is_all and len(self._plain) == len(self.chain.settings):
             self.chain.check(self._plain)
         else:
             self.chain.check_ranges(self._plain)

@@ -81,7 +81,8 @@ def _check(chain: Chain, states: States) -> None:
         if key not in known:
             raise TypeError(f"{chain.name}: states: {unknown(key, known)}")
     if missing := [key for key in cells if key not in states]:
-        raise TypeError(f"{chain.name}: states must have {', '.join(missing)}, as `init` makes them")
+        said = f"states must have {', '.join(missing)}, as `init` makes them"
+        raise TypeError(f"{chain.name}: {said}")
 
 
 def states_of(chain: Chain, tree: Tree, leaves: Sequence[Leaf], before: States) -> dict[str, Any]:

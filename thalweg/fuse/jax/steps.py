@@ -54,7 +54,7 @@ def step(chain: Chain, settings: Values | None = None) -> Callable[..., tuple[An
 
     Raises TypeError or ValueError for settings, trees, shapes and states that do not fit.
     """
-    Settings(chain, settings)  # refused here, and not at the first call
+    Settings(chain, settings, is_all=False)  # refused here, and not at the first call
 
     def take(
         params: Any, grads: Any, states: Values, more: Values | None = None

@@ -19,8 +19,9 @@ class Tree:
     def __init__(self, title: str, params: Any) -> None:
         self.title = title
         found, self._structure = jax.tree_util.tree_flatten_with_path(params)
-        self._names = [jax.tree_util.keystr(path) for path, _ in found]
-        self.leaves = [self._checked(name, leaf) for name, (_, leaf) in zip(self._names, found)]
+        named = [(jax.tree_util.keystr(path), leaf) for path, leaf in found]
+        self.leaves = [self._checked(name, leaf) for name, leaf in named]
+        self._names = [name for name, _ in named]
 
     def _checked(self, name: str, leaf: Any) -> Any:
         array = jnp.asarray(leaf) if hasattr(leaf, "dtype") else leaf

@@ -35,24 +35,29 @@ __all__ = [
 ]
 
 
-@jax.custom_jvp
-def _root(x: Any) -> Any:
-    return jnp.sqrt(x)
+def _as_float(x: Any) -> Any:
+    """A count as a number: JAX itself would make a single of it."""
+    return x if is_float(x) else x.astype(float)
 
 
-@_root.defjvp  # type: ignore[untyped-decorator, unused-ignore]
-def _derivative_of_root(values: Any, changes: Any) -> Any:
-    """At 0 it is taken as 0: there is no slope, and infinity times no change would be NaN."""
+_root: Any = jax.custom_jvp(lambda x: jnp.sqrt(x))
+
+
+def _root_and_change(values: Any, changes: Any) -> Any:
+    """At 0 the derivative is taken as 0: what stays 0 has none, and infinity times 0 is NaN."""
     (x,), (change,) = values, changes
     root = _root(x)
-    return root, jnp.where(root == 0, 0.0, 0.5 / root) * change
+    is_zero = root == 0
+    return root, jnp.where(is_zero, 0.0, 0.5 / jnp.where(is_zero, 1.0, root)) * change
 
+
+_root.defjvp(_root_and_change)
 
 # each word of the language on arrays; on Python's numbers it is that of `thalweg.elementwise`
 WORDS: dict[str, Callable[..., Any]] = {
-    "sqrt": lambda x: _root(x if is_float(x) else number(x * 1.0)),
-    "exp": jnp.exp,
-    "log": jnp.log,
+    "sqrt": lambda x: _root(_as_float(x)),
+    "exp": lambda x: jnp.exp(_as_float(x)),
+    "log": lambda x: jnp.log(_as_float(x)),
     "abs": jnp.abs,
     "sign": jnp.sign,
     "maximum": jnp.maximum,
@@ -102,7 +107,7 @@ OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.NotEq: operator.ne,
 }
 _OF_TRUTHS = (ast.BitAnd, ast.BitOr, ast.Not, ast.Invert)
-_GROWING = (ast.Mult, ast.Pow)
+_OF_FLOATS = (ast.Mult, ast.Div, ast.Pow)
 
 _MOST = 2**31 - 1  # of a 32-bit integer
 
@@ -139,7 +144,7 @@ def number(value: Any) -> Any:
     """A number of the step: one of floating point in the widest type that JAX has."""
     if not is_array(value) or not is_float(value):
         return value
-    return value.astype(jnp.result_type(float))
+    return value.astype(float)
 
 
 def smaller(types: Sequence[Any]) -> Any:
@@ -154,7 +159,7 @@ def alike(values: Sequence[Any]) -> list[Any]:
     if len(set(floats)) < 2:
         return list(values)
     narrow = smaller(floats)
-    return [value.astype(narrow) if is_array(value) and is_float(value) else value for value in values]
+    return [one.astype(narrow) if is_array(one) and is_float(one) else one for one in values]
 
 
 def applied(what: str | type[ast.AST], values: Sequence[Any]) -> Any:
@@ -164,25 +169,23 @@ def applied(what: str | type[ast.AST], values: Sequence[Any]) -> Any:
     if isinstance(what, str):
         return WORDS[what](*alike(values))
     if not issubclass(what, _OF_TRUTHS):
-        values = [_counted(value, issubclass(what, _GROWING)) for value in values]
+        values = [_counted(value, issubclass(what, _OF_FLOATS)) for value in values]
     return OPERATORS[what](*alike(values))
 
 
-def _counted(value: Any, grows: bool) -> Any:
+def _counted(value: Any, as_float: bool) -> Any:
     """A truth as a number; a whole number as a float where it, or what comes of it, may not fit."""
     if not is_array(value):
         return float(value) if isinstance(value, int) and abs(value) > _MOST else value
-    if is_float(value):
-        return value
-    if grows:
-        return value.astype(jnp.result_type(float))
-    return value.astype(jnp.int32) if value.dtype == jnp.bool_ else value
+    if as_float:
+        return _as_float(value)
+    return value.astype(int) if value.dtype == jnp.bool_ else value
 
 
 def reduced(kind: str, x: Any, axes: Sequence[int], keepdims: bool = False) -> Any:
     """What elements add up to along these axes, in the type of numbers."""
     adding = REDUCTIONS[kind][0]
-    return adding(x.astype(jnp.result_type(float)), axis=tuple(axes), keepdims=keepdims)
+    return adding(x.astype(float), axis=tuple(axes), keepdims=keepdims)
 
 
 def finished(kind: str, total: Any, count: Any) -> Any:
