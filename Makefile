@@ -58,7 +58,7 @@ jax: ## run the tests of the JAX engine, in an environment of their own (.venv-j
 	@$(MAKE) --no-print-directory VENV=.venv-jax jax-tests
 
 jax-tests: $(VENV)/jax.stamp
-	$(PYTEST) $(or $(ARGS),tests/fuse/jax)
+	$(PYTEST) tests/fuse/jax $(ARGS)
 
 wheel: $(VENV)/dev.stamp ## build sdist and wheel, and run the quick tests on the wheel alone
 	$(BIN)/python scripts/try_the_wheel.py

@@ -16,7 +16,7 @@ from thalweg.stages import Centralize, ClipNorm, TrustRatio
 STEPS = 5
 SHIFT = 1e-6
 
-START = {"w": np.linspace(-1, 2, 12).reshape(4, 3), "b": np.linspace(0.5, 1, 5)}
+START = {"w": np.linspace(-1, 2, 12).reshape(4, 3)}
 
 
 def loss(params):

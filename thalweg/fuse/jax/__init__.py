@@ -10,6 +10,14 @@
 It needs jax (`pip install 'thalweg[jax]'`), and nothing else of thalweg imports it.
 """
 
+try:
+    import jax as _jax  # noqa: F401
+except ModuleNotFoundError as error:
+    if error.name != "jax":
+        raise
+    sentence = "thalweg.fuse.jax needs jax: pip install 'thalweg[jax]'"
+    raise ModuleNotFoundError(sentence, name="jax") from None
+
 from thalweg.fuse.jax.steps import evaluate, init, step
 
 __all__ = ["evaluate", "init", "step"]

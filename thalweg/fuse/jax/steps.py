@@ -61,7 +61,7 @@ def step(chain: Chain, settings: Values | None = None) -> Callable[..., tuple[An
     ) -> tuple[Any, dict[str, Any]]:
         h, tree = Settings(chain, settings, more), Tree(chain.name, params)
         of_leaves = tree.arrays("grads", grads)
-        t = states.get("step", 0) + 1
+        t = _count(states) + 1
         leaves = leaves_of(chain, tree, of_leaves, states, t)
         for i, (part, view) in enumerate(zip(chain.parts, h.views, strict=True)):
             order = [one.name for one in part.declared.text.reduced]
@@ -83,7 +83,7 @@ def evaluate(chain: Chain, params: Any, states: Values, settings: Values | None 
     `settings` are those of the steps. Raises as `step` does.
     """
     h, tree = Settings(chain, settings), Tree(chain.name, params)
-    t = states.get("step", 0)
+    t = _count(states)
     leaves = leaves_of(chain, tree, [None] * len(tree.leaves), states, t)
     found = []
     for leaf, p in zip(leaves, tree.leaves, strict=True):
@@ -91,6 +91,12 @@ def evaluate(chain: Chain, params: Any, states: Values, settings: Values | None 
             _look(leaf, chain.parts[i], h.views[i])
         found.append(jnp.where(t > 0, leaf.streams["p"].astype(p.dtype), p))
     return tree.of(found)
+
+
+def _count(states: Values) -> Any:
+    """How many steps there were: a plain number is Python's, as a setting is."""
+    count = states.get("step", 0)
+    return count if isinstance(count, int) else jnp.asarray(count)
 
 
 def _look(leaf: Leaf, part: Part, h: Any) -> None:

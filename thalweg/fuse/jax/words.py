@@ -53,6 +53,13 @@ def _root_and_change(values: Any, changes: Any) -> Any:
 
 _root.defjvp(_root_and_change)
 
+
+def _where(test: Any, one: Any, other: Any) -> Any:
+    if is_array(test):
+        return jnp.where(test, one, other)
+    return one if test else other
+
+
 # each word of the language on arrays; on Python's numbers it is that of `thalweg.elementwise`
 WORDS: dict[str, Callable[..., Any]] = {
     "sqrt": lambda x: _root(_as_float(x)),
@@ -62,7 +69,7 @@ WORDS: dict[str, Callable[..., Any]] = {
     "sign": jnp.sign,
     "maximum": jnp.maximum,
     "minimum": jnp.minimum,
-    "where": lambda test, one, other: jnp.where(truth(test), one, other),
+    "where": lambda test, one, other: _where(truth(test), one, other),
 }
 
 # how `reduced` adds up the elements, and what the sum is then, of so many
