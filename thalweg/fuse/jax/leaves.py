@@ -48,14 +48,13 @@ class Leaf:
         run = Run(source, text.reductions, given, self.shape)
         yield from run.block(text.body)
         for name in source.returned:
-            value, qualified = run.table[name], part.qualified(name)
+            value = run.table[name]
             if name in declared.declaration.cells:
                 self.cells[part.key(name, declared.declaration.cells[name].key)] = value
             elif name in STREAMS:
                 self.streams[name] = self._element(value)
             elif value is not MISSING:
-                run.check_there(name, self.arrays[qualified], source.return_line)
-                self.arrays[qualified] = self._element(value)
+                self.arrays[part.qualified(name)] = self._element(value)
 
     def table(self, part: Part, h: SimpleNamespace) -> dict[str, Any]:
         """Everything that a part's functions may take, by its own names."""

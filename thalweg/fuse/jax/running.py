@@ -95,6 +95,7 @@ class Run:
                 self._assign(one, part)
         else:
             assert isinstance(target, ast.Name)
+            self._check_kept(target)
             self.table[target.id] = value
 
     def _branch(self, statement: ast.If) -> Running:
@@ -104,8 +105,6 @@ class Run:
             yield from self.block(sides[0] if truth(test) else sides[1])
             return
         names = list(dict.fromkeys(assigned_in([statement])))
-        for name in names:
-            self.check_there(name, self.table.get(name), statement.lineno)
         if any(True for side in sides for line in side for _ in self._of_all(line)):
             yield from self._abreast(test, sides, names)
         else:
@@ -119,7 +118,8 @@ class Run:
             with self._apart():
                 for _ in self.block(body):
                     raise AssertionError("nothing in it asks all leaves")
-                return {name: self.table[name] for name in names if name in self.table}
+                table = {name: one for name, one in self.table.items() if one is not MISSING}
+                return {name: table[name] for name in names if name in table}
 
         return run
 
@@ -139,9 +139,8 @@ class Run:
         self._join(names, {name: selected(test, one[name], other[name]) for name in both})
 
     def _join(self, names: Sequence[str], found: Mapping[str, Any]) -> None:
-        for name in names:
-            self.table.pop(name, None)
-        self.table |= found
+        left = {n: one for n, one in self.table.items() if n not in names or one is MISSING}
+        self.table = {**left, **found}
 
     @contextlib.contextmanager
     def _apart(self) -> Iterator[None]:
@@ -184,7 +183,7 @@ class Run:
     def value(self, tree: ast.expr) -> Any:
         """What an expression is."""
         if isinstance(tree, ast.Name):
-            self.check_there(tree.id, self.table[tree.id], tree.lineno)
+            self._check_kept(tree)
             return self.table[tree.id]
         if isinstance(tree, ast.Constant):
             return tree.value
@@ -288,11 +287,11 @@ class Run:
 
     # ---- what is refused ----
 
-    def check_there(self, name: str, value: Any, line: int) -> None:
-        """Raise a TypeError if a value is that of a state which is not kept."""
-        if value is MISSING:
-            said = f"{name!r} is not among the states; give `init` the settings that ask for it"
-            raise self.source.error(line, said)
+    def _check_kept(self, tree: ast.Name) -> None:
+        """Raise a TypeError for a state that is not kept."""
+        if self.table.get(tree.id) is MISSING:
+            said = f"{tree.id!r} is not among the states; give `init` the settings that ask for it"
+            raise self.source.error(tree.lineno, said)
 
     def _unknown(self, tree: Any) -> TypeError:
         return self.source.error(
