@@ -14,7 +14,7 @@ from thalweg.fuse import jax as engine
 
 __all__ = ["SHAPES", "Jitted", "assert_same", "by_oracle", "drawn", "numbers", "switches"]
 
-SHAPES = {"w": (4, 3), "b": (5,), "one": (), "conv": (2, 3, 3, 3), "none": (0, 3)}
+SHAPES = {"w": (2, 3, 2, 2), "b": (5,), "one": (), "none": (0, 3)}
 
 Settings = Mapping[str, Any]
 

@@ -13,11 +13,18 @@ SHAPES = {"w": (4, 3), "one": ()}
 STEPS = 8
 
 
-@pytest.fixture(params=[True, False], ids=["doubles", "singles"])
-def has_doubles(request):
-    jax.config.update("jax_enable_x64", request.param)
-    yield request.param
+@pytest.fixture
+def singles():
+    """JAX as it is by default."""
+    jax.config.update("jax_enable_x64", False)
+    yield
     jax.config.update("jax_enable_x64", True)
+
+
+@pytest.fixture(params=["doubles", "singles"])
+def either(request):
+    if request.param == "singles":
+        request.getfixturevalue("singles")
 
 
 def run(made, params):
@@ -36,9 +43,9 @@ def types(tree):
     return jax.tree.map(lambda one: (one.dtype, one.weak_type), tree)
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("name", ["ASGD", "LAMB", "NAdam", "Ranger", "ScheduleFreeAdamW"])
-def test_half_precision_is_kept_and_not_computed_in(name, dtype, has_doubles):
+def test_arrays_and_numbers_keep_their_types(name, dtype, either):
     made = OPTIMIZERS[name]
     params = jax.tree.map(lambda x: jnp.asarray(x, dtype), drawn(0, SHAPES))
     (moved, states), first = run(made, params)
@@ -50,7 +57,7 @@ def test_half_precision_is_kept_and_not_computed_in(name, dtype, has_doubles):
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_in_single_precision_it_is_the_oracle_s_path_rounded(name, has_doubles):
+def test_in_single_precision_it_is_the_oracle_s_path_rounded(name, singles):
     """Each step rounds every operation anew, and a bias correction of few digits once more."""
     made = OPTIMIZERS[name]
     value = {n: x.astype(np.float32).astype(np.float64) for n, x in drawn(0, SHAPES).items()}
@@ -62,7 +69,7 @@ def test_in_single_precision_it_is_the_oracle_s_path_rounded(name, has_doubles):
     assert {x.dtype for x in jax.tree.leaves(after) if x.shape} == {jnp.dtype("float32")}
     exact = by_oracle(made, [{}] * STEPS, value, gradients)
     weights = {place: x for place, x in exact.items() if place.startswith("p ")}
-    assert_same(after, weights, within=1e-5 if has_doubles else 1e-4)
+    assert_same(after, weights, within=1e-4)
 
 
 def test_a_setting_of_single_precision_does_not_round_doubles():
@@ -72,8 +79,7 @@ def test_a_setting_of_single_precision_does_not_round_doubles():
     assert_same(engine.step(made)(value, grads, engine.init(made, value), rate), exact)
 
 
-def test_a_step_count_is_exact_beyond_what_single_precision_counts():
-    jax.config.update("jax_enable_x64", False)
+def test_a_step_count_is_exact_beyond_what_single_precision_counts(singles):
     made = OPTIMIZERS["Ranger"]
     params = jax.tree.map(lambda x: jnp.asarray(x, "float32"), drawn(0, SHAPES))
     states = engine.init(made, params)
@@ -82,4 +88,3 @@ def test_a_step_count_is_exact_beyond_what_single_precision_counts():
         moved, after = jax.jit(engine.step(made))(params, params, begun)
         assert int(after["step"]) == step
         assert bool((after["slow_buffer"]["w"] == moved["w"]).all()) == is_sync
-    jax.config.update("jax_enable_x64", True)
