@@ -32,7 +32,7 @@ quick repeat: CASES ?= 4
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick repeat wheel versions check format bench stubs clean
+.PHONY: help demo test quick repeat jax jax-tests wheel versions check format bench stubs clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -53,6 +53,13 @@ repeat: $(VENV)/dev.stamp ## run the quick tests N times (20), each time in anot
 		echo "round $$round of $(N), --randomly-seed=$$seed"; \
 		$(PYTEST) $(QUICK) --cases=$(CASES) -q --randomly-seed=$$seed $(ARGS) || exit 1; \
 	done; echo "$(N) rounds, none of them red"
+
+# An environment of its own: nobody else here needs JAX. The same rules make it.
+jax: ## run the tests of the JAX engine, in an environment of their own (.venv-jax)
+	@$(MAKE) --no-print-directory VENV=.venv-jax jax-tests
+
+jax-tests: $(VENV)/jax.stamp
+	$(PYTEST) tests/fuse/jax $(ARGS)
 
 wheel: $(VENV)/dev.stamp ## build sdist and wheel, and run the quick tests on the wheel alone
 	$(BIN)/python scripts/try_the_wheel.py
@@ -77,10 +84,10 @@ stubs: $(VENV)/dev.stamp ## write the .pyi files of the generated classes anew, 
 	$(BIN)/python -m scripts.write_mytorch_stub
 
 clean: ## remove .venv, builds and caches; runs/ stays
-	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-jax build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Three installations in one .venv, each on top of the one before: what the command line needs,
+# The environment of `make jax` aside, three installations in one .venv, each on top of the one before: what the command line needs,
 # torch, and what the tests and the checks need. A stamp says which of them is there; it is as old
 # as the files that decide it.
 DECIDES := pyproject.toml constraints.txt Makefile
@@ -102,6 +109,11 @@ $(VENV)/torch.stamp: $(VENV)/pip.stamp $(DECIDES)
 	@echo "installing torch and what the command line needs (torch is the large part)"
 	$(INSTALL) --editable '.[torch,lab]'
 	@touch $(VENV)/lab.stamp $@
+
+$(VENV)/jax.stamp: $(VENV)/pip.stamp $(DECIDES)
+	@echo "installing what the JAX engine is tested with"
+	$(INSTALL) --editable '.[jax]' --group test
+	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/pip.stamp $(DECIDES)
 	@echo "installing what thalweg is tested with (torch is the large part)"

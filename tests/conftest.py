@@ -8,7 +8,7 @@ import os
 import random
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import groupby, pairwise
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
+MISSING = [name for name in ("torch", "jax") if importlib.util.find_spec(name) is None]
 
 CACHE = "THALWEG_CACHE_DIR"
 
@@ -90,27 +91,28 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     lines = []
     if config.option.cases != ALL:
         lines.append(f"up to {config.option.cases} cases of each test, drawn with the seed")
-    if not HAS_TORCH:
-        lines.append("torch is not installed: files that import it are skipped")
+    lines += [f"{name} is not installed: files that import it are skipped" for name in MISSING]
     return lines
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
-    """Without torch, skip a file that imports it, as a whole and with a sentence."""
+    """Skip a file that imports what is not installed, as a whole and with a sentence."""
     report = yield
     load_profile(collector.config)  # torch's own tests, which some files import, load another
-    if report.failed and not HAS_TORCH and wants_torch(report.call.excinfo.value):
-        sentence = "Skipped: needs torch, which is not installed"
+    wanted = missing_for(report.call.excinfo.value, MISSING) if report.failed else None
+    if wanted is not None:
+        sentence = f"Skipped: needs {wanted}, which is not installed"
         report.outcome, report.longrepr = "skipped", (str(collector.path), 0, sentence)
     return report
 
 
-def wants_torch(error: BaseException | None) -> bool:
-    """Whether an error, or one behind it, is that torch cannot be imported."""
+def missing_for(error: BaseException | None, packages: Collection[str]) -> str | None:
+    """Which of these an error, or one behind it, says that it cannot import."""
     if error is None:
-        return False
-    return getattr(error, "name", None) == "torch" or wants_torch(error.__cause__)
+        return None
+    name = getattr(error, "name", None)
+    return name if name in packages else missing_for(error.__cause__, packages)
 
 
 @pytest.hookimpl(trylast=True)  # after `-m` and after the order is drawn

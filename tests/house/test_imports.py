@@ -61,6 +61,7 @@ def offences(files, refused) -> list[str]:
     [
         ({"torch"}, {"thalweg.optim", "thalweg.lab.backends.torch"}),
         ({"numba", "llvmlite"}, {"thalweg.fuse.cpu"}),
+        ({"jax", "jaxlib"}, {"thalweg.fuse.jax"}),
         ({"matplotlib"}, {"thalweg.pictures"}),
     ],
     ids=lambda value: "+".join(sorted(value)),

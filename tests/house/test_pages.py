@@ -1,7 +1,7 @@
 """What the pages say of the code is so: their examples run, and the files that they name are there.
 
-docs/schedules.md, docs/language.md and docs/mytorch/ are run in tests of their own, beside what
-they are about.
+docs/schedules.md, docs/language.md, docs/jax.md and docs/mytorch/ are run in tests of their own,
+beside what they are about.
 """
 
 import re
@@ -14,7 +14,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 HERE = [
     page
     for page in PAGES
-    if page.stem not in {"schedules", "language"} and page.parent.name != "mytorch"
+    if page.stem not in {"schedules", "language", "jax"} and page.parent.name != "mytorch"
 ]
 STEP = (ROOT / "docs" / "how-a-step-runs.md").read_text(encoding="utf-8")
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.conftest import few, number_of_cases, wants_torch, without_case
+from tests.conftest import few, missing_for, number_of_cases, without_case
 
 ROOT = Path(__file__).parents[2]
 
@@ -120,7 +120,9 @@ def test_another_error_than_a_missing_torch_stays_one():
     missing = ModuleNotFoundError("No module named 'torch'", name="torch")
     behind = ImportError("thalweg.optim needs torch")
     behind.__cause__ = missing
-    assert wants_torch(missing)
-    assert wants_torch(behind)
-    assert not wants_torch(ModuleNotFoundError("No module named 'torches'", name="torches"))
-    assert not wants_torch(None)
+    assert missing_for(missing, ["torch"]) == "torch"
+    assert missing_for(behind, ["jax", "torch"]) == "torch"
+    assert missing_for(missing, ["jax"]) is None
+    other = ModuleNotFoundError("No module named 'torches'", name="torches")
+    assert missing_for(other, ["torch"]) is None
+    assert missing_for(None, ["torch"]) is None
