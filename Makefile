@@ -87,9 +87,9 @@ clean: ## remove .venv, builds and caches; runs/ stays
 	rm -rf $(VENV) .venv-jax build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The environment of `make jax` aside, three installations in one .venv, each on top of the one before: what the command line needs,
-# torch, and what the tests and the checks need. A stamp says which of them is there; it is as old
-# as the files that decide it.
+# The environment of `make jax` aside, three installations in one .venv, each on top of the one
+# before: what the command line needs, torch, and what the tests and the checks need. A stamp says
+# which of them is there; it is as old as the files that decide it.
 DECIDES := pyproject.toml constraints.txt Makefile
 
 # pip first: the one that comes with Python may be too old for dependency groups.

@@ -28,6 +28,16 @@ def take(made, grads=VALUE, states=None, settings=None, params=VALUE):
 
 
 REFUSED = {
+    "a rule on whole matrices": (
+        lambda: engine.step(OPTIMIZERS["SOAP"]),
+        TypeError,
+        "SOAP: the JAX engine takes passes over elements alone",
+    ),
+    "a rule that asks for another gradient": (
+        lambda: engine.init(OPTIMIZERS["SAM"], VALUE),
+        TypeError,
+        "SAM: the JAX engine takes passes over elements alone",
+    ),
     "a setting that is not there": (
         lambda: engine.step(ADAM, {"learning_rate": 0.1}),
         TypeError,

@@ -34,6 +34,7 @@ def init(chain: Chain, params: Any, settings: Values | None = None) -> dict[str,
     Raises TypeError or ValueError for settings that the chain does not take, and for parameters
     that are no floating-point arrays.
     """
+    _check_passes(chain)
     return first_states(chain, Settings(chain, settings), Tree(chain.name, params))
 
 
@@ -54,7 +55,9 @@ def step(chain: Chain, settings: Values | None = None) -> Callable[..., tuple[An
 
     Raises TypeError or ValueError for settings, trees, shapes and states that do not fit.
     """
+    _check_passes(chain)
     Settings(chain, settings, is_all=False)  # refused here, and not at the first call
+    ends = chain.steps_after([()] * len(chain.parts))
 
     def take(
         params: Any, grads: Any, states: Values, more: Values | None = None
@@ -66,7 +69,7 @@ def step(chain: Chain, settings: Values | None = None) -> Callable[..., tuple[An
         for i, (part, view) in enumerate(zip(chain.parts, h.views, strict=True)):
             order = [one.name for one in part.declared.text.reduced]
             abreast([leaf.run(part, view) for leaf in leaves], order)
-            if i in chain.steps_after:
+            if i in ends:
                 for leaf in leaves:
                     leaf.take_step()
         pairs = zip(leaves, tree.leaves, strict=True)
@@ -91,6 +94,15 @@ def evaluate(chain: Chain, params: Any, states: Values, settings: Values | None 
             _look(leaf, chain.parts[i], h.views[i])
         found.append(jnp.where(t > 0, leaf.streams["p"].astype(p.dtype), p))
     return tree.of(found)
+
+
+def _check_passes(chain: Chain) -> None:
+    """Raise TypeError for a chain that is more than passes over elements."""
+    if chain.on_matrices or chain.requests:
+        raise TypeError(
+            f"{chain.name}: the JAX engine takes passes over elements alone, and its text works on "
+            "whole matrices, on rows and columns, or asks for another gradient"
+        )
 
 
 def _count(states: Values) -> Any:
