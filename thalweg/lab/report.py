@@ -68,15 +68,25 @@ def headings(task: Task, target: Target | None) -> list[str]:
     unit = "\n%" if task.is_share else ""
     metric = [] if task.metric is None else [f"test {task.metric}{unit}"]
     to = said_target(task, target)
-    return ["lr", *metric, "test loss", f"steps to\n{to}", f"s to\n{to}", "µs per\nstep", "B per\nweight"]
+    return [
+        "lr",
+        *metric,
+        "test loss",
+        f"steps to\n{to}",
+        f"s to\n{to}",
+        "µs per\nstep",
+        "B per\nweight",
+    ]
 
 
 def said_target(task: Task, target: Target | None) -> str:
     """A target in a word."""
     if target is None:
         return "target"
-    return f"{target.value:.0%}" if task.is_share and target.is_given else (
-        f"{target.value:.1%}" if task.is_share else f"{target.value:g}"
+    return (
+        f"{target.value:.0%}"
+        if task.is_share and target.is_given
+        else (f"{target.value:.1%}" if task.is_share else f"{target.value:g}")
     )
 
 

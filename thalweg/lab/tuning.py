@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from collections.abc import Iterator
 from typing import Any
 
 from thalweg.lab.errors import UserError
@@ -38,7 +37,9 @@ def load_optuna() -> Any:
     try:
         import optuna
     except ImportError as error:
-        raise UserError(f"--tune and --storage need {error.name}: pip install 'thalweg[lab]'") from error
+        raise UserError(
+            f"--tune and --storage need {error.name}: pip install 'thalweg[lab]'"
+        ) from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
 

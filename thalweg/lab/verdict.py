@@ -60,7 +60,8 @@ class Verdict:
             others = "the other" if len(self.differences) == 1 else "every other"
             return f"{self.winner} is better than {others}, as far as {seeds} of each can tell."
         among = [self.first, *self.beside]
-        told = f"No difference between {listed(among)} can be told from these {seeds}."
+        who = listed(among) if self.behind or len(among) < 4 else f"these {len(among)}"
+        told = f"No difference between {who} can be told from these {seeds}."
         if self.behind:
             told += f" {listed(self.behind)} {'is' if len(self.behind) == 1 else 'are'} behind."
         return told
