@@ -24,7 +24,7 @@ from thalweg import optim
 from thalweg.averaging import EMA
 from thalweg.lab.backends.torch import build
 from thalweg.lab.tasks.layers import first_layers
-from thalweg.mytorch.data import digits
+from thalweg.mytorch import data
 from thalweg.optim.lr_scheduler import ScheduleLR
 from thalweg.schedules import Schedule, constant, flat_cosine
 
@@ -51,7 +51,7 @@ class Task(NamedTuple):
 
 
 def load_task() -> Task:
-    parts = (array for train in (True, False) for array in digits(train).arrays)
+    parts = (array for train in (True, False) for array in data.digits(train).arrays)
     return Task(*map(torch.from_numpy, parts))
 
 

@@ -100,7 +100,10 @@ _Data = _text(
     "WHAT",
     "What mlp and cnn learn: digits (the default), two-moons, csv:PATH, npz:PATH or mnist:PATH.",
 )
-_Model = _text("WHAT", "What is trained: mlp, cnn, or FILE.py:function for a task of your own.")
+_Model = _text(
+    "WHAT",
+    "What is trained: mlp, cnn, or FILE.py:NAME for a function that makes a task of your own.",
+)
 _Backend = _text(
     "NAME",
     f"What mlp and cnn are written in: {' or '.join(BACKENDS)}; mytorch is thalweg's own, on "
@@ -119,8 +122,7 @@ _Time = typer.Option(
     "--budget", metavar="TIME", help="End after a time such as 90s, 10m or 1.5h, all in all."
 )
 _Storage = _text(
-    "URL",
-    "Keep the trainings in a database, sqlite:///PATH or postgresql://..., to share the work.",
+    "URL", "Keep the trainings in a database of SQLite or PostgreSQL, and share the work there."
 )
 _Join = typer.Option("--join", help="Take part in the work that others do on the same --storage.")
 _Resume = typer.Option("--resume", help="Go on with what was interrupted or killed.")

@@ -17,7 +17,7 @@ from thalweg.lab.search import Setting
 from thalweg.lab.specification import Range
 from thalweg.lab.training import Curve
 
-__all__ = ["Tried", "hopeless", "load_optuna", "next_setting"]
+__all__ = ["Tried", "distributions_of", "hopeless", "load_optuna", "next_setting"]
 
 # A trial of the first half: its setting, and what was seen of it.
 Tried = tuple[Setting, Curve]

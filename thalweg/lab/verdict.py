@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["LEVEL", "Difference", "Verdict", "half_width", "judge"]
+__all__ = ["LEVEL", "Difference", "Verdict", "half_width", "judge", "listed"]
 
 # A claim is made where chance alone would bring it about in one of so many comparisons: 1 in 50.
 LEVEL = 0.02

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 from thalweg.lab.contest import Contest
-from thalweg.lab.page.figures import Figure, figures, title_of
+from thalweg.lab.page.figures import Figure, figures
 from thalweg.lab.report import headings, notes, row
 from thalweg.lab.results import About, results
 from thalweg.lab.specification import shown
@@ -55,10 +55,14 @@ def write_page(path: Path, contest: Contest, about: About) -> None:
 
     drawn = figures(contest)
     with whole_file(path) as file:
-        file.write(_head(title_of(contest.task)).encode())
+        file.write(_head(_title(contest)).encode())
         file.write(_body(contest, about, drawn).encode())
         file.write(f"<script>{get_plotlyjs()}</script>\n".encode())
         file.write(f"{_data(drawn)}<script>{_SCRIPT}</script>\n</body>\n</html>\n".encode())
+
+
+def _title(contest: Contest) -> str:
+    return f"thalweg compare: {contest.task.name}"
 
 
 def _head(title: str) -> str:
@@ -87,7 +91,7 @@ def _data(drawn: list[Figure]) -> str:
 def _body(contest: Contest, about: About, drawn: list[Figure]) -> str:
     verdict = verdict_of(contest)
     parts = [
-        f"<h1>{escape(title_of(contest.task))}</h1>",
+        f"<h1>{escape(_title(contest))}</h1>",
         f"<p>{escape(contest.task.description)}.</p>",
         "" if about.complete else "<p><b>Not complete: what was finished when it ended.</b></p>",
         f'<p class="verdict">{escape(verdict.sentence)}</p>' if verdict.sentence else "",
