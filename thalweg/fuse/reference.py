@@ -16,22 +16,25 @@ from typing import Any
 
 from thalweg.chain import Chain, Part
 from thalweg.elementwise import Measured, where
+from thalweg.matrices import transposed
 from thalweg.reductions import summed
 from thalweg.source import text_of
+from thalweg.text import Request
 
 __all__ = ["Asked", "Given", "Known", "update"]
 
-# what was reduced over all tensors, by qualified name: the results
+# what all tensors were asked for, by qualified name: results of reductions, answers to requests
 Known = Mapping[str, Any]
 
 
 class Asked(Exception):
-    """A text has come to a reduction over all tensors that is not known yet: its qualified name,
-    what this tensor adds to it, and how many numbers that is of."""
+    """A text has come to what all tensors are asked for and is not known yet, by its qualified
+    name: a reduction, to which this tensor adds `value` of `count` numbers, or a request, which
+    is about `value`."""
 
-    def __init__(self, name: str, total: Any, count: int) -> None:
+    def __init__(self, name: str, value: Any, count: int = 0) -> None:
         super().__init__(name)
-        self.name, self.total, self.count = name, total, count
+        self.name, self.value, self.count = name, value, count
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,16 @@ def update(
     one that is `wanted`, it comes to no other: Python may ask in another order than the text's.
     """
     run = _Run(chain, arrays, given, known, wanted)
+    if chain.on_matrices:
+        run.unfold()
+    ends = chain.steps_after([None if h is None else () for h in given.views])
     for i, part in enumerate(chain.parts):
-        run.part(part, given.views[i])
-        if i in chain.steps_after:
+        if given.views[i] is not None:
+            run.part(part, given.views[i])
+        if i in ends:
             run.arrays["p"] = run.arrays["p"] - run.arrays["u"]
+    if chain.on_matrices:
+        run.fold()
     return run.arrays, run.kept
 
 
@@ -72,19 +81,42 @@ class _Run:
         self.known, self.wanted = known, wanted
         self.kept = {key: given.cells[key] for key in chain.cells if key != "step"}
 
+    def unfold(self) -> None:
+        """Make a matrix of the parameter and of all that goes with it."""
+        whole = self.given.shape
+        rows, columns = whole[0] if whole else 1, math.prod(whole[1:])
+        per = {slot.qualified: slot.state.per for slot in self.chain.slots}
+        sides = {"row": (rows, 1), "column": (1, columns), "element": (rows, columns)}
+        for name, array in self.arrays.items():
+            one = per.get(name, "element")
+            if not isinstance(one, tuple):
+                self.arrays[name] = array.reshape(sides[one])
+
+    def fold(self) -> None:
+        """Give them their own shapes back."""
+        slots = {slot.qualified: slot for slot in self.chain.slots}
+        for name, array in self.arrays.items():
+            shape = self.given.shape
+            if name in slots:
+                h = self.given.views[self.chain.parts.index(slots[name].part)]
+                shape = slots[name].state.shape(shape, h)
+            self.arrays[name] = array.reshape(shape)
+
     def part(self, part: Part, h: SimpleNamespace) -> None:
         """Run one part's `update` on what the parts before it left."""
         source, declaration = part.declared.text.source, part.declared.declaration
         table = self._table(part, h)
         given = {name: table.get(name) for name in source.arguments}
         declared: Any = part.declared
-        result = _written(declared)(functools.partial(self._of_all, part), self._whole, **given)
+        ask = functools.partial(self._of_all, part), functools.partial(self._request, part)
+        result = _written(declared)(*ask, self._whole, **given)
         values = result if isinstance(result, tuple) else (result,)
         for name, value in zip(source.returned, values, strict=True):
             if name in declaration.cells:
                 self.kept[part.key(name, declaration.cells[name].key)] = value
             elif value is not None:
-                self.arrays[part.qualified(name)] = self._whole(value)
+                like = self.arrays.get(part.qualified(name))
+                self.arrays[part.qualified(name)] = self._whole(value, like)
 
     def _table(self, part: Part, h: SimpleNamespace) -> dict[str, Any]:
         """Everything that a part's `update` may take, by its own names."""
@@ -108,32 +140,51 @@ class _Run:
         known = self.known[name]
         return Measured(known) if type(known) is float else known
 
-    def _whole(self, value: Any) -> Any:
+    def _request(self, part: Part, name: str, value: Any = None) -> Any:
+        name, p = part.qualified(name), self.arrays["p"]
+        if name not in self.known and self.wanted in ("", name):
+            raise Asked(name, value if value is None else value.reshape(self.given.shape))
+        if name not in self.known:  # what is wanted does not depend on it
+            return p * math.nan
+        return self.known[name].reshape(p.shape)
+
+    def _whole(self, value: Any, like: Any = None) -> Any:
         """An array, also where one number was meant for all its elements."""
-        p = self.arrays["p"]
+        p = self.arrays["p"] if like is None else like
         return where(p > p, value, value) if isinstance(value, int | float) else value
 
 
 @functools.cache
 def _written(declared: Any) -> Callable[..., Any]:
-    """A part's `update` as it is written, with two arguments more in front: what to ask for a
-    reduction over all tensors, by its name in the text, and what makes an array of a number that
-    is reduced, as where an `if` has decided so."""
+    """A part's `update` as it is written, with three arguments more in front: what to ask for a
+    reduction over all tensors, and what for a request, by their names in the text, and what makes
+    an array of a number that is reduced, as where an `if` has decided so."""
     function, text = declared.update, declared.text
-    places = {(call.lineno, call.col_offset): one for call, one in text.reductions.items()}
-    if not places:
-        return lambda _asked, _whole, **given: function(**given)
+    asked = {**text.reductions, **text.requests}
+    places = {(call.lineno, call.col_offset): one for call, one in asked.items()}
+    if not places and not text.matrices:
+        return lambda _of_all, _request, _whole, **given: function(**given)
     tree = ast.parse(text_of(function))
     (made,) = (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef))
     made.decorator_list = []
-    made.args.args[:0] = [ast.arg("_of_all"), ast.arg("_whole")]
+    made.args.args[:0] = [ast.arg(name) for name in ("_of_all", "_request", "_whole")]
 
     class Asking(ast.NodeTransformer):
+        def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+            """NumPy's arrays have had `.mT` since its second edition only."""
+            self.generic_visit(node)
+            if node.attr != "mT":
+                return node
+            return ast.Call(ast.Name("_transposed", ast.Load()), [node.value], [])
+
         def visit_Call(self, node: ast.Call) -> ast.AST:
             self.generic_visit(node)
             one = places.get((node.lineno, node.col_offset))
             if one is None:
                 return node
+            if isinstance(one, Request):
+                words = [ast.Constant(one.name), *node.args[:1]]
+                return ast.Call(ast.Name("_request", ast.Load()), words, [])
             value, *over = node.args
             if one.over == "all":
                 words = [ast.Constant(one.name), ast.Constant(one.kind), value]
@@ -143,7 +194,7 @@ def _written(declared: Any) -> Callable[..., Any]:
 
     tree = ast.fix_missing_locations(Asking().visit(ast.Module([made], [])))
     scope = inspect.getclosurevars(function)
-    names = {**function.__globals__, **scope.nonlocals}
+    names = {**function.__globals__, **scope.nonlocals, "_transposed": transposed}
     exec(compile(tree, text.source.title, "exec"), names)
     found: Callable[..., Any] = names[made.name]
     return found

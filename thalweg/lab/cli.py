@@ -18,6 +18,7 @@ from thalweg.lab.contest import Budget
 from thalweg.lab.contestants import enter
 from thalweg.lab.errors import UserError
 from thalweg.lab.frameworks import BACKENDS
+from thalweg.lab.landscape.command import landscape
 from thalweg.lab.output import watch_output
 from thalweg.lab.show import show
 
@@ -192,5 +193,6 @@ def _typed() -> str:
     return shlex.join(["thalweg", *words])
 
 
+app.command(short_help="See optimizers move over a surface.")(landscape)
 app.command(short_help="Show an optimizer's mathematics, or what its steps cost.")(show)
 app.command(short_help="Show, bound or clear the kept kernels.")(cache)

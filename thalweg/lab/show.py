@@ -125,9 +125,11 @@ def _shape(text: str) -> tuple[int, ...]:
 
 def _lines(stretch: Stretch) -> list[str]:
     found = ["", f"  {_spans(stretch.steps)}"]
-    for i, one in enumerate(stretch.passes, 1):
+    number = 0
+    for one in stretch.passes:
         parts = {"reads": one.reads, "sums": one.sums, "writes": one.writes}
-        head = f"    pass {i}  "
+        number += not one.does
+        head = "    then    " if one.does else f"    pass {number}  "
         for word, names in parts.items():
             if names:
                 line = f"{word:<7}{', '.join(names)}"
@@ -135,6 +137,9 @@ def _lines(stretch: Stretch) -> list[str]:
                     head + line, _WIDTH, subsequent_indent=" " * 19, break_on_hyphens=False
                 )
                 head = " " * len(head)
+        for line in one.does:
+            found += textwrap.wrap(head + line, _WIDTH, subsequent_indent=" " * 19)
+            head = " " * len(head)
     return found
 
 

@@ -111,7 +111,12 @@ class NewStates:
             held[key] = _cell(chain, key, start, dtype)
         for slot, start in arrays:
             self._made.append((held, slot.key))
-            held[slot.key] = _start(start, p, group)
+            if slot.state.is_apart:
+                h = views[chain.parts.index(slot.part)]
+                wide = group.get("state_dtype") == "float32"
+                held[slot.key] = _matrix(slot, start, p, h, wide)
+            else:
+                held[slot.key] = _start(start, p, group)
             self._first.append((p, slot.part.prefix))
             self.first.setdefault(p, set()).add(slot.part.prefix)
 
@@ -163,6 +168,15 @@ def _cell(chain: Chain, key: str, start: Any, dtype: torch.dtype) -> Any:
     if isinstance(start, Tensor):  # under autograd
         return start.reshape(()).to(dtype)
     return cell_of(start, dtype)
+
+
+def _matrix(slot: Slot, start: Any, p: Tensor, h: Any, wide: bool) -> Tensor:
+    """A matrix before the first step, of the computation type: no basis survives a short one. One
+    number per row or column is as short as those per element."""
+    dtype = torch.float64 if p.dtype == torch.float64 else torch.float32
+    if not isinstance(slot.state.per, tuple) and not wide:
+        dtype = p.dtype
+    return torch.full(slot.state.shape(p.shape, h), float(start), dtype=dtype, device=p.device)
 
 
 def _start(start: Any, p: Tensor, group: Mapping[str, Any]) -> Tensor:
