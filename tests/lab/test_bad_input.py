@@ -114,7 +114,7 @@ def test_a_folder_in_the_place_of_a_file_is_found_before_any_training(
     assert f"cannot write {tmp_path}/curves.png: a folder is in the way" in said
 
 
-@pytest.mark.parametrize("package", ["typer", "sklearn", "threadpoolctl"])
+@pytest.mark.parametrize("package", ["typer", "sklearn", "threadpoolctl", "plotly"])
 def test_without_the_lab_extra_it_says_what_to_install(package):
     code = f"import sys; sys.modules[{package!r}] = None; import thalweg.lab; thalweg.lab.main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
