@@ -1,14 +1,16 @@
 """`thalweg compare` as a user sees it: what it prints, what it writes, and that it is fair."""
 
+import json
 import math
 import os
 import pty
 import re
+import shlex
 import subprocess
 
 import pytest
 
-from tests.lab.conftest import COMMAND, SMALL, Outcome, environment
+from tests.lab.conftest import COMMAND, FILES, SMALL, Outcome, environment, run_thalweg
 from thalweg.lab.results import open_folder
 
 pytestmark = pytest.mark.slow
@@ -19,7 +21,10 @@ CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 def curves(results):
     """Everything that a seed decides, which excludes times."""
     return {
-        name: [(run["seed"], run["test_accuracy"], run["curve"]) for run in entry["runs"]]
+        name: [
+            (run["seed"], run["test_accuracy"], {**run["curve"], "seconds": None})
+            for run in entry["runs"]
+        ]
         for name, entry in results["optimizers"].items()
     }
 
@@ -69,7 +74,7 @@ def test_the_table_is_sorted_by_accuracy_and_the_diverged_come_last(small):
 def test_every_learning_rate_is_named_with_how_it_was_chosen(small):
     words = " ".join(small.stdout.split())
     assert "lr of Adam, Ranger: from 9 between 0.0001 and 1" in words
-    assert "lr of SGD: given with --lr." in words
+    assert "lr of SGD: given." in words
     for name in ("Adam", "Ranger"):
         entry = small.results["optimizers"][name]
         best = min(entry["trials"], key=lambda trial: trial["validation_loss"])
@@ -80,8 +85,10 @@ def test_every_learning_rate_is_named_with_how_it_was_chosen(small):
 def test_all_tuned_optimizers_tried_the_same_learning_rates(small):
     results = small.results
     for name in ("Adam", "Ranger"):
-        tried = [trial["lr"] for trial in results["optimizers"][name]["trials"]]
-        assert tried == results["settings"]["grid"]
+        entry = results["optimizers"][name]
+        tried = [trial["lr"] for trial in entry["trials"]]
+        further = entry["searched"]["widened_by"]
+        assert tried == sorted([*results["settings"]["grid"], *further])
     assert results["optimizers"]["SGD"]["trials"] == []
 
 
@@ -107,17 +114,17 @@ def test_results_hold_settings_curves_times_and_versions(small):
     assert results["optimizers"]["SGD"]["settings"]["momentum"] == 0.9
     for run in results["optimizers"]["Ranger"]["runs"]:
         lengths = {key: len(values) for key, values in run["curve"].items()}
-        assert set(lengths) == {"step", "train_loss", "test_loss", "test_accuracy"}
+        validated = {"validation_loss", "validation_accuracy"}
+        assert set(lengths) == {"step", "seconds", "lr", "train_loss", *validated}
         assert len(set(lengths.values())) == 1
-        assert run["curve"]["test_accuracy"][-1] == run["test_accuracy"]
         assert 0 < run["step_seconds"] < run["iteration_seconds"]
 
 
-def test_the_folder_holds_the_results_and_the_picture_and_nothing_else(small):
-    assert sorted(path.name for path in small.folder.iterdir()) == ["curves.png", "results.json"]
+def test_the_folder_holds_what_is_written_and_nothing_else(small):
+    assert sorted(path.name for path in small.folder.iterdir()) == FILES
     assert (small.folder / "curves.png").read_bytes().startswith(b"\x89PNG")
-    for path in small.folder.iterdir():
-        assert f"runs/small/{path.name}" in small.stdout
+    for name in set(FILES) - {"journal.jsonl"}:
+        assert f"runs/small/{name}" in small.stdout
 
 
 def test_without_a_terminal_there_are_lines_of_80_columns_and_no_control_codes(small):
@@ -153,3 +160,37 @@ def test_means_in_the_summary_are_those_of_the_runs(small):
     entry = small.results["optimizers"]["Adam"]
     mean = math.fsum(run["test_loss"] for run in entry["runs"]) / 2
     assert math.isclose(entry["summary"]["test_loss"]["mean"], mean, rel_tol=1e-5)  # 6 digits kept
+
+
+def test_json_is_all_that_is_on_stdout(tmp_path):
+    arguments = ("sgd", "--lr", "0.1", "--seeds", "1", "--epochs", "1", "--json", "--seed", "5")
+    outcome = run_thalweg("compare", *arguments, "--out", "o", cwd=tmp_path, folder=tmp_path / "o")
+    assert outcome.code == 0
+    printed = json.loads(outcome.stdout)
+    assert printed == outcome.results
+    assert [run["seed"] for run in printed["optimizers"]["SGD"]["runs"]] == [6]
+    assert "Finished after" in outcome.stderr
+
+
+def test_a_search_by_trials_is_reported_as_such(tmp_path):
+    arguments = ("adam", "sgd(momentum=0.5..0.95)", "--tune", "12", "--jobs", "2")
+    more = ("--seeds", "2", "--epochs", "2", "--schedule", "cosine(steps)", "--out", "o")
+    outcome = run_thalweg("compare", *arguments, *more, cwd=tmp_path, folder=tmp_path / "o")
+    assert (outcome.code, outcome.stderr) == (0, "")
+    words = " ".join(outcome.stdout.split())
+    assert "Adam: 12 trials each of lr in 1e-05..1, half of them spread evenly and half by" in words
+    assert "SGD(momentum=0.5..0.95) runs with momentum 0." in words
+    for one in outcome.results["optimizers"].values():
+        assert one["searched"]["trials"] == 12
+        lr = one["runs"][0]["curve"]["lr"]
+        assert lr[0] == one["lr"]
+        assert lr[-1] < lr[0] / 50
+    assert sorted(path.name for path in outcome.folder.iterdir()) == sorted(
+        {*FILES, "trials.db"} - {"journal.jsonl"}
+    )
+
+
+def test_the_command_that_is_kept_repeats_it(small):
+    command = small.results["command"]
+    assert command == f"thalweg {shlex.join([*SMALL, '--name', 'small'])}"
+    assert command.replace("'", "&#x27;") in (small.folder / "report.html").read_text()

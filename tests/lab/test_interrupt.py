@@ -1,12 +1,13 @@
 """Ctrl-C keeps what is finished, says so, and ends with 130."""
 
+import os
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from tests.lab.conftest import Outcome, environment
+from tests.lab.conftest import FILES, Outcome, environment
 from thalweg.lab.interrupt import catch_interrupt
 
 pytestmark = pytest.mark.slow
@@ -53,11 +54,12 @@ def test_finished_runs_are_kept_and_shown(tmp_path):
     assert results["complete"] is False
     kept = sum(len(entry["runs"]) for entry in results["optimizers"].values())
     assert kept == 2  # one of each
-    assert f"kept are the {9 + kept} of {9 + 2 * 9999} trainings" in " ".join(
+    tried = len(results["optimizers"]["Adam"]["trials"])
+    assert f"kept are the {tried + kept} of {tried + 2 * 9999} trainings" in " ".join(
         outcome.stdout.split()
     )
     assert "optimizer " in outcome.stdout  # the table
-    assert sorted(path.name for path in outcome.folder.iterdir()) == ["curves.png", "results.json"]
+    assert sorted(path.name for path in outcome.folder.iterdir()) == FILES
 
 
 @pytest.mark.parametrize(("by", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
@@ -67,7 +69,7 @@ def test_being_told_to_end_keeps_what_ctrl_c_keeps(by, code, tmp_path):
     )
     assert (outcome.code, outcome.stderr) == (code, "")
     assert len(outcome.results["optimizers"]["SGD"]["runs"]) == 1
-    assert sorted(path.name for path in outcome.folder.iterdir()) == ["curves.png", "results.json"]
+    assert sorted(path.name for path in outcome.folder.iterdir()) == FILES
 
 
 def test_a_second_signal_ends_at_once_and_the_old_handlers_come_back():
@@ -87,9 +89,12 @@ def test_before_the_first_run_the_finished_trials_are_kept(tmp_path):
     assert (outcome.code, outcome.stderr) == (130, "")
     results = outcome.results
     assert results["complete"] is False
-    assert len(results["optimizers"]["Adam"]["trials"]) == 9
+    assert len(results["optimizers"]["Adam"]["trials"]) >= 9
     assert results["optimizers"]["SGD"]["lr"] is None
-    assert [path.name for path in outcome.folder.iterdir()] == ["results.json"]
+    assert sorted(path.name for path in outcome.folder.iterdir()) == [
+        "journal.jsonl",
+        "results.json",
+    ]
 
 
 def test_before_anything_is_finished_nothing_is_written(tmp_path):
@@ -97,3 +102,31 @@ def test_before_anything_is_finished_nothing_is_written(tmp_path):
     assert (outcome.code, outcome.stderr) == (130, "")
     assert "nothing is written" in outcome.stdout
     assert not outcome.folder.exists()
+
+
+def test_several_jobs_end_with_the_command_and_keep_what_is_finished(tmp_path):
+    arguments = ("sgd", "adam", "--lr", "0.03", "--epochs", "1", "--jobs", "2")
+    outcome = interrupt(tmp_path, *arguments, after="seed 1 of 9999")
+    assert (outcome.code, outcome.stderr) == (130, "")
+    runs = [len(entry["runs"]) for entry in outcome.results["optimizers"].values()]
+    assert sum(runs) >= 1
+    assert sorted(path.name for path in outcome.folder.iterdir()) == FILES
+
+
+@pytest.mark.skipif(not hasattr(os, "pipe"), reason="there are no pipes here")
+def test_jobs_do_not_outlive_a_command_that_was_killed(tmp_path):
+    """They hold the end of a pipe, which is closed when the last of them is gone."""
+    read, write = os.pipe()
+    arguments = ("sgd", "--lr", "0.03", "--epochs", "1", "--jobs", "2", "--seeds", "9999")
+    command = [sys.executable, "-c", STOPPED, "SIGKILL", "seed 1 of 9999", "compare", *arguments]
+    done = subprocess.run(
+        [*command, "--out", "kept"],
+        stdout=subprocess.DEVNULL,
+        stderr=write,
+        cwd=tmp_path,
+        env=environment(),
+    )
+    os.close(write)
+    assert done.returncode == -signal.SIGKILL
+    with os.fdopen(read) as end:
+        assert end.read() == ""  # returns when nobody has stderr open any more

@@ -5,7 +5,7 @@ import sys
 
 __all__ = ["main"]
 
-_NEEDS = ("matplotlib", "rich", "sklearn", "threadpoolctl", "typer")
+_NEEDS = ("matplotlib", "plotly", "rich", "scipy", "sklearn", "threadpoolctl", "typer")
 
 
 def main() -> None:
