@@ -15,6 +15,7 @@ from thalweg import __version__
 from thalweg.lab.cache import cache
 from thalweg.lab.contestants import Budget, enter
 from thalweg.lab.errors import UserError
+from thalweg.lab.listing import list_items
 from thalweg.lab.network import BACKENDS
 from thalweg.lab.output import watch_output
 from thalweg.lab.show import show
@@ -133,5 +134,6 @@ def compare(
     raise typer.Exit(compare(contestants, Budget(seeds, epochs, batch_size), backend, name, out))
 
 
-app.command(short_help="Show an optimizer's mathematics, or what its steps cost.")(show)
+app.command("list", short_help="List optimizers, stages and schedules.")(list_items)
+app.command(short_help="Show the mathematics of one, or what its steps cost.")(show)
 app.command(short_help="Show, bound or clear the kept kernels.")(cache)

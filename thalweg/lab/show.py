@@ -1,34 +1,33 @@
-"""`thalweg show`: an optimizer's mathematics, and what its steps cost."""
+"""`thalweg show`: the mathematics of an optimizer, a stage, a schedule, and what its steps cost."""
 
 from __future__ import annotations
 
-import inspect
-import json
 import textwrap
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from thalweg.fuse.passes import Stretch, passes
+from thalweg.lab.answers import JSON, OUT, answer, pairs, table, wrapped
 from thalweg.lab.errors import UserError
-from thalweg.lab.names import found
+from thalweg.lab.facts import Facts, facts
+from thalweg.lab.listing import named
 from thalweg.optimizers import OPTIMIZERS
 from thalweg.source import unknown
 
-__all__ = ["show"]
+__all__ = ["read_settings", "show"]
 
-_WIDTH = 78
+_SHAPE = "64,32"
 
 
 def show(
-    optimizer: Annotated[str, typer.Argument(metavar="OPTIMIZER", hidden=True)],
+    optimizer: Annotated[str, typer.Argument(metavar="NAME", hidden=True)],
     costs: Annotated[
         bool, typer.Option("--passes", help="Show the passes over memory of its steps.")
     ] = False,
     shape: Annotated[
         str, typer.Option(metavar="N,N,...", help="The shape of the tensor that is stepped.")
-    ] = "64,32",
+    ] = _SHAPE,
     steps: Annotated[
         int, typer.Option(min=1, metavar="N", help="How many steps are looked at.")
     ] = 12,
@@ -36,54 +35,77 @@ def show(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Another setting; repeatable."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JSON = False,
+    out: OUT = None,
 ) -> None:
     """Show the mathematics of an optimizer, or what its steps cost.
 
-    OPTIMIZER is a name, in any case. A pass reads each array that it names once; a step of a large
-    model takes as long as its passes read and write.
+    NAME is one that `thalweg list` has, in any case: of an optimizer or a stage its equations,
+    settings, states, memory and source; of a schedule what it follows and takes. A pass reads each
+    array that it names once; a step of a large model takes as long as its passes read and write.
     """
-    name = found(optimizer, OPTIMIZERS, list(OPTIMIZERS))
-    chain = OPTIMIZERS[name]
-    given, lengths = _settings(name, setting or []), _shape(shape)
+    item = named(optimizer)
+    name = item.name
     if not costs:
-        if setting or shape != "64,32":
+        if setting or shape != _SHAPE:
             raise UserError("--set and --shape say of what the passes are; add --passes")
-        text = _narrowed(inspect.cleandoc(chain.doc))
-        settings = ", ".join(f"{n}={value!r}" for n, value in chain.defaults.items())
-        whole = {"name": name, "doc": text, "settings": {**chain.defaults}}
-        lines = [text, "", *textwrap.wrap(f"Settings: {settings}", _WIDTH)]
-        print(json.dumps(whole) if as_json else "\n".join(lines))
+        told = facts(item)
+        answer(lambda width: _said(told, width), told, as_json, out)
         return
+    if name not in OPTIMIZERS:
+        why = "it is written for torch alone" if item.torch_only else f"it is in {item.kind}"
+        raise UserError(f"--passes is for an optimizer that is made of rules; of {name}: {why}")
+    chain = OPTIMIZERS[name]
+    given, lengths = read_settings(name, setting or []), _shape(shape)
     try:
         stretches = passes(chain, given, lengths, steps)
     except (TypeError, ValueError, ArithmeticError) as error:
         raise UserError(str(error)) from None
-    if as_json:
-        print(
-            json.dumps({"name": name, "shape": shape, "steps": [asdict(one) for one in stretches]})
-        )
-        return
-    print(f"{name}, a tensor of {' x '.join(shape.split(','))}")
-    for stretch in stretches:
-        print("\n".join(_lines(stretch)))
+    plain = {"name": name, "shape": shape, "steps": stretches}
+    head = f"{name}, a tensor of {' x '.join(shape.split(','))}"
+    answer(
+        lambda width: [head, *(line for one in stretches for line in _lines(one, width))],
+        plain,
+        as_json,
+        out,
+    )
 
 
-def _narrowed(text: str) -> str:
-    """A docstring on 78 columns: its prose, for its equations stay as they are."""
-    found = []
+def _said(told: Facts, width: int) -> list[str]:
+    """The facts in sections, those that are there."""
+    lines = _narrowed(told.doc, width)
+    if told.settings:
+        rows = [[one.name, one.default, one.range] for one in told.settings]
+        lines += ["", "Settings", *table(("", "default", "range"), rows, width)]
+    if told.states:
+        rows = [[one.name, one.key, one.per, one.start, one.when] for one in told.states]
+        heads = ("", "in state_dict", "one per", "starts as", "kept")
+        lines += ["", "States", *table(heads, rows, width)]
+    if told.memory:
+        lines += ["", *wrapped(f"Memory: {told.memory}", width)]
+    for where, text in told.source:
+        lines += ["", where, *textwrap.indent(text, "  ").splitlines()]
+    if told.arguments:
+        lines += ["", "Takes", *pairs([(told.name, told.arguments)], width)]
+    return lines
+
+
+def _narrowed(text: str, width: int) -> list[str]:
+    """A docstring in lines of this width: its prose, for its equations stay as they are."""
+    found: list[str] = []
     for paragraph in text.split("\n\n"):
+        found += [""] if found else []
         if paragraph.startswith(" "):
-            found.append(paragraph)
+            found += paragraph.splitlines()
             continue
         first, *rest = paragraph.split("\nDiffers:")
-        pieces = [first, *(f"Differs:{piece}" for piece in rest)]
-        found.append("\n".join(textwrap.fill(piece, _WIDTH) for piece in pieces))
-    return "\n\n".join(found)
+        for piece in [first, *(f"Differs:{piece}" for piece in rest)]:
+            found += wrapped(" ".join(piece.split()), width)
+    return found
 
 
-def _settings(name: str, given: list[str]) -> dict[str, object]:
-    """NAME=VALUE of each setting, of the kind that its default has."""
+def read_settings(name: str, given: list[str]) -> dict[str, object]:
+    """NAME=VALUE of each setting of an optimizer, of the kind that its default has."""
     chain = OPTIMIZERS[name]
     found: dict[str, object] = {}
     for one in given:
@@ -123,17 +145,15 @@ def _shape(text: str) -> tuple[int, ...]:
     return found
 
 
-def _lines(stretch: Stretch) -> list[str]:
+def _lines(stretch: Stretch, width: int) -> list[str]:
     found = ["", f"  {_spans(stretch.steps)}"]
     for i, one in enumerate(stretch.passes, 1):
         parts = {"reads": one.reads, "sums": one.sums, "writes": one.writes}
         head = f"    pass {i}  "
         for word, names in parts.items():
             if names:
-                line = f"{word:<7}{', '.join(names)}"
-                found += textwrap.wrap(
-                    head + line, _WIDTH, subsequent_indent=" " * 19, break_on_hyphens=False
-                )
+                line = f"{head}{word:<7}"
+                found += wrapped(", ".join(names), width, line, " " * 19)
                 head = " " * len(head)
     return found
 
