@@ -139,7 +139,7 @@ def list_items(
     """
     kinds = KINDS if kind is None else (_kind(kind),)
     listed = items(kinds)
-    answer(lambda width: _lines(listed, width), listed_plainly(listed), as_json, out)
+    answer(lambda width: _lines(listed, width), _plainly(listed), as_json, out)
 
 
 def _kind(typed: str) -> str:
@@ -150,7 +150,7 @@ def _kind(typed: str) -> str:
     return same[typed.lower()]
 
 
-def listed_plainly(listed: list[Item]) -> list[dict[str, Any]]:
+def _plainly(listed: list[Item]) -> list[dict[str, Any]]:
     """The items as a program wants them."""
     keys = ("name", "kind", "line", "paper", "torch_only")
     return [{key: getattr(item, key) for key in keys} for item in listed]
