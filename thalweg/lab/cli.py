@@ -18,6 +18,7 @@ from thalweg.lab.errors import UserError
 from thalweg.lab.listing import list_items
 from thalweg.lab.network import BACKENDS
 from thalweg.lab.output import watch_output
+from thalweg.lab.schedule import schedule
 from thalweg.lab.show import show
 
 __all__ = ["app", "run"]
@@ -136,4 +137,5 @@ def compare(
 
 app.command("list", short_help="List optimizers, stages and schedules.")(list_items)
 app.command(short_help="Show the mathematics of one, or what its steps cost.")(show)
+app.command(short_help="Show what a schedule does, step by step.")(schedule)
 app.command(short_help="Show, bound or clear the kept kernels.")(cache)
