@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from thalweg.lab.answers import JSON, answer, as_json, is_plain, table, wrapped, write
 from thalweg.lab.chart import MARKS, chart
 from thalweg.lab.errors import UserError
-from thalweg.lab.schedule_text import Typed, read_schedule
+from thalweg.lab.typed_schedule import Typed, read_schedule
 
 __all__ = ["PLATE", "Curve", "curve_of", "plate", "schedule"]
 

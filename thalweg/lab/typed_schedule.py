@@ -104,8 +104,12 @@ class Typed:
         return found
 
 
-def read_schedule(text: str) -> Typed:
-    """The schedule that a text says; UserError says what in it is not one."""
+def read_schedule(text: str, **words: float) -> Typed:
+    """The schedule that a text says, in which `words` stand for numbers; UserError says what in it
+    is not one.
+
+        read_schedule("warmup(0.1 * steps) >> cosine(0.9 * steps)", steps=1000).what
+    """
     plain = _PREFIX.sub("", text.strip())
     try:
         tree = ast.parse(plain, mode="eval")
@@ -114,9 +118,10 @@ def read_schedule(text: str) -> Typed:
             f"{text!r} is not a schedule; write one as 'warmup(500) >> cosine(10000)' or "
             "'StepLR(30, gamma=0.1)'"
         ) from None
-    _check(text, tree)
+    names = {**_names(), **words}
+    _check(text, tree, names)
     try:
-        what = eval(compile(tree, "<schedule>", "eval"), {"__builtins__": {}, **_names()})
+        what = eval(compile(tree, "<schedule>", "eval"), {"__builtins__": {}, **names})
     except (TypeError, ValueError, ArithmeticError) as error:
         raise _refused(text, error) from None
     if isinstance(what, _Wanted):
@@ -126,11 +131,11 @@ def read_schedule(text: str) -> Typed:
     return Typed(_GIVEN_OPTIMIZER.sub("(", plain), what, _steps(what, tree))
 
 
-def _check(text: str, tree: ast.Expression) -> None:
+def _check(text: str, tree: ast.Expression, names: Mapping[str, Any]) -> None:
     """Refuse what is no part of a schedule, and names that nothing has."""
     lambdas = [node for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
     own = {argument.arg for node in lambdas for argument in node.args.args}
-    known = {*_names(), *own}
+    known = {*names, *own}
     for node in ast.walk(tree):
         is_lasting = isinstance(node, ast.Attribute) and node.attr == "lasting"
         if not (isinstance(node, _ALLOWED) or is_lasting):
