@@ -1,3 +1,3 @@
-"""The lab's network and optimizers, once for each framework: `torch` and `mytorch`."""
+"""Models, losses and optimizers of the lab, once for each framework: `torch` and `mytorch`."""
 
 __all__: list[str] = []

@@ -1,59 +1,120 @@
-"""The lab's network and optimizers in mytorch, on NumPy alone."""
+"""Trainings in mytorch, on NumPy alone."""
+
+from __future__ import annotations
 
 import math
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 
-from thalweg.mytorch import nn, no_grad, optim
+from thalweg.chain import Chain
+from thalweg.lab.errors import UserError
+from thalweg.lab.frameworks import Score, held_bytes
+from thalweg.lab.loading import is_place, load
+from thalweg.lab.specification import OF_TORCH
+from thalweg.lab.tasks.layers import Layer
+from thalweg.lab.tasks.task import Material
+from thalweg.mytorch import manual_seed, nn, optim
+from thalweg.mytorch.evaluation import evaluate
+from thalweg.rule import Rule
 
-__all__ = ["Classifier", "make_classifier", "make_optimizer", "use_threads"]
-
-
-class Classifier:
-    """A perceptron with ReLU between its layers, trained on cross-entropy."""
-
-    def __init__(self, layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
-        modules: list[nn.Module] = []
-        for weight, bias in layers:
-            linear = nn.Linear(weight.shape[1], weight.shape[0])
-            linear.load_state_dict({"weight": weight, "bias": bias})
-            modules += [linear, nn.ReLU()]
-        self._network = nn.Sequential(*modules[:-1])
-
-    def parameters(self) -> Iterable[nn.Parameter]:
-        return self._network.parameters()
-
-    def backward(self, images: np.ndarray, labels: np.ndarray) -> float:
-        """Give the mean cross-entropy of a batch and leave fresh gradients behind."""
-        self._network.zero_grad()
-        loss = nn.functional.cross_entropy(self._network(images), labels)
-        value: float = loss.item()
-        with _no_word_of_nan() if math.isnan(value) else nullcontext():
-            loss.backward()
-        return value
-
-    @no_grad()
-    def logits(self, images: np.ndarray) -> np.ndarray:
-        result: np.ndarray = self._network(images).numpy()
-        return result
+__all__ = [
+    "accuracy",
+    "as_data",
+    "backward",
+    "build",
+    "bytes_of",
+    "loss_of",
+    "optimizer_class",
+    "score",
+    "seed",
+    "use_threads",
+]
 
 
-def make_classifier(layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> Classifier:
-    """Build the network from each layer's weight (out, in) and bias, which are copied."""
-    return Classifier(layers)
+def build(layers: Sequence[Layer]) -> nn.Module:
+    """A model with copies of the layers' weights."""
+    return nn.Sequential(*map(_module, layers))
 
 
-def make_optimizer(
-    name: str, parameters: Iterable[nn.Parameter], **settings: Any
-) -> optim.Optimizer:
-    """Build the optimizer that `thalweg.mytorch.optim` has under this name."""
-    made: optim.Optimizer = getattr(optim, name)(parameters, **settings)
+def _module(layer: Layer) -> nn.Module:
+    plain = {
+        "relu": nn.ReLU,
+        "flatten": nn.Flatten,
+        "pool": lambda: nn.MaxPool2d(2),
+    }
+    if layer.weight is None or layer.bias is None:
+        made: nn.Module = plain[layer.kind]()
+        return made
+    outputs, inputs, *kernel = layer.weight.shape
+    made = (
+        nn.Linear(inputs, outputs)
+        if layer.kind == "linear"
+        else nn.Conv2d(inputs, outputs, kernel[0], padding=kernel[0] // 2)
+    )
+    made.load_state_dict({"weight": layer.weight, "bias": layer.bias})
     return made
+
+
+def loss_of(classes: int | None) -> Callable[[Any, Any], Any]:
+    """Mean cross-entropy of classes, or the mean squared error of quantities."""
+    loss: Callable[[Any, Any], Any] = nn.CrossEntropyLoss() if classes else nn.MSELoss()
+    return loss
+
+
+def accuracy(output: Any, target: Any) -> float:
+    """The share of items whose largest output is that of their class."""
+    return float(np.mean(output.numpy().argmax(axis=1) == np.asarray(target)))
+
+
+def as_data(array: np.ndarray) -> np.ndarray:
+    """An array as mytorch's models take it: as it is."""
+    return array
+
+
+def backward(material: Material, batch: Any) -> float:
+    """Give the loss of a batch and leave fresh gradients behind."""
+    *inputs, target = batch
+    material.model.zero_grad()
+    loss = material.loss(material.model(*inputs), target)
+    value: float = loss.item()
+    with nullcontext() if math.isfinite(value) else _no_word_of_nan():
+        loss.backward()
+    return value
+
+
+def score(material: Material, batches: Iterable[Any]) -> Score:
+    """Look at a model, in evaluation mode and without gradients."""
+    metrics = {} if material.metric is None else {"metric": material.metric}
+    means = evaluate(material.model, material.loss, batches, metrics=metrics)
+    return Score(means["loss"], means.get("metric"))
+
+
+def optimizer_class(name: str) -> Callable[..., Any]:
+    """What makes the optimizer of a specification's name out of parameters and settings."""
+    if name in OF_TORCH and not hasattr(optim, name):
+        raise UserError(f"{name} is there for torch alone: --backend torch")
+    made = load(name, f"optimizer {name}") if is_place(name) else getattr(optim, name)
+    if isinstance(made, Chain) or (isinstance(made, type) and issubclass(made, Rule)):
+        made = optim.optimizer(made)
+    if not callable(made):
+        raise UserError(f"optimizer {name}: it must be a rule, a chain or an optimizer class")
+    found: Callable[..., Any] = made
+    return found
+
+
+def bytes_of(optimizer: Any) -> int:
+    """How much memory an optimizer keeps besides the weights and their gradients."""
+    return sum(map(held_bytes, getattr(optimizer, "state", {}).values()))
+
+
+def seed(number: int) -> None:
+    """Start mytorch's random numbers anew."""
+    manual_seed(number)
 
 
 def use_threads(count: int) -> None:
@@ -68,5 +129,5 @@ def use_threads(count: int) -> None:
 def _no_word_of_nan() -> Iterator[None]:
     """A training that diverges is a result here: the table says so."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "backward: the loss is NaN", RuntimeWarning)
+        warnings.filterwarnings("ignore", "backward: the loss is", RuntimeWarning)
         yield

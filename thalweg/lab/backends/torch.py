@@ -1,6 +1,9 @@
-"""The lab's network and optimizers in torch."""
+"""Trainings in torch."""
 
-from collections.abc import Iterable, Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -8,51 +11,163 @@ import torch
 from torch import nn
 
 from thalweg import optim
+from thalweg.chain import Chain
+from thalweg.lab.errors import UserError
+from thalweg.lab.frameworks import Score, held_bytes
+from thalweg.lab.loading import is_place, load
+from thalweg.lab.tasks.layers import Layer
+from thalweg.lab.tasks.task import Material
+from thalweg.rule import Rule
 
-__all__ = ["Classifier", "make_classifier", "make_optimizer", "use_threads"]
-
-
-class Classifier:
-    """A perceptron with ReLU between its layers, trained on cross-entropy."""
-
-    def __init__(self, layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
-        modules: list[nn.Module] = []
-        for weight, bias in layers:
-            linear = nn.Linear(weight.shape[1], weight.shape[0])
-            linear.load_state_dict(
-                {"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)}
-            )
-            modules += [linear, nn.ReLU()]
-        self._network = nn.Sequential(*modules[:-1])
-
-    def parameters(self) -> Iterable[nn.Parameter]:
-        return self._network.parameters()
-
-    def backward(self, images: np.ndarray, labels: np.ndarray) -> float:
-        """Give the mean cross-entropy of a batch and leave fresh gradients behind."""
-        self._network.zero_grad()
-        logits = self._network(torch.from_numpy(images))
-        loss = nn.functional.cross_entropy(logits, torch.from_numpy(labels))
-        torch.autograd.backward(loss)
-        return loss.item()
-
-    @torch.no_grad()
-    def logits(self, images: np.ndarray) -> np.ndarray:
-        result: np.ndarray = self._network(torch.from_numpy(images)).numpy()
-        return result
+__all__ = [
+    "accuracy",
+    "as_data",
+    "backward",
+    "build",
+    "bytes_of",
+    "loss_of",
+    "optimizer_class",
+    "score",
+    "seed",
+    "use_threads",
+]
 
 
-def make_classifier(layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> Classifier:
-    """Build the network from each layer's weight (out, in) and bias, which are copied."""
-    return Classifier(layers)
+def build(layers: Sequence[Layer]) -> nn.Module:
+    """A model with copies of the layers' weights."""
+    return nn.Sequential(*map(_module, layers))
 
 
-def make_optimizer(
-    name: str, parameters: Iterable[nn.Parameter], **settings: Any
-) -> optim.FusedOptimizer:
-    """Build the optimizer that `thalweg.optim` has under this name."""
-    made: optim.FusedOptimizer = getattr(optim, name)(parameters, **settings)
+def _module(layer: Layer) -> nn.Module:
+    plain = {"relu": nn.ReLU, "flatten": nn.Flatten, "pool": lambda: nn.MaxPool2d(2)}
+    if layer.weight is None or layer.bias is None:
+        return plain[layer.kind]()
+    outputs, inputs, *kernel = layer.weight.shape
+    made = (
+        nn.Linear(inputs, outputs)
+        if layer.kind == "linear"
+        else nn.Conv2d(inputs, outputs, kernel[0], padding=kernel[0] // 2)
+    )
+    arrays = {"weight": layer.weight, "bias": layer.bias}
+    made.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
     return made
+
+
+def loss_of(classes: int | None) -> Callable[[Any, Any], Any]:
+    """Mean cross-entropy of classes, or the mean squared error of quantities."""
+    return nn.CrossEntropyLoss() if classes else nn.MSELoss()
+
+
+def accuracy(output: Any, target: Any) -> float:
+    """The share of items whose largest output is that of their class."""
+    return float((output.argmax(dim=1) == target).double().mean())
+
+
+def as_data(array: np.ndarray) -> torch.Tensor:
+    """An array as torch's models take it."""
+    return torch.from_numpy(np.ascontiguousarray(array))
+
+
+def backward(material: Material, batch: Any) -> float:
+    """Give the loss of a batch and leave fresh gradients behind."""
+    inputs, target = _parts(material.model, batch)
+    material.model.zero_grad()
+    loss = material.loss(material.model(*inputs), target)
+    torch.autograd.backward(loss)
+    return float(loss.item())
+
+
+def score(material: Material, batches: Iterable[Any]) -> Score:
+    """Look at a model, in evaluation mode and without gradients."""
+    count, loss, metric = 0, 0.0, 0.0
+    with _looking(material.model):
+        for batch in batches:
+            inputs, target = _parts(material.model, batch)
+            output = material.model(*inputs)
+            items = len(target) if hasattr(target, "__len__") else 1
+            loss += float(material.loss(output, target)) * items
+            if material.metric is not None:
+                metric += float(material.metric(output, target)) * items
+            count += items
+    if not count:
+        raise ValueError("there is no batch to evaluate on")
+    return Score(loss / count, None if material.metric is None else metric / count)
+
+
+@contextmanager
+def _looking(model: nn.Module) -> Iterator[None]:
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def _parts(model: nn.Module, batch: Any) -> tuple[list[Any], Any]:
+    """A batch's inputs and its target, where the model is."""
+    if not isinstance(batch, tuple | list) or len(batch) < 2:
+        raise TypeError(
+            "a batch must be a tuple whose last part is the target, got " + type(batch).__name__
+        )
+    place = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    *inputs, target = (one.to(place) if isinstance(one, torch.Tensor) else one for one in batch)
+    return inputs, target
+
+
+def optimizer_class(name: str) -> Callable[..., Any]:
+    """What makes the optimizer of a specification's name out of parameters and settings."""
+    if name == "Muon":
+        return MuonAndAdamW
+    made = load(name, f"optimizer {name}") if is_place(name) else getattr(optim, name)
+    if isinstance(made, Chain) or (isinstance(made, type) and issubclass(made, Rule)):
+        made = optim.optimizer(made)
+    if not callable(made):
+        raise UserError(f"optimizer {name}: it must be a rule, a chain or an optimizer class")
+    found: Callable[..., Any] = made
+    return found
+
+
+class MuonAndAdamW:
+    """Muon for the matrices and AdamW for the rest, at one lr: a step of Muon is scaled to AdamW's.
+
+    As Moonlight does it (Liu et al. 2025, arXiv:2502.16982); Muon itself takes nothing but matrices.
+    """
+
+    def __init__(self, params: Iterable[Any], lr: float, **settings: Any) -> None:
+        given = [one for one in params if one.requires_grad]
+        matrices = [one for one in given if one.ndim == 2]
+        others = [one for one in given if one.ndim != 2]
+        settings = {"adjust_lr_fn": "match_rms_adamw", **settings}
+        self.parts: list[Any] = [optim.Muon(matrices, lr=lr, **settings)] if matrices else []
+        self.parts += [optim.AdamW(others, lr=lr)] if others else []
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """The groups of both, for a schedule."""
+        return [group for part in self.parts for group in part.param_groups]
+
+    @property
+    def state(self) -> dict[Any, Any]:
+        """The states of both."""
+        return {one: held for part in self.parts for one, held in part.state.items()}
+
+    def step(self) -> None:
+        """Step both."""
+        for part in self.parts:
+            part.step()
+
+
+def bytes_of(optimizer: Any) -> int:
+    """How much memory an optimizer keeps besides the weights and their gradients."""
+    return sum(map(held_bytes, getattr(optimizer, "state", {}).values()))
+
+
+def seed(number: int) -> None:
+    """Start torch's random numbers anew."""
+    torch.manual_seed(number)
 
 
 def use_threads(count: int) -> None:

@@ -1,0 +1,100 @@
+"""The frameworks that a training may run in, each brought by a module of `thalweg.lab.backends`."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, NamedTuple, Protocol, cast
+
+import numpy as np
+
+from thalweg.lab.errors import UserError
+from thalweg.lab.tasks.layers import Layer
+from thalweg.lab.tasks.task import Material
+
+__all__ = ["BACKENDS", "Backend", "Score", "framework_of", "held_bytes", "load_backend", "seed_all"]
+
+BACKENDS = {name: f"thalweg.lab.backends.{name}" for name in ("mytorch", "torch")}
+
+
+class Score(NamedTuple):
+    """Means over all items of some batches; the metric is None where a task has none."""
+
+    loss: float
+    metric: float | None
+
+
+class Backend(Protocol):
+    """What a module brings so that the lab can train in its framework."""
+
+    def build(self, layers: Sequence[Layer]) -> Any:
+        """A model with copies of the layers' weights."""
+        ...
+
+    def loss_of(self, classes: int | None) -> Callable[[Any, Any], Any]:
+        """Mean cross-entropy of classes, or the mean squared error of quantities."""
+        ...
+
+    def accuracy(self, output: Any, target: Any) -> float: ...
+
+    def as_data(self, array: np.ndarray) -> Any:
+        """An array as the framework's models take it."""
+        ...
+
+    def backward(self, material: Material, batch: Any) -> float:
+        """Give the loss of a batch and leave fresh gradients behind."""
+        ...
+
+    def score(self, material: Material, batches: Iterable[Any]) -> Score:
+        """Look at a model, in evaluation mode and without gradients."""
+        ...
+
+    def optimizer_class(self, name: str) -> Callable[..., Any]:
+        """What makes the optimizer of a specification's name out of parameters and settings."""
+        ...
+
+    def bytes_of(self, optimizer: Any) -> int:
+        """How much memory an optimizer keeps besides the weights and their gradients."""
+        ...
+
+    def seed(self, number: int) -> None: ...
+
+    def use_threads(self, count: int) -> None: ...
+
+
+def load_backend(name: str) -> Backend:
+    """Import the module that brings the framework called name; mytorch is always there."""
+    if name not in BACKENDS:
+        raise UserError(f"--backend must be {' or '.join(BACKENDS)}, got {name!r}")
+    if name == "torch" and find_spec("torch") is None:
+        raise UserError("--backend torch needs torch: pip install 'thalweg[torch]'")
+    return cast(Backend, import_module(BACKENDS[name]))
+
+
+def framework_of(model: Any) -> str | None:
+    """The framework whose Module a model is."""
+    bases = {(base.__module__, base.__name__) for base in type(model).__mro__}
+    homes = {"torch": "torch.nn.modules.module", "mytorch": "thalweg.mytorch.nn.module"}
+    return next((name for name, home in homes.items() if (home, "Module") in bases), None)
+
+
+def seed_all(*numbers: int) -> None:
+    """Start the random numbers of Python, NumPy and every framework that is loaded anew."""
+    number = int(np.random.SeedSequence(numbers).generate_state(1)[0])
+    random.seed(number)
+    np.random.seed(number)  # what a user's task may draw from
+    for name in BACKENDS:
+        if name == "mytorch" or name in sys.modules:
+            load_backend(name).seed(number)
+
+
+def held_bytes(value: Any) -> int:
+    """The bytes of all arrays or tensors in nested dicts and lists."""
+    if isinstance(value, Mapping):
+        return sum(map(held_bytes, value.values()))
+    if isinstance(value, list | tuple):
+        return sum(map(held_bytes, value))
+    return int(getattr(value, "nbytes", 0))
