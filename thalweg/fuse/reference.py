@@ -19,7 +19,7 @@ from thalweg.elementwise import Measured, where
 from thalweg.reductions import summed
 from thalweg.source import text_of
 
-__all__ = ["Asked", "Given", "Known", "update"]
+__all__ = ["Asked", "Given", "Known", "Run", "update"]
 
 # what was reduced over all tensors, by qualified name: the results
 Known = Mapping[str, Any]
@@ -54,37 +54,41 @@ def update(
     Raises `Asked` where it comes to a reduction over all tensors that is not among the known. With
     one that is `wanted`, it comes to no other: Python may ask in another order than the text's.
     """
-    run = _Run(chain, arrays, given, known, wanted)
-    for i, part in enumerate(chain.parts):
-        run.part(part, given.views[i])
-        if i in chain.steps_after:
-            run.arrays["p"] = run.arrays["p"] - run.arrays["u"]
+    run = Run(chain, arrays, given, known, wanted)
+    for i in range(len(chain.parts)):
+        run.part(i)
     return run.arrays, run.kept
 
 
-class _Run:
-    """The arrays of one tensor on their way through a chain."""
+class Run:
+    """The arrays of one tensor on their way through a chain, and its new kept numbers."""
 
     def __init__(
-        self, chain: Chain, arrays: Mapping[str, Any], given: Given, known: Known, wanted: str
+        self, chain: Chain, arrays: Mapping[str, Any], given: Given, known: Known, wanted: str = ""
     ) -> None:
         self.chain, self.arrays, self.given = chain, dict(arrays), given
         self.known, self.wanted = known, wanted
         self.kept = {key: given.cells[key] for key in chain.cells if key != "step"}
 
-    def part(self, part: Part, h: SimpleNamespace) -> None:
-        """Run one part's `update` on what the parts before it left."""
+    def part(self, i: int) -> None:
+        """Run one part's `update` on what the parts before it left, and take the step behind it."""
+        part = self.chain.parts[i]
         source, declaration = part.declared.text.source, part.declared.declaration
-        table = self._table(part, h)
-        given = {name: table.get(name) for name in source.arguments}
-        declared: Any = part.declared
-        result = _written(declared)(functools.partial(self._of_all, part), self._whole, **given)
+        table = self._table(part, self.given.views[i])
+        result = self._called(part, {name: table.get(name) for name in source.arguments})
         values = result if isinstance(result, tuple) else (result,)
         for name, value in zip(source.returned, values, strict=True):
             if name in declaration.cells:
                 self.kept[part.key(name, declaration.cells[name].key)] = value
             elif value is not None:
                 self.arrays[part.qualified(name)] = self._whole(value)
+        if i in self.chain.steps_after:
+            self.arrays["p"] = self.arrays["p"] - self.arrays["u"]
+
+    def _called(self, part: Part, given: Mapping[str, Any]) -> Any:
+        """What a part's `update` returns; a hook."""
+        declared: Any = part.declared
+        return _written(declared)(functools.partial(self._of_all, part), self._whole, **given)
 
     def _table(self, part: Part, h: SimpleNamespace) -> dict[str, Any]:
         """Everything that a part's `update` may take, by its own names."""

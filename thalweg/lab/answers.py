@@ -155,7 +155,7 @@ def table(
         return lines
     found: list[str] = []
     for first, *others in rows:
-        found.append(f"{indent}{first}")
+        found.append(f"{indent}{f'{headings[0]} {first}'.strip()}")
         for heading, cell in zip(headings[1:], others, strict=True):
             if cell:
                 said = f"{heading}: {cell}" if heading else cell

@@ -15,8 +15,9 @@ from thalweg import __version__
 from thalweg.lab.cache import cache
 from thalweg.lab.contestants import Budget, enter
 from thalweg.lab.errors import UserError
+from thalweg.lab.explain.command import explain
+from thalweg.lab.frameworks import BACKENDS
 from thalweg.lab.listing import list_items
-from thalweg.lab.network import BACKENDS
 from thalweg.lab.output import watch_output
 from thalweg.lab.schedule import schedule
 from thalweg.lab.show import show
@@ -138,4 +139,5 @@ def compare(
 app.command("list", short_help="List optimizers, stages and schedules.")(list_items)
 app.command(short_help="Show the mathematics of one, or what its steps cost.")(show)
 app.command(short_help="Show what a schedule does, step by step.")(schedule)
+app.command(short_help="Show a step of an optimizer in numbers.")(explain)
 app.command(short_help="Show, bound or clear the kept kernels.")(cache)

@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -65,7 +65,7 @@ def _of_file(place: str, what: str) -> ModuleType:
         raise UserError(f"{what}: {place} does not import: {_said(error, path)}") from error
 
 
-@lru_cache(maxsize=None)
+@cache
 def _run(path: str, changed: int) -> ModuleType:
     """The module of a file, run once for each state of it."""
     name = f"thalweg_user_{Path(path).stem}"

@@ -1,10 +1,10 @@
 """An optimizer as it is written at the command line: its name, its settings, ranges to search.
 
-    ranger                      one of thalweg's, in any case
-    ranger(k=5, lr=0.01)        with settings
-    adam(lr=1e-4..1e-1)         lr is searched there; so may any other number be
-    torch.optim:AdamW           a class of any installed package
-    FILE.py:Rule                a rule, a chain or an optimizer class of the user's own
+ranger                      one of thalweg's, in any case
+ranger(k=5, lr=0.01)        with settings
+adam(lr=1e-4..1e-1)         lr is searched there; so may any other number be
+torch.optim:AdamW           a class of any installed package
+FILE.py:Rule                a rule, a chain or an optimizer class of the user's own
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from thalweg.lab.errors import UserError
-from thalweg.lab.loading import load
 from thalweg.lab.frameworks import framework_of, seed_all
+from thalweg.lab.loading import load
 from thalweg.lab.tasks.task import Material, Task
 
 __all__ = ["FORM", "open_task_file"]
