@@ -4,6 +4,7 @@ A command with a file of its own is registered with one line at the end of this 
 `app.command()(function)`. What cannot be done is said by raising `UserError`.
 """
 
+import shlex
 import shutil
 import sys
 from contextlib import suppress
@@ -13,7 +14,8 @@ import typer
 
 from thalweg import __version__
 from thalweg.lab.cache import cache
-from thalweg.lab.contestants import Budget, enter
+from thalweg.lab.contest import Budget
+from thalweg.lab.contestants import enter
 from thalweg.lab.errors import UserError
 from thalweg.lab.explain.command import explain
 from thalweg.lab.frameworks import BACKENDS
@@ -88,52 +90,106 @@ def _count(text: str) -> Any:
     return typer.Option(min=1, metavar="N", help=text)
 
 
+def _text(metavar: str, text: str) -> Any:
+    return typer.Option(metavar=metavar, help=text)
+
+
 # told in the command's own text, where it needs no column of its own
 _Optimizers = typer.Argument(metavar="OPTIMIZER", hidden=True)
-_Lr = typer.Option(
-    metavar="NAME=VALUE", help="Learning rate of one optimizer, not to be chosen; repeatable."
+_More = typer.Option(
+    "--optimizers", metavar="NAME,...", help="The same as OPTIMIZER, with commas between."
 )
-_Backend = typer.Option(
-    metavar="NAME",
-    help=f"What the network is written in: {' or '.join(BACKENDS)}; mytorch is thalweg's own, on "
+_Data = _text(
+    "WHAT",
+    "What mlp and cnn learn: digits (the default), two-moons, csv:PATH, npz:PATH or mnist:PATH.",
+)
+_Model = _text("WHAT", "What is trained: mlp, cnn, or FILE.py:function for a task of your own.")
+_Backend = _text(
+    "NAME",
+    f"What mlp and cnn are written in: {' or '.join(BACKENDS)}; mytorch is thalweg's own, on "
     "NumPy.",
 )
-_Name = typer.Option(
-    metavar="NAME",
-    help="Write to runs/NAME and replace what an earlier run wrote there. "
+_Lr = _text(
+    "[NAME=]VALUE", "Learning rate of all, or of one optimizer, not to be searched; repeatable."
+)
+_Schedule = _text(
+    "TEXT", "How lr goes on, such as 'warmup(0.1 * steps) >> cosine(0.9 * steps)'."
+)
+_Tune = typer.Option(
+    min=2,
+    metavar="N",
+    help="Search with N trials of each optimizer, by Optuna, in the place of a grid of rates.",
+)
+_Time = typer.Option(
+    "--budget", metavar="TIME", help="End after a time such as 90s, 10m or 1.5h, all in all."
+)
+_Storage = _text(
+    "URL", "Keep the trainings in a database, sqlite:///PATH or postgresql://..., to share the work."
+)
+_Join = typer.Option("--join", help="Take part in the work that others do on the same --storage.")
+_Resume = typer.Option("--resume", help="Go on with what was interrupted or killed.")
+_Name = _text(
+    "NAME",
+    "Write to runs/NAME and replace what an earlier run wrote there. "
     "Without it: a new folder in runs/, named after the time.",
 )
-_Out = typer.Option(
-    metavar="FOLDER", help="Write to this folder instead and replace what an earlier run wrote."
-)
+_Out = _text("FOLDER", "Write to this folder instead and replace what an earlier run wrote.")
+_Json = typer.Option("--json", help="Print the results as JSON, and all else on stderr.")
+_Seed = typer.Option(min=0, metavar="N", help="The seed of the search; the others count on from it.")
 
 
-@app.command(short_help="Train one small network with several optimizers.")
+@app.command(short_help="Train a network with several optimizers and judge them.")
 def compare(
     optimizers: Annotated[list[str] | None, _Optimizers] = None,
-    lr: Annotated[list[str] | None, _Lr] = None,
-    seeds: Annotated[int, _count("Trainings of each optimizer.")] = Budget().seeds,
-    epochs: Annotated[int, _count("Passes over the training images.")] = Budget().epochs,
-    batch_size: Annotated[int, _count("Images in a batch.")] = Budget().batch_size,
+    more: Annotated[list[str] | None, _More] = None,
+    data: Annotated[str | None, _Data] = None,
+    model: Annotated[str, _Model] = "mlp",
     backend: Annotated[str, _Backend] = "mytorch",
+    lr: Annotated[list[str] | None, _Lr] = None,
+    schedule: Annotated[str | None, _Schedule] = None,
+    tune: Annotated[int | None, _Tune] = None,
+    seeds: Annotated[int, _count("Trainings of each optimizer.")] = Budget().seeds,
+    epochs: Annotated[int, _count("Passes over the training split.")] = Budget().epochs,
+    batch_size: Annotated[int, _count("Items in a batch, of mlp and cnn.")] = Budget().batch_size,
+    budget: Annotated[str | None, _Time] = None,
+    jobs: Annotated[int, _count("Trainings at the same time.")] = 1,
+    threads: Annotated[int, _count("Threads of each training.")] = Budget().threads,
+    storage: Annotated[str | None, _Storage] = None,
+    join: Annotated[bool, _Join] = False,
+    resume: Annotated[bool, _Resume] = False,
+    seed: Annotated[int, _Seed] = Budget().seed,
     name: Annotated[str | None, _Name] = None,
     out: Annotated[str | None, _Out] = None,
+    as_json: Annotated[bool, _Json] = False,
 ) -> None:
-    """Train one small network with several optimizers and see how they do.
+    """Train a network with several optimizers, and judge which of them can be told apart.
 
-    OPTIMIZER is a name, in any case. Without any there are SGD, Adam, AdamW, RAdam and Ranger.
+    OPTIMIZER is a name, in any case, with settings if you like: "ranger(k=5)",
+    "adam(lr=1e-4..1e-1)" for a range to be searched with --tune, torch.optim:AdamW or
+    FILE.py:Rule for one from elsewhere. Without any there are SGD, Adam, AdamW, RAdam and Ranger.
 
-    The network reads scikit-learn's 1,797 handwritten digits; a third of them is held out as the
-    test. Every optimizer starts each seed from the same weights and sees the same batches. It
-    first chooses its learning rate from a grid common to all, by its loss on validation images.
+    Every optimizer starts each seed from the same weights and sees the same batches. It first
+    chooses its learning rate from a grid common to all, by its loss on a validation split; the
+    test split is looked at once, at the end.
 
-    Writes results.json and curves.png. Ctrl-C keeps what is finished.
+    Writes results.json, runs.csv, curves.png and report.html. Ctrl-C keeps what is finished.
     """
-    contestants = enter(optimizers or [], lr or [])
+    contestants = enter([*(optimizers or []), *(more or [])], lr or [])
 
-    from thalweg.lab.compare import compare
+    from thalweg.lab.compare import Options, compare, read_time
+    from thalweg.lab.work import Source
 
-    raise typer.Exit(compare(contestants, Budget(seeds, epochs, batch_size), backend, name, out))
+    source = Source(data, model, backend, batch_size)
+    given = Budget(seeds, epochs, batch_size, tune, seed, schedule, threads)
+    time = None if budget is None else read_time(budget)
+    options = Options(name, out, resume, storage, join, jobs, time, as_json, _typed())
+    raise typer.Exit(compare(contestants, given, source, options))
+
+
+def _typed() -> str:
+    """The command as it was typed, to be repeated."""
+    words = [word for word in sys.argv[1:] if word not in ("--resume", "--join")]
+    return shlex.join(["thalweg", *words])
 
 
 app.command("list", short_help="List optimizers, stages and schedules.")(list_items)

@@ -1,113 +1,132 @@
-"""Who takes part in a comparison, with which settings and how much of everything each gets."""
+"""Who takes part in a comparison, with which settings."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 from thalweg.lab.errors import UserError
+from thalweg.lab.loading import is_place
 from thalweg.lab.names import found
+from thalweg.lab.specification import OF_TORCH, Specification, filled, read, split
+from thalweg.optimizers import OPTIMIZERS
 
-if TYPE_CHECKING:
-    from thalweg.optimizers import Registry
-
-__all__ = ["DEFAULT_NAMES", "Budget", "Contestant", "enter"]
+__all__ = ["DEFAULT_NAMES", "Contestant", "enter"]
 
 DEFAULT_NAMES = ("SGD", "Adam", "AdamW", "RAdam", "Ranger")
 
 # Where an optimizer's own default would be a poor showing.
 _OVERRIDES: Mapping[str, Mapping[str, Any]] = {"SGD": {"momentum": 0.9}}
 
-# What thalweg has for torch alone.
-_LEFT_OUT = {
-    "Adafactor": "it is there for torch alone, and the comparison's default is not torch",
-    "LBFGS": "it asks for the loss several times in a step, on one and the same batch, and here "
-    "every step has one gradient of a new batch",
-    "Muon": "it moves matrices only, and this network has biases too",
-}
-
-
-class Budget(NamedTuple):
-    """How much every optimizer gets."""
-
-    seeds: int = 5
-    epochs: int = 30
-    batch_size: int = 64
-
 
 @dataclass(frozen=True)
 class Contestant:
-    """An optimizer by name, its settings but for lr, and lr where the user gave one."""
+    """An optimizer as it takes part: what was given, and what is set where nothing was."""
 
-    name: str
-    settings: dict[str, Any]
-    overrides: dict[str, Any] = field(default_factory=dict)
-    lr: float | None = None
+    specification: Specification
+    label: str
+    overrides: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def name(self) -> str:
+        return self.specification.name
 
-def enter(names: Sequence[str], lr_options: Sequence[str]) -> list[Contestant]:
-    """Turn names and `NAME=VALUE` learning rates into contestants, in the order named."""
-    chosen = list(dict.fromkeys(_find(name) for name in names or DEFAULT_NAMES))
-    rates = _read_rates(lr_options, chosen)
-    return [_contestant(name, rates.get(name)) for name in chosen]
+    @property
+    def lr(self) -> float | None:
+        """The learning rate, where one was given."""
+        lr = self.specification.settings.get("lr")
+        return float(lr) if isinstance(lr, int | float) else None
 
+    def settings(self, setting: Mapping[str, float]) -> dict[str, Any]:
+        """What its constructor is given, with a trial's values in the place of ranges."""
+        given = filled(self.specification.settings, setting)
+        lr = {"lr": setting["lr"]} if "lr" in setting else {}
+        return {**self.overrides, **given, **lr}
 
-def _registered() -> Registry:
-    """Give thalweg's list, which the command line reads where it needs one."""
-    from thalweg.optimizers import OPTIMIZERS
-
-    return OPTIMIZERS
-
-
-def _why_left_out(name: str) -> str | None:
-    """Say why an optimizer cannot take part."""
-    known = _registered()
-    if name in known and any(rule.rows_only for rule in known[name].rules):
-        return "it is for the sparse gradients of embeddings, and there are none here"
-    return _LEFT_OUT.get(name)
-
-
-def _find(typed: str) -> str:
-    known = _registered()
-    taking_part = [each for each in known if not _why_left_out(each)]
-    name = found(typed, [*known, *_LEFT_OUT], taking_part)
-    if reason := _why_left_out(name):
-        raise UserError(f"{name} cannot take part: {reason}")
-    return name
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The settings that its class has, as far as that is known, without lr."""
+        if not self.specification.is_own:
+            return {}
+        known = OPTIMIZERS[self.name].settings
+        return {key: one.default for key, one in known.items() if key != "lr"}
 
 
-def _read_rates(options: Sequence[str], chosen: Sequence[str]) -> dict[str, float]:
+def enter(texts: Sequence[str], rates: Sequence[str]) -> list[Contestant]:
+    """Turn what was typed, and `--lr` of all or of one, into contestants, in the order named."""
+    read_ones = [_read(text) for text in (split(texts) if texts else DEFAULT_NAMES)]
+    unique = list({repr(one): one for one in read_ones}.values())
+    specifications = _with_rates(unique, rates)
+    labels = [one.label for one in specifications]
+    return [
+        Contestant(
+            one,
+            one.label if labels.count(one.label) == 1 else _with_its_rate(one),
+            {k: v for k, v in _OVERRIDES.get(one.name, {}).items() if k not in one.settings},
+        )
+        for one in specifications
+    ]
+
+
+def _read(text: str) -> Specification:
+    specification = read(text)
+    name = specification.name
+    if name in OPTIMIZERS and any(rule.rows_only for rule in OPTIMIZERS[name].rules):
+        raise UserError(
+            f"{name} cannot take part: it is for the sparse gradients of embeddings, and there "
+            "are none here"
+        )
+    return specification
+
+
+def _with_its_rate(specification: Specification) -> str:
+    """A label of one that differs from another in nothing but lr."""
+    lr = specification.settings.get("lr")
+    told = f"lr={lr:g}" if isinstance(lr, int | float) else f"lr={lr or 'searched'}"
+    label = specification.label
+    return f"{label[:-1]}, {told})" if label.endswith(")") else f"{label}({told})"
+
+
+def _with_rates(chosen: list[Specification], options: Sequence[str]) -> list[Specification]:
     rates: dict[str, float] = {}
+    everybody: float | None = None
     for option in options:
-        typed, equals, value = option.partition("=")
+        typed, equals, value = option.rpartition("=")
         if not equals:
-            raise UserError(f"--lr must be NAME=VALUE, such as Adam=0.003, got {option!r}")
-        name = _find(typed.strip())
-        if name not in chosen:
-            raise UserError(
-                f"--lr {option}: {name} is not in this comparison of {', '.join(chosen)}"
-            )
+            if everybody is not None:
+                raise UserError(f"--lr {option}: all already have the learning rate {everybody:g}")
+            everybody = _rate("--lr", value)
+            continue
+        name = _name(typed.strip())
+        if name not in [one.name for one in chosen]:
+            names = ", ".join(one.name for one in chosen)
+            raise UserError(f"--lr {option}: {name} is not in this comparison of {names}")
         if name in rates:
             raise UserError(f"--lr {option}: {name} already has the learning rate {rates[name]:g}")
-        rates[name] = _read_rate(name, value)
-    return rates
+        rates[name] = _rate(f"{name}: lr", value)
+    return [_with_rate(one, rates.get(one.name, everybody)) for one in chosen]
 
 
-def _read_rate(name: str, value: str) -> float:
+def _with_rate(specification: Specification, rate: float | None) -> Specification:
+    """What is written in the optimizer's own brackets comes first."""
+    if rate is None or "lr" in specification.settings:
+        return specification
+    return specification.with_lr(rate)
+
+
+def _name(typed: str) -> str:
+    if is_place(typed):
+        return typed
+    return found(typed, [*OPTIMIZERS, *OF_TORCH], list(OPTIMIZERS))
+
+
+def _rate(what: str, value: str) -> float:
     try:
         rate = float(value)
     except ValueError:
         rate = math.nan
     if not (math.isfinite(rate) and rate > 0):
-        raise UserError(f"{name}: lr must be a number above 0, got {value!r}")
+        raise UserError(f"{what} must be a number above 0, got {value!r}")
     return rate
-
-
-def _contestant(name: str, lr: float | None) -> Contestant:
-    overrides = dict(_OVERRIDES.get(name, {}))
-    defaults = {key: one.default for key, one in _registered()[name].settings.items()}
-    settings = {**defaults, **overrides}
-    settings.pop("lr", None)
-    return Contestant(name, settings, overrides, lr)

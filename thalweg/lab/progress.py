@@ -1,5 +1,7 @@
 """What a person sees while a comparison runs: a live table, or lines where there is no terminal."""
 
+from __future__ import annotations
+
 import time
 from types import TracebackType
 from typing import Protocol
@@ -11,16 +13,21 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from thalweg.lab.contest import GRID, TUNING_SEED, Contest, Current, Entry, Trial
-from thalweg.lab.training import Run, Step
+from thalweg.lab.contest import Contest, Entry, Unit
+from thalweg.lab.playing import Event
+from thalweg.lab.tasks.task import Task
+from thalweg.lab.training import Outcome, Step
 
 __all__ = ["View", "make_view"]
+
+# Below this a live table leaves out its last column.
+_WIDE = 60
 
 
 class View(Protocol):
     """Shows a contest while it is played."""
 
-    def __enter__(self) -> "View": ...
+    def __enter__(self) -> View: ...
 
     def __exit__(
         self,
@@ -29,38 +36,42 @@ class View(Protocol):
         traceback: TracebackType | None,
     ) -> None: ...
 
-    def show(self, event: Step | Trial | Run) -> None: ...
+    def show(self, event: Event) -> None: ...
 
 
 def make_view(console: Console, contest: Contest) -> View:
-    """Choose by what stdout is: only a terminal can be redrawn."""
+    """Choose by what the output is: only a terminal can be redrawn."""
     if console.file.isatty() and not console.is_dumb_terminal:
         return LiveTable(console, contest)
     return Lines(console, contest)
 
 
 class Lines:
-    """One line for each chosen learning rate and each finished run."""
+    """One line for each chosen setting and each finished run."""
 
     def __init__(self, console: Console, contest: Contest) -> None:
         self._console = console
         self._contest = contest
+        self._told = {entry.label for entry in contest.entries if entry.is_tuned}
 
-    def __enter__(self) -> "Lines":
+    def __enter__(self) -> Lines:
         return self
 
     def __exit__(self, *_: object) -> None:
         pass
 
-    def show(self, event: Step | Trial | Run) -> None:
-        current = self._contest.current
-        assert current is not None
-        entry = current.entry
-        if isinstance(event, Trial) and entry.lr is not None:
-            self._say(f"{entry.name}: {_describe_best(entry)}")
-        if isinstance(event, Run):
-            seed = f"seed {event.seed} of {self._contest.budget.seeds}"
-            self._say(f"{entry.name}: {seed}, {_describe_run(event)}")
+    def show(self, event: Event) -> None:
+        """Say what has come to an end."""
+        if not isinstance(event.news, Outcome):
+            return
+        entry = self._contest.entry(event.unit.label)
+        if entry.is_tuned and entry.label not in self._told:
+            self._told.add(entry.label)
+            self._say(f"{entry.label}: {_best(entry)}")
+        if event.unit.kind == "run":
+            seeds = self._contest.seeds
+            seed = f"seed {event.unit.number - seeds.start + 1} of {len(seeds)}"
+            self._say(f"{entry.label}: {seed}, {_described(event.news, self._contest.task)}")
 
     def _say(self, line: str) -> None:
         done = f"[{self._contest.finished}/{self._contest.total}]"
@@ -71,75 +82,82 @@ class LiveTable:
     """A table that is redrawn in place and gone when the contest is over."""
 
     def __init__(self, console: Console, contest: Contest) -> None:
-        self._contest = contest
-        self._step = Step(0, 1)
-        self._begun = time.monotonic()
+        self._console, self._contest = console, contest
+        self._steps: dict[Unit, Step] = {}
+        self._begun, self._done_before = time.monotonic(), contest.finished
         self._live = Live(
             console=console, get_renderable=self._render, refresh_per_second=8, transient=True
         )
 
-    def __enter__(self) -> "LiveTable":
+    def __enter__(self) -> LiveTable:
         self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def show(self, event: Step | Trial | Run) -> None:
-        self._step = event if isinstance(event, Step) else Step(0, self._step.steps)
+    def show(self, event: Event) -> None:
+        """Take in how far a training is."""
+        if isinstance(event.news, Step):
+            self._steps[event.unit] = event.news
+        else:
+            self._steps.pop(event.unit, None)
 
     def _render(self) -> RenderableType:
         table = Table(box=box.SIMPLE_HEAD, show_edge=False)
+        is_wide = self._console.width >= _WIDE
         for heading in ("", "optimizer", "lr", "tried", "seeds"):
             table.add_column(heading, no_wrap=True)
-        table.add_column("best so far")
-        current = self._contest.current
+        if is_wide:
+            table.add_column("best so far", no_wrap=True)
+        at_work = {unit.label for unit in self._steps}
         for entry in self._contest.entries:
-            here = current is not None and current.entry is entry
-            table.add_row(*self._row(entry, here), style="bold" if here else "")
-        return Group("", table, "", self._bar(), self._doing(current))
+            here = entry.label in at_work
+            cells = self._row(entry, here)[: 6 if is_wide else 5]
+            table.add_row(*map(Text, cells), style="bold" if here else "")
+        doing = [self._doing(unit, step) for unit, step in list(self._steps.items())[:4]]
+        return Group("", table, "", self._bar(), *(doing or [Text("starting")]))
 
     def _row(self, entry: Entry, here: bool) -> list[str]:
-        tried = f"{len(entry.trials)}/{len(GRID)}" if entry.tuned else "given"
+        tried = f"{len(entry.trials)}/{entry.trial_count}" if entry.search else "given"
         seeds = f"{len(entry.runs)}/{self._contest.budget.seeds}"
         lr = "" if entry.lr is None else f"{entry.lr:g}"
-        return ["▸" if here else "", entry.name, lr, tried, seeds, _describe_entry(entry)]
+        best = _best(entry)
+        if entry.runs:
+            best = _described(next(reversed(entry.runs.values())).outcome, self._contest.task)
+        return [">" if here else "", entry.label, lr, tried, seeds, best]
 
     def _bar(self) -> RenderableType:
-        done = self._contest.finished + self._step.step / self._step.steps
-        total = self._contest.total
+        parts = sum(step.step / step.steps for step in self._steps.values())
+        done, total = self._contest.finished + parts, self._contest.total
         elapsed = time.monotonic() - self._begun
         text = f" {self._contest.finished} of {total} trainings, {elapsed:.0f} s"
-        if self._contest.finished:
-            text += f", about {elapsed / done * (total - done):.0f} s left"
+        here = done - self._done_before
+        if here >= 1:
+            text += f", about {elapsed / here * (total - done):.0f} s left"
         grid = Table.grid()
-        grid.add_row(ProgressBar(total=total, completed=done, width=30), Text(text))
+        width = max(10, min(30, self._console.width - len(text) - 1))
+        grid.add_row(ProgressBar(total=total, completed=min(done, total), width=width), Text(text))
         return grid
 
-    def _doing(self, current: Current | None) -> Text:
-        if current is None:
-            return Text("starting")
-        purpose = "choosing lr" if current.seed == TUNING_SEED else f"seed {current.seed}"
-        return Text(
-            f"{current.entry.name}: {purpose}, lr {current.lr:g}, "
-            f"step {self._step.step} of {self._step.steps}"
-        )
+    def _doing(self, unit: Unit, step: Step) -> Text:
+        purpose = "choosing its setting" if unit.kind == "trial" else f"seed {unit.number}"
+        return Text(f"{unit.label}: {purpose}, step {step.step} of {step.steps}")
 
 
-def _describe_entry(entry: Entry) -> str:
-    if entry.runs:
-        return _describe_run(max(entry.runs, key=lambda run: run.held_accuracy))
-    return _describe_best(entry)
-
-
-def _describe_best(entry: Entry) -> str:
+def _best(entry: Entry) -> str:
     best = entry.best_trial
     if best is None:
         return ""
-    return f"lr {best.lr:g} with validation loss {best.validation_loss:.3f}"
+    setting = ", ".join(f"{name} {value:g}" for name, value in best.setting.items())
+    return f"{setting} with validation loss {best.validation_loss:.3f}"
 
 
-def _describe_run(run: Run) -> str:
-    if run.diverged_at is not None:
-        return f"diverged at step {run.diverged_at}"
-    return f"test accuracy {run.held_accuracy:.1%}, loss {run.held_loss:.3f}"
+def _described(outcome: Outcome, task: Task) -> str:
+    if outcome.diverged_at is not None:
+        return f"diverged at step {outcome.diverged_at}"
+    loss = f"loss {outcome.test_loss:.3f}"
+    if outcome.test_metric is None:
+        return f"test {loss}"
+    metric = f"{outcome.test_metric:.1%}" if task.is_share else f"{outcome.test_metric:.4g}"
+    return f"test {task.metric} {metric}, {loss}"

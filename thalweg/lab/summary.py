@@ -1,78 +1,142 @@
-"""An entry's seeds drawn together, and entries put in order."""
+"""An entry's seeds drawn together, and entries put in order and judged."""
+
+from __future__ import annotations
 
 import math
 import statistics
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from thalweg.lab.contest import Entry
+from thalweg.lab.contest import Contest, Entry
+from thalweg.lab.tasks.task import Task
+from thalweg.lab.training import Curve, Outcome
+from thalweg.lab.verdict import Verdict, half_width, judge
 
-__all__ = ["Spread", "Summary", "rank", "summarize", "winner"]
-
-# Ahead by chance in so many seeds out of as many: 1 in 32.
-_SEEDS_THAT_SHOW = 5
+__all__ = ["Spread", "Summary", "Target", "rank", "score", "summarize", "target_of", "verdict_of"]
 
 
 class Spread(NamedTuple):
-    """Mean and sample standard deviation; a single value has no deviation."""
+    """Mean, half of its 95 % interval and sample deviation; a single value has but the mean."""
 
     mean: float
+    half: float | None
     std: float | None
+
+
+class Target(NamedTuple):
+    """What of the validation split is to be reached, and whether somebody said so."""
+
+    value: float
+    is_given: bool
 
 
 class Summary(NamedTuple):
     """An entry's results over its seeds; times are medians over the seeds' medians."""
 
-    test_accuracy: Spread
+    test_metric: Spread | None
     test_loss: Spread
     steps_to_target: Spread | None
+    seconds_to_target: Spread | None
     reached_target: int
     diverged: int
     step_seconds: float | None
     iteration_seconds: float | None
+    state_bytes: int
+    bytes_per_weight: float
 
 
-def summarize(entry: Entry) -> Summary:
+def summarize(entry: Entry, task: Task, target: Target | None) -> Summary:
     """Draw together an entry with at least one finished run."""
-    runs = entry.runs
-    steps = [run.steps_to_target for run in runs if run.steps_to_target is not None]
+    outcomes = [run.outcome for run in entry.runs.values()]
+    looks = [_look_at_target(one.curve, task, target) for one in outcomes]
+    places = [(one.curve, look) for one, look in zip(outcomes, looks, strict=True) if look is not None]
+    metrics = [one.test_metric for one in outcomes if one.test_metric is not None]
     return Summary(
-        test_accuracy=_spread([run.held_accuracy for run in runs]),
-        test_loss=_spread([run.held_loss for run in runs]),
-        steps_to_target=_spread(steps) if steps else None,
-        reached_target=len(steps),
-        diverged=sum(run.diverged_at is not None for run in runs),
-        step_seconds=_median(run.step_seconds for run in runs),
-        iteration_seconds=_median(run.iteration_seconds for run in runs),
+        test_metric=_spread(metrics) if metrics else None,
+        test_loss=_spread([one.test_loss for one in outcomes if one.test_loss is not None]),
+        steps_to_target=_spread([curve.step[look] for curve, look in places]) if places else None,
+        seconds_to_target=(
+            _spread([curve.seconds[look] for curve, look in places]) if places else None
+        ),
+        reached_target=len(places),
+        diverged=sum(one.diverged_at is not None for one in outcomes),
+        step_seconds=_median(one.step_seconds for one in outcomes),
+        iteration_seconds=_median(one.iteration_seconds for one in outcomes),
+        state_bytes=outcomes[0].state_bytes,
+        bytes_per_weight=outcomes[0].state_bytes / max(1, outcomes[0].weight_count),
     )
 
 
-def rank(entries: Iterable[Entry]) -> list[tuple[Entry, Summary]]:
-    """Summarize the entries that have finished runs, best test accuracy first, then lower loss."""
-    summaries = [(entry, summarize(entry)) for entry in entries if entry.runs]
-    return sorted(summaries, key=lambda pair: (-pair[1].test_accuracy.mean, pair[1].test_loss.mean))
+def rank(contest: Contest) -> list[tuple[Entry, Summary]]:
+    """Summarize the entries that have finished runs, the best of the test first."""
+    target = target_of(contest)
+    pairs = [(one, summarize(one, contest.task, target)) for one in contest.entries if one.runs]
+    return sorted(pairs, key=lambda pair: _place(pair[1], contest.task))
 
 
-def winner(entries: Iterable[Entry]) -> Entry | None:
-    """The entry with a better test accuracy than every other in each of 5 seeds or more."""
-    played = [entry for entry in entries if entry.runs]
-    for entry in played:
-        others = [other for other in played if other is not entry]
-        if others and all(_is_ahead(entry, other) for other in others):
-            return entry
-    return None
+def _place(summary: Summary, task: Task) -> tuple[float, float]:
+    """What is sorted by: the metric if there is one, then the loss; the diverged come last."""
+    loss = summary.test_loss.mean
+    metric = 0.0 if summary.test_metric is None else summary.test_metric.mean
+    if not math.isfinite(metric):
+        return math.inf, loss
+    return (-metric if task.is_higher_better else metric), loss
 
 
-def _is_ahead(entry: Entry, other: Entry) -> bool:
-    theirs = {run.seed: run.held_accuracy for run in other.runs}
-    leads = [run.held_accuracy > theirs[run.seed] for run in entry.runs if run.seed in theirs]
-    return len(leads) >= _SEEDS_THAT_SHOW and all(leads)
+def score(outcome: Outcome, task: Task) -> float:
+    """What a run is judged by; NaN if it has diverged."""
+    if outcome.diverged_at is not None:
+        return math.nan
+    found = outcome.test_loss if task.metric is None else outcome.test_metric
+    return math.nan if found is None else found
+
+
+def verdict_of(contest: Contest) -> Verdict:
+    """Judge the runs that there are."""
+    task = contest.task
+    scores = {
+        entry.label: {seed: score(run.outcome, task) for seed, run in entry.runs.items()}
+        for entry in contest.entries
+        if entry.runs
+    }
+    return judge(scores, task.is_higher_better)
+
+
+def target_of(contest: Contest) -> Target | None:
+    """The task's target, or else where the middle one of the optimizers ends on average."""
+    task = contest.task
+    if task.target is not None:
+        return Target(task.target, True)
+    ends = []
+    for entry in contest.entries:
+        last = [seen[-1] for run in entry.runs.values() if (seen := _seen(run.outcome.curve, task))]
+        if last and all(map(math.isfinite, last)):
+            ends.append(statistics.fmean(last))
+    if not ends:
+        return None
+    return Target(float(f"{statistics.median(ends):.3g}"), False)
+
+
+def _seen(curve: Curve, task: Task) -> list[float]:
+    """What a target is reached in."""
+    return curve.validation_loss if task.metric is None else curve.validation_metric
+
+
+def _look_at_target(curve: Curve, task: Task, target: Target | None) -> int | None:
+    """The first look at which the target is reached."""
+    if target is None:
+        return None
+    sign = 1 if task.is_higher_better else -1
+    reached = (i for i, value in enumerate(_seen(curve, task)) if sign * value >= sign * target.value)
+    return next(reached, None)
 
 
 def _spread(values: Sequence[float]) -> Spread:
-    if not all(math.isfinite(value) for value in values):
-        return Spread(math.inf, None)
-    return Spread(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
+    if not values or not all(math.isfinite(value) for value in values):
+        return Spread(math.inf, None, None)
+    if len(values) == 1:
+        return Spread(float(values[0]), None, None)
+    return Spread(statistics.fmean(values), half_width(values), statistics.stdev(values))
 
 
 def _median(values: Iterable[float | None]) -> float | None:

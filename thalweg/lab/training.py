@@ -1,21 +1,27 @@
-"""One training run, from initial weights to its score on held-out images."""
+"""One training, from first weights to its score: what is asked for, and what came of it."""
 
+from __future__ import annotations
+
+import inspect
 import math
 import statistics
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from thalweg.lab.digits import Task
-from thalweg.lab.network import Classifier, Optimizer
+from thalweg.lab.errors import UserError
+from thalweg.lab.frameworks import Backend, load_backend, seed_all
+from thalweg.lab.tasks.task import Material, Task
+from thalweg.lab.typed_schedule import read_schedule
 
-__all__ = ["EVALUATE_EVERY", "TARGET", "WARM_UP", "Curve", "Run", "Step", "train"]
+__all__ = ["LOOKS", "WARM_UP", "Curve", "Outcome", "Step", "rehearse", "train"]
 
-EVALUATE_EVERY = 5
-TARGET = 0.95
+# How often a training looks at the validation split.
+LOOKS = 60
 
 # Steps left out of the timing: kernels compile in them, RAdam's rectification
 # sets in at step 6 and Ranger first synchronizes there.
@@ -24,26 +30,37 @@ WARM_UP = 12
 
 @dataclass
 class Curve:
-    """What was seen every few steps; train_loss is the mean since the point before."""
+    """What was seen at each look; train_loss is the mean since the one before.
+
+    `seconds` are those of the steps alone, without the looks; `lr` is that of the last step.
+    """
 
     step: list[int] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    lr: list[float] = field(default_factory=list)
     train_loss: list[float] = field(default_factory=list)
-    held_loss: list[float] = field(default_factory=list)
-    held_accuracy: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    validation_metric: list[float] = field(default_factory=list)
 
 
 @dataclass
-class Run:
+class Outcome:
     """What came of one training: times are medians, `None` where there is nothing to say."""
 
-    seed: int
-    held_accuracy: float
-    held_loss: float
-    steps_to_target: int | None
     diverged_at: int | None
+    pruned_at: int | None
+    test_loss: float | None
+    test_metric: float | None
     step_seconds: float | None
     iteration_seconds: float | None
+    state_bytes: int
+    weight_count: int
     curve: Curve
+
+    @property
+    def validation_loss(self) -> float:
+        """The last one; infinite if the training has diverged."""
+        return math.inf if self.diverged_at is not None else self.curve.validation_loss[-1]
 
 
 class Step(NamedTuple):
@@ -54,91 +71,195 @@ class Step(NamedTuple):
 
 
 def train(
-    classifier: Classifier,
-    optimizer: Optimizer,
     task: Task,
+    optimizer: str,
+    settings: Mapping[str, Any],
     seed: int,
     epochs: int,
-    batch_size: int,
-) -> Generator[Step, None, Run]:
-    """Train, yielding at each evaluation; a loss that is not finite ends the run."""
-    curve = Curve()
-    clock = _Clock()
-    losses: list[float] = []
-    diverged_at = None
-    steps = epochs * math.ceil(len(task.labels) / batch_size)
-    for step, batch in enumerate(_batches(len(task.labels), seed, epochs, batch_size), start=1):
-        losses.append(clock.time(classifier, optimizer, task.images[batch], task.labels[batch]))
-        if not math.isfinite(losses[-1]) or step % EVALUATE_EVERY == 0 or step == steps:
-            with optimizer.evaluation():
-                accuracy, held_loss = _score(classifier, task)
-            curve.step.append(step)
-            curve.train_loss.append(statistics.fmean(losses))
-            curve.held_loss.append(held_loss)
-            curve.held_accuracy.append(accuracy)
-            if not math.isfinite(curve.train_loss[-1] + held_loss):
-                diverged_at = step
-                break
-            losses.clear()
-            yield Step(step, steps)
-    return _conclude(seed, curve, clock, diverged_at)
+    schedule: str | None = None,
+    is_hopeless: Callable[[Curve], bool] | None = None,
+    looks_at_test: bool = False,
+) -> Generator[Step, None, Outcome]:
+    """Train, yielding at each look; a loss that is not finite ends the run, as does `is_hopeless`.
 
-
-def _conclude(seed: int, curve: Curve, clock: "_Clock", diverged_at: int | None) -> Run:
-    reached = (
-        step
-        for step, accuracy in zip(curve.step, curve.held_accuracy, strict=True)
-        if accuracy >= TARGET
-    )
-    return Run(
-        seed=seed,
-        held_accuracy=curve.held_accuracy[-1],
-        held_loss=curve.held_loss[-1] if diverged_at is None else math.inf,
-        steps_to_target=next(reached, None),
+    `schedule` is one as it is typed, in which `steps` stands for their number. The test split is looked at once, at the
+    end, if at all. Raises UserError where the optimizer or the task cannot do it.
+    """
+    backend = load_backend(task.framework)
+    material = task.start(seed)
+    steps = epochs * _length(task, material)
+    made = _Stepped(backend, material, optimizer, settings)
+    made.follow(schedule, steps)
+    curve, losses, diverged_at, pruned_at = Curve(), list[float](), None, None
+    for step, batch in enumerate(_batches(material, seed, epochs), start=1):
+        losses.append(made.step(batch))
+        if math.isfinite(losses[-1]) and not _is_look(step, steps):
+            continue
+        _note(curve, step, made, losses, material)
+        if not math.isfinite(curve.train_loss[-1] + curve.validation_loss[-1]):
+            diverged_at = step
+            break
+        losses.clear()
+        yield Step(step, steps)
+        if is_hopeless is not None and step < steps and is_hopeless(curve):
+            pruned_at = step
+            break
+    test = None
+    if looks_at_test:
+        parts = material.validation if material.test is None else material.test
+        test = made.score(parts)
+    return Outcome(
         diverged_at=diverged_at,
-        step_seconds=_median(clock.step_seconds[WARM_UP:]),
-        iteration_seconds=_median(clock.iteration_seconds[WARM_UP:]),
+        pruned_at=pruned_at,
+        test_loss=None if test is None else test.loss if diverged_at is None else math.inf,
+        test_metric=None if test is None else test.metric,
+        step_seconds=_median(made.step_seconds[WARM_UP:]),
+        iteration_seconds=_median(made.iteration_seconds[WARM_UP:]),
+        state_bytes=backend.bytes_of(made.optimizer),
+        weight_count=sum(math.prod(one.shape) for one in material.model.parameters()),
         curve=curve,
     )
 
 
-class _Clock:
-    """Times iterations, and the optimizer's part in them."""
+def rehearse(task: Task, optimizer: str, settings: Mapping[str, Any]) -> None:
+    """Do one step, after which it is known that an optimizer and a task go together."""
+    material = task.start(0)
+    batch = next(iter(material.train), None)
+    if batch is None:
+        raise UserError(f"{task.name}: the train loader gives no batch")
+    _Stepped(load_backend(task.framework), material, optimizer, settings).step(batch)
 
-    def __init__(self) -> None:
+
+def _is_look(step: int, steps: int) -> bool:
+    """Whether one of `LOOKS` looks, spread evenly, falls on a step."""
+    looks = min(LOOKS, steps)
+    return step * looks // steps > (step - 1) * looks // steps
+
+
+def _note(
+    curve: Curve, step: int, made: _Stepped, losses: list[float], material: Material
+) -> None:
+    seen = made.score(material.validation)
+    curve.step.append(step)
+    curve.seconds.append(math.fsum(made.iteration_seconds))
+    curve.lr.append(made.lr)
+    curve.train_loss.append(statistics.fmean(losses))
+    curve.validation_loss.append(seen.loss)
+    if seen.metric is not None:
+        curve.validation_metric.append(seen.metric)
+
+
+def _length(task: Task, material: Material) -> int:
+    """How many batches an epoch has."""
+    try:
+        count = len(material.train)  # type: ignore[arg-type]
+    except TypeError:
+        count = sum(1 for _ in material.train)
+    if not count:
+        raise UserError(f"{task.name}: the train loader gives no batch")
+    return count
+
+
+def _batches(material: Material, seed: int, epochs: int) -> Iterator[Any]:
+    """The batches of all epochs, the same whatever random numbers an optimizer draws."""
+    for epoch in range(epochs):
+        seed_all(seed, epoch)
+        yield from material.train
+
+
+class _Stepped:
+    """An optimizer at work: it follows a schedule, is timed, and shows the weights to look at."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        material: Material,
+        name: str,
+        settings: Mapping[str, Any],
+    ) -> None:
+        self._backend, self._material = backend, material
+        make = backend.optimizer_class(name)
+        try:
+            self.optimizer = make(material.model.parameters(), **settings)
+        except (TypeError, ValueError, NotImplementedError, RuntimeError) as error:
+            text = " ".join(str(error).split())
+            raise UserError(f"{name} cannot take part: {text}") from error
+        self._groups = getattr(self.optimizer, "param_groups", [])
+        self._rates: list[Any] = []
+        self._wants_closure = _wants_closure(self.optimizer)
+        self._mode("train")
         self.step_seconds: list[float] = []
         self.iteration_seconds: list[float] = []
 
-    def time(
-        self, classifier: Classifier, optimizer: Optimizer, images: np.ndarray, labels: np.ndarray
-    ) -> float:
-        start = time.perf_counter()
-        loss = classifier.backward(images, labels)
-        before_step = time.perf_counter()
-        optimizer.step()
-        end = time.perf_counter()
-        self.step_seconds.append(end - before_step)
-        self.iteration_seconds.append(end - start)
-        return loss
+    def follow(self, schedule: str | None, steps: int) -> None:
+        """Move every group's learning rate along a schedule of so many steps."""
+        if schedule is not None:
+            typed = read_schedule(schedule, steps=steps)
+            self._rates = [typed.values(steps, group["lr"])[:, 0] for group in self._groups]
+
+    @property
+    def lr(self) -> float:
+        """The learning rate that the last step took."""
+        return float(self._groups[0]["lr"]) if self._groups and "lr" in self._groups[0] else 0.0
+
+    def step(self, batch: Any) -> float:
+        """Do an iteration and give the loss before it."""
+        for group, rates in zip(self._groups, self._rates, strict=False):
+            group["lr"] = float(rates[len(self.step_seconds)])
+        losses: list[float] = []
+        inside = 0.0
+
+        def closure() -> Any:
+            nonlocal inside
+            begin = time.perf_counter()
+            losses.append(self._backend.backward(self._material, batch))
+            inside += time.perf_counter() - begin
+            return losses[-1]
+
+        with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite says it
+            begin = time.perf_counter()
+            if self._wants_closure:
+                self.optimizer.step(closure)
+            else:
+                closure()
+                self.optimizer.step()
+            seconds = time.perf_counter() - begin
+        self.iteration_seconds.append(seconds)
+        self.step_seconds.append(seconds - inside)
+        return losses[0]
+
+    def score(self, batches: Any) -> Any:
+        """Score the weights to look at."""
+        with self._evaluation(), np.errstate(over="ignore", invalid="ignore"):
+            return self._backend.score(self._material, batches)
+
+    def _evaluation(self) -> AbstractContextManager[None]:
+        if hasattr(self.optimizer, "evaluation"):
+            shown: AbstractContextManager[None] = self.optimizer.evaluation()
+            return shown
+        return self._switched() if hasattr(self.optimizer, "eval") else nullcontext()
+
+    @contextmanager
+    def _switched(self) -> Iterator[None]:
+        self._mode("eval")
+        try:
+            yield
+        finally:
+            self._mode("train")
+
+    def _mode(self, name: str) -> None:
+        """Tell an optimizer with two modes, as Schedule-Free's authors have it."""
+        if not hasattr(self.optimizer, "evaluation"):
+            getattr(self.optimizer, name, lambda: None)()
 
 
-def _batches(count: int, seed: int, epochs: int, batch_size: int) -> Iterator[np.ndarray]:
-    random = np.random.default_rng([seed, 1])
-    for _ in range(epochs):
-        order = random.permutation(count)
-        for start in range(0, count, batch_size):
-            yield order[start : start + batch_size]
-
-
-def _score(classifier: Classifier, task: Task) -> tuple[float, float]:
-    """Give accuracy and mean cross-entropy on the held-out images."""
-    logits = classifier.logits(task.held_images).astype(np.float64)
-    accuracy = np.mean(logits.argmax(axis=1) == task.held_labels)
-    with np.errstate(invalid="ignore", over="ignore"):
-        shifted = logits - logits.max(axis=1, keepdims=True)
-        log_sums = np.log(np.exp(shifted).sum(axis=1))
-        loss = np.mean(log_sums - shifted[np.arange(len(shifted)), task.held_labels])
-    return float(accuracy), float(loss)
+def _wants_closure(optimizer: Any) -> bool:
+    """Whether a step has to be told how to get the loss."""
+    if any(base.__name__ == "LBFGS" for base in type(optimizer).__mro__):
+        return True  # though torch's signature, as ours, may leave the closure out
+    given = next(iter(inspect.signature(optimizer.step).parameters.values()), None)
+    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return given is not None and given.kind in plain and given.default is given.empty
 
 
 def _median(seconds: list[float]) -> float | None:

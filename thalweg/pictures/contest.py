@@ -1,77 +1,128 @@
-"""The picture of a contest: training loss and test accuracy of every contestant."""
+"""The picture of a contest: training loss and what is validated of every contestant."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import ticker
 from matplotlib.axes import Axes
 
-from thalweg.pictures.style import colours, frame, save, scale_losses
+from thalweg.pictures.style import frame, save, scale_losses
 
-__all__ = ["Runs", "draw_contest"]
-
-# Solid and dashed in turn: of two curves that coincide, both show.
-_LINES = ("-", (0, (4, 2)))
+__all__ = ["Judged", "Runs", "draw_contest"]
 
 # How wide a legend is and what a line's sample takes of it, in letters of its font.
 _LEGEND_LETTERS = 165
 _HANDLE_LETTERS = 11
 
+# Marks on a curve, and how much of the frame's height stays free around the good ones.
+_MARKS = 6
+_MARGIN = 0.06
+
+
+class Judged(NamedTuple):
+    """What the right side shows: its title, whether in percent, and whether it is a loss."""
+
+    title: str
+    is_share: bool
+    is_loss: bool
+
 
 @dataclass(frozen=True)
 class Runs:
-    """One contestant's runs: a row for each seed, which ends in NaN where it has diverged."""
+    """One contestant's runs: a row for each seed, which ends in NaN where it has diverged.
+
+    `look` has a `colour`, a `dash` (lengths of strokes and gaps) and a `marker`.
+    """
 
     label: str
     steps: Sequence[int]
     losses: np.ndarray
-    accuracies: np.ndarray
+    judged: np.ndarray
+    look: Any
 
 
 def draw_contest(
-    path: Path, contestants: Sequence[Runs], title: str, loss: str, best: float, target: float
+    path: Path, contestants: Sequence[Runs], title: str, judged: Judged, target: float | None
 ) -> None:
-    """Draw every contestant's mean, in a band from lowest to highest.
-
-    `loss` says what the losses are, `best` is the accuracy of the best, `target` the one wanted.
-    """
+    """Draw every contestant's mean, in a band from lowest to highest."""
     plt.switch_backend("Agg")
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5.6), layout="constrained")
-    for number, (runs, colour) in enumerate(
-        zip(contestants, colours(len(contestants)), strict=True)
-    ):
-        style = {"color": colour, "linestyle": _LINES[number % len(_LINES)]}
-        _draw(left, runs, runs.losses, style)
-        _draw(right, runs, runs.accuracies, style)
-    scale_losses(left)
-    for axes, what in ((left, loss), (right, "Test accuracy")):
+    for place, runs in enumerate(contestants):
+        _draw(left, runs, runs.losses, place)
+        _draw(right, runs, runs.judged, place)
+    for axes, what in ((left, "Training loss"), (right, judged.title)):
         frame(axes, what)
         axes.margins(x=0.01)
-    _frame_accuracy(right, best, target)
+    scale_losses(left)
+    if judged.is_loss:
+        scale_losses(right)
+    if target is not None:
+        right.axhline(target, color="grey", linewidth=1, linestyle=":")
+    if judged.is_share:
+        right.yaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=None))
+    _limit(left, [runs.losses for runs in contestants], is_loss=True)
+    _limit(right, [runs.judged for runs in contestants], judged.is_loss)
     figure.suptitle(title, fontsize=13)
     handles, labels = left.get_legend_handles_labels()
-    columns = _LEGEND_LETTERS // (_HANDLE_LETTERS + max(map(len, labels)))
+    columns = max(1, _LEGEND_LETTERS // (_HANDLE_LETTERS + max(map(len, labels))))
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
     save(figure, path)
 
 
-def _draw(axes: Axes, runs: Runs, values: np.ndarray, style: dict[str, Any]) -> None:
+def _draw(axes: Axes, runs: Runs, values: np.ndarray, place: int) -> None:
     """Draw one contestant; where a seed has diverged, the mean has no value and the line ends."""
-    marker = "o" if len(runs.steps) == 1 else ""  # a line needs two points to be seen
+    look, count = runs.look, len(runs.steps)
+    stride = max(1, count // _MARKS)
     axes.plot(
-        runs.steps, values.mean(axis=0), marker=marker, label=runs.label, linewidth=1.7, **style
+        runs.steps,
+        values.mean(axis=0),
+        color=look.colour,
+        linestyle=(0, look.dash) if look.dash else "-",
+        marker=look.marker,
+        markersize=5,
+        markevery=1 if count == 1 else (place % stride, stride),
+        label=runs.label,
+        linewidth=1.7,
     )
     lowest, highest = values.min(axis=0), values.max(axis=0)
-    axes.fill_between(runs.steps, lowest, highest, color=style["color"], alpha=0.15, linewidth=0)
+    axes.fill_between(runs.steps, lowest, highest, color=look.colour, alpha=0.15, linewidth=0)
 
 
-def _frame_accuracy(axes: Axes, best: float, target: float) -> None:
-    """Show where the good ones differ; a hopeless one may start, or stay, below the frame."""
-    if best > 0.9:
-        axes.set_ylim(0.85, 1)
-    axes.axhline(target, color="grey", linewidth=1, linestyle=":")
-    axes.yaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=0))
+def _limit(axes: Axes, values: Sequence[np.ndarray], is_loss: bool) -> None:
+    """Leave those out of the frame's height that are hopeless beside the middle one.
+
+    A mark at the edge says that there is somebody beyond.
+    """
+    from thalweg.pictures.limits import limits
+
+    found = limits(values, is_loss)
+    if found is None:
+        return
+    low, high = found
+    if axes.get_yscale() == "log":
+        if low <= 0:
+            return
+        room = (high / low) ** _MARGIN
+        axes.set_ylim(low / room, high * room)
+    else:
+        room = (high - low) * _MARGIN
+        axes.set_ylim(low - room, high + room)
+    low, high = axes.get_ylim()
+    for line, rows in zip(axes.lines, values, strict=False):
+        last = np.asarray(line.get_ydata(), float)
+        last = last[np.isfinite(last)]
+        if last.size and not low <= last[-1] <= high:
+            axes.plot(
+                [0.985],
+                [0.985 if last[-1] > high else 0.015],
+                marker="^" if last[-1] > high else "v",
+                color=line.get_color(),
+                transform=axes.transAxes,
+                clip_on=False,
+            )

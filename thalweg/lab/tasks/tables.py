@@ -21,6 +21,11 @@ _SPLIT_SEED = 0
 _MOONS = 1500
 _MOONS_NOISE = 0.25
 
+# Whole numbers of so many kinds are classes, and of more where they count from 0 without a gap and
+# there are so many rows of each.
+_FEW = 20
+_ROWS = 5
+
 # what a CSV's target column may be called, where it is not the last one
 _TARGETS = ("target", "label", "class", "y")
 
@@ -116,9 +121,11 @@ def _npz(path: Path) -> Table:
         return _split(path.name, *_checked(arrays["x"], arrays["y"]))
     if {"x_train", "y_train", "x_test", "y_test"} <= set(arrays):
         learnt = _checked(arrays["x_train"], arrays["y_train"])
-        test = Part(*_checked(arrays["x_test"], arrays["y_test"]))
-        classes = _classes(np.concatenate([learnt[1], test.targets]))
-        return _of_parts(path.name, Part(*learnt), test, classes)
+        test = _checked(arrays["x_test"], arrays["y_test"])
+        together, classes = _labelled(np.concatenate([learnt[1], test[1]]))
+        count = len(learnt[1])
+        parts = Part(learnt[0], together[:count]), Part(test[0], together[count:])
+        return _of_parts(path.name, *parts, classes)
     raise UserError(
         f"must have the arrays x and y, or x_train, y_train, x_test and y_test; it has "
         f"{', '.join(arrays) or 'none'}"
@@ -153,7 +160,7 @@ def _mnist(path: Path) -> Table:
 
 
 def _split(name: str, inputs: np.ndarray, targets: np.ndarray) -> Table:
-    classes = _classes(targets)
+    targets, classes = _labelled(targets)
     learnt, test = _halves(Part(inputs, targets), _TEST_SHARE, classes)
     return _of_parts(name, learnt, test, classes)
 
@@ -168,14 +175,15 @@ def _of_parts(name: str, learnt: Part, test: Part, classes: int | None) -> Table
     return Table(name, *parts, classes)
 
 
-def _classes(targets: np.ndarray) -> int | None:
-    """How many classes whole numbers from 0 on stand for; None if they are quantities."""
+def _labelled(targets: np.ndarray) -> tuple[np.ndarray, int | None]:
+    """Targets as classes 0, 1, …, if they are whole numbers of few kinds; else as they are."""
     if targets.dtype.kind != "i" or targets.ndim != 1:
-        return None
-    low, high = int(targets.min()), int(targets.max())
-    if low < 0 or high >= 1000 or len(np.unique(targets)) < 2:
-        return None
-    return high + 1 if len(np.unique(targets)) > high / 2 else None
+        return targets, None
+    kinds, places = np.unique(targets, return_inverse=True)
+    counted = kinds[0] == 0 and kinds[-1] == len(kinds) - 1 and _ROWS * len(kinds) <= len(targets)
+    if len(kinds) < 2 or not (len(kinds) <= _FEW or counted):
+        return targets, None
+    return places.reshape(-1).astype(np.int64), len(kinds)
 
 
 def _halves(part: Part, share: float, classes: int | None) -> tuple[Part, Part]:
