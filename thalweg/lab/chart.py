@@ -23,10 +23,12 @@ def chart(
     height: int = 12,
     plain: bool = False,
     ends: tuple[str, str] | None = None,
+    mark: float | None = None,
 ) -> list[str]:
     """Lines of at most `width` columns with the curves, all of one length, over their index.
 
     `ends` are what stands below the left and the right end; without it, the first and last index.
+    `mark` is a share of the way between them, which an arrow points at.
     Values that are not finite are left out.
     """
     every = np.concatenate([np.ravel(one) for one in curves]) if curves else np.empty(0)
@@ -50,6 +52,8 @@ def chart(
     first, last = ends or ("0", str(len(curves[0]) - 1))
     lines.append(" " * (margin + 1) + ("+" + "-" * across if plain else "└" + "─" * across))
     lines.append(" " * (margin + 2) + first + last.rjust(across - len(first)))
+    if mark is not None and 0 <= mark <= 1:
+        lines.insert(-1, " " * (margin + 2 + round(mark * (across - 1))) + ("^" if plain else "▲"))
     return lines
 
 

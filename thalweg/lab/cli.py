@@ -21,6 +21,7 @@ from thalweg.lab.explain.command import explain
 from thalweg.lab.frameworks import BACKENDS
 from thalweg.lab.listing import list_items
 from thalweg.lab.output import watch_output
+from thalweg.lab.range_test.command import find_lr
 from thalweg.lab.schedule import schedule
 from thalweg.lab.show import show
 
@@ -196,4 +197,5 @@ app.command("list", short_help="List optimizers, stages and schedules.")(list_it
 app.command(short_help="Show the mathematics of one, or what its steps cost.")(show)
 app.command(short_help="Show what a schedule does, step by step.")(schedule)
 app.command(short_help="Show a step of an optimizer in numbers.")(explain)
+app.command("lr-find", short_help="Find a learning rate to begin with.")(find_lr)
 app.command(short_help="Show, bound or clear the kept kernels.")(cache)

@@ -1,0 +1,225 @@
+"""`thalweg lr-find`: the range test on the digits, on other data, or on the user's own task."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from thalweg.lab.answers import JSON, answer, as_json, is_plain, table, wrapped, write
+from thalweg.lab.bar import bar
+from thalweg.lab.chart import chart
+from thalweg.lab.errors import UserError
+from thalweg.lab.frameworks import load_backend, seed_all
+from thalweg.lab.range_test.sweep import RangeTest, lr_find
+from thalweg.lab.specification import Specification, ranges, read
+from thalweg.lab.tasks.builtin import open_task
+from thalweg.lab.tasks.task import Task
+
+__all__ = ["Found", "find_lr", "find_on_task"]
+
+_PICTURES = (".png", ".svg", ".pdf")
+_FORMS = (*_PICTURES, ".json", ".txt")
+
+
+@dataclass(frozen=True)
+class Found:
+    """The range tests from several first weights, and the rate that they suggest together."""
+
+    optimizer: str
+    task: str
+    tests: Sequence[RangeTest]
+
+    @property
+    def suggested(self) -> float | None:
+        """The middle one of those that the tests suggest; None where most of them suggest none."""
+        rates = sorted(self._rates)
+        if 2 * len(rates) <= len(self.tests):
+            return None
+        low, high = rates[(len(rates) - 1) // 2], rates[len(rates) // 2]
+        return low if low == high else math.sqrt(low * high)
+
+    @property
+    def _rates(self) -> list[float]:
+        return [one.suggested for one in self.tests if one.suggested is not None]
+
+    @property
+    def reason(self) -> str:
+        """Why, in the words of the test that is nearest to the middle."""
+        rate = self.suggested
+        if rate is None:
+            return next(one.suggestion.reason for one in self.tests if one.suggested is None)
+        told = [one for one in self.tests if one.suggested is not None]
+        near = min(told, key=lambda one: abs(np.log((one.suggested or rate) / rate)))
+        return near.suggestion.reason
+
+    @property
+    def spread(self) -> tuple[float, float] | None:
+        """The lowest and the highest rate that a test suggests."""
+        return (min(self._rates), max(self._rates)) if self._rates else None
+
+
+def find_lr(
+    optimizer: Annotated[str, typer.Argument(metavar="OPTIMIZER", hidden=True)] = "adam",
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHAT",
+            help="What mlp and cnn learn: digits (the default), two-moons, csv:PATH, npz:PATH or "
+            "mnist:PATH.",
+        ),
+    ] = None,
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="WHAT", help="What is trained: mlp, cnn, or FILE.py:function for your own task."
+        ),
+    ] = "mlp",
+    backend: Annotated[
+        str, typer.Option(metavar="NAME", help="What mlp and cnn are written in: mytorch or torch.")
+    ] = "mytorch",
+    batch_size: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Items in a batch, of mlp and cnn.")
+    ] = 64,
+    low: Annotated[float, typer.Option(metavar="LR", help="The rate of the first step.")] = 1e-6,
+    high: Annotated[float, typer.Option(metavar="LR", help="The rate of the last step.")] = 10.0,
+    steps: Annotated[
+        int, typer.Option(min=10, metavar="N", help="How many steps are taken between them.")
+    ] = 120,
+    seeds: Annotated[
+        int, typer.Option(min=1, metavar="N", help="From how many first weights.")
+    ] = 3,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="The first seed of them.")] = 1,
+    as_json_too: JSON = False,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Write it to a file too: .png, .svg, .pdf, .json or .txt."
+        ),
+    ] = None,
+) -> None:
+    """Find a learning rate to begin with: train while it grows, and see where the loss falls.
+
+    OPTIMIZER is a name with settings, "sgd(momentum=0.9)", torch.optim:AdamW or FILE.py:Rule. The
+    rate grows by the same factor at every step; suggested is where the loss falls fastest. It is a
+    rate to begin with: `thalweg compare` searches for the best one. As a library:
+    thalweg.lab.lr_find(model, loss, loader, optimizer).
+    """
+    suffix = Path(out).suffix.lower() if out is not None else ""
+    if out is not None and suffix not in _FORMS:
+        raise UserError(f"--out must end in {', '.join(_FORMS)}, got {out!r}")
+    if not 0 < low < high < float("inf"):
+        raise UserError(f"--low and --high must be 0 < low < high, got {low:g} and {high:g}")
+    wanted = read(optimizer)
+    if "lr" in wanted.settings or ranges(wanted.settings):
+        raise UserError(f"{optimizer}: lr is what is looked for, and a range is for a search")
+    task = open_task(data, model, backend, batch_size)
+    found = find_on_task(wanted, task, low, high, steps, range(seed, seed + seeds))
+    plain = is_plain(getattr(sys.stdout, "encoding", None))
+    if suffix in _PICTURES:
+        _draw(str(out), found)
+    elif suffix == ".json":
+        write(str(out), as_json(_plainly(found)) + "\n")
+    elif suffix == ".txt":
+        write(str(out), "\n".join(_lines(found, 80, True)) + "\n")
+    answer(lambda width: _lines(found, width, plain), _plainly(found), as_json_too)
+    if out is not None and not as_json_too:
+        print(f"\nWritten: {out}")
+
+
+def find_on_task(
+    wanted: Specification, task: Task, low: float, high: float, steps: int, seeds: Sequence[int]
+) -> Found:
+    """The range tests of an optimizer on a task, one from the first weights of each seed."""
+    made = load_backend(task.framework).optimizer_class(wanted.name)
+    tests = []
+    with bar(f"{wanted.label}: range test", steps * len(seeds)) as tell:
+        for i, seed in enumerate(seeds):
+            material = task.start(seed)
+            seed_all(seed)
+
+            def progress(done: int, before: int = i * steps) -> None:
+                tell(before + done, "")
+
+            try:
+                opt = made(material.model.parameters(), **{"lr": low, **wanted.settings})
+                test = lr_find(
+                    material.model,
+                    material.loss,
+                    material.train,
+                    opt,
+                    low=low,
+                    high=high,
+                    steps=steps,
+                    progress=progress,
+                )
+            except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:
+                said = " ".join(str(error).split()).removeprefix("lr_find: ")
+                raise UserError(f"{wanted.label} on {task.name}: {said}") from error
+            tests.append(test)
+    return Found(wanted.label, task.description, tests)
+
+
+def _lines(found: Found, width: int, plain: bool) -> list[str]:
+    """The mean curve, what each start suggests, and the rate to begin with."""
+    lr, curve = _mean_curve(found.tests)
+    lines = wrapped(f"{found.optimizer}. {found.task}.", width)
+    ends = (f"lr {lr[0]:.3g}", f"{lr[-1]:.3g}")
+    rate = found.suggested
+    mark = None if rate is None else float(np.log(rate / lr[0]) / np.log(lr[-1] / lr[0]))
+    lines += ["", *chart([curve], width, plain=plain, ends=ends, mark=mark), ""]
+    heads = ["start", "steepest", "lowest", "lost from", "suggested"]
+    rows = []
+    for i, one in enumerate(found.tests, 1):
+        seen = one.suggestion
+        cells = (seen.steepest, seen.lowest, seen.breaks, seen.lr)
+        rows.append([str(i), *("-" if cell is None else f"{cell:.3g}" for cell in cells)])
+    lines += [*table(heads, rows, width), ""]
+    spread = found.spread
+    if rate is None or spread is None:
+        return lines + wrapped(f"No rate is suggested. {found.reason}", width)
+    several = f" (from {len(found.tests)} starts: {spread[0]:.2g} to {spread[1]:.2g})"
+    said = f"Suggested: lr={rate:.2g}{several if len(found.tests) > 1 else ''}. {found.reason}"
+    return lines + wrapped(said, width)
+
+
+def _mean_curve(
+    tests: Sequence[RangeTest],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The rates that all tests have come to, and the mean loss there, cut off above the start."""
+    shortest = min(len(one.lr) for one in tests)
+    curve = np.mean([one.smooth[:shortest] for one in tests], axis=0)
+    finite = curve[np.isfinite(curve)]
+    if finite.size:
+        top = finite[0] + 0.5 * (finite[0] - finite.min()) + 0.05 * abs(finite[0])
+        curve = np.where(np.isfinite(curve), np.minimum(curve, top), curve)
+    return tests[0].lr[:shortest], curve
+
+
+def _draw(out: str, found: Found) -> None:
+    from thalweg.pictures.range_test import draw_range_test
+
+    curves = [(one.lr, one.loss, one.smooth) for one in found.tests]
+    try:
+        draw_range_test(Path(out), curves, found.suggested, found.optimizer)
+    except OSError as error:
+        raise UserError(f"cannot write {out}: {error.strerror}") from None
+
+
+def _plainly(found: Found) -> dict[str, Any]:
+    """What was found as a program wants it."""
+    return {
+        "optimizer": found.optimizer,
+        "task": found.task,
+        "suggested": found.suggested,
+        "spread": found.spread,
+        "reason": found.reason,
+        "tests": list(found.tests),
+    }
