@@ -15,16 +15,16 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from alternate import Estimate
 from flags import make_parser, positive
 from report import Report, Target, make_table
 from rich.console import Console
+from thalweg.lab.digits import Task, load_tasks
+from thalweg.lab.network import initial_layers
 
 from thalweg import optim
 from thalweg.averaging import EMA
 from thalweg.lab.backends.torch import Classifier, make_classifier
-from thalweg.lab.digits import Task, load_tasks
-from thalweg.lab.network import initial_layers
+from thalweg.lab.bench.alternate import Estimate
 from thalweg.optim.lr_scheduler import ScheduleLR
 from thalweg.schedules import Schedule, constant, flat_cosine
 

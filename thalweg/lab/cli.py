@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from thalweg import __version__
+from thalweg.lab.bench.command import bench_optimizers
 from thalweg.lab.cache import cache
 from thalweg.lab.contest import Budget
 from thalweg.lab.contestants import enter
@@ -198,4 +199,5 @@ app.command(short_help="Show the mathematics of one, or what its steps cost.")(s
 app.command(short_help="Show what a schedule does, step by step.")(schedule)
 app.command(short_help="Show a step of an optimizer in numbers.")(explain)
 app.command("lr-find", short_help="Find a learning rate to begin with.")(find_lr)
+app.command("bench", short_help="Time a step of optimizers on this machine.")(bench_optimizers)
 app.command(short_help="Show, bound or clear the kept kernels.")(cache)

@@ -14,6 +14,7 @@ import typer
 from numpy.typing import NDArray
 
 from thalweg.lab.answers import JSON, answer, as_json, is_plain, table, wrapped, write
+from thalweg.lab.asked import BACKEND, BATCH_SIZE, DATA, FILE, MODEL
 from thalweg.lab.bar import bar
 from thalweg.lab.chart import chart
 from thalweg.lab.errors import UserError
@@ -68,26 +69,10 @@ class Found:
 
 def find_lr(
     optimizer: Annotated[str, typer.Argument(metavar="OPTIMIZER", hidden=True)] = "adam",
-    data: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WHAT",
-            help="What mlp and cnn learn: digits (the default), two-moons, csv:PATH, npz:PATH or "
-            "mnist:PATH.",
-        ),
-    ] = None,
-    model: Annotated[
-        str,
-        typer.Option(
-            metavar="WHAT", help="What is trained: mlp, cnn, or FILE.py:function for your own task."
-        ),
-    ] = "mlp",
-    backend: Annotated[
-        str, typer.Option(metavar="NAME", help="What mlp and cnn are written in: mytorch or torch.")
-    ] = "mytorch",
-    batch_size: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Items in a batch, of mlp and cnn.")
-    ] = 64,
+    data: DATA = None,
+    model: MODEL = "mlp",
+    backend: BACKEND = "mytorch",
+    batch_size: BATCH_SIZE = 64,
     low: Annotated[float, typer.Option(metavar="LR", help="The rate of the first step.")] = 1e-6,
     high: Annotated[float, typer.Option(metavar="LR", help="The rate of the last step.")] = 10.0,
     steps: Annotated[
@@ -98,12 +83,7 @@ def find_lr(
     ] = 3,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="The first seed of them.")] = 1,
     as_json_too: JSON = False,
-    out: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE", help="Write it to a file too: .png, .svg, .pdf, .json or .txt."
-        ),
-    ] = None,
+    out: FILE = None,
 ) -> None:
     """Find a learning rate to begin with: train while it grows, and see where the loss falls.
 
