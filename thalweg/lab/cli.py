@@ -15,6 +15,7 @@ import typer
 from thalweg import __version__
 from thalweg.lab.bench.command import bench_optimizers
 from thalweg.lab.cache import cache
+from thalweg.lab.choose.command import choose_optimizer
 from thalweg.lab.contest import Budget
 from thalweg.lab.contestants import enter
 from thalweg.lab.errors import UserError
@@ -200,4 +201,5 @@ app.command(short_help="Show what a schedule does, step by step.")(schedule)
 app.command(short_help="Show a step of an optimizer in numbers.")(explain)
 app.command("lr-find", short_help="Find a learning rate to begin with.")(find_lr)
 app.command("bench", short_help="Time a step of optimizers on this machine.")(bench_optimizers)
+app.command("choose", short_help="Choose an optimizer to begin with.")(choose_optimizer)
 app.command(short_help="Show, bound or clear the kept kernels.")(cache)
