@@ -18,13 +18,14 @@ import torch
 from flags import make_parser, positive
 from report import Report, Target, make_table
 from rich.console import Console
-from thalweg.lab.digits import Task, load_tasks
-from thalweg.lab.network import initial_layers
+from thalweg.lab.digits import Task
 
 from thalweg import optim
 from thalweg.averaging import EMA
-from thalweg.lab.backends.torch import Classifier, make_classifier
+from thalweg.lab.backends.torch import build
 from thalweg.lab.bench.alternate import Estimate
+from thalweg.lab.tasks.layers import first_layers
+from thalweg.mytorch import data
 from thalweg.optim.lr_scheduler import ScheduleLR
 from thalweg.schedules import Schedule, constant, flat_cosine
 
@@ -39,6 +40,20 @@ TARGETS = tuple(
     Target(f"{schedule}, lr {lr:g}: loss {DIFFERENCE}", "<=", 0.0)
     for schedule, lr in itertools.product(SCHEDULES, RATES)
 )
+
+
+class Task(NamedTuple):
+    """Images and labels to train on, and held-out ones to score on."""
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    held_images: torch.Tensor
+    held_labels: torch.Tensor
+
+
+def load_task() -> Task:
+    parts = (array for train in (True, False) for array in data.digits(train).arrays)
+    return Task(*map(torch.from_numpy, parts))
 
 
 class Score(NamedTuple):
@@ -59,16 +74,17 @@ def schedule_named(name: str, steps: int) -> Schedule:
     return flat_cosine(steps) if name == "flat, then cosine" else constant()
 
 
-def score(classifier: Classifier, task: Task) -> Score:
-    logits = torch.from_numpy(classifier.logits(task.held_images)).double()
-    labels = torch.from_numpy(task.held_labels)
+@torch.no_grad()
+def score(classifier: torch.nn.Module, task: Task) -> Score:
+    logits = classifier(task.held_images).double()
+    labels = task.held_labels
     loss = torch.nn.functional.cross_entropy(logits, labels)
     return Score(100 * float((logits.argmax(1) == labels).double().mean()), float(loss))
 
 
 def train(task: Task, schedule: str, lr: float, seed: int, epochs: int) -> Run:
     """One training of Ranger, which keeps an average inside its step."""
-    classifier = make_classifier(initial_layers(seed))
+    classifier = build(first_layers("mlp", task.images.shape[1:], 10, seed))
     opt = optim.Ranger(classifier.parameters(), lr=lr, average=EMA(DECAY))
     count = len(task.labels)
     steps = epochs * math.ceil(count / BATCH)
@@ -78,7 +94,9 @@ def train(task: Task, schedule: str, lr: float, seed: int, epochs: int) -> Run:
         order = random.permutation(count)
         for start in range(0, count, BATCH):
             batch = order[start : start + BATCH]
-            classifier.backward(task.images[batch], task.labels[batch])
+            opt.zero_grad()
+            output = classifier(task.images[batch])
+            torch.nn.functional.cross_entropy(output, task.labels[batch]).backward()
             opt.step()
             scheduler.step()
     last = score(classifier, task)
@@ -130,7 +148,7 @@ def main() -> None:
     asked = parser.parse_args()
     report = Report(asked)
     torch.set_num_threads(asked.threads)
-    _, task = load_tasks()
+    task = load_task()
     found: dict[str, dict[str, Estimate]] = {}
     for schedule, lr in itertools.product(SCHEDULES, RATES):
         name = f"{schedule}, lr {lr:g}"

@@ -13,6 +13,9 @@ from threadpoolctl import threadpool_limits
 
 COMMAND = (sys.executable, "-m", "thalweg.lab")
 
+# what a comparison leaves in its folder
+FILES = ["curves.png", "journal.jsonl", "report.html", "results.json", "runs.csv"]
+
 # SGD cannot survive its learning rate; the other two choose theirs.
 SMALL = ("compare", "sgd", "Adam", "RANGER", "--lr", "sgd=1e30", "--seeds", "2", "--epochs", "3")
 

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from tests.lab.conftest import COMMAND, SMALL, Outcome, environment
+from tests.lab.conftest import COMMAND, FILES, SMALL, Outcome, environment
 from thalweg.lab.results import open_folder
 
 pytestmark = pytest.mark.slow
@@ -19,7 +19,10 @@ CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 def curves(results):
     """Everything that a seed decides, which excludes times."""
     return {
-        name: [(run["seed"], run["test_accuracy"], run["curve"]) for run in entry["runs"]]
+        name: [
+            (run["seed"], run["test_accuracy"], {**run["curve"], "seconds": None})
+            for run in entry["runs"]
+        ]
         for name, entry in results["optimizers"].items()
     }
 
@@ -69,7 +72,7 @@ def test_the_table_is_sorted_by_accuracy_and_the_diverged_come_last(small):
 def test_every_learning_rate_is_named_with_how_it_was_chosen(small):
     words = " ".join(small.stdout.split())
     assert "lr of Adam, Ranger: from 9 between 0.0001 and 1" in words
-    assert "lr of SGD: given with --lr." in words
+    assert "lr of SGD: given." in words
     for name in ("Adam", "Ranger"):
         entry = small.results["optimizers"][name]
         best = min(entry["trials"], key=lambda trial: trial["validation_loss"])
@@ -80,8 +83,10 @@ def test_every_learning_rate_is_named_with_how_it_was_chosen(small):
 def test_all_tuned_optimizers_tried_the_same_learning_rates(small):
     results = small.results
     for name in ("Adam", "Ranger"):
-        tried = [trial["lr"] for trial in results["optimizers"][name]["trials"]]
-        assert tried == results["settings"]["grid"]
+        entry = results["optimizers"][name]
+        tried = [trial["lr"] for trial in entry["trials"]]
+        further = entry["searched"]["widened_by"]
+        assert tried == sorted([*results["settings"]["grid"], *further])
     assert results["optimizers"]["SGD"]["trials"] == []
 
 
@@ -107,17 +112,17 @@ def test_results_hold_settings_curves_times_and_versions(small):
     assert results["optimizers"]["SGD"]["settings"]["momentum"] == 0.9
     for run in results["optimizers"]["Ranger"]["runs"]:
         lengths = {key: len(values) for key, values in run["curve"].items()}
-        assert set(lengths) == {"step", "train_loss", "test_loss", "test_accuracy"}
+        validated = {"validation_loss", "validation_accuracy"}
+        assert set(lengths) == {"step", "seconds", "lr", "train_loss", *validated}
         assert len(set(lengths.values())) == 1
-        assert run["curve"]["test_accuracy"][-1] == run["test_accuracy"]
         assert 0 < run["step_seconds"] < run["iteration_seconds"]
 
 
-def test_the_folder_holds_the_results_and_the_picture_and_nothing_else(small):
-    assert sorted(path.name for path in small.folder.iterdir()) == ["curves.png", "results.json"]
+def test_the_folder_holds_what_is_written_and_nothing_else(small):
+    assert sorted(path.name for path in small.folder.iterdir()) == FILES
     assert (small.folder / "curves.png").read_bytes().startswith(b"\x89PNG")
-    for path in small.folder.iterdir():
-        assert f"runs/small/{path.name}" in small.stdout
+    for name in set(FILES) - {"journal.jsonl"}:
+        assert f"runs/small/{name}" in small.stdout
 
 
 def test_without_a_terminal_there_are_lines_of_80_columns_and_no_control_codes(small):

@@ -2,17 +2,17 @@
 
 import math
 
+import numpy as np
 import pytest
 
-from thalweg.lab.contest import Entry
-from thalweg.lab.contestants import enter
-from thalweg.lab.digits import load_tasks
-from thalweg.lab.network import initial_layers, load_backend
-from thalweg.lab.summary import rank, summarize
-from thalweg.lab.training import EVALUATE_EVERY, TARGET, Curve, Run, train
+from tests.lab.made import contest, fill, outcome
+from thalweg.lab.errors import UserError
+from thalweg.lab.summary import rank, summarize, target_of, verdict_of
+from thalweg.lab.tasks.builtin import open_task
+from thalweg.lab.training import LOOKS, Outcome, train
 
 
-def finish(training) -> tuple[list, Run]:
+def finish(training) -> tuple[list, Outcome]:
     steps = []
     while True:
         try:
@@ -21,87 +21,125 @@ def finish(training) -> tuple[list, Run]:
             return steps, end.value
 
 
-def run_of(accuracy=0.9, loss=0.5, steps_to_target=None, diverged_at=None, seed=1) -> Run:
-    return Run(seed, accuracy, loss, steps_to_target, diverged_at, None, None, Curve())
-
-
-def entry_of(name, *runs) -> Entry:
-    (contestant,) = enter([name], [f"{name}=1"])
-    return Entry(contestant, runs=list(runs))
+def trained_with(optimizer, task=None, epochs=1, **settings):
+    return finish(train(task or open_task(), optimizer, settings, 1, epochs))
 
 
 @pytest.fixture(scope="module")
 def trained():
-    backend = load_backend("mytorch")
-    classifier = backend.make_classifier(initial_layers(1))
-    optimizer = backend.make_optimizer("Adam", classifier.parameters(), lr=0.003)
-    return finish(train(classifier, optimizer, load_tasks()[1], 1, epochs=8, batch_size=64))
+    task = open_task("digits", "mlp", "mytorch", 64)
+    return finish(train(task, "Adam", {"lr": 0.003}, 1, 12, looks_at_test=True))
 
 
 def test_adam_reads_the_digits(trained):
-    assert trained[1].held_accuracy > TARGET
+    assert trained[1].test_metric > 0.93
+    assert trained[1].curve.validation_metric[-1] > 0.93
+
+
+def test_it_looks_as_often_as_it_should_and_at_the_end(trained):
+    steps, run = trained
+    assert [step.step for step in steps] == run.curve.step
+    assert len(run.curve.step) == LOOKS
+    assert run.curve.step[-1] == steps[-1].steps == 12 * 14  # 898 images in batches of 64
+
+
+def test_a_short_training_is_looked_at_after_each_step():
+    _, run = trained_with("SGD", open_task(batch_size=400), lr=0.1)
+    assert run.curve.step == [1, 2]
 
 
 def test_the_weights_to_look_at_are_scored():
     """Those of Ranger are the slow ones, which with an alpha of zero stay where they begin."""
-    backend = load_backend("mytorch")
-    classifier = backend.make_classifier(initial_layers(1))
-    settings = {"lr": 0.01, "k": 1000, "alpha": 0.0}
-    optimizer = backend.make_optimizer("Ranger", classifier.parameters(), **settings)
-    _, run = finish(train(classifier, optimizer, load_tasks()[1], 1, epochs=2, batch_size=64))
+    _, run = trained_with("Ranger", epochs=2, lr=0.01, k=1000, alpha=0.0)
     assert run.curve.train_loss[-1] < 0.9 * run.curve.train_loss[0]
-    assert len(set(run.curve.held_loss)) == 1
-
-
-def test_it_looks_every_few_steps_and_at_the_end(trained):
-    steps, run = trained
-    assert [step.step for step in steps] == run.curve.step
-    assert run.curve.step == [*range(EVALUATE_EVERY, 152, EVALUATE_EVERY), 152]
-
-
-def test_steps_to_the_target_are_those_of_the_first_look_above_it(trained):
-    curve, reached = trained[1].curve, trained[1].steps_to_target
-    first = curve.step.index(reached)
-    assert curve.held_accuracy[first] >= TARGET
-    assert all(accuracy < TARGET for accuracy in curve.held_accuracy[:first])
+    assert len(set(run.curve.validation_loss)) == 1
 
 
 def test_the_optimizers_step_is_a_part_of_the_iteration(trained):
     assert 0 < trained[1].step_seconds < trained[1].iteration_seconds
 
 
+def test_the_seconds_are_those_of_the_iterations_so_far(trained):
+    seconds = trained[1].curve.seconds
+    assert np.all(np.diff(seconds) > 0)
+    assert seconds[-1] > 100 * trained[1].iteration_seconds
+
+
+def test_adam_keeps_two_numbers_for_each_weight(trained):
+    weights = 64 * 128 + 128 + 128 * 64 + 64 + 64 * 10 + 10
+    assert trained[1].weight_count == weights
+    assert trained[1].state_bytes == 8 * weights
+
+
 def test_a_run_shorter_than_the_warm_up_has_no_times():
-    backend = load_backend("mytorch")
-    classifier = backend.make_classifier(initial_layers(1))
-    optimizer = backend.make_optimizer("SGD", classifier.parameters(), lr=0.1)
-    _, run = finish(train(classifier, optimizer, load_tasks()[1], 1, epochs=1, batch_size=9999))
+    _, run = trained_with("SGD", open_task(batch_size=400), lr=0.1)
     assert (run.step_seconds, run.iteration_seconds) == (None, None)
 
 
+def test_a_schedule_is_followed_over_the_whole_training():
+    task = open_task(batch_size=64)
+    training = train(task, "SGD", {"lr": 0.5}, 1, 1, "warmup(4) >> cosine(steps - 4)")
+    rates = finish(training)[1].curve.lr
+    assert rates[0] == 0.0  # the first step of a warm-up
+    assert rates[4] == 0.5
+    assert 0 < rates[13] < 0.05
+
+
+def test_a_rate_that_nothing_survives_is_a_result():
+    _, run = trained_with("SGD", lr=1e30)
+    assert run.diverged_at is not None
+    assert run.validation_loss == math.inf
+
+
+def test_a_training_that_is_given_up_says_when():
+    training = train(open_task(), "SGD", {"lr": 0.1}, 1, 1, None, lambda curve: len(curve.step) > 2)
+    _, run = finish(training)
+    assert run.pruned_at == run.curve.step[-1] == 3
+
+
+def test_what_an_optimizer_refuses_is_a_sentence():
+    with pytest.raises(UserError, match=r"^Adam cannot take part: Adam: lr must be"):
+        trained_with("Adam", lr=-1.0)
+
+
+# What is drawn together of several.
+
+
 def test_better_accuracy_ranks_first_and_lower_loss_breaks_the_tie():
-    entries = [
-        entry_of("SGD", run_of(accuracy=0.9, loss=0.3)),
-        entry_of("Adam", run_of(accuracy=0.9, loss=0.2)),
-        entry_of("AdamW", run_of(accuracy=0.95, loss=0.9)),
-        entry_of("RAdam"),
-    ]
-    assert [entry.name for entry, _ in rank(entries)] == ["AdamW", "Adam", "SGD"]
+    made = contest(sgd=[0.9], adam=[0.9], adamw=[0.95])
+    for label, loss in (("SGD", 0.3), ("Adam", 0.2)):
+        fill(made, label, [outcome(0.9, loss)])
+    assert [entry.label for entry, _ in rank(made)] == ["AdamW", "Adam", "SGD"]
+
+
+def summary(*outcomes):
+    made = contest(adam=[0.9] * len(outcomes))
+    fill(made, "Adam", list(outcomes))
+    return summarize(made.entry("Adam"), made.task, target_of(made))
 
 
 def test_spreads_are_over_seeds_and_one_seed_has_none():
-    both = summarize(entry_of("Adam", run_of(accuracy=0.9), run_of(accuracy=0.8, seed=2)))
-    assert both.test_accuracy == pytest.approx((0.85, math.sqrt(0.005)))
-    assert summarize(entry_of("Adam", run_of())).test_accuracy.std is None
+    both = summary(outcome(0.9), outcome(0.8))
+    assert both.test_metric.mean == pytest.approx(0.85)
+    assert both.test_metric.std == pytest.approx(math.sqrt(0.005))
+    assert both.test_metric.half == pytest.approx(12.706 * math.sqrt(0.005 / 2), rel=1e-4)
+    assert summary(outcome()).test_metric[1:] == (None, None)
 
 
 def test_a_diverged_seed_makes_the_mean_loss_infinite():
-    diverged = run_of(loss=math.inf, diverged_at=3, seed=2)
-    summary = summarize(entry_of("Adam", run_of(), diverged))
-    assert summary.test_loss == (math.inf, None)
-    assert summary.diverged == 1
+    found = summary(outcome(), outcome(diverged_at=3))
+    assert found.test_loss == (math.inf, None, None)
+    assert found.diverged == 1
 
 
 def test_steps_to_the_target_are_averaged_over_the_seeds_that_reached_it():
-    summary = summarize(entry_of("Adam", run_of(steps_to_target=40), run_of(seed=2)))
-    assert (summary.steps_to_target, summary.reached_target) == ((40, None), 1)
-    assert summarize(entry_of("Adam", run_of())).steps_to_target is None
+    found = summary(outcome(reached=10), outcome(reached=None))
+    assert (found.steps_to_target.mean, found.reached_target) == (10, 1)
+    assert found.seconds_to_target.mean == 0.2
+    assert summary(outcome()).steps_to_target is None
+
+
+def test_a_diverged_run_takes_its_optimizer_out_of_the_verdict():
+    made = contest(adam=[0.9, 0.9], sgd=[0.99, 0.99])
+    fill(made, "SGD", [outcome(0.99), outcome(0.99, diverged_at=7)])
+    assert verdict_of(made).left_out == ["SGD"]

@@ -106,7 +106,10 @@ _Data = _text(
     "WHAT",
     "What mlp and cnn learn: digits (the default), two-moons, csv:PATH, npz:PATH or mnist:PATH.",
 )
-_Model = _text("WHAT", "What is trained: mlp, cnn, or FILE.py:function for a task of your own.")
+_Model = _text(
+    "WHAT",
+    "What is trained: mlp, cnn, or FILE.py:NAME for a function that makes a task of your own.",
+)
 _Backend = _text(
     "NAME",
     f"What mlp and cnn are written in: {' or '.join(BACKENDS)}; mytorch is thalweg's own, on "
@@ -115,9 +118,7 @@ _Backend = _text(
 _Lr = _text(
     "[NAME=]VALUE", "Learning rate of all, or of one optimizer, not to be searched; repeatable."
 )
-_Schedule = _text(
-    "TEXT", "How lr goes on, such as 'warmup(0.1 * steps) >> cosine(0.9 * steps)'."
-)
+_Schedule = _text("TEXT", "How lr goes on, such as 'warmup(0.1 * steps) >> cosine(0.9 * steps)'.")
 _Tune = typer.Option(
     min=2,
     metavar="N",
@@ -127,7 +128,7 @@ _Time = typer.Option(
     "--budget", metavar="TIME", help="End after a time such as 90s, 10m or 1.5h, all in all."
 )
 _Storage = _text(
-    "URL", "Keep the trainings in a database, sqlite:///PATH or postgresql://..., to share the work."
+    "URL", "Keep the trainings in a database of SQLite or PostgreSQL, and share the work there."
 )
 _Join = typer.Option("--join", help="Take part in the work that others do on the same --storage.")
 _Resume = typer.Option("--resume", help="Go on with what was interrupted or killed.")
@@ -138,7 +139,9 @@ _Name = _text(
 )
 _Out = _text("FOLDER", "Write to this folder instead and replace what an earlier run wrote.")
 _Json = typer.Option("--json", help="Print the results as JSON, and all else on stderr.")
-_Seed = typer.Option(min=0, metavar="N", help="The seed of the search; the others count on from it.")
+_Seed = typer.Option(
+    min=0, metavar="N", help="The seed of the search; the others count on from it."
+)
 
 
 @app.command(short_help="Train a network with several optimizers and judge them.")

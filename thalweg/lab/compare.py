@@ -34,7 +34,6 @@ from thalweg.lab.results import (
     write_results,
     write_runs,
 )
-from thalweg.lab.tasks.task import Task
 from thalweg.lab.typed_schedule import read_schedule
 from thalweg.lab.work import Source, request, try_once
 
@@ -56,9 +55,7 @@ class Options:
     command: str = "thalweg compare"
 
 
-def compare(
-    contestants: list[Contestant], budget: Budget, source: Source, options: Options
-) -> int:
+def compare(contestants: list[Contestant], budget: Budget, source: Source, options: Options) -> int:
     """Compare the contestants, leave the results in a folder, and give the exit code."""
     _check(budget, options)
     console = Console(highlight=False, stderr=options.as_json)
@@ -115,9 +112,7 @@ def _rehearse(contest: Contest, source: Source) -> None:
         try_once(request(contest, source, unit))
 
 
-def _ledger(
-    folder: Path, contest: Contest, options: Options
-) -> AbstractContextManager[Ledger]:
+def _ledger(folder: Path, contest: Contest, options: Options) -> AbstractContextManager[Ledger]:
     header = _header(contest)
     if options.storage is None and contest.budget.trials is None:
         return open_journal(folder, header, options.resume)

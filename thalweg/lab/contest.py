@@ -201,7 +201,8 @@ class Contest:
     def finished(self) -> int:
         """How many trainings are done."""
         return sum(
-            min(len(entry.trials), entry.trial_count) + sum(seed in entry.runs for seed in self.seeds)
+            min(len(entry.trials), entry.trial_count)
+            + sum(seed in entry.runs for seed in self.seeds)
             for entry in self.entries
         )
 
@@ -280,4 +281,3 @@ class Contest:
 def _leading(trials: Mapping[int, Trial]) -> int:
     """How many trials there are from the first on without a gap."""
     return next(number for number in range(len(trials) + 1) if number not in trials)
-

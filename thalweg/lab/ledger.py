@@ -43,7 +43,9 @@ class Record(NamedTuple):
         if "unit" not in values:
             return cls(None, None, values["closed"])
         outcome = dict(values["outcome"])
-        return cls(Unit(*values["unit"]), Outcome(**{**outcome, "curve": Curve(**outcome["curve"])}))
+        return cls(
+            Unit(*values["unit"]), Outcome(**{**outcome, "curve": Curve(**outcome["curve"])})
+        )
 
 
 class Ledger(Protocol):

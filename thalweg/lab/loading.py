@@ -1,4 +1,4 @@
-"""What a user names by where it is: `FILE.py:name`, or `package.module:name` of what is installed."""
+"""What a user names by where it is: `FILE.py:name`, or `package.module:name`."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ def _run(path: str, changed: int) -> ModuleType:
     """The module of a file, run once for each state of it."""
     name = f"thalweg_user_{Path(path).stem}"
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None, "a path that ends in .py has a loader"
+    assert spec is not None, "a path that ends in .py has a spec"
+    assert spec.loader is not None, "and a loader"
     module = importlib.util.module_from_spec(spec)
     folder = str(Path(path).parent)
     sys.modules[name] = module  # as classes of the file look for themselves there

@@ -13,6 +13,7 @@ from thalweg.lab.specification import shown
 from thalweg.lab.summary import Spread, Summary, Target, rank, target_of, verdict_of
 from thalweg.lab.tasks.task import Task
 from thalweg.lab.training import WARM_UP
+from thalweg.lab.verdict import listed
 
 __all__ = ["headings", "notes", "print_report", "row", "said_target"]
 
@@ -68,15 +69,25 @@ def headings(task: Task, target: Target | None) -> list[str]:
     unit = "\n%" if task.is_share else ""
     metric = [] if task.metric is None else [f"test {task.metric}{unit}"]
     to = said_target(task, target)
-    return ["lr", *metric, "test loss", f"steps to\n{to}", f"s to\n{to}", "µs per\nstep", "B per\nweight"]
+    return [
+        "lr",
+        *metric,
+        "test loss",
+        f"steps to\n{to}",
+        f"s to\n{to}",
+        "µs per\nstep",
+        "B per\nweight",
+    ]
 
 
 def said_target(task: Task, target: Target | None) -> str:
     """A target in a word."""
     if target is None:
         return "target"
-    return f"{target.value:.0%}" if task.is_share and target.is_given else (
-        f"{target.value:.1%}" if task.is_share else f"{target.value:g}"
+    return (
+        f"{target.value:.0%}"
+        if task.is_share and target.is_given
+        else (f"{target.value:.1%}" if task.is_share else f"{target.value:g}")
     )
 
 
@@ -201,7 +212,7 @@ def _entry_notes(entry: Entry) -> list[str]:
     if search is not None and further and "lr" in search.space:
         told.append(
             f"{entry.label}: the best lr lay at the edge of {search.space['lr']}, so that "
-            f"{shown_list(further)} were tried too."
+            f"{listed([f'{rate:g}' for rate in further])} were tried too."
         )
     if entry.edge:
         told.append(
@@ -209,9 +220,3 @@ def _entry_notes(entry: Entry) -> list[str]:
             f"may lie beyond it; try --lr {entry.contestant.name}=VALUE."
         )
     return told
-
-
-def shown_list(values: list[float]) -> str:
-    """Numbers with an "and" before the last."""
-    *front, last = (f"{value:g}" for value in values)
-    return f"{', '.join(front)} and {last}"

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from thalweg.lab.specification import Range, Specification, ranges
 from thalweg.lab.errors import UserError
+from thalweg.lab.specification import Range, Specification, ranges
 
 __all__ = ["GRID", "RATES", "Search", "Setting", "search_of"]
 

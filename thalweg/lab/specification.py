@@ -111,9 +111,9 @@ def read(text: str) -> Specification:
     if isinstance(settings.get("lr"), Range):
         settings["lr"] = replace(settings["lr"], kind="log")
     specification = Specification(name, settings)
+    _check_lr(name, settings)
     if specification.is_own:
         _check(specification)
-    _check_lr(name, settings)
     return specification
 
 
@@ -121,7 +121,7 @@ def _name(typed: str) -> str:
     if is_place(typed):
         return typed
     known = [*OPTIMIZERS, *(name for name in OF_TORCH if name not in OPTIMIZERS)]
-    return found(typed, known, sorted(known, key=str.lower))
+    return found(typed, known, sorted(known))
 
 
 def _settings(text: str, inside: str) -> dict[str, Any]:

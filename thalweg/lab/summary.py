@@ -49,7 +49,9 @@ def summarize(entry: Entry, task: Task, target: Target | None) -> Summary:
     """Draw together an entry with at least one finished run."""
     outcomes = [run.outcome for run in entry.runs.values()]
     looks = [_look_at_target(one.curve, task, target) for one in outcomes]
-    places = [(one.curve, look) for one, look in zip(outcomes, looks, strict=True) if look is not None]
+    places = [
+        (one.curve, look) for one, look in zip(outcomes, looks, strict=True) if look is not None
+    ]
     metrics = [one.test_metric for one in outcomes if one.test_metric is not None]
     return Summary(
         test_metric=_spread(metrics) if metrics else None,
@@ -127,7 +129,9 @@ def _look_at_target(curve: Curve, task: Task, target: Target | None) -> int | No
     if target is None:
         return None
     sign = 1 if task.is_higher_better else -1
-    reached = (i for i, value in enumerate(_seen(curve, task)) if sign * value >= sign * target.value)
+    reached = (
+        i for i, value in enumerate(_seen(curve, task)) if sign * value >= sign * target.value
+    )
     return next(reached, None)
 
 

@@ -82,8 +82,9 @@ def train(
 ) -> Generator[Step, None, Outcome]:
     """Train, yielding at each look; a loss that is not finite ends the run, as does `is_hopeless`.
 
-    `schedule` is one as it is typed, in which `steps` stands for their number. The test split is looked at once, at the
-    end, if at all. Raises UserError where the optimizer or the task cannot do it.
+    `schedule` is one as it is typed, in which `steps` stands for their number. The test split is
+    looked at once, at the end, if at all. Raises UserError where the optimizer or the task cannot
+    do it.
     """
     backend = load_backend(task.framework)
     material = task.start(seed)
@@ -136,9 +137,7 @@ def _is_look(step: int, steps: int) -> bool:
     return step * looks // steps > (step - 1) * looks // steps
 
 
-def _note(
-    curve: Curve, step: int, made: _Stepped, losses: list[float], material: Material
-) -> None:
+def _note(curve: Curve, step: int, made: _Stepped, losses: list[float], material: Material) -> None:
     seen = made.score(material.validation)
     curve.step.append(step)
     curve.seconds.append(math.fsum(made.iteration_seconds))

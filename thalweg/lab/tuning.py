@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from collections.abc import Iterator
 from typing import Any
 
 from thalweg.lab.errors import UserError
@@ -18,7 +17,7 @@ from thalweg.lab.search import Setting
 from thalweg.lab.specification import Range
 from thalweg.lab.training import Curve
 
-__all__ = ["Tried", "hopeless", "load_optuna", "next_setting"]
+__all__ = ["Tried", "distributions_of", "hopeless", "load_optuna", "next_setting"]
 
 # A trial of the first half: its setting, and what was seen of it.
 Tried = tuple[Setting, Curve]
@@ -38,7 +37,9 @@ def load_optuna() -> Any:
     try:
         import optuna
     except ImportError as error:
-        raise UserError(f"--tune and --storage need {error.name}: pip install 'thalweg[lab]'") from error
+        raise UserError(
+            f"--tune and --storage need {error.name}: pip install 'thalweg[lab]'"
+        ) from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
 

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["LEVEL", "Difference", "Verdict", "half_width", "judge"]
+__all__ = ["LEVEL", "Difference", "Verdict", "half_width", "judge", "listed"]
 
 # A claim is made where chance alone would bring it about in one of so many comparisons: 1 in 50.
 LEVEL = 0.02
@@ -60,7 +60,8 @@ class Verdict:
             others = "the other" if len(self.differences) == 1 else "every other"
             return f"{self.winner} is better than {others}, as far as {seeds} of each can tell."
         among = [self.first, *self.beside]
-        told = f"No difference between {listed(among)} can be told from these {seeds}."
+        who = listed(among) if self.behind or len(among) < 4 else f"these {len(among)}"
+        told = f"No difference between {who} can be told from these {seeds}."
         if self.behind:
             told += f" {listed(self.behind)} {'is' if len(self.behind) == 1 else 'are'} behind."
         return told

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from thalweg.lab.contest import Contest, Unit
@@ -97,7 +97,7 @@ def try_once(asked: Request) -> None:
         rehearse(task, asked.optimizer, asked.settings)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _use_threads(framework: str, count: int) -> None:
     load_backend(framework).use_threads(count)
 

@@ -21,7 +21,10 @@ _POLL_SECONDS = 0.2
 class Workers(Protocol):
     """Who does the work: each piece goes by a key."""
 
-    free: int
+    @property
+    def free(self) -> int:
+        """How many more trainings may begin."""
+        ...
 
     def begin(self, key: Any, asked: Request) -> None: ...
 
@@ -43,20 +46,25 @@ class Here:
     """This process, one training at a time."""
 
     def __init__(self) -> None:
-        self.free = 1
+        self._is_free = True
         self._key: Any = None
         self._training: Any = None
 
+    @property
+    def free(self) -> int:
+        """One, or none."""
+        return int(self._is_free)
+
     def begin(self, key: Any, asked: Request) -> None:
         """Take on a training."""
-        self._key, self._training, self.free = key, perform(asked), 0
+        self._key, self._training, self._is_free = key, perform(asked), False
 
     def events(self) -> Iterator[tuple[Any, Step | Outcome]]:
         """Do it until its next look."""
         try:
             step = next(self._training)
         except StopIteration as end:
-            self.free = 1
+            self._is_free = True
             yield self._key, end.value
         else:
             yield self._key, step
@@ -82,7 +90,7 @@ class Processes:
             self._idle.append(ours)
 
     @property
-    def free(self) -> int:  # type: ignore[override]
+    def free(self) -> int:
         """How many have nothing to do."""
         return len(self._idle)
 

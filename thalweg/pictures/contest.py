@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib import ticker
 from matplotlib.axes import Axes
 
+from thalweg.pictures.curves import limits, smoothed
 from thalweg.pictures.style import frame, save, scale_losses
 
 __all__ = ["Judged", "Runs", "draw_contest"]
@@ -50,11 +51,18 @@ class Runs:
 def draw_contest(
     path: Path, contestants: Sequence[Runs], title: str, judged: Judged, target: float | None
 ) -> None:
-    """Draw every contestant's mean, in a band from lowest to highest."""
+    """Draw every contestant's mean, in a band from lowest to highest.
+
+    Training losses are smoothed, with what was seen faint behind.
+    """
     plt.switch_backend("Agg")
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5.6), layout="constrained")
+    for runs in contestants:
+        left.plot(
+            runs.steps, runs.losses.mean(axis=0), color=runs.look.colour, alpha=0.25, linewidth=0.8
+        )
     for place, runs in enumerate(contestants):
-        _draw(left, runs, runs.losses, place)
+        _draw(left, runs, smoothed(runs.losses), place)
         _draw(right, runs, runs.judged, place)
     for axes, what in ((left, "Training loss"), (right, judged.title)):
         frame(axes, what)
@@ -65,9 +73,11 @@ def draw_contest(
     if target is not None:
         right.axhline(target, color="grey", linewidth=1, linestyle=":")
     if judged.is_share:
-        right.yaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=None))
-    _limit(left, [runs.losses for runs in contestants], is_loss=True)
+        right.yaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=0))
+    _limit(left, [smoothed(runs.losses) for runs in contestants], is_loss=True)
     _limit(right, [runs.judged for runs in contestants], judged.is_loss)
+    if judged.is_share and np.ptp(right.get_ylim()) < 0.05:
+        right.yaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=1))
     figure.suptitle(title, fontsize=13)
     handles, labels = left.get_legend_handles_labels()
     columns = max(1, _LEGEND_LETTERS // (_HANDLE_LETTERS + max(map(len, labels))))
@@ -99,8 +109,6 @@ def _limit(axes: Axes, values: Sequence[np.ndarray], is_loss: bool) -> None:
 
     A mark at the edge says that there is somebody beyond.
     """
-    from thalweg.pictures.limits import limits
-
     found = limits(values, is_loss)
     if found is None:
         return
@@ -114,7 +122,8 @@ def _limit(axes: Axes, values: Sequence[np.ndarray], is_loss: bool) -> None:
         room = (high - low) * _MARGIN
         axes.set_ylim(low - room, high + room)
     low, high = axes.get_ylim()
-    for line, rows in zip(axes.lines, values, strict=False):
+    labelled = [line for line in axes.lines if not str(line.get_label()).startswith("_")]
+    for line in labelled:
         last = np.asarray(line.get_ydata(), float)
         last = last[np.isfinite(last)]
         if last.size and not low <= last[-1] <= high:

@@ -36,22 +36,23 @@ __all__ = [
 ]
 
 
+_PLAIN: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "flatten": nn.Flatten,
+    "pool": lambda: nn.MaxPool2d(2),
+}
+
+
 def build(layers: Sequence[Layer]) -> nn.Module:
     """A model with copies of the layers' weights."""
     return nn.Sequential(*map(_module, layers))
 
 
 def _module(layer: Layer) -> nn.Module:
-    plain = {
-        "relu": nn.ReLU,
-        "flatten": nn.Flatten,
-        "pool": lambda: nn.MaxPool2d(2),
-    }
     if layer.weight is None or layer.bias is None:
-        made: nn.Module = plain[layer.kind]()
-        return made
+        return _PLAIN[layer.kind]()
     outputs, inputs, *kernel = layer.weight.shape
-    made = (
+    made: nn.Module = (
         nn.Linear(inputs, outputs)
         if layer.kind == "linear"
         else nn.Conv2d(inputs, outputs, kernel[0], padding=kernel[0] // 2)

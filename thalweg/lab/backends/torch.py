@@ -33,17 +33,23 @@ __all__ = [
 ]
 
 
+_PLAIN: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "flatten": nn.Flatten,
+    "pool": lambda: nn.MaxPool2d(2),
+}
+
+
 def build(layers: Sequence[Layer]) -> nn.Module:
     """A model with copies of the layers' weights."""
     return nn.Sequential(*map(_module, layers))
 
 
 def _module(layer: Layer) -> nn.Module:
-    plain = {"relu": nn.ReLU, "flatten": nn.Flatten, "pool": lambda: nn.MaxPool2d(2)}
     if layer.weight is None or layer.bias is None:
-        return plain[layer.kind]()
+        return _PLAIN[layer.kind]()
     outputs, inputs, *kernel = layer.weight.shape
-    made = (
+    made: nn.Module = (
         nn.Linear(inputs, outputs)
         if layer.kind == "linear"
         else nn.Conv2d(inputs, outputs, kernel[0], padding=kernel[0] // 2)
@@ -131,9 +137,9 @@ def optimizer_class(name: str) -> Callable[..., Any]:
 
 
 class MuonAndAdamW:
-    """Muon for the matrices and AdamW for the rest, at one lr: a step of Muon is scaled to AdamW's.
+    """Muon for the matrices, AdamW for the rest, at one lr: Muon's step is scaled to AdamW's.
 
-    As Moonlight does it (Liu et al. 2025, arXiv:2502.16982); Muon itself takes nothing but matrices.
+    As Moonlight does it (Liu et al. 2025, arXiv:2502.16982); Muon takes nothing but matrices.
     """
 
     def __init__(self, params: Iterable[Any], lr: float, **settings: Any) -> None:

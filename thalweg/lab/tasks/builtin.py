@@ -26,7 +26,11 @@ _DIGITS_TARGET = 0.95
 
 
 class Batches:
-    """Batches of arrays or tensors, in a new order each time if there are random numbers for it."""
+    """Batches of arrays or tensors, in a new order each time if there are random numbers for it.
+
+    In a new order they are all of one size: what is left over, a few items whose gradient would be
+    noise, waits for the next time.
+    """
 
     def __init__(
         self, arrays: tuple[Any, ...], size: int, random: np.random.Generator | None = None
@@ -35,11 +39,12 @@ class Batches:
         self._count = len(arrays[-1])
 
     def __len__(self) -> int:
-        return -(-self._count // self._size)
+        whole = self._count // self._size
+        return whole if whole and self._random is not None else -(-self._count // self._size)
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         order = None if self._random is None else self._random.permutation(self._count)
-        for begin in range(0, self._count, self._size):
+        for begin in range(0, len(self) * self._size, self._size):
             end = begin + self._size
             chosen = slice(begin, end) if order is None else order[begin:end]
             yield tuple(array[chosen] for array in self._arrays)

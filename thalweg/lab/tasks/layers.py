@@ -23,7 +23,7 @@ _KERNEL = 3
 
 
 class Layer(NamedTuple):
-    """One layer: its kind, `linear`, `conv`, `relu`, `pool` or `flatten`, and its weights if any."""
+    """One layer: `linear`, `conv`, `relu`, `pool` or `flatten`, and its weights if it has any."""
 
     kind: str
     weight: np.ndarray | None = None

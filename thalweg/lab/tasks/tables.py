@@ -172,7 +172,7 @@ def _of_parts(name: str, learnt: Part, test: Part, classes: int | None) -> Table
         parts = _scaled_targets(parts)
     if train.inputs.ndim == 2:
         parts = _scaled_inputs(parts)
-    return Table(name, *parts, classes)
+    return Table(name, parts[0], parts[1], parts[2], classes)
 
 
 def _labelled(targets: np.ndarray) -> tuple[np.ndarray, int | None]:

@@ -1,4 +1,4 @@
-"""What of an axis shows where the good ones differ, though one of them is hopeless."""
+"""Curves made readable: noise is smoothed, and one that is hopeless does not flatten the others."""
 
 from __future__ import annotations
 
@@ -6,13 +6,30 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["limits"]
+__all__ = ["limits", "smoothed"]
 
 # Of a curve, the part that is its beginning: it comes from far away and may leave the frame.
 _BEGINNING = 0.15
 
 # So many times the middle one's distance from the best, and an end is hopeless.
 _HOPELESS = 4.0
+
+
+# A look is smoothed over so many on either side.
+_NEIGHBOURS = 2
+
+
+def smoothed(values: np.ndarray) -> np.ndarray:
+    """The median over the neighbouring looks, of each row; fewer of them near the ends."""
+    rows = np.atleast_2d(np.asarray(values, float))
+    count = rows.shape[1]
+    columns = [
+        np.median(rows[:, max(0, i - reach) : i + reach + 1], axis=1)
+        for i in range(count)
+        for reach in [min(_NEIGHBOURS, i, count - 1 - i)]
+    ]
+    made: np.ndarray = np.stack(columns, axis=1).reshape(np.shape(values))
+    return made
 
 
 def limits(curves: Sequence[np.ndarray], is_loss: bool) -> tuple[float, float] | None:
@@ -39,5 +56,6 @@ def limits(curves: Sequence[np.ndarray], is_loss: bool) -> tuple[float, float] |
 
 def _mean(rows: np.ndarray) -> np.ndarray:
     """The mean over seeds as far as all of them go, and of one that diverged at once nothing."""
-    mean = np.asarray(rows, float).mean(axis=0) if len(rows) else np.array([])
-    return mean[np.isfinite(mean)]
+    mean: np.ndarray = np.asarray(rows, float).mean(axis=0) if len(rows) else np.array([])
+    found: np.ndarray = mean[np.isfinite(mean)]
+    return found
