@@ -18,7 +18,6 @@ import torch
 from flags import make_parser, positive
 from report import Report, Target, make_table
 from rich.console import Console
-from thalweg.lab.digits import Task
 
 from thalweg import optim
 from thalweg.averaging import EMA
