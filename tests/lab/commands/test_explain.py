@@ -267,7 +267,6 @@ def test_the_next_step_of_a_checkpoint_is_told(checkpoint):
         (("adam", "--element", "5,5"), "--element must be that of an element in shape (2, 3)"),
         (("adam", "--element", "x"), "--element must be whole numbers with commas"),
         (("adam", "--param", "bias"), "--param and --grad are for a --checkpoint"),
-        (("adam", "--checkpoint", "x"), "leave OPTIMIZER out"),
         (("--checkpoint", "nowhere"), "--checkpoint: there must be a file at nowhere"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -276,6 +275,29 @@ def test_a_wrong_request_is_answered(arguments, says):
     told = thalweg("explain", *arguments)
     assert told.code == 2
     assert says in told.err
+
+
+def test_a_file_of_torch_is_told_with_the_optimizers_name(tmp_path):
+    torch = pytest.importorskip("torch")
+    norm = torch.nn.BatchNorm1d(2)  # whose buffers lie among the weights
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2), norm)
+    opt = torch.optim.AdamW(model.parameters(), lr=0.1)
+    for _ in range(2):
+        for p in model.parameters():
+            p.grad = torch.full_like(p, 0.5)
+        opt.step()
+    path = tmp_path / "training.pt"
+    torch.save({"model": model.state_dict(), "epoch": 3, "optim": opt.state_dict()}, path)
+    flags = ("--checkpoint", str(path), "--param", "0.weight", "--element", "1,2", "--grad", "0.25")
+    (told,) = json.loads(thalweg("explain", "adamw", *flags, "--json").out)
+    model[0].weight.grad[1, 2] = 0.25
+    found = whole.explain(opt, model[0].weight, (1, 2))
+    assert told["step"] == 3
+    assert told["after"] == pytest.approx(found.after)
+    unnamed = thalweg("explain", *flags)
+    assert (unnamed.code, "name OPTIMIZER too" in unnamed.err) == (2, True)
+    other = thalweg("explain", "adamw", "--checkpoint", __file__, "--param", "x")
+    assert (other.code, "torch cannot read it" in other.err) == (2, True)
 
 
 def test_a_parameter_that_the_checkpoint_lacks_is_said(checkpoint):

@@ -56,9 +56,8 @@ def explain(
     """
     at = None if element is None else _element(element)
     if checkpoint is not None:
-        if optimizer is not None:
-            raise UserError("a checkpoint says which optimizer it is of: leave OPTIMIZER out")
-        found, gradient = explain_checkpoint(checkpoint, param, at, grad)
+        of = None if optimizer is None else read(optimizer).name
+        found, gradient = explain_checkpoint(checkpoint, param, at, grad, of)
         note = f"The gradient is {gradient}."
         answer(
             lambda width: [*told(found, width), "", *wrapped(note, width)],
