@@ -13,19 +13,19 @@ from typing import Annotated, Any
 import typer
 
 from thalweg import __version__
-from thalweg.lab.bench.command import bench_optimizers
 from thalweg.lab.cache import cache
-from thalweg.lab.choose.command import choose_optimizer
+from thalweg.lab.commands.bench import bench_optimizers
+from thalweg.lab.commands.choose import choose_optimizer
+from thalweg.lab.commands.explain import explain
+from thalweg.lab.commands.listing import list_items
+from thalweg.lab.commands.lr_find import find_lr
+from thalweg.lab.commands.schedule import schedule
+from thalweg.lab.commands.show import show
 from thalweg.lab.contest import Budget
 from thalweg.lab.contestants import enter
 from thalweg.lab.errors import UserError
-from thalweg.lab.explain.command import explain
 from thalweg.lab.frameworks import BACKENDS
-from thalweg.lab.listing import list_items
 from thalweg.lab.output import watch_output
-from thalweg.lab.range_test.command import find_lr
-from thalweg.lab.schedule import schedule
-from thalweg.lab.show import show
 
 __all__ = ["app", "run"]
 

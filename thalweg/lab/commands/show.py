@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thalweg.fuse.passes import Stretch, passes
 from thalweg.lab.answers import JSON, OUT, answer, pairs, table, wrapped
 from thalweg.lab.errors import UserError
-from thalweg.lab.facts import Facts, facts
-from thalweg.lab.listing import named
-from thalweg.optimizers import OPTIMIZERS
-from thalweg.source import unknown
+from thalweg.lab.listing import Item, named
 
-__all__ = ["read_settings", "show"]
+if TYPE_CHECKING:
+    from thalweg.chain import Chain
+    from thalweg.fuse.passes import Stretch
+    from thalweg.lab.facts import Facts
+
+__all__ = ["show"]
 
 _SHAPE = "64,32"
 
@@ -45,18 +46,29 @@ def show(
     array that it names once; a step of a large model takes as long as its passes read and write.
     """
     item = named(optimizer)
-    name = item.name
-    if not costs:
-        if setting or shape != _SHAPE:
-            raise UserError("--set and --shape say of what the passes are; add --passes")
-        told = facts(item)
-        answer(lambda width: _said(told, width), told, as_json, out)
+    if costs:
+        _show_passes(item, shape, steps, setting or [], as_json, out)
         return
+    if setting or shape != _SHAPE:
+        raise UserError("--set and --shape say of what the passes are; add --passes")
+    from thalweg.lab.facts import facts
+
+    told = facts(item)
+    answer(lambda width: _said(told, width), told, as_json, out)
+
+
+def _show_passes(
+    item: Item, shape: str, steps: int, settings: list[str], as_json: bool, out: str | None
+) -> None:
+    from thalweg.fuse.passes import passes
+    from thalweg.optimizers import OPTIMIZERS
+
+    name = item.name
     if name not in OPTIMIZERS:
         why = "it is written for torch alone" if item.torch_only else f"it is in {item.kind}"
         raise UserError(f"--passes is for an optimizer that is made of rules; of {name}: {why}")
     chain = OPTIMIZERS[name]
-    given, lengths = read_settings(name, setting or []), _shape(shape)
+    given, lengths = _settings(chain, settings), _shape(shape)
     try:
         stretches = passes(chain, given, lengths, steps)
     except (TypeError, ValueError, ArithmeticError) as error:
@@ -104,9 +116,10 @@ def _narrowed(text: str, width: int) -> list[str]:
     return found
 
 
-def read_settings(name: str, given: list[str]) -> dict[str, object]:
+def _settings(chain: Chain, given: list[str]) -> dict[str, object]:
     """NAME=VALUE of each setting of an optimizer, of the kind that its default has."""
-    chain = OPTIMIZERS[name]
+    from thalweg.source import unknown
+
     found: dict[str, object] = {}
     for one in given:
         key, sign, text = one.partition("=")

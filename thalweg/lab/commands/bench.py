@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from thalweg.lab.answers import JSON, OUT, answer, table, wrapped
 from thalweg.lab.asked import BATCH_SIZE
 from thalweg.lab.bar import bar
-from thalweg.lab.bench.measured import Bench, Measured, Subject, bench, of_shapes, of_task
 from thalweg.lab.bench.shapes import SHAPES
-from thalweg.lab.bench.timing import FORMS, SECONDS
 from thalweg.lab.errors import UserError
-from thalweg.lab.specification import ranges, read, split
-from thalweg.lab.tasks.builtin import open_task
+
+if TYPE_CHECKING:
+    from thalweg.lab.bench.measured import Bench, Measured, Subject
 
 __all__ = ["bench_optimizers"]
 
@@ -49,8 +48,9 @@ def bench_optimizers(
         int, typer.Option(min=4, metavar="N", help="Rounds of turns, at least.")
     ] = 30,
     seconds: Annotated[
-        float, typer.Option(min=0, metavar="S", help="Seconds for each optimizer, at least.")
-    ] = SECONDS,
+        float | None,
+        typer.Option(min=0, metavar="S", help="Seconds for each optimizer, at least; default: 2."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The seed of the model.")] = 0,
     as_json: JSON = False,
     out: OUT = None,
@@ -62,6 +62,10 @@ def bench_optimizers(
     floor is what one flat p += g takes for as many reads and writes. --backend torch sets torch's
     loop, foreach and fused forms beside ours.
     """
+    from thalweg.lab.bench.measured import bench
+    from thalweg.lab.bench.timing import SECONDS
+    from thalweg.lab.specification import ranges, read, split
+
     wanted = [read(text) for text in split(optimizers or list(_USUAL))]
     for one in wanted:
         if ranges(one.settings):
@@ -69,16 +73,18 @@ def bench_optimizers(
         if one.name == "LBFGS":
             raise UserError("LBFGS evaluates the model within its step, which is not timed here")
     subject = _subject(shapes, model, backend, batch_size, seed)
+    least = SECONDS if seconds is None else seconds
     with bar("timing", len(wanted)) as tell:
-        found = bench(
-            wanted, subject, rounds=rounds, seconds=seconds, threads=threads, progress=tell
-        )
+        found = bench(wanted, subject, rounds=rounds, seconds=least, threads=threads, progress=tell)
     answer(lambda width: _lines(found, width), found, as_json, out)
 
 
 def _subject(
     shapes: str | None, model: str | None, backend: str, batch_size: int, seed: int
 ) -> Subject:
+    from thalweg.lab.bench.measured import of_shapes, of_task
+    from thalweg.lab.tasks.builtin import open_task
+
     if model is None:
         return of_shapes(shapes or "mlp", backend)
     if shapes is not None:
@@ -87,6 +93,8 @@ def _subject(
 
 
 def _lines(found: Bench, width: int) -> list[str]:
+    from thalweg.lab.bench.timing import FORMS
+
     medians = [one.seconds["ours"].median for one in found.optimizers]
     unit, scale = ("ms", 1e3) if max(medians) > 1e-3 else ("us", 1e6)
     threads = found.environment["threads"]

@@ -5,18 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from thalweg.lab.answers import JSON, OUT, answer, table, wrapped
 from thalweg.lab.errors import UserError
-from thalweg.lab.explain.checkpoint import explain_checkpoint
-from thalweg.lab.explain.quadratic import SHAPE, steps_on_quadratic
-from thalweg.lab.explain.step import Explanation
-from thalweg.lab.explain.told import plain, told
-from thalweg.lab.frameworks import load_backend
-from thalweg.lab.specification import OF_TORCH, ranges, read
+
+if TYPE_CHECKING:
+    from thalweg.lab.explain import Explanation
 
 __all__ = ["explain"]
 
@@ -56,24 +53,42 @@ def explain(
     """
     at = None if element is None else _element(element)
     if checkpoint is not None:
-        of = None if optimizer is None else read(optimizer).name
-        found, gradient = explain_checkpoint(checkpoint, param, at, grad, of)
-        note = f"The gradient is {gradient}."
-        answer(
-            lambda width: [*told(found, width), "", *wrapped(note, width)],
-            [_plainly(found)],
-            as_json,
-            out,
-        )
+        _tell_checkpoint(optimizer, checkpoint, param, at, grad, as_json, out)
         return
     if optimizer is None:
         raise UserError("name an optimizer, such as ranger, or give --checkpoint FILE")
     if param is not None or grad is not None:
         raise UserError("--param and --grad are for a --checkpoint")
+    from thalweg.lab.explain.told import told
+
     steps = _steps(optimizer, step, seed, at)
     answer(
         lambda width: [*_table(steps, step, width), *told(steps[-1], width, step)],
         list(map(_plainly, steps)),
+        as_json,
+        out,
+    )
+
+
+def _tell_checkpoint(
+    optimizer: str | None,
+    checkpoint: str,
+    param: str | None,
+    at: tuple[int, ...] | None,
+    grad: float | None,
+    as_json: bool,
+    out: str | None,
+) -> None:
+    from thalweg.lab.explain.checkpoint import explain_checkpoint
+    from thalweg.lab.explain.told import told
+    from thalweg.lab.specification import read
+
+    of = None if optimizer is None else read(optimizer).name
+    found, gradient = explain_checkpoint(checkpoint, param, at, grad, of)
+    note = f"The gradient is {gradient}."
+    answer(
+        lambda width: [*told(found, width), "", *wrapped(note, width)],
+        [_plainly(found)],
         as_json,
         out,
     )
@@ -89,6 +104,10 @@ def _element(text: str) -> tuple[int, ...]:
 
 def _steps(text: str, step: int, seed: int, at: tuple[int, ...] | None) -> list[Explanation]:
     """The steps up to this one on the quadratic."""
+    from thalweg.lab.explain.quadratic import steps_on_quadratic
+    from thalweg.lab.frameworks import load_backend
+    from thalweg.lab.specification import OF_TORCH, ranges, read
+
     wanted = read(text)
     if wanted.name in OF_TORCH:
         raise UserError(f"{wanted.name} is not written as a rule, whose lines could be shown")
@@ -115,6 +134,8 @@ def _tracked(steps: range) -> Iterable[int]:
 
 def _table(steps: Sequence[Explanation], last: int, width: int) -> list[str]:
     """The steps before and this one, a row each, and which way their `if`s went."""
+    from thalweg.lab.explain.quadratic import SHAPE
+
     kept = [name for name in steps[-1].after if name not in ("p", "g")]
     heads = ["step", "g", *kept, "p", "effective lr"]
     numbers = range(last - len(steps) + 1, last + 1)
@@ -157,6 +178,8 @@ def _said(numbers: Sequence[int]) -> str:
 
 def _plainly(found: Explanation) -> dict[str, Any]:
     """An explanation as a program wants it."""
+    from thalweg.lab.explain.told import plain
+
     return {
         "optimizer": found.optimizer,
         "step": found.t,

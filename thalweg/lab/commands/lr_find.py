@@ -5,66 +5,26 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
 
 from thalweg.lab.answers import JSON, answer, as_json, is_plain, table, wrapped, write
 from thalweg.lab.asked import BACKEND, BATCH_SIZE, DATA, FILE, MODEL
-from thalweg.lab.bar import bar
-from thalweg.lab.chart import chart
 from thalweg.lab.errors import UserError
-from thalweg.lab.frameworks import load_backend, seed_all
-from thalweg.lab.range_test.sweep import RangeTest, lr_find
-from thalweg.lab.specification import Specification, ranges, read
-from thalweg.lab.tasks.builtin import open_task
-from thalweg.lab.tasks.task import Task
 
-__all__ = ["Found", "find_lr", "find_on_task"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from thalweg.lab.range_test import RangeTest
+    from thalweg.lab.range_test.on_task import Found
+
+__all__ = ["find_lr"]
 
 _PICTURES = (".png", ".svg", ".pdf")
 _FORMS = (*_PICTURES, ".json", ".txt")
-
-
-@dataclass(frozen=True)
-class Found:
-    """The range tests from several first weights, and the rate that they suggest together."""
-
-    optimizer: str
-    task: str
-    tests: Sequence[RangeTest]
-
-    @property
-    def suggested(self) -> float | None:
-        """The middle one of those that the tests suggest; None where most of them suggest none."""
-        rates = sorted(self._rates)
-        if 2 * len(rates) <= len(self.tests):
-            return None
-        low, high = rates[(len(rates) - 1) // 2], rates[len(rates) // 2]
-        return low if low == high else math.sqrt(low * high)
-
-    @property
-    def _rates(self) -> list[float]:
-        return [one.suggested for one in self.tests if one.suggested is not None]
-
-    @property
-    def reason(self) -> str:
-        """Why, in the words of the test that is nearest to the middle."""
-        rate = self.suggested
-        if rate is None:
-            return next(one.suggestion.reason for one in self.tests if one.suggested is None)
-        told = [one for one in self.tests if one.suggested is not None]
-        near = min(told, key=lambda one: abs(np.log((one.suggested or rate) / rate)))
-        return near.suggestion.reason
-
-    @property
-    def spread(self) -> tuple[float, float] | None:
-        """The lowest and the highest rate that a test suggests."""
-        return (min(self._rates), max(self._rates)) if self._rates else None
 
 
 def find_lr(
@@ -97,6 +57,10 @@ def find_lr(
         raise UserError(f"--out must end in {', '.join(_FORMS)}, got {out!r}")
     if not 0 < low < high < float("inf"):
         raise UserError(f"--low and --high must be 0 < low < high, got {low:g} and {high:g}")
+    from thalweg.lab.range_test.on_task import find_on_task
+    from thalweg.lab.specification import ranges, read
+    from thalweg.lab.tasks.builtin import open_task
+
     wanted = read(optimizer)
     if "lr" in wanted.settings or ranges(wanted.settings):
         raise UserError(f"{optimizer}: lr is what is looked for, and a range is for a search")
@@ -114,46 +78,15 @@ def find_lr(
         print(f"\nWritten: {out}")
 
 
-def find_on_task(
-    wanted: Specification, task: Task, low: float, high: float, steps: int, seeds: Sequence[int]
-) -> Found:
-    """The range tests of an optimizer on a task, one from the first weights of each seed."""
-    made = load_backend(task.framework).optimizer_class(wanted.name)
-    tests = []
-    with bar(f"{wanted.label}: range test", steps * len(seeds)) as tell:
-        for i, seed in enumerate(seeds):
-            material = task.start(seed)
-            seed_all(seed)
-
-            def progress(done: int, before: int = i * steps) -> None:
-                tell(before + done, "")
-
-            try:
-                opt = made(material.model.parameters(), **{"lr": low, **wanted.settings})
-                test = lr_find(
-                    material.model,
-                    material.loss,
-                    material.train,
-                    opt,
-                    low=low,
-                    high=high,
-                    steps=steps,
-                    progress=progress,
-                )
-            except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:
-                said = " ".join(str(error).split()).removeprefix("lr_find: ")
-                raise UserError(f"{wanted.label} on {task.name}: {said}") from error
-            tests.append(test)
-    return Found(wanted.label, task.description, tests)
-
-
 def _lines(found: Found, width: int, plain: bool) -> list[str]:
     """The mean curve, what each start suggests, and the rate to begin with."""
+    from thalweg.lab.chart import chart
+
     lr, curve = _mean_curve(found.tests)
     lines = wrapped(f"{found.optimizer}. {found.task}.", width)
     ends = (f"lr {lr[0]:.3g}", f"{lr[-1]:.3g}")
     rate = found.suggested
-    mark = None if rate is None else float(np.log(rate / lr[0]) / np.log(lr[-1] / lr[0]))
+    mark = None if rate is None else math.log(rate / lr[0]) / math.log(lr[-1] / lr[0])
     lines += ["", *chart([curve], width, plain=plain, ends=ends, mark=mark), ""]
     heads = ["start", "steepest", "lowest", "lost from", "suggested"]
     rows = []
@@ -174,6 +107,8 @@ def _mean_curve(
     tests: Sequence[RangeTest],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The rates that all tests have come to, and the mean loss there, cut off above the start."""
+    import numpy as np
+
     shortest = min(len(one.lr) for one in tests)
     curve = np.mean([one.smooth[:shortest] for one in tests], axis=0)
     finite = curve[np.isfinite(curve)]
