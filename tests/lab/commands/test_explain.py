@@ -12,6 +12,7 @@ from tests.lab.commands.told import thalweg, widest
 pytest.importorskip("typer")
 
 import thalweg as whole
+from thalweg.averaging import EMA
 from thalweg.mytorch import checkpoint as files
 from thalweg.mytorch import nn, optim
 from thalweg.mytorch.nn import Parameter
@@ -306,3 +307,39 @@ def test_a_parameter_that_the_checkpoint_lacks_is_said(checkpoint):
     assert (told.code, "did you mean bias?" in told.err) == (2, True)
     told = thalweg("explain", "--checkpoint", str(path))
     assert "--param must say which parameter: weight, bias" in told.err
+
+
+def test_averages_and_weights_that_are_spared_are_told():
+    params = [Parameter(np.ones(3)), Parameter(np.ones((2, 2)))]
+    settings = {"decay_filter": "no_bias_norm", "weight_decay": 0.5, "lr": 0.1}
+    opt = optim.AdamW(params, average=EMA(0.9), **settings)
+    for _ in range(3):
+        for p in params:
+            p.grad = np.ones(p.shape)
+        told = [whole.explain(opt, p) for p in params]
+        opt.step()
+        for found, p in zip(told, params, strict=True):
+            np.testing.assert_allclose(found.arrays["p"], p.data, rtol=1e-12)
+    assert told[0].after["p"] > told[1].after["p"]  # only the matrix has decayed
+    assert [part.name for part in told[0].parts][-1] == "ExponentialAverage"
+
+
+def test_rows_without_a_gradient_rest():
+    torch = pytest.importorskip("torch")
+    border = pytest.importorskip("thalweg.optim")
+    embedding = torch.nn.Embedding(5, 2, sparse=True)
+    embedding(torch.tensor([1, 3])).sum().backward()
+    opt = border.SparseAdam(embedding.parameters(), lr=0.1)
+    moved, rested = (whole.explain(opt, embedding.weight, (row, 0)) for row in (1, 0))
+    opt.step()
+    assert moved.after["p"] == pytest.approx(embedding.weight[1, 0].item(), rel=1e-6)
+    assert rested.step_size == 0
+
+
+def test_a_complex_parameter_is_refused():
+    torch = pytest.importorskip("torch")
+    p = torch.nn.Parameter(torch.ones(2, dtype=torch.complex64))
+    p.grad = torch.ones_like(p)
+    opt = torch.optim.Adam([p])
+    with pytest.raises(ValueError, match="a complex parameter has no one number to tell"):
+        whole.explain(opt, p)
