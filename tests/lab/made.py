@@ -16,7 +16,8 @@ def outcome(
 ) -> Outcome:
     """What came of a training of two looks, at steps 5 and 10; `reached` is of 95 %."""
     seen = [0.96 if reached is not None and step >= reached else 0.5 for step in (5, 10)]
-    curve = Curve([5, 10], [0.1, 0.2], [0.1, 0.1], [loss, loss], [loss, loss], seen)
+    falling = [2 * loss, loss]
+    curve = Curve([5, 10], [0.1, 0.2], [0.1, 0.1], falling, list(falling), seen)
     if metric is None:
         curve.validation_metric = []
     test = math.inf if diverged_at is not None else loss

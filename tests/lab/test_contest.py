@@ -8,7 +8,7 @@ import pytest
 from tests.lab.made import outcome
 from thalweg.lab.contest import Budget, Contest, Unit
 from thalweg.lab.contestants import enter
-from thalweg.lab.playing import play
+from thalweg.lab.playing import Clock, play
 from thalweg.lab.search import GRID, search_of
 from thalweg.lab.specification import read
 from thalweg.lab.tasks.builtin import open_task
@@ -294,3 +294,35 @@ def test_a_search_of_which_somebody_has_seen_nothing_is_not_closed():
     made = contest("adam", "sgd")
     made.take(Unit("Adam", "trial", 0), tried(1.0))
     assert made.close_tuning() is None
+
+
+# The time that a comparison may take.
+
+
+class Ticking(Clock):
+    """A clock that goes on by a second whenever somebody looks at it."""
+
+    def __init__(self, budget):
+        super().__init__(budget)
+        self.looked = 0
+
+    @property
+    def seconds(self):
+        self.looked += 1
+        return self.looked
+
+
+def test_half_of_the_time_at_most_goes_into_the_search():
+    made = contest("sgd", "adam", rates=(), budget=BUDGET._replace(seeds=99))
+    for _ in play(made, SOURCE, Kept(), clock=Ticking(120)):
+        pass
+    assert all(0 < entry.closed < len(GRID) for entry in made.entries)
+    assert all(len(entry.runs) > 1 for entry in made.entries)
+    assert not made.is_over
+
+
+def test_nothing_is_begun_when_the_time_is_over():
+    made = contest("adam")
+    clock = Ticking(0.5)
+    assert list(play(made, SOURCE, Kept(), clock=clock)) == []
+    assert made.finished == 0

@@ -2,6 +2,7 @@
 
 import os
 import re
+import string
 import subprocess
 import sys
 
@@ -46,6 +47,26 @@ def test_the_report_fits_its_window_and_no_cell_is_cut(width):
     assert "…" not in shown
     for value in ("96.29 ± 2.13", "80.00 ± 24.84", "0.100"):
         assert value in shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("columns", ["40", "60", "200"])
+def test_in_a_pipe_and_in_ascii_there_is_nothing_but_words_and_numbers(columns, tmp_path):
+    plain = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii:strict", "NO_COLOR": "1"}
+    done = subprocess.run(
+        [*COMMAND, *QUICK],
+        capture_output=True,
+        cwd=tmp_path,
+        env={**environment(), **plain, "COLUMNS": columns},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    text = done.stdout.decode("ascii")
+    assert set(text) <= set(string.printable)
+    assert "\x0b" not in text
+    assert "?" not in text
+    said = [line for line in text.splitlines() if not line.startswith(("[", "  kept"))]
+    assert max(map(len, said)) <= int(columns)
+    assert "validation accuracy to be reached" in " ".join(text.split())
 
 
 def told(columns: str, *arguments: str, monkeypatch, capsys) -> str:

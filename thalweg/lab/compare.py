@@ -71,7 +71,8 @@ def compare(contestants: list[Contestant], budget: Budget, source: Source, optio
             complete = _play(contest, source, ledger, console, options, clock, interrupted)
         if not contest.finished:
             _forget(folder)
-            console.print("Interrupted before anything was finished; nothing is written.")
+            what = "Interrupted" if interrupted() else "The time was over"
+            console.print(f"{what} before anything was finished; nothing is written.")
             return 128 + interrupted() if interrupted() else 0
         about = About(source.backend, complete, clock.seconds, options.command)
         found: dict[str, Any] = {}

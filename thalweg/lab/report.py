@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.measure import Measurement
@@ -27,9 +29,13 @@ def print_report(console: Console, contest: Contest) -> None:
     """Print the table of finished runs, and everything that a reader of it must know."""
     ranked, target = rank(contest), target_of(contest)
     verdict = verdict_of(contest)
+    spelled = _spelling(console)
     if ranked:
-        heads = headings(contest.task, target)
-        rows = [(entry.label, row(entry, summary, contest.task)) for entry, summary in ranked]
+        heads = list(map(spelled, headings(contest.task, target)))
+        rows = [
+            (entry.label, list(map(spelled, row(entry, summary, contest.task))))
+            for entry, summary in ranked
+        ]
         table: RenderableType = _table(heads, rows, verdict.winner)
         anywhere = console.options.update(max_width=_ANY_WIDTH)
         if Measurement.get(console, anywhere, table).maximum > console.width:
@@ -37,7 +43,16 @@ def print_report(console: Console, contest: Contest) -> None:
         console.print(Group("", table, ""))
     for note in [verdict.sentence, *notes(contest, ranked, target)]:
         if note:
-            console.print(Text(note))
+            console.print(Text(spelled(note)))
+
+
+def _spelling(console: Console) -> Callable[[str], str]:
+    """How a text is written where there is no ± and no µ."""
+    try:
+        "±µ".encode(console.encoding)
+    except (LookupError, UnicodeEncodeError):
+        return lambda text: text.replace("±", "+-").replace("µ", "u")
+    return lambda text: text
 
 
 Rows = list[tuple[str, list[str]]]

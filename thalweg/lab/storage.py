@@ -30,6 +30,10 @@ _PATIENCE = 15.0
 
 _FILE = "trials.db"
 
+# What a database says of a table or a row that another process has made meanwhile.
+_AT_ONCE = ("IntegrityError", "ProgrammingError", "StorageInternalError", "InternalError")
+_ATTEMPTS = 8
+
 
 def default_storage(folder: Path, resume: bool) -> str:
     """A file of SQLite beside the results, which begins anew unless it is gone on with."""
@@ -188,20 +192,7 @@ def open_storage(
     """
     with _reachable(url), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Optuna's parts that are new say so
-        optuna = load_optuna()
-        storage = optuna.storages.RDBStorage(url)
-        known = [one.study_name for one in storage.get_all_studies()]
-        if name in known and not (resume or join):
-            raise UserError(
-                f"the storage has this comparison already, {name!r}: --resume goes on with it "
-                "alone, --join together with others, another --name begins another"
-            )
-        study = optuna.create_study(storage=storage, study_name=name, load_if_exists=True)
-        begun = study.user_attrs.get("comparison")
-        if begun is None:
-            study.set_user_attr("comparison", json.dumps(header))
-        else:
-            check_same(f"the study {name!r}", json.loads(begun), header)
+        storage, study = _study(url, name, header, resume or join)
         ledger = Storage(storage, study, contest)
         try:
             if resume and not join:
@@ -209,6 +200,35 @@ def open_storage(
             yield ledger
         finally:
             ledger.release()
+            storage.remove_session()
+            storage.engine.dispose()
+
+
+def _study(url: str, name: str, header: Mapping[str, Any], may_be_there: bool) -> tuple[Any, Any]:
+    """The storage and its study, made if need be: several processes may do so at once."""
+    optuna = load_optuna()
+    for attempts_left in reversed(range(_ATTEMPTS)):
+        try:
+            storage = optuna.storages.RDBStorage(url)
+            known = [one.study_name for one in storage.get_all_studies()]
+            if name in known and not may_be_there:
+                raise UserError(
+                    f"the storage has this comparison already, {name!r}: --resume goes on with it "
+                    "alone, --join together with others, another --name begins another"
+                )
+            study = optuna.create_study(storage=storage, study_name=name, load_if_exists=True)
+            begun = study.user_attrs.get("comparison")
+            if begun is None:
+                study.set_user_attr("comparison", json.dumps(header))
+        except Exception as error:
+            if type(error).__name__ not in _AT_ONCE or not attempts_left:
+                raise
+            time.sleep(_BEAT / 2)
+        else:
+            if begun is not None:
+                check_same(f"the study {name!r}", json.loads(begun), header)
+            return storage, study
+    raise AssertionError("the last attempt returns or raises")
 
 
 @contextmanager
