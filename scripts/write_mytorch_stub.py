@@ -15,6 +15,7 @@ from pathlib import Path
 import thalweg.mytorch.optim
 from scripts.stub_lines import in_order, of_class, of_setting
 from thalweg.averaging import Average
+from thalweg.border.asking import AskingSteps
 from thalweg.border.copies import SlowWeights
 from thalweg.border.groups import NO_BIAS_NORM
 from thalweg.mytorch.optim import Optimizer, Scheduler, optimizer
@@ -27,6 +28,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from {Average.__module__} import Average
+from {AskingSteps.__module__} import AskingSteps
 from {SlowWeights.__module__} import SlowWeights
 from thalweg.mytorch.nn import Module, Parameter
 from thalweg.mytorch.optim import lr_scheduler
@@ -58,7 +60,8 @@ def _is_made(name: str) -> bool:
 
 def _class(name: str) -> str:
     cls = getattr(thalweg.mytorch.optim, name)
-    bases = "SlowWeights, Optimizer" if issubclass(cls, SlowWeights) else "Optimizer"
+    more = [one.__name__ for one in (AskingSteps, SlowWeights) if issubclass(cls, one)]
+    bases = ", ".join([*more, "Optimizer"])
     return of_class(cls, bases, "params: _Params", _type)
 
 

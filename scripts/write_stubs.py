@@ -23,6 +23,7 @@ import torch.optim
 import thalweg.optim
 from scripts.stub_lines import in_order, of_class, of_setting, spelled
 from thalweg.averaging import Average
+from thalweg.border.asking import AskingSteps
 from thalweg.border.copies import SlowWeights
 from thalweg.border.groups import NO_BIAS_NORM
 from thalweg.optim import FusedOptimizer, fused
@@ -92,7 +93,7 @@ def stub() -> str:
 
 def _imports() -> str:
     """Where the names come from that are written by hand, which the stub need not repeat."""
-    written = {kind.__module__: [kind.__name__] for kind in (Average, SlowWeights)}
+    written = {kind.__module__: [kind.__name__] for kind in (Average, AskingSteps, SlowWeights)}
     for name in thalweg.optim.__all__:
         found = getattr(thalweg.optim, name)
         if name == "optimizer":  # a module that is called as the function is

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -11,33 +12,35 @@ from typing import Any, NamedTuple
 from thalweg import advice
 from thalweg.deciding import reached
 from thalweg.declaration import starting
+from thalweg.either import Either, joined_parts, other, takes
 from thalweg.parts import (
     Part,
+    Questions,
     Slot,
     Wiring,
     cells_of,
     check_keys,
     check_needs,
     check_order,
-    check_part,
     idle,
     named,
     prefix_for,
     steps_after,
 )
 from thalweg.rule import Declared, Rule, Stage
-from thalweg.settings import Setting, as_double, as_held
+from thalweg.settings import Setting, as_double
+from thalweg.settings_of_groups import SettingsOfGroups
 from thalweg.signature import Signature
 from thalweg.source import unknown
-from thalweg.text import Reduction
 
 __all__ = ["Chain", "Decided", "Part", "Signature", "Slot", "Ways", "chain", "named"]
 
-_MOST_SEEN = 256  # settings of groups, remembered as sound
+_MOST_SEEN = 256  # settings of groups, whose live states are remembered
 
 _PLAIN = {bool, float, int, str, tuple}
 
-Ways = tuple[tuple[bool | None, ...], ...]
+# of each part; None for one that is no part of a tensor's step
+Ways = tuple[tuple[bool | None, ...] | None, ...]
 
 
 class Decided(NamedTuple):
@@ -58,7 +61,8 @@ class Chain:
     per parameter, `cells` the numbers kept with it (the step count among them) by state_dict key,
     `doubles` those of them that are kept in double whatever the parameter's type, `shared` those
     of which the optimizer has one, with the number of their part;
-    `reductions` are those over tensors by qualified name, in the order of the text. `decide` gives
+    `reductions` are those over tensors by qualified name, in the order of the text, `requests` what
+    a border answers, `asked_of_all` the names of both that concern all tensors. `decide` gives
     what of a step is known before it.
     """
 
@@ -81,6 +85,8 @@ class Chain:
             if self.signature.shown.count(shown) > 1:
                 raise TypeError(f"{name}: signature has {shown!r} more than once")
         check_keys(name, self.parts)
+        self.alternatives = range(max((p.which or 0 for p in self.parts), default=0) + 1)
+        self.is_choosy = any(getattr(p.declared, "takes", None) for p in self.parts)
         self.slots = self._merge_states()
         self.cells = cells_of(self.parts)
         self.doubles = {
@@ -89,26 +95,62 @@ class Chain:
             if key != "step" and not self.parts[i].declared.keeps_singles
         }
         self.shared = {key: i for key, (i, one) in self.cells.items() if one.per == "all"}
-        self._wiring = Wiring.of(self.parts)
-        reductions = [
-            (part.qualified(one.name), one)
-            for part in self.parts
-            for one in part.declared.text.reduced
+        self._wirings = [
+            Wiring.of(self.parts, functools.partial(self._public, which), which)
+            for which in self.alternatives
         ]
-        self.reduces_rows = any(one.over == "row" for _, one in reductions)
-        self.reductions: dict[str, Reduction] = {
-            name: one for name, one in reductions if one.over in ("tensor", "all")
-        }
+        questions = Questions.of(self.parts)
+        self.reductions, self.requests = questions.reductions, questions.requests
+        self.asked_of_all, self.reduces_rows = questions.of_all, questions.reduces_rows
+        self.on_matrices = any(part.declared.text.matrices for part in self.parts)
+        self.is_asking = bool(self.reductions or self.requests)
         asked = {n for part in self.parts for n in part.declared.text.source.arguments}
         self._of_shape = tuple(name for name in ("ndim", "rows", "columns") if name in asked)
-        self.steps_after = steps_after(self.parts)
         self.evaluates = [i for i, part in enumerate(self.parts) if part.declared.evaluate]
-        self._seen: set[tuple[Any, ...]] = set()  # settings of a group, found inside their ranges
-        self._last: tuple[Any, ...] = ()  # those found last
+        self._in_groups = SettingsOfGroups(name, self.settings)
         self._live: dict[tuple[Any, ...], list[Slot]] = {}
         check_needs(name, self.parts, self.settings)
-        check_order(name, self.parts, self._default)
+        for which in self.alternatives:
+            check_order(name, self._of(which), self._default)
         self._asks_order = any(part.passes_on("g") for part in self.parts[self._last_reader() :])
+
+    def _public(self, which: int, part: Part, name: str) -> str:
+        """A setting among all: of what a stage takes, the one of the tensor's own rule."""
+        public = part.public(name)
+        of_rule = other(public, which)
+        is_needed = part.which is None and name in part.declared.declaration.needs
+        return of_rule if is_needed and of_rule in self.settings else public
+
+    def _of(self, which: int) -> list[Part]:
+        """The parts that tensors of an alternative go through."""
+        return [part for part in self.parts if part.which in (None, which)]
+
+    def which(self, shape: Sequence[int]) -> int | None:
+        """The alternative that a tensor of this shape belongs to; None, if no rule takes it."""
+        if not self.is_choosy:
+            return 0
+        return next((n for n in self.alternatives if takes(self._of(n), shape)), None)
+
+    @property
+    def chooses(self) -> Callable[[Sequence[int]], int | None] | None:
+        """Which alternative a shape belongs to, where there are several."""
+        return self.which if len(self.alternatives) > 1 else None
+
+    def check_shape(self, shape: Sequence[int]) -> None:
+        """Raise ValueError for a shape of a parameter that no rule takes."""
+        if self.which(shape) is None:
+            rule = self.rules[-1].__name__
+            raise ValueError(
+                f"{self.name}: a parameter of shape {tuple(shape)} is none that {rule} takes; give "
+                f"it to another optimizer, or make one of both, "
+                f'optimizer(chain("{self.name}", either({rule}, Adam)))'
+            )
+
+    def steps_after(self, ways: Sequence[Any]) -> set[int]:
+        """The places of the parts behind which a step u is taken, for a tensor whose `if`s go
+        these ways."""
+        there = [i for i, own in enumerate(ways) if own is not None]
+        return {there[i] for i in steps_after([self.parts[i] for i in there])}
 
     def _default(self, part: Part, name: str) -> Any:
         return self.settings[part.public(name)].default
@@ -123,11 +165,13 @@ class Chain:
         for part in sorted(self.parts, key=lambda part: part.declared not in self.rules):
             for name, s in part.declared.declaration.settings.items():
                 public = part.public(name)
+                if public in found and part.which and part.which != owners[public].which:
+                    continue  # an alternative that shares it
                 if public in found:
-                    one, other = owners[public].declared.__name__, part.declared.__name__
+                    one, two = owners[public].declared.__name__, part.declared.__name__
                     raise TypeError(
-                        f"{self.name}: {one} and {other} both have a setting {public!r}; "
-                        f'give one another name: named({other}, {name}="...")'
+                        f"{self.name}: {one} and {two} both have a setting {public!r}; "
+                        f'give one another name: named({two}, {name}="...")'
                     )
                 found[public], owners[public] = s, part
         for public, value in values.items():
@@ -146,7 +190,10 @@ class Chain:
 
     def first_cells(self, views: Sequence[SimpleNamespace]) -> dict[str, Any]:
         """The numbers kept per parameter as they are before its first step."""
-        return {key: as_double(starting(s, views[i])) for key, (i, s) in self.cells.items()}
+        defaults = SimpleNamespace(**{n: s.default for n, s in self.settings.items()})
+        return {
+            key: as_double(starting(s, views[i] or defaults)) for key, (i, s) in self.cells.items()
+        }
 
     def preceded_by(self, stage: type[Stage]) -> Chain:
         """This chain with one more stage in front of it, its settings keyword-only."""
@@ -178,26 +225,20 @@ class Chain:
 
     def check_ranges(self, group: Mapping[str, Any]) -> None:
         """Raise ValueError or TypeError for a setting that no step could take by itself."""
-        for name in self.settings:
-            if name in group:
-                self._running(name).check(f"{self.name}: {name}", group[name])
-
-    def _running(self, name: str) -> Setting:
-        """A setting as a run may have it: schedules and torch's checkpoints take every lr to 0."""
-        one = self.settings[name]
-        is_open = name == "lr" and one.above is not None
-        return replace(one, low=one.above, above=None) if is_open else one
+        self._in_groups.check(group)
 
     def check(self, group: Mapping[str, Any]) -> None:
         """Raise ValueError or TypeError, naming the setting, for a group that is not acceptable."""
         for name, s in self.settings.items():
             if name in group:
                 s.check(f"{self.name}: {name}", group[name])
-        for part, h in zip(self.parts, self.views(group), strict=True):
-            try:
-                part.declared.check(h)
-            except ValueError as error:
-                raise ValueError(f"{self.name}: {error}") from None
+        for which in self.alternatives:
+            for part, h in zip(self.parts, self.views(group, which=which), strict=True):
+                try:
+                    if h is not None:
+                        part.declared.check(h)
+                except ValueError as error:
+                    raise ValueError(f"{self.name}: {error}") from None
         self._check_order(group)
 
     def _check_order(self, group: Mapping[str, Any]) -> None:
@@ -212,47 +253,28 @@ class Chain:
             )
 
     def views(
-        self, group: Mapping[str, Any], spared: bool = False, as_tensors: bool = False
-    ) -> list[SimpleNamespace]:
-        """The settings of a group as each part sees them.
+        self,
+        group: Mapping[str, Any],
+        spared: bool = False,
+        as_tensors: bool = False,
+        which: int = 0,
+    ) -> list[Any]:
+        """The settings of a group as each part sees them; None for a part of another alternative
+        than `which`.
 
         Python numbers, unless `as_tensors`: then what is a tensor stays one. `spared` is for the
         parameters that a decay filter spares.
         """
         plain = {n: group.get(n, s.default) for n, s in self.settings.items()}
         if not as_tensors:
-            plain = self._held(plain)
+            plain = self._in_groups.plain(plain)
         plain |= self.fixed
         if spared:
             plain |= dict.fromkeys(self.spares, 0.0)
         return [
-            SimpleNamespace(**{name: plain[public] for name, public in pairs})
-            for pairs in self._wiring.settings
+            None if pairs is None else SimpleNamespace(**{n: plain[public] for n, public in pairs})
+            for pairs in self._wirings[min(which, len(self._wirings) - 1)].settings
         ]
-
-    def _held(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The settings of a group as plain numbers, inside their ranges: a program may have edited
-        the group. Only what no step has seen is looked at closely."""
-        try:
-            plain = {n: as_held(v, self.settings[n].default) for n, v in given.items()}
-            seen = tuple(plain.values())
-            if seen in self._seen:
-                return plain
-        except (TypeError, ValueError, OverflowError):
-            self.check_ranges(given)  # says which
-            raise
-        for name, value, last in zip(plain, seen, self._last or [None] * len(seen), strict=True):
-            if value == last:
-                continue
-            one = self._running(name)
-            is_float = type(value) is type(one.default) is float  # nearly always
-            if not (is_float and one.accepts(value)):
-                one.check(f"{self.name}: {name}", value)
-        if len(self._seen) >= _MOST_SEEN:
-            self._seen.clear()
-        self._seen.add(seen)
-        self._last = seen
-        return plain
 
     def decide(
         self,
@@ -264,14 +286,18 @@ class Chain:
     ) -> Decided:
         """What of one tensor's step is known before it; `first` are the parts, by prefix, whose
         states were made for this step."""
-        ways: list[tuple[bool | None, ...]] = []
+        ways: list[tuple[bool | None, ...] | None] = []
         numbers: dict[str, Any] = {}
         kept: dict[str, Any] = {}
-        wiring = self._wiring
+        wiring = self._wirings[0]
         for part, h, keys, names in zip(
             self.parts, views, wiring.cells, wiring.numbers, strict=True
         ):
             held = [cells[key] for key in keys]
+            if h is None:
+                ways.append(None)
+                kept.update(zip(keys, held, strict=True))
+                continue
             own = part.declared.decide(h, t, first.get(part.prefix, False), shape, held)
             ways.append(own[0])
             numbers.update(zip(names, own[1], strict=True))
@@ -288,7 +314,8 @@ class Chain:
 
     def live_slots(self, views: Sequence[SimpleNamespace]) -> list[Slot]:
         """The states that exist under these settings: those that the text may come to."""
-        key = tuple(value for h in views for value in vars(h).values())
+        there = [h is not None for h in views]
+        key = (*there, *(value for h in views if h is not None for value in vars(h).values()))
         if not all(type(value) in _PLAIN for value in key):  # a tensor may change in place
             return self._live_under(views)
         if key not in self._live:
@@ -301,8 +328,9 @@ class Chain:
         read_by = {
             part.prefix: reached(part.declared.text, vars(h))[0]
             for part, h in zip(self.parts, views, strict=True)
+            if h is not None
         }
-        return [slot for slot in self.slots if slot.name in read_by[slot.part.prefix]]
+        return [slot for slot in self.slots if slot.name in read_by.get(slot.part.prefix, ())]
 
     @property
     def rules(self) -> list[type[Rule]]:
@@ -316,7 +344,8 @@ class Chain:
 
     def rests(self, views: Sequence[SimpleNamespace]) -> bool:
         """Whether a row that a sparse gradient lacks stays as it is."""
-        return all(part.declared.rests(h) for part, h in zip(self.parts, views, strict=True))
+        both = zip(self.parts, views, strict=True)
+        return all(part.declared.rests(h) for part, h in both if h is not None)
 
     @property
     def starts_at_construction(self) -> bool:
@@ -339,7 +368,7 @@ class Chain:
 
 def chain(
     name: str,
-    *parts: type[Declared] | tuple[type[Declared], dict[str, str]] | Chain,
+    *parts: type[Declared] | tuple[type[Declared], dict[str, str]] | Chain | Either,
     signature: str = "",
     doc: str = "",
     aliases: Mapping[str, str] | None = None,
@@ -359,19 +388,7 @@ def chain(
         raise TypeError(f'{name}: signature must be text such as "lr, betas", got {signature!r}')
     if not isinstance(aliases, Mapping | None):
         raise TypeError(f"{name}: aliases must be a dict of names, got {aliases!r}")
-    joined: list[Part] = []
-    inherited: dict[str, Any] = {}
-    for item in parts:
-        if isinstance(item, Chain):
-            inherited |= {n: s.default for n, s in item.settings.items()}
-            items: list[tuple[type[Declared], Mapping[str, str]]] = [
-                (part.declared, part.names) for part in item.parts
-            ]
-        else:
-            items = [item if isinstance(item, tuple) else (item, {})]
-        for declared, names in items:
-            check_part(name, declared)
-            joined.append(Part(declared, prefix_for(declared, {p.prefix for p in joined}), names))
+    joined, inherited = joined_parts(name, parts)
     rules = [part.declared for part in joined if issubclass(part.declared, Rule)]
     if not rules:
         got = "only stages" if joined else "no part at all"

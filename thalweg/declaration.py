@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,16 +19,29 @@ PER = ("element", "tensor", "all")
 @dataclass(frozen=True)
 class State:
     """What is kept from step to step, under torch's `key`: one number per element of the
-    parameter, per tensor, or for all tensors of the optimizer."""
+    parameter, per tensor, or for all tensors of the optimizer; or a matrix, `per` its two sides."""
 
     key: str
     start: Any = 0.0
-    per: str = "element"
+    per: str | tuple[str, str] = "element"
 
     @property
     def is_number(self) -> bool:
         """Whether a parameter has one number of it, and not an array."""
         return self.per in ("tensor", "all")
+
+    @property
+    def is_matrix(self) -> bool:
+        """Whether it is a matrix whose sides are not its parameter's."""
+        return isinstance(self.per, tuple)
+
+    def shape(self, shape: Sequence[int], h: Any) -> tuple[int, ...]:
+        """Its array's shape, for a parameter of this shape and the settings of its part."""
+        if not isinstance(self.per, tuple):
+            return tuple(shape)
+        known = {"rows": shape[0] if shape else 1, "columns": math.prod(shape[1:])}
+        one, other = (known[side] if side in known else getattr(h, side) for side in self.per)
+        return one, other
 
 
 def setting(
@@ -58,17 +72,24 @@ def _check_bound(word: str, bound: Any, default: Any) -> None:
             raise TypeError(f"setting({default!r}): {word} must be a number, got {one!r}")
 
 
-def state(key: str, *, start: Any = 0.0, per: str = "element") -> Any:
+def state(key: str, *, start: Any = 0.0, per: Any = "element") -> Any:
     """Declare what is kept from step to step: one number per "element" of the parameter, per
-    "tensor", or one for "all" tensors of the optimizer.
+    "tensor", or one for "all" tensors of the optimizer. `per=("rows", "rows")` is a matrix; a side
+    of it is "rows", "columns" or a setting that is a whole number.
 
     It starts as a number, as the setting of that name (`start="lr"`) or, one per element, as a
     copy of the parameter (`start="p"`). It exists where the settings let the text come to it.
     """
     if not isinstance(key, str):
         raise TypeError(f'state({key!r}): its key must be text, such as state("exp_avg")')
+    if isinstance(per, tuple) and len(per) == 2 and all(isinstance(side, str) for side in per):
+        if isinstance(start, str) and start == "p":
+            raise TypeError(f'state({key!r}): start="p" is for a state per element, got a matrix')
+        return State(key, start, per)
     if not isinstance(per, str):
-        raise TypeError(f"state({key!r}): per must be one of {', '.join(PER)}, got {per!r}")
+        raise TypeError(
+            f"state({key!r}): per must be one of {', '.join(PER)}, or two sides, got {per!r}"
+        )
     if per not in PER:
         raise TypeError(f"state({key!r}): per: {unknown(per, PER)}")
     if isinstance(start, str) and start == "p" and per != "element":

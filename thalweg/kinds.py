@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from thalweg.reductions import REDUCTIONS
+from thalweg.requests import REQUESTS
 from thalweg.source import Source, unknown
 
 __all__ = ["TEXT", "Kinds"]
@@ -118,9 +119,11 @@ class Kinds:
         elif isinstance(tree, ast.IfExp):
             self.check(tree.test)
         elif isinstance(tree, ast.Call):
-            is_reduction = isinstance(tree.func, ast.Name) and tree.func.id in REDUCTIONS
-            for part in tree.args[: 1 if is_reduction else None]:
-                self.check(part)
+            word = tree.func.id if isinstance(tree.func, ast.Name) else ""
+            is_said = word in REDUCTIONS or word in REQUESTS  # over what, of which loss
+            for i, part in enumerate(tree.args[: 1 if is_said else None]):
+                if (word, i) != ("newton_schulz", 1):  # its coefficients are several
+                    self.check(part)
 
     def _truth(self, part: ast.expr, whole: ast.expr) -> None:
         self.check(part)

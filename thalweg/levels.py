@@ -9,14 +9,24 @@ import ast
 import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from thalweg.calls import Calls, Place
 from thalweg.carried import Carried, assigned_in
 from thalweg.kinds import Kinds
 from thalweg.reading import plain_text
-from thalweg.reductions import REDUCTIONS, SCOPES
 from thalweg.settings import Setting
-from thalweg.source import Source, unknown
-from thalweg.text import GIVEN, LEVEL_OF, SCOPE_OF, STREAMS, Level, Reduction, Text, join
+from thalweg.shapes import Shapes
+from thalweg.source import Source
+from thalweg.text import (
+    GIVEN,
+    SCOPE_OF,
+    STREAMS,
+    Level,
+    Text,
+    join,
+    level_per,
+)
 
 __all__ = ["read"]
 
@@ -30,7 +40,7 @@ _OPERATORS = (
 def read(
     source: Source,
     levels: Mapping[str, Level],
-    states: Mapping[str, str],
+    states: Mapping[str, Any],
     settings: Mapping[str, Setting],
     advice: Callable[[str], str],
 ) -> Text:
@@ -44,7 +54,7 @@ def read(
     choices = {name: one.choices for name, one in settings.items()}
     defaults = {name: one.default for name, one in settings.items()}
     kinds = Kinds(source, defaults, choices, [*states, *STREAMS, *GIVEN])
-    reader = _Reader(text, levels, states, kinds)
+    reader = _Reader(text, levels, states, kinds, defaults)
     text.borrowed = kinds.borrowed
     reader.block(text.body)
     text.levels = dict(reader.known)
@@ -60,10 +70,12 @@ class _Reader:
         self,
         text: Text,
         levels: Mapping[str, Level],
-        states: Mapping[str, str],
+        states: Mapping[str, Any],
         kinds: Kinds,
+        settings: Mapping[str, Any],
     ) -> None:
         self.text, self.source = text, text.source
+        self.shapes = Shapes(text.source, states, settings, self.level)
         self.states, self.kinds = states, kinds
         self.known = {name: levels[name] for name in text.source.arguments}
         self.given = {n for n in self.known if n not in states and n not in STREAMS}
@@ -71,9 +83,9 @@ class _Reader:
         self._perhaps = False  # where not every tensor comes to, in an expression
         self._assigned: dict[str, int] = {}  # how often each name is given a number
         self.carried = Carried(text, self.level, kinds, self._decide)
-        self._named = {*self.known, *assigned_in(text.body)}
+        names = {*self.known, *assigned_in(text.body)}
+        self.calls = Calls(text, self.level, kinds, self.shapes, names)
         self._partly: set[str] = set()  # those that have a value on one way and not on another
-        self._of_kind: dict[str, int] = {}
 
     # ---- statements ----
 
@@ -112,8 +124,19 @@ class _Reader:
             self.kinds.give(name, value)
 
     def _give(self, name: str, level: Level, value: ast.expr) -> None:
-        per = LEVEL_OF.get(self.states.get(name, ""), Level.ELEMENT)
-        if name in self.states and join(level, per) != per:
+        per = level_per(self.states.get(name, "element"))
+        if (
+            level == Level.MATRIX
+            and per != Level.MATRIX
+            and (name in self.states or name in STREAMS)
+        ):
+            raise self.source.error(
+                value.lineno,
+                f"{name!r} has the shape of its parameter, and is given a matrix of another",
+            )
+        if Level.MATRIX in (level, per):
+            self.shapes.give(name, value, level)
+        elif name in self.states and join(level, per) != per:
             more = ' over "all"' if per == Level.ALL else ""
             raise self.source.error(
                 value.lineno,
@@ -126,7 +149,8 @@ class _Reader:
 
     def _is_array(self, name: str) -> bool:
         """Whether a name holds elements, rows or columns, whatever it is given."""
-        return name in STREAMS or LEVEL_OF.get(self.states.get(name, ""), Level.STEP) > Level.TENSOR
+        per = self.states.get(name)
+        return name in STREAMS or (per is not None and level_per(per) > Level.TENSOR)
 
     def _check_tuple(
         self, statement: ast.Assign, target: ast.Tuple, value: ast.expr, level: Level
@@ -233,6 +257,9 @@ class _Reader:
         """Of what an expression has one value; raises for what no engine could run."""
         level = self._level(tree)
         self.kinds.parts(tree)
+        if level == Level.MATRIX and not isinstance(tree, ast.Name):
+            self.shapes.of(tree)
+        self.text.found[tree] = level
         return level
 
     def _level(self, tree: ast.expr) -> Level:
@@ -264,7 +291,9 @@ class _Reader:
                 return self._joined(tree, sides)
             return functools.reduce(join, [test, *(self._if_reached([one]) for one in sides)])
         if isinstance(tree, ast.Call):
-            return self._level_of_call(tree)
+            place = Place(self._under is not None, self._perhaps)
+            found = self.calls.of(tree, place)
+            return self._joined(tree, tree.args) if found is None else found
         if isinstance(tree, ast.Tuple):
             return functools.reduce(join, map(self.level, tree.elts), Level.STEP)
         if isinstance(tree, ast.Subscript):
@@ -310,59 +339,6 @@ class _Reader:
         if level > Level.TENSOR:
             raise self.source.error(tree.lineno, f"{what} on elements; use where(condition, a, b)")
         return level
-
-    def _level_of_call(self, tree: ast.Call) -> Level:
-        word = ast.unparse(tree.func)
-        if word not in REDUCTIONS:
-            return self._joined(tree, tree.args)
-        over, value = self._over(tree, word), self.level(tree.args[0])
-        self.kinds.check(tree.args[0])
-        level = LEVEL_OF[over]
-        is_same = (word, over) in (("mean", "tensor"), ("largest", "tensor"), ("largest", "all"))
-        if level < value < Level.ELEMENT and not (value == Level.ROW and is_same):
-            raise self.source.error(
-                tree.lineno,
-                f"{word} over {over!r} of {ast.unparse(tree.args[0])!r}, which is one number for "
-                f"each {SCOPE_OF[value]}; what is reduced must be computed from elements",
-            )
-        if value <= level or (value, level) == (Level.COLUMN, Level.ROW):
-            what = ast.unparse(tree.args[0])
-            each = "the step" if value == Level.STEP else f"each {SCOPE_OF[value]}"
-            raise self.source.error(
-                tree.lineno,
-                f"{word} over {over!r} of {what!r}, which is one number for {each} already",
-            )
-        if self._under is not None:
-            raise self.source.error(
-                tree.lineno, f"{word} under an `if` on a number that is measured; take it before"
-            )
-        if self._perhaps and level == Level.ALL:
-            raise self.source.error(
-                tree.lineno, f'{word} over "all" where not every tensor comes to it; take it before'
-            )
-        if tree not in self.text.reductions:
-            name = word
-            while name in {word, *self._named}:
-                self._of_kind[word] = self._of_kind.get(word, 0) + 1
-                name = f"{word}{self._of_kind[word]}"
-            self.text.reductions[tree] = Reduction(name, word, over, ast.unparse(tree))
-        return level
-
-    def _over(self, tree: ast.Call, word: str) -> str:
-        if len(tree.args) == 1:
-            return "tensor"
-        over = tree.args[1].value if isinstance(tree.args[1], ast.Constant) else None
-        if not isinstance(over, str):
-            raise self.source.error(
-                tree.lineno, f"{word} must say over what by a word, one of {', '.join(SCOPES)}"
-            )
-        if over not in SCOPES:
-            raise self.source.error(tree.lineno, f"{word}: {unknown(over, SCOPES)}")
-        if over == "column":
-            raise self.source.error(
-                tree.lineno, f"{word} over 'column', which no engine takes yet; 'row' is there"
-            )
-        return over
 
     # ---- what is returned ----
 

@@ -13,9 +13,11 @@ from typing import Any
 
 from thalweg import rules
 from thalweg.chain import Chain, chain, named
-from thalweg.rule import Declared
+from thalweg.either import either
+from thalweg.rule import Declared, Rule
 from thalweg.rules import RULES
 from thalweg.stages import (
+    SAM,
     Cautious,
     Centralize,
     Decay,
@@ -186,6 +188,75 @@ def _cautious_lion() -> Chain:
     return _around("CautiousLion", rules.Lion, Cautious, _cautious_lion, **more)
 
 
+def _muon() -> Chain:
+    return chain(
+        "Muon",
+        DecoupledDecay,
+        rules.Muon,
+        signature=rules.Muon.signature,
+        weight_decay=0.1,
+        decoupled_weight_decay=True,
+        doc=rules.Muon.__doc__ or "",
+    )
+
+
+def _sam() -> Chain:
+    """SAM: SGD on the gradient where the loss is worst nearby.
+
+    Each step asks for a second gradient, at the weights that are worst within rho, to first
+    order: `opt.step(closure)`, or `opt.first_step()`, a backward pass, `opt.second_step()`. It
+    ends in flatter minima, which generalize better. Around another rule it is one line,
+    `chain("SAMAdam", SAM, Adam)`.
+
+        e  = rho g / |g|                       |g| over all tensors;
+        e  = rho p^2 g / ||p| g|               with adaptive
+        g <- gradient at p + e, plus weight_decay p
+        b <- momentum b + g
+        p <- p - lr b                          lr (g + momentum b) with nesterov
+
+    Paper: Foret et al. 2021, arXiv:2010.01412, Algorithm 1; adaptive: Kwon et al. 2021,
+    arXiv:2102.11600.
+    Differs: not in torch; 1e-12 is added to the norm.
+    """
+    return chain(
+        "SAM",
+        SAM,
+        Decay,
+        rules.SGD,
+        signature="lr, momentum, weight_decay, nesterov, *, rho, adaptive",
+        doc=_sam.__doc__ or "",
+    )
+
+
+def _shampoo() -> Chain:
+    return chain(
+        "Shampoo",
+        either(rules.Shampoo, OPTIMIZERS["Adam"]),
+        signature="lr, eps, precondition_frequency, *, others_lr, others_betas, others_eps",
+        doc=_with_others(rules.Shampoo),
+    )
+
+
+def _soap() -> Chain:
+    return chain(
+        "SOAP",
+        DecoupledDecay,
+        either(rules.SOAP, rules.Adam, shared=True),
+        signature="lr, betas, shampoo_beta, eps, weight_decay, precondition_frequency",
+        weight_decay=1e-2,
+        decoupled_weight_decay=True,
+        doc=_with_others(rules.SOAP),
+    )
+
+
+def _with_others(rule: type[Rule]) -> str:
+    """A rule's text, with what it does to the tensors that it does not take."""
+    doc = rule.__doc__ or ""
+    return doc.replace(
+        "Differs:", "Differs: what is no matrix, or has a side over 10,000, gets Adam."
+    )
+
+
 _OF_ADAM = "lr, betas, eps, weight_decay"
 
 
@@ -204,7 +275,11 @@ _COMPOSITES: dict[str, Callable[[], Chain]] = {
     "CautiousLion": _cautious_lion,
     "Grams": _grams,
     "LAMB": _lamb,
+    "Muon": _muon,
     "Ranger": _ranger,
+    "SAM": _sam,
+    "SOAP": _soap,
+    "Shampoo": _shampoo,
 }
 
 

@@ -13,10 +13,11 @@ from thalweg.deciding import certain, reached
 from thalweg.declaration import State
 from thalweg.rule import Declared, Rule, Stage
 from thalweg.source import unknown
-from thalweg.text import STREAMS
+from thalweg.text import STREAMS, Reduction, Request
 
 __all__ = [
     "Part",
+    "Questions",
     "Slot",
     "Wiring",
     "cells_of",
@@ -33,11 +34,15 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Part:
-    """A rule or stage inside a chain: `names` maps its own names to the chain's public ones."""
+    """A rule or stage inside a chain: `names` maps its own names to the chain's public ones.
+
+    `which` is the number of the alternative that it belongs to; None, if it is every tensor's.
+    """
 
     declared: type[Declared]
     prefix: str
     names: Mapping[str, str]
+    which: int | None = None
 
     def public(self, name: str) -> str:
         """The chain-wide name of a setting."""
@@ -82,18 +87,21 @@ class Slot:
 
 @dataclass(frozen=True)
 class Wiring:
-    """Which of its names a part finds where; per part, worked out once for all steps."""
+    """Which of its names a part finds where; per part, worked out once for all steps. A part of
+    another alternative has no settings."""
 
-    settings: list[list[tuple[str, str]]]
+    settings: list[list[tuple[str, str]] | None]
     cells: list[list[str]]
     numbers: list[list[str]]
 
     @classmethod
-    def of(cls, parts: Sequence[Part]) -> Wiring:
+    def of(cls, parts: Sequence[Part], public: Callable[[Part, str], str], which: int) -> Wiring:
+        """Of the tensors of one alternative; `public` names a setting among all."""
         wiring = cls([], [], [])
         for part in parts:
-            d = part.declared.declaration
-            wiring.settings.append([(n, part.public(n)) for n in [*d.settings, *d.needs]])
+            d, is_there = part.declared.declaration, part.which in (None, which)
+            pairs = [(n, public(part, n)) for n in [*d.settings, *d.needs]]
+            wiring.settings.append(pairs if is_there else None)
             wiring.cells.append([part.key(n, s.key) for n, s in d.cells.items()])
             names = part.declared.text.number_names
             wiring.numbers.append([part.qualified(n) for n in names])
@@ -111,6 +119,40 @@ def cells_of(parts: Sequence[Part]) -> dict[str, tuple[int, State]]:
         for name, s in part.declared.declaration.cells.items():
             cells[part.key(name, s.key)] = i, s
     return cells
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What the texts of a chain ask of tensors as wholes, by qualified name: `reductions` over a
+    tensor or all, `requests` to the border, and in `of_all` those of both that concern all tensors
+    at once, in the order in which a text comes to them."""
+
+    reductions: dict[str, Reduction]
+    requests: dict[str, Request]
+    of_all: list[str]
+    reduces_rows: bool
+
+    @classmethod
+    def of(cls, parts: Sequence[Part]) -> Questions:
+        made = cls({}, {}, [], any(_over(part, "row") for part in parts))
+        for part in parts:
+            text = part.declared.text
+            wide = [*_over(part, "tensor"), *_over(part, "all")]
+            order = [one for one in text.reduced if one in wide]
+            made.reductions.update({part.qualified(one.name): one for one in order})
+            asked = text.requests.values()
+            made.requests.update({part.qualified(one.name): one for one in asked})
+            places = {call: one.name for call, one in text.reductions.items() if one.over == "all"}
+            places |= {call: one.name for call, one in text.requests.items()}
+            # by their ends: of two calls one in the other, the inner is asked first
+            calls = sorted(places, key=lambda one: (one.end_lineno or 0, one.end_col_offset or 0))
+            names = dict.fromkeys(part.qualified(places[call]) for call in calls)
+            made.of_all.extend(name for name in names if name not in made.of_all)
+        return made
+
+
+def _over(part: Part, scope: str) -> list[Reduction]:
+    return [one for one in part.declared.text.reduced if one.over == scope]
 
 
 def named(declared: type[Declared], **names: str) -> tuple[type[Declared], dict[str, str]]:
@@ -159,17 +201,18 @@ def prefix_for(declared: type[Declared], taken: set[str]) -> str:
 
 def check_keys(name: str, parts: Sequence[Part]) -> None:
     """Raise a TypeError for two states under one key, which would overwrite each other."""
-    owners = {"step": "the step counter"}
+    owners: dict[str, str] = {"step": "the step counter"}
+    of: dict[str, int | None] = {"step": None}
     for part in parts:
         d, owner = part.declared.declaration, part.declared.__name__
         for state, s in d.states.items():
             key = part.key(state, s.key)
-            if key in owners:
+            if key in owners and (of[key] is None or part.which in (None, of[key])):
                 raise TypeError(
                     f"{name}: {owners[key]} and {owner} both keep a state {key!r} "
                     f'({state!r}); give one another key: named({owner}, {state}="...")'
                 )
-            owners[key] = owner
+            owners[key], of[key] = owner, part.which
 
 
 def check_needs(name: str, parts: Sequence[Part], settings: Mapping[str, Any]) -> None:

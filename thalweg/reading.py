@@ -17,22 +17,26 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TypeVar
 
-from thalweg import advice, elementwise, reductions
-from thalweg.source import Source, unknown
+from thalweg import advice, elementwise, matrices, reductions, requests
+from thalweg.source import Source, check_depth, unknown
 
 __all__ = ["WORDS", "plain_text"]
 
 WORDS = {getattr(elementwise, n): n for n in elementwise.PRIMITIVES + elementwise.COMPOSITES}
 WORDS |= {getattr(reductions, n): n for n in reductions.REDUCTIONS}
+WORDS |= {getattr(matrices, n): n for n in matrices.MATRIX_WORDS}
+WORDS |= {getattr(requests, n): n for n in requests.REQUESTS}
+
+_HOME = {word: function.__module__ for function, word in WORDS.items()}
+
+_COSTLY = ("matmul", *matrices.MATRIX_WORDS)
 
 Node = TypeVar("Node", bound=ast.AST)
 
 _DEEPEST = 8  # functions of the module, each called by the one before
-_DEEPEST_SYNTAX = 150  # Python itself gives up somewhat later, and names no line
-_MOST_IFS = 40  # inside each other, an `elif` in the `if` before it
 
 # names of the functions that are written from a text
-_TAKEN = re.compile(r"(n\d+|way\d+|h|cells|prod|bool|failed|error)_")
+_TAKEN = re.compile(r"(n\d+|way\d+|h|cells|prod|bool|failed|error)_|[a-z]+\d*__")
 
 
 def plain_text(source: Source, known: Collection[str] = ()) -> list[ast.stmt]:
@@ -69,7 +73,7 @@ class _Plain:
             if _TAKEN.fullmatch(name):
                 raise source.error(line, f"{name!r} is a name of the engine's; use another one")
         for tree in [*source.body, source.result]:
-            _check_depth(source, tree)
+            check_depth(source, tree)
 
     def statements(self, body: Sequence[ast.stmt]) -> list[ast.stmt]:
         found: list[ast.stmt] = []
@@ -153,6 +157,10 @@ class _Plain:
             return self._name(tree)
         if isinstance(tree, ast.Call):
             return self._call(tree)
+        if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.MatMult):
+            return self._word("matmul", [tree.left, tree.right], tree)
+        if isinstance(tree, ast.Attribute) and tree.attr == "mT":
+            return self._word("transposed", [tree.value], tree)
         if said := advice.for_expression(tree, self.local):
             raise self.source.error(tree.lineno, said)
         if isinstance(tree, ast.IfExp):
@@ -166,6 +174,11 @@ class _Plain:
             elif isinstance(value, list) and value and isinstance(value[0], ast.expr):
                 setattr(made, field, [self.value(one) for one in value])
         return self._at(made, tree)
+
+    def _word(self, word: str, arguments: Sequence[ast.expr], tree: ast.expr) -> ast.expr:
+        """A word of the language that a text writes as an operator."""
+        given = [self.value(one) for one in arguments]
+        return self._at(ast.Call(ast.Name(word, ast.Load()), given, []), tree)
 
     def _choice(self, tree: ast.IfExp) -> ast.expr:
         """`a if c else b`; lines that one side brings with it are run on that side only."""
@@ -235,7 +248,7 @@ class _Plain:
             assert callable(meant)
             return self._own_function(tree, name, meant)
         self._check_count(tree, word)
-        if self.callers and word in reductions.REDUCTIONS:
+        if self.callers and word in (*reductions.REDUCTIONS, *requests.REQUESTS):
             raise self.source.error(
                 tree.lineno,
                 f"{word} in a function of your own; take it in update, and give its result to "
@@ -243,11 +256,30 @@ class _Plain:
             )
         arguments = [self.value(one) for one in tree.args]
         if word in elementwise.COMPOSITES:
+            arguments = [self._once(one) for one in arguments]
             return self._at(_written_out(word, arguments), tree)
         return self._at(ast.Call(ast.Name(word, ast.Load()), arguments, []), tree)
 
+    def _once(self, tree: ast.expr) -> ast.expr:
+        """An argument that is written out more than once: matrices get a name, since no engine
+        finds what is the same in two of their products."""
+        calls = (one for one in ast.walk(tree) if isinstance(one, ast.Call))
+        if not any(ast.unparse(call.func) in _COSTLY for call in calls):
+            return tree
+        name = self._mark("given")
+        self.before.append(self._at(ast.Assign([ast.Name(name, ast.Store())], tree), tree))
+        return ast.Name(name, ast.Load())
+
     def _check_count(self, tree: ast.Call, word: str) -> None:
-        takes = elementwise.ARITY.get(word)
+        takes = {**elementwise.ARITY, **matrices.ARITY}.get(word)
+        if word in requests.REQUESTS:
+            most = requests.REQUESTS[word]
+            if len(tree.args) not in range(min(most, 1), most + 1):
+                said = "where, and of which loss" if most else "nothing"
+                raise self.source.error(
+                    tree.lineno, f"{word} is told {said}; it got {len(tree.args)} arguments"
+                )
+            return
         if takes is None and len(tree.args) not in (1, 2):
             raise self.source.error(
                 tree.lineno, f"{word} takes what to reduce and over what, got {len(tree.args)}"
@@ -329,27 +361,12 @@ def _stored(body: Sequence[ast.stmt]) -> list[tuple[str, int]]:
     ]
 
 
-def _check_depth(source: Source, tree: ast.AST) -> None:
-    """Refuse what is nested so deeply that no reader, and no Python, would follow it."""
-    waiting = [(tree, source.return_line, 0, 0)]
-    while waiting:
-        node, line, depth, ifs = waiting.pop()
-        line = getattr(node, "lineno", line)
-        if depth > _DEEPEST_SYNTAX:
-            raise source.error(line, "is too long or too deep to follow; give its parts names")
-        if ifs > _MOST_IFS:
-            raise source.error(line, f"stands in more than {_MOST_IFS} `if`s; an `elif` is one too")
-        for child in ast.iter_child_nodes(node):
-            is_if = isinstance(child, ast.If)
-            waiting.append((child, line, 0 if is_if else depth + 1, ifs + is_if))
-
-
 def _known(words: Sequence[str]) -> str:
     return f"known are {', '.join(words)}"
 
 
 def _home(word: str) -> str:
-    return "reductions" if word in reductions.REDUCTIONS else "elementwise"
+    return str(_HOME[word]).removeprefix("thalweg.")
 
 
 def _written_out(name: str, arguments: list[ast.expr]) -> ast.expr:

@@ -18,7 +18,7 @@ from thalweg.declaration import Declaration, State, setting, state
 from thalweg.levels import read
 from thalweg.settings import Setting
 from thalweg.source import Source, unknown
-from thalweg.text import STREAMS, Level, Text
+from thalweg.text import OF_SHAPE, STREAMS, Level, Text, level_per
 
 __all__ = ["Rule", "Stage", "setting", "state"]
 
@@ -41,6 +41,9 @@ class Declared:
 
     evaluate: ClassVar[Callable[..., Any] | None] = None
     """A function of p, states and settings: the weights to look at, where they are not p."""
+
+    takes: ClassVar[Callable[..., bool] | None] = None
+    """A function of ndim, rows and columns: whether it can step a tensor of this shape."""
 
     @staticmethod
     def rests(h: Any) -> bool:
@@ -68,6 +71,7 @@ class Declared:
         _check_streams(cls)
         _check_states(cls)
         _check_evaluate(cls)
+        _check_takes(cls)
         d, title = cls.declaration, f"{cls.__name__}.update"
         cls.decide = staticmethod(decider(cls.text, [*d.settings, *d.needs], list(d.cells), title))
 
@@ -152,7 +156,7 @@ def _read(cls: type[Declared]) -> Text:
     levels = {
         **dict.fromkeys(STREAMS, Level.ELEMENT),
         **dict.fromkeys([*GIVEN, *d.settings, *d.cells], Level.STEP),
-        **dict.fromkeys(d.arrays, Level.ELEMENT),
+        **{name: level_per(one.per) for name, one in d.arrays.items()},
     }
     if issubclass(cls, Stage):  # settings of the rule, which the chain looks up
         d.needs = [n for n in source.arguments if n not in levels and advice.may_be_needed(cls, n)]
@@ -205,3 +209,13 @@ def _check_evaluate(cls: type[Declared]) -> None:
     for name, line in source.arguments.items():
         if name not in known:
             raise source.error(line, unknown(name, known))
+
+
+def _check_takes(cls: type[Declared]) -> None:
+    """Refuse a `takes` that asks for what no shape tells."""
+    if cls.takes is None:
+        return
+    source = Source.of(cls.takes, f"{cls.__name__}.takes")
+    for name, line in source.arguments.items():
+        if name not in OF_SHAPE:
+            raise source.error(line, unknown(name, OF_SHAPE))

@@ -72,7 +72,7 @@ class Setting:
         if isinstance(self.default, bool):
             return
         if self.choices:
-            if value not in self.choices:
+            if value is not None and value not in self.choices:  # None is the default
                 raise ValueError(f"{where} must be {self.range}, got {value!r}")
         elif isinstance(self.default, tuple):
             self._check_tuple(where, value)
@@ -104,7 +104,7 @@ def as_held(value: Any, default: Any) -> Any:
     if isinstance(default, tuple):
         return tuple(map(_float, value))
     if isinstance(default, str):
-        return value
+        return default if value is None else value
     if isinstance(default, bool):
         return bool(value)
     if not isinstance(default, int):

@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Source", "names_in", "text_of", "unknown"]
+__all__ = ["Source", "check_depth", "names_in", "text_of", "unknown"]
+
+_DEEPEST_SYNTAX = 150  # Python itself gives up somewhat later, and names no line
+_MOST_IFS = 40  # inside each other, an `elif` in the `if` before it
 
 
 def unknown(name: str, allowed: Iterable[str]) -> str:
@@ -92,9 +95,14 @@ class Source:
         """A TypeError naming function, file and line, and quoting the line."""
         number = self.first_line + line - 1
         path = inspect.unwrap(self.function).__code__.co_filename
-        quoted = linecache.getline(path, number).strip()
+        quoted = self.quoted(line)
         place = f"{self.title}, line {number} of {path.rpartition('/')[2]}"
         return TypeError(f"{place}: {message}" + (f"\n    {quoted}" if quoted else ""))
+
+    def quoted(self, line: int) -> str:
+        """A line as it is written."""
+        path = inspect.unwrap(self.function).__code__.co_filename
+        return linecache.getline(path, self.first_line + line - 1).strip()
 
     def meant_by(self, name: str) -> Any:
         """What a name stands for outside of the function."""
@@ -120,6 +128,21 @@ def names_in(tree: ast.AST) -> set[str]:
     """Every name a piece of syntax reads, functions apart."""
     called = {n.func for n in ast.walk(tree) if isinstance(n, ast.Call)}
     return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and n not in called}
+
+
+def check_depth(source: Source, tree: ast.AST) -> None:
+    """Refuse what is nested so deeply that no reader, and no Python, would follow it."""
+    waiting = [(tree, source.return_line, 0, 0)]
+    while waiting:
+        node, line, depth, ifs = waiting.pop()
+        line = getattr(node, "lineno", line)
+        if depth > _DEEPEST_SYNTAX:
+            raise source.error(line, "is too long or too deep to follow; give its parts names")
+        if ifs > _MOST_IFS:
+            raise source.error(line, f"stands in more than {_MOST_IFS} `if`s; an `elif` is one too")
+        for child in ast.iter_child_nodes(node):
+            is_if = isinstance(child, ast.If)
+            waiting.append((child, line, 0 if is_if else depth + 1, ifs + is_if))
 
 
 def _is_docstring(statement: ast.stmt) -> bool:

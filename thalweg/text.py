@@ -1,9 +1,10 @@
 """What the text of an `update` says: of what each name has one, and what is decided when.
 
 A name has one value for the whole step, for all tensors, for a tensor, a row, a column or an
-element. What there is one of for the step (settings, the count, kept numbers, and whatever is
-computed from them) is known before anything is read: the `if`s on it are decided first, and the
-numbers that elements are computed with are worked out once, in double.
+element, or it is a matrix of another shape than its parameter. What there is one of for the step
+(settings, the count, kept numbers, and whatever is computed from them) is known before anything is
+read: the `if`s on it are decided first, and the numbers that elements are computed with are worked
+out once, in double.
 """
 
 from __future__ import annotations
@@ -12,15 +13,28 @@ import ast
 import enum
 import functools
 from dataclasses import dataclass, field
+from typing import Any
 
 from thalweg.source import Source
 
-__all__ = ["GIVEN", "LEVEL_OF", "SCOPE_OF", "STREAMS", "Level", "Reduction", "Text", "join"]
+__all__ = [
+    "GIVEN",
+    "OF_SHAPE",
+    "SCOPE_OF",
+    "STREAMS",
+    "Level",
+    "Reduction",
+    "Request",
+    "Text",
+    "join",
+    "level_per",
+]
 
 STREAMS = ("p", "g", "u")
 
-# what a step and a tensor tell every text that takes it
-GIVEN = ("t", "first", "ndim", "rows", "columns")
+# what a tensor and a step tell every text that takes it
+OF_SHAPE = ("ndim", "rows", "columns")
+GIVEN = ("t", "first", *OF_SHAPE)
 
 
 class Level(enum.IntEnum):
@@ -32,12 +46,18 @@ class Level(enum.IntEnum):
     ROW = 3
     COLUMN = 4
     ELEMENT = 5
+    MATRIX = 6
 
 
-LEVEL_OF = {"all": Level.ALL, "tensor": Level.TENSOR, "row": Level.ROW, "column": Level.COLUMN}
-LEVEL_OF["element"] = Level.ELEMENT
+_LEVEL_OF = {"all": Level.ALL, "tensor": Level.TENSOR, "row": Level.ROW, "column": Level.COLUMN}
+_LEVEL_OF["element"] = Level.ELEMENT
 
-SCOPE_OF = {level: word for word, level in LEVEL_OF.items()}
+SCOPE_OF = {level: word for word, level in _LEVEL_OF.items()}
+
+
+def level_per(per: Any) -> Level:
+    """Of what there is one number, where it is said by a word; two sides are a matrix's."""
+    return Level.MATRIX if isinstance(per, tuple) else _LEVEL_OF[per]
 
 
 def join(a: Level, b: Level) -> Level:
@@ -56,6 +76,17 @@ class Reduction:
     """As it stands in the text."""
 
 
+@dataclass(frozen=True)
+class Request:
+    """What a text asks of whoever takes the step, by a name of its own: the "gradient" of a loss,
+    which `of` names, at other weights, or the "curvature" at these."""
+
+    name: str
+    kind: str
+    of: str
+    written: str
+
+
 @dataclass
 class Text:
     """One `update`, read. Nodes of the syntax are the keys: each is one place in the text."""
@@ -72,6 +103,11 @@ class Text:
     """Names that were numbers before an `if`, or on one side of it, and are more after it: where
     ("before", "body", "orelse"), the name, and the name of the number."""
     reductions: dict[ast.Call, Reduction] = field(default_factory=dict)
+    found: dict[ast.expr, Level] = field(default_factory=dict)
+    """Of what each expression has one."""
+    matrices: set[ast.expr] = field(default_factory=set)
+    """The calls of words on whole matrices."""
+    requests: dict[ast.Call, Request] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
     """The names that are numbers as they stand when all lines before the step have run."""
     borrowed: dict[str, int | None] = field(default_factory=dict)

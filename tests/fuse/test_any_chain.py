@@ -13,6 +13,7 @@ from tests.drawn import value
 from tests.fuse.border import Border
 from tests.fuse.test_kept_numbers import DoG, DoGOfAll
 from tests.fuse.test_steps_reshaped import ClipStep, PerRow
+from tests.plain import is_plain
 from thalweg import rules
 from thalweg.chain import Chain, chain, named
 from thalweg.elementwise import abs as absolute
@@ -77,7 +78,9 @@ class Momentum(Stage):
         return u, b
 
 
-RULES = [getattr(rules, name) for name in rules.RULES]
+RULES = [
+    rule for rule in (getattr(rules, name) for name in rules.RULES) if is_plain(chain("X", rule))
+]
 OWN = [DoG, DoGOfAll]
 IN_FRONT = [Maximize, ClipValue, ClipNorm, Centralize, Decay, Scaled, Warm]
 ON_STEP = [TrustRatio, Cautious, StepDecay, ClipStep, PerRow, Momentum]

@@ -70,7 +70,9 @@ def test_only_its_home_names_a_framework(frameworks, home):
     assert offences(elsewhere, lambda name: within(name, frameworks)) == []
 
 
-WORDS = {"thalweg.rule", "thalweg.elementwise", "thalweg.reductions"}
+WORDS = {
+    f"thalweg.{name}" for name in ("rule", "elementwise", "reductions", "matrices", "requests")
+}
 
 
 @pytest.mark.parametrize(

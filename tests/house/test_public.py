@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.house.modules import MODULES, ROOT, syntax
+from tests.plain import PLAIN
 from thalweg.averaging import EMA
 from thalweg.border.classes import as_chain, made_class
 from thalweg.fuse.engine import Engine, Launch, Sweep
@@ -85,7 +86,7 @@ def page():
     return names
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", PLAIN)
 def test_the_border_on_the_page_steps_as_ours(page, name):
     made = made_class(as_chain(OPTIMIZERS[name]), page["WeightOptimizer"], __name__)
     random = np.random.default_rng(0)

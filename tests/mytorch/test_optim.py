@@ -12,6 +12,7 @@ import pytest
 from tests.cases import at_torch
 from tests.mytorch.agreement import needs_torch
 from tests.mytorch.steps import EVERY, TWINS, assert_same, make, numbers, values, walk, weights
+from tests.plain import PLAIN
 from thalweg.fuse import threads
 from thalweg.fuse.cpu import sweep
 from thalweg.mytorch import Tensor, manual_seed, nn, optim
@@ -154,7 +155,7 @@ def test_a_hundred_steps_are_torchs(case):
 
 @needs_torch
 @pytest.mark.usefixtures("_in_double")
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", PLAIN)
 def test_the_states_are_those_of_thalweg_on_torch(name):
     """What one border saves, the other has, under the same keys."""
     import thalweg.optim

@@ -9,13 +9,16 @@ from torch.nn import Parameter
 
 import thalweg.optim as optim
 from tests.optim.runs import EVERY, numbers, ours, reloaded, torchs, walk, weights
+from tests.plain import PLAIN
 from thalweg.averaging import SWA
 from thalweg.optimizers import OPTIMIZERS
 
 LIMIT = 2**24
 # those whose count is a tensor
 COUNTING = [
-    name for name, made in OPTIMIZERS.items() if "step" in made.cells and not made.counts_in_int
+    name
+    for name in PLAIN
+    if "step" in OPTIMIZERS[name].cells and not OPTIMIZERS[name].counts_in_int
 ]
 WAYS = {
     "kernel": lambda: Parameter(numbers((3, 4), 1)),

@@ -15,6 +15,7 @@ import thalweg.optim as optim
 from tests.drawn import value
 from tests.optim.parity import default_dtype
 from tests.optim.runs import TWINS, numbers
+from tests.plain import PLAIN
 from thalweg.chain import Chain
 from thalweg.optimizers import OPTIMIZERS
 
@@ -146,7 +147,7 @@ def assert_alike(ours: list[list[Tensor]], theirs: list[list[Tensor]]) -> None:
             )
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", PLAIN)
 @given(data=st.data())
 def test_the_fused_pass_is_the_oracle(name, data):
     problem = data.draw(problems(name, list(RELATIVE)))

@@ -48,8 +48,8 @@ IN_A_CLASS = {
         "state('b'): per: unknown name 'tensors'; did you mean 'tensor'?",
     ),
     "a state per two things": (
-        rule(PLAIN, above='b = state("b", per=("rows", "rows"))'),
-        "state('b'): per must be one of element, tensor, all, got ('rows', 'rows')",
+        rule(PLAIN, above='b = state("b", per=("rows", 3))'),
+        "state('b'): per must be one of element, tensor, all, or two sides, got ('rows', 3)",
     ),
     "one number that starts as the parameter": (
         rule(PLAIN, above='b = state("b", start="p", per="all")'),

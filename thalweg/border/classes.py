@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from thalweg.border.asking import AskingSteps
 from thalweg.border.constructor import constructor
 from thalweg.border.copies import SlowWeights
 from thalweg.border.optimizer import ChainOptimizer
@@ -36,7 +37,8 @@ def made_class(
     be given so. `like` is one more base, for whoever asks `isinstance`.
     """
     has_slow_weights = any(issubclass(part.declared, Lookahead) for part in made.parts)
-    bases = [SlowWeights] * has_slow_weights + [base] + ([like] if like else [])
+    asks = [AskingSteps] if made.requests else []
+    bases = asks + [SlowWeights] * has_slow_weights + [base] + ([like] if like else [])
     body = {
         "chain": made,
         "__doc__": made.doc,

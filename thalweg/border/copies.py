@@ -242,8 +242,9 @@ def _slow(opt: WithCopies) -> Iterator[tuple[Any, Any, float]]:
     for group in opt.param_groups:
         views = opt._chain.views(group)
         for slot in slots:
-            alpha = views[opt._chain.parts.index(slot.part)].alpha
-            for p in group["params"]:
+            h = views[opt._chain.parts.index(slot.part)]
+            alpha = getattr(h, "alpha", 0.0)
+            for p in group["params"] if h is not None else ():
                 if slot.key in opt.state.get(p, {}):
                     yield p, opt.state[p][slot.key], alpha
 

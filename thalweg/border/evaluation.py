@@ -63,12 +63,15 @@ def _looked_at(opt: Any) -> Iterator[tuple[Any, Any]]:
     """Every parameter that is looked at otherwise, with its value then."""
     chain = opt._chain
     for group in opt.param_groups if chain.evaluates else ():
-        views = chain.views(group)
+        every = [chain.views(group, which=which) for which in chain.alternatives]
         for p in group["params"]:
+            views = every[chain.which(p.shape) or 0]
             held = opt.state.get(p, {})
             value = None
             for i in chain.evaluates:
                 part, h = chain.parts[i], views[i]
+                if h is None:
+                    continue
                 keys = {n: part.key(n, s.key) for n, s in part.declared.declaration.states.items()}
                 taken = part.declared.evaluate.__code__.co_varnames
                 taken = taken[: part.declared.evaluate.__code__.co_argcount]

@@ -45,20 +45,37 @@ class Lot:
     group: Group
     params: Sequence[Any]
     spared: bool = False
+    which: int = 0
 
 
-def lots(title: str, param_groups: Sequence[Group]) -> list[Lot]:
-    """The groups in order; one with a decay filter is two lots, those that decay first."""
+def lots(
+    title: str,
+    param_groups: Sequence[Group],
+    which: Callable[[Sequence[int]], int | None] | None = None,
+) -> list[Lot]:
+    """The groups in order; one with a decay filter is two lots, those that decay first. `which`
+    tells the alternative of each shape, where a chain has several; each is a lot then."""
     found = []
     for group in param_groups:
         if group.get("decay_filter") is None:
-            found.append(Lot(group, group["params"]))
-            continue
-        decays = _decays(title, group)
-        for spared in (False, True):
-            params = [p for p, d in zip(group["params"], decays, strict=True) if d is not spared]
-            found.append(Lot(group, params, spared))
+            made = [Lot(group, group["params"])]
+        else:
+            decays = _decays(title, group)
+            both = list(zip(group["params"], decays, strict=True))
+            made = [
+                Lot(group, [p for p, d in both if d is not spared], spared)
+                for spared in (False, True)
+            ]
+        found += made if which is None else [one for lot in made for one in _split(lot, which)]
     return found
+
+
+def _split(lot: Lot, which: Callable[[Sequence[int]], int | None]) -> list[Lot]:
+    """The parameters of a lot by their alternatives."""
+    found: dict[int, list[Any]] = {}
+    for p in lot.params:
+        found.setdefault(which(p.shape) or 0, []).append(p)
+    return [Lot(lot.group, params, lot.spared, one) for one, params in sorted(found.items())]
 
 
 def spared(title: str, group: Group) -> list[Any]:

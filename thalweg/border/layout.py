@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from thalweg.averaging import count_rest
 from thalweg.chain import Chain, Slot
 from thalweg.fuse import threads
+from thalweg.fuse.desk import Desk
 from thalweg.fuse.engines import host
 from thalweg.fuse.whole import Deed
 from thalweg.fuse.work import Kind, Prepared, Work
@@ -72,12 +73,16 @@ class Layout:
         is_first = [[part.prefix in of_one for part in parts] for of_one in first]
         self.first = np.array(is_first, np.bool_).reshape(len(kinds), len(parts))
 
-    def prepare(self, views: Sequence[list[Any]]) -> list[Deed]:
-        """What is to be done to take one step; nothing moves yet."""
+    def prepare(self, views: Sequence[list[Any]], asking: Any = None) -> list[Deed]:
+        """What is to be done to take one step; nothing moves yet. `asking` answers what the texts
+        ask for."""
         cells = self._read()
         if self.chain.shared:
             self._share(cells)
-        made = self.work.prepare(views, self.pointers, cells, self.first, self.odd, self._threads())
+        desk = self._desk(asking) if self.chain.on_matrices or self.chain.requests else None
+        made = self.work.prepare(
+            views, self.pointers, cells, self.first, self.odd, self._threads(), 0, desk
+        )
         if self.rests:
             self._count_rest(cells, made)
         deeds = [*made.deeds, *self._besides(views, made)]
@@ -132,6 +137,10 @@ class Layout:
 
     def _read(self) -> NDArray[np.float64]:
         """The cells [tensor, key] as the last step left them."""
+        raise NotImplementedError
+
+    def _desk(self, asking: Any) -> Desk:
+        """Where lines on matrices and questions find their arrays."""
         raise NotImplementedError
 
     def _besides(self, views: Sequence[list[Any]], made: Prepared) -> list[Deed]:

@@ -52,10 +52,10 @@ class ChainOptimizer(AveragedWeights, Evaluated, DecayFilters):
         if not self._chain.starts_at_construction:
             return
         for group in self.param_groups:
-            views = self._chain.views(group)
-            slots = self._chain.live_slots(views)
-            of_rules = [slot for slot in slots if issubclass(slot.part.declared, Rule)]
             for p in group["params"]:
+                views = self._chain.views(group, which=self._chain.which(p.shape) or 0)
+                slots = self._chain.live_slots(views)
+                of_rules = [slot for slot in slots if issubclass(slot.part.declared, Rule)]
                 self._begin_state(p, of_rules, views, group)
 
     def _new_group(self, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from thalweg.fuse.desk import Scratch
 from thalweg.fuse.engine import Engine, Launch, Sweep
 from thalweg.fuse.plan import Pass, Plan
 from thalweg.fuse.storage import columns, computation
@@ -37,8 +38,11 @@ class Batch:
         self._engine = engine
         self.plan, self.members = plan, members
         self.sizes = np.array([np.prod(shape) for shape in shapes])
-        self._columns, self._shapes = list(columns), shapes
+        self.tensor_shapes = [shape[:-1] for shape in shapes]  # behind them, the width
+        self._columns, self._shapes = [*columns, *plan.scratch], shapes
         self._formats = dict(zip(columns, formats, strict=False))  # the arrays come first
+        self._formats |= dict.fromkeys(plan.scratch, computation(self._formats["p"] or ""))
+        self.scratch: Scratch | None = None  # of the step that is being prepared
         self._tables: dict[bool, Any] = {}
         self._sweeps: dict[Pass, tuple[Sweep, NDArray[np.int64]]] = {}
 
@@ -58,7 +62,7 @@ class Batch:
         """
         sweep, places = self._sweep(pass_)
         table = self._table(pass_, numbers, context_of, known)
-        return sweep.run(pointers[self.members[:, None], places], table, threads)
+        return sweep.run(self._at(pointers, places), table, threads)
 
     def launch(
         self,
@@ -74,7 +78,14 @@ class Batch:
         table = self._table(pass_, numbers, context_of, known)
         # a launch numbers its tensors from 0: two of a step must not round alike
         own = (seed + int(self.members[0]) * _GOLDEN) % _SEEDS
-        return sweep.launch(pointers[self.members[:, None], places], table, own)
+        return sweep.launch(self._at(pointers, places), table, own)
+
+    def _at(self, pointers: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where the arrays at these places among all columns lie."""
+        if self.scratch is None:
+            return pointers[self.members[:, None], places]
+        whole = np.hstack([pointers[self.members], self.scratch.addresses])
+        return whole[:, places]
 
     def _table(
         self,

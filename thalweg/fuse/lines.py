@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from thalweg.fuse.lowering import Assign, Branch, Node, rounded
 from thalweg.source import names_in
 
-__all__ = ["Lines", "emit"]
+__all__ = ["Lines", "emit", "text_of"]
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,9 @@ class _Emitter:
         for node in nodes:
             if isinstance(node, Branch):
                 self._branch(node, indent)
-            elif node.target in self.varying:
+                continue
+            assert isinstance(node, Assign)  # the rest is no part of a pass
+            if node.target in self.varying:
                 self.elements.append(f"{indent}{node.target} = {self._element(node.value)}")
             else:
                 self.uniform.append(f"{self._indent}{node.target} = {_uniform(node.value)}")
@@ -110,7 +112,7 @@ class _Emitter:
         self._known.clear()
 
     def _element(self, tree: ast.expr) -> str:
-        return _text(self._lift(tree))
+        return text_of(self._lift(tree))
 
     def _lift(self, tree: ast.expr) -> ast.expr:
         if not names_in(tree) & set(self.varying):
@@ -154,10 +156,11 @@ def _nothing(name: str) -> str:
 
 def _uniform(tree: ast.expr) -> str:
     """A number of the step, as the plain run has it: it is worked out once, and costs nothing."""
-    return _text(rounded(tree))
+    return text_of(rounded(tree))
 
 
-def _text(tree: ast.expr) -> str:
+def text_of(tree: ast.expr) -> str:
+    """An expression as Python reads it."""
     return ast.unparse(ast.fix_missing_locations(_Signed().visit(copy.deepcopy(tree))))
 
 

@@ -11,11 +11,13 @@ from typing import Any
 
 from thalweg.chain import Chain, Part, Ways
 from thalweg.source import names_in
-from thalweg.text import STREAMS, Text
+from thalweg.text import STREAMS, Level, Text
 
 __all__ = [
+    "Ask",
     "Assign",
     "Branch",
+    "MatrixLine",
     "Node",
     "Reduce",
     "lowered",
@@ -44,21 +46,45 @@ class Reduce:
 
 
 @dataclass(frozen=True)
+class MatrixLine:
+    """A line on whole matrices: `operands` are the arrays of the parameter's shape that it takes,
+    `is_element` whether its value has that shape, too, and `written` where it stands in the
+    text."""
+
+    target: str
+    value: ast.expr
+    operands: tuple[str, ...]
+    is_element: bool
+    written: str
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Another gradient, at the weights that an array holds, or the curvature at these."""
+
+    name: str
+    target: str
+    operands: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Branch:
     test: ast.expr
-    body: list[Assign | Branch | Reduce]
-    orelse: list[Assign | Branch | Reduce]
+    body: list[Node]
+    orelse: list[Node]
 
 
-Node = Assign | Branch | Reduce
+Node = Assign | Branch | Reduce | MatrixLine | Ask
 
 
 def lowered(chain: Chain, ways: Ways) -> list[Node]:
     """The whole chain, and behind the last part that has to do with a step u, the step."""
     nodes: list[Node] = []
+    ends = chain.steps_after(ways)
     for i, (part, own) in enumerate(zip(chain.parts, ways, strict=True)):
-        nodes += _Lower(part, own).nodes_of_part()
-        if i in chain.steps_after:
+        if own is not None:
+            _Lower(part, own, nodes).lower()
+        if i in ends:
             step = ast.BinOp(_name("p"), ast.Sub(), _name("u"))
             nodes.append(Assign("p", step))
     return nodes
@@ -70,21 +96,21 @@ class _Lower:
     Every visit returns new syntax: the text is shared by all plans.
     """
 
-    def __init__(self, part: Part, ways: Sequence[bool | None]) -> None:
-        self.part, self.ways = part, ways
+    def __init__(self, part: Part, ways: Sequence[bool | None], nodes: list[Node]) -> None:
+        self.part, self.ways, self.nodes = part, ways, nodes
         self.text: Text = part.declared.text
         source = self.text.source
         # one that is assigned and not returned is this part's own business
         self.own = {n for n in STREAMS if n in source.assigned and n not in source.returned}
-        self.nodes: list[Node] = []
+        self._count = 0
+        self._hint = ""  # the name that is being given a value
 
-    def nodes_of_part(self) -> list[Node]:
-        """Its nodes, in order."""
+    def lower(self) -> None:
+        """Add its nodes, in order."""
         for stream in STREAMS:
             if stream in self.own and stream in self.text.source.arguments:
                 self.nodes.append(Assign(self._target(stream), _name(stream)))
         self._block(self.text.body)
-        return self.nodes
 
     def _target(self, name: str) -> str:
         return f"{self.part.prefix}__{name}" if name in self.own else self.part.qualified(name)
@@ -98,8 +124,12 @@ class _Lower:
             elif isinstance(statement, ast.Assign):
                 (target,) = statement.targets
                 assert isinstance(target, ast.Name)
-                value = self._visit(statement.value)
-                self.nodes.append(Assign(self._target(target.id), value))
+                name = self._target(target.id)
+                if self.text.found[statement.value] == Level.MATRIX:
+                    self._add_line(name, statement.value, is_element=False)
+                else:
+                    self._hint = target.id
+                    self.nodes.append(Assign(name, self._visit(statement.value)))
 
     def _branch(self, statement: ast.If) -> None:
         number = self.text.decisions.get(statement)
@@ -115,7 +145,8 @@ class _Lower:
             self.nodes = []
             self._block(side)
             sides.append(self.nodes)
-        self.nodes = [*outer, Branch(test, *sides)]
+        self.nodes = outer
+        self.nodes.append(Branch(test, *sides))
 
     def _lift(self, statement: ast.If, where: str) -> None:
         for name, number in self.text.lifted.get((statement, where), ()):
@@ -136,6 +167,13 @@ class _Lower:
         if tree in self.text.reductions:
             assert isinstance(tree, ast.Call)
             return self._reduce(tree)
+        if tree in self.text.requests:
+            assert isinstance(tree, ast.Call)
+            return self._ask(tree)
+        if tree in self.text.matrices:
+            name = self._fresh(self._hint or "product")
+            self._add_line(name, tree, is_element=True)
+            return _name(name)
         if isinstance(tree, ast.BinOp):
             is_power = isinstance(tree.op, ast.Pow) and isinstance(tree.right, ast.Constant)
             right = tree.right if is_power else self._visit(tree.right)  # x**2 is x times x
@@ -147,6 +185,66 @@ class _Lower:
             elif isinstance(value, list) and value and isinstance(value[0], ast.expr):
                 setattr(made, field, [self._visit(one) for one in value])
         return made
+
+    def _fresh(self, word: str) -> str:
+        """A name for an array of this step, which no name of the text is."""
+        self._count += 1
+        return self.part.qualified(f"{word}{self._count}__")
+
+    def _add_line(self, name: str, tree: ast.expr, is_element: bool) -> None:
+        operands: list[str] = []
+        value = self._on_matrices(tree, operands)
+        written = self.text.source.quoted(tree.lineno)
+        taken = tuple(dict.fromkeys(operands))
+        self.nodes.append(MatrixLine(name, value, taken, is_element, written))
+
+    def _on_matrices(self, tree: ast.expr, operands: list[str]) -> ast.expr:
+        """An expression of matrices, numbers and arrays of the parameter's shape, which must lie
+        in memory: their names are added to the operands."""
+        number = self.text.numbers.get(tree)
+        if number is not None:
+            return _name(self.part.qualified(number))
+        if isinstance(tree, ast.Constant):
+            return _number(tree.value)
+        if tree in self.text.decisions:
+            assert isinstance(tree, ast.IfExp)
+            way = self.ways[self.text.decisions[tree]]
+            return self._on_matrices(tree.body if way else tree.orelse, operands)
+        level = self.text.found[tree]
+        if level <= Level.TENSOR and not isinstance(tree, ast.Tuple):
+            return self._visit(tree)
+        if level < Level.MATRIX and tree not in self.text.matrices:
+            name = self._in_memory(tree)
+            operands.append(name)
+            return _name(name)
+        if isinstance(tree, ast.Name):
+            return _name(self._target(tree.id))
+        made = copy.copy(tree)
+        for field, value in ast.iter_fields(tree):
+            if isinstance(value, ast.expr) and field != "func":
+                setattr(made, field, self._on_matrices(value, operands))
+            elif isinstance(value, list) and value and isinstance(value[0], ast.expr):
+                setattr(made, field, [self._on_matrices(one, operands) for one in value])
+        return made
+
+    def _in_memory(self, tree: ast.expr) -> str:
+        """An array that holds a value per element: one of the step, if it has been changed."""
+        value = self._visit(tree)
+        if isinstance(value, ast.Name) and value.id not in targets(
+            node for node in self.nodes if isinstance(node, Assign | Branch)
+        ):
+            return value.id
+        name = self._fresh(tree.id if isinstance(tree, ast.Name) else "operand")
+        self.nodes.append(Assign(name, value))
+        return name
+
+    def _ask(self, tree: ast.Call) -> ast.expr:
+        asked = self.text.requests[tree]
+        name = self.part.qualified(asked.name)
+        if not any(isinstance(node, Ask) and node.name == name for node in self.nodes):
+            at = [self._in_memory(one) for one in tree.args[:1]]
+            self.nodes.append(Ask(name, f"{name}__", tuple(at)))
+        return _name(f"{name}__")
 
     def _reduce(self, tree: ast.Call) -> ast.expr:
         asked = self.text.reductions[tree]
@@ -233,6 +331,8 @@ def rounded_in(nodes: Iterable[Node], names: set[str]) -> list[Node]:
         if isinstance(node, Branch):
             body, orelse = rounded_in(node.body, names), rounded_in(node.orelse, names)
             found.append(Branch(node.test, body, orelse))
+        elif isinstance(node, MatrixLine | Ask):
+            found.append(node)
         else:
             is_meant = node.target in names
             found.append(replace(node, value=rounded(node.value)) if is_meant else node)

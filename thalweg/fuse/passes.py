@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from thalweg.chain import Chain
-from thalweg.fuse.plan import Pass, Plan, plan_for
+from thalweg.fuse.plan import MatrixWork, Pass, Plan, Question, plan_for
 
 __all__ = ["PassShown", "Stretch", "passes"]
 
@@ -17,11 +18,13 @@ _FIRST = 12
 
 @dataclass(frozen=True)
 class PassShown:
-    """One pass: what is read of each element, what is added up, and what is written."""
+    """One pass: what is read of each element, what is added up, and what is written; or what is
+    done between passes: lines on matrices, as they are written, or a question."""
 
     reads: list[str]
     sums: list[str]
     writes: list[str]
+    does: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,8 @@ def passes(
     these settings."""
     group = {**chain.defaults, **(settings or {})}
     chain.check(group)
-    views = chain.views(group)
+    chain.check_shape(shape)
+    views = chain.views(group, which=chain.which(shape) or 0)
     cells = chain.first_cells(views)
     found: list[Stretch] = []
     for t in range(1, steps + 1):
@@ -61,12 +65,16 @@ def passes(
 
 def _shown(plan: Plan) -> list[PassShown]:
     named = functools.partial(_named, _letters(plan.chain))
-    every = [*plan.reductions, plan.main]
-    return [
-        PassShown([*map(named, one.loads)], _sums(plan.chain, one), [*map(named, one.stores)])
-        for one in every
-        if one.results or one.stores
-    ]
+    found: list[PassShown] = []
+    for one in [*plan.ahead, plan.main]:
+        if isinstance(one, MatrixWork):
+            found.append(PassShown([], [], [], list(dict.fromkeys(x.written for x in one.lines))))
+        elif isinstance(one, Question):
+            found.append(PassShown([], [], [], [plan.chain.requests[one.name].written]))
+        elif one.results or one.stores:
+            reads, writes = map(named, one.loads), map(named, one.stores)
+            found.append(PassShown([*reads], _sums(plan.chain, one), [*writes]))
+    return found
 
 
 def _letters(chain: Chain) -> dict[str, str]:
@@ -81,7 +89,9 @@ def _letters(chain: Chain) -> dict[str, str]:
 
 
 def _named(letters: Mapping[str, str], name: str) -> str:
-    return letters.get(name, name)
+    """The letter of an array; of one that lives for one step, the name that the text gives it."""
+    of_step = re.fullmatch(r"\w+?__(\w+?)\d*__", name)
+    return letters.get(name, of_step[1] if of_step else name)
 
 
 def _sums(chain: Chain, one: Pass) -> list[str]:

@@ -8,13 +8,16 @@ number has already been rounded to the computation type). No engine's words occu
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from thalweg.chain import Chain, Ways
-from thalweg.fuse.lines import Lines, emit
+from thalweg.fuse.lines import Lines, emit, text_of
 from thalweg.fuse.lowering import (
+    Ask,
     Assign,
+    Branch,
+    MatrixLine,
     Node,
     Reduce,
     lowered,
@@ -26,7 +29,16 @@ from thalweg.fuse.lowering import (
 from thalweg.source import names_in
 from thalweg.text import Level
 
-__all__ = ["Pass", "Plan", "Reduction", "RowReduction", "plan_for"]
+__all__ = [
+    "Line",
+    "MatrixWork",
+    "Pass",
+    "Plan",
+    "Question",
+    "Reduction",
+    "RowReduction",
+    "plan_for",
+]
 
 
 @dataclass(frozen=True)
@@ -68,20 +80,69 @@ class Pass:
         return tuple(dict.fromkeys([*self.loads, *self.stores]))
 
 
+@dataclass(frozen=True)
+class Line:
+    """A line on whole matrices: the names it takes, whether its value is an array of the
+    parameter's shape, and what its author wrote."""
+
+    target: str
+    text: str
+    names: tuple[str, ...]
+    is_element: bool
+    written: str
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixWork:
+    """Lines on whole matrices, one after the other. The `numbers` that they take are known before
+    the step, are measured, or follow from both by the `uniform` lines."""
+
+    lines: tuple[Line, ...]
+    numbers: tuple[str, ...]
+    uniform: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What a step asks of whoever takes it, about all tensors at once, under the `name` of the
+    request: `target` is the array of the answer, `at` that of the weights it is about."""
+
+    name: str
+    target: str
+    at: str | None
+
+
+Stage = Pass | MatrixWork | Question
+
+
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Everything one step of one tensor runs: passes for what it must know first, then the main
-    one, which stores.
+    """Everything one step of one tensor runs: first what it must know, in passes that reduce or
+    write arrays which live for one step, in lines on matrices, in questions; then the main pass,
+    which stores.
 
-    `kept` are the kept numbers, by qualified name, that follow from what was measured, and
-    `closing` the lines that give them their values.
+    `scratch` are the arrays of one step, `matrices` the states that get their values from lines on
+    matrices. `kept` are the kept numbers, by qualified name, that follow from what was measured,
+    and `closing` the lines that give them their values.
     """
 
     chain: Chain
-    reductions: tuple[Pass, ...]
+    ahead: tuple[Stage, ...]
     main: Pass
     kept: tuple[str, ...] = ()
     closing: tuple[str, ...] = ()
+    scratch: tuple[str, ...] = ()
+    matrices: tuple[str, ...] = ()
+
+    @property
+    def reductions(self) -> tuple[Pass, ...]:
+        """The passes before the main one."""
+        return tuple(one for one in self.ahead if isinstance(one, Pass))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether passes are all of it."""
+        return len(self.reductions) == len(self.ahead)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -89,12 +150,16 @@ def plan_for(chain: Chain, ways: Ways) -> Plan:
     """The plan of a chain whose `if`s go these ways; built once and kept."""
     builder = _Builder(chain, ways)
     main, closing = builder.main(), builder.closing()
+    ahead = builder.barriers()
+    ahead += builder.rounds({*main.numbers, *closing.numbers, *builder.of_all()})
     return Plan(
         chain,
-        tuple(builder.rounds({*main.numbers, *closing.numbers, *builder.of_all()})),
+        tuple(ahead),
         main,
         tuple(builder.kept),
         closing.lines.uniform,
+        tuple(builder.scratch),
+        tuple(builder.matrices),
     )
 
 
@@ -106,7 +171,11 @@ class _Builder:
         self.nodes = lowered(chain, ways)
         self._round_what_is_measured()
         self.places = {n.target: i for i, n in enumerate(self.nodes) if isinstance(n, Reduce)}
-        self.arrays = ["p", "g", *(slot.qualified for slot in chain.slots)]
+        self.states = [slot.qualified for slot in chain.slots if not slot.state.is_matrix]
+        self.scratch = list(dict.fromkeys(self._of_this_step()))
+        self.matrices = self._needed_matrices()
+        self.arrays = ["p", "g", *self.states, *self.scratch]
+        self._known: set[str] = set()  # the reductions that have a pass already
         rows = {name for name, i in self.places.items() if self._reduce(i).over == "row"}
         self.varying = {*self.arrays, *rows}
         self.kept = [
@@ -115,6 +184,22 @@ class _Builder:
             for name in part.declared.declaration.cells
             if part.declared.text.levels.get(name, Level.STEP) > Level.STEP
         ]
+
+    def _of_this_step(self) -> Iterator[str]:
+        """The arrays that live for one step: operands of matrix lines and questions, and their
+        values."""
+        lasting = {"p", "g", *self.states}
+        for node in self.nodes:
+            if isinstance(node, MatrixLine | Ask):
+                yield from (name for name in node.operands if name not in lasting)
+                if isinstance(node, Ask) or node.is_element:
+                    yield node.target
+
+    def _needed_matrices(self) -> list[str]:
+        """The matrix states that are given a value."""
+        given = targets(self.nodes)
+        slots = self.chain.slots
+        return [s.qualified for s in slots if s.state.is_matrix and s.qualified in given]
 
     def _reduce(self, place: int) -> Reduce:
         node = self.nodes[place]
@@ -131,7 +216,7 @@ class _Builder:
     def main(self) -> Pass:
         """The pass that stores: all parts, and every array that one of them gave a value."""
         given = targets(self.nodes)
-        stores = [name for name in self.arrays if name in given and name != "g"]
+        stores = [name for name in ["p", *self.states] if name in given]
         return self._cut(self.nodes, stores, stores)
 
     def closing(self) -> Pass:
@@ -144,15 +229,72 @@ class _Builder:
         where it has no use for them itself."""
         return [name for name, i in self.places.items() if self._reduce(i).over == "all"]
 
+    def barriers(self) -> list[Stage]:
+        """What must be known before the main pass and no pass can compute: lines on matrices and
+        questions, each behind the passes that it needs. Lines share the pass that writes their
+        operands, where none of them takes what another gives."""
+        found: list[Stage] = []
+        lines: list[tuple[int, MatrixLine]] = []
+        for place, node in enumerate(self.nodes):
+            if not isinstance(node, MatrixLine | Ask):
+                continue
+            loads = self._written(place, node.operands).loads
+            given = {line.target for _, line in lines}
+            if isinstance(node, Ask) or given & {*loads}:
+                found += self._matrix_work(lines)
+                lines = []
+            if isinstance(node, MatrixLine):
+                lines.append((place, node))
+                continue
+            found += self._ready(self._written(place, node.operands))
+            at = node.operands[0] if node.operands else None
+            found.append(Question(node.name, node.target, at))
+        return [*found, *self._matrix_work(lines)]
+
+    def _matrix_work(self, lines: Sequence[tuple[int, MatrixLine]]) -> list[Stage]:
+        """Some lines on matrices, behind the passes that they need."""
+        if not lines:
+            return []
+        places, nodes = zip(*lines, strict=True)
+        operands = [name for node in nodes for name in node.operands]
+        taken = set[str]().union(*(names_in(node.value) for node in nodes))
+        assigned = targets(n for n in self.nodes if isinstance(n, Assign | Branch))
+        wanted = (taken & assigned) - {*self.arrays}
+        uniform = self._cut(self.nodes[: places[-1]], wanted, [])
+        numbers = [n for n in self._numbers() if n in taken or n in uniform.numbers]
+        made = tuple(
+            Line(
+                n.target,
+                text_of(n.value),
+                tuple(sorted(names_in(n.value))),
+                n.is_element,
+                n.written,
+            )
+            for n in nodes
+        )
+        work = MatrixWork(made, tuple(numbers), uniform.lines.uniform)
+        before = self._ready(self._written(places[-1], operands), numbers)
+        return [*before, work]
+
+    def _written(self, place: int, operands: Collection[str]) -> Pass:
+        """The pass that writes the arrays of one step that a line takes."""
+        made = [name for name in dict.fromkeys(operands) if name not in ("p", "g", *self.states)]
+        return self._cut(self.nodes[:place], made, made)
+
+    def _ready(self, pass_: Pass, numbers: Collection[str] = ()) -> list[Stage]:
+        """A pass behind those that measure what it takes; nothing, if it would write nothing."""
+        before: list[Stage] = [*self.rounds({*pass_.numbers, *numbers})]
+        return [*before, pass_] if pass_.stores else before
+
     def rounds(self, numbers: Collection[str]) -> list[Pass]:
         """The passes that compute the reductions over tensors among these numbers, and those that
         they need themselves: all that can be known at once share a pass."""
         needs: dict[str, set[str]] = {}
-        waiting = {n for n in numbers if n in self.places}
+        waiting = {n for n in numbers if n in self.places and n not in self._known}
         while waiting - needs.keys():
             for name in waiting - needs.keys():
                 found = self._reducing([name]).numbers
-                needs[name] = {n for n in found if n in self.places}
+                needs[name] = {n for n in found if n in self.places and n not in self._known}
                 waiting = waiting | needs[name]
         made: list[Pass] = []
         known: set[str] = set()
@@ -160,6 +302,7 @@ class _Builder:
             ready = [n for n in self.places if n in needs and n not in known and needs[n] <= known]
             made.append(self._reducing(ready))
             known |= {*ready}
+        self._known |= known
         return made
 
     def _reducing(self, names: Sequence[str]) -> Pass:

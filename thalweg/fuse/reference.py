@@ -16,22 +16,25 @@ from typing import Any
 
 from thalweg.chain import Chain, Part
 from thalweg.elementwise import Measured, where
+from thalweg.matrices import transposed
 from thalweg.reductions import summed
 from thalweg.source import text_of
+from thalweg.text import Request
 
 __all__ = ["Asked", "Given", "Known", "Run", "update"]
 
-# what was reduced over all tensors, by qualified name: the results
+# what all tensors were asked for, by qualified name: results of reductions, answers to requests
 Known = Mapping[str, Any]
 
 
 class Asked(Exception):
-    """A text has come to a reduction over all tensors that is not known yet: its qualified name,
-    what this tensor adds to it, and how many numbers that is of."""
+    """A text has come to what all tensors are asked for and is not known yet, by its qualified
+    name: a reduction, to which this tensor adds `value` of `count` numbers, or a request, which
+    is about `value`."""
 
-    def __init__(self, name: str, total: Any, count: int) -> None:
+    def __init__(self, name: str, value: Any, count: int = 0) -> None:
         super().__init__(name)
-        self.name, self.total, self.count = name, total, count
+        self.name, self.value, self.count = name, value, count
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,9 @@ def update(
     one that is `wanted`, it comes to no other: Python may ask in another order than the text's.
     """
     run = Run(chain, arrays, given, known, wanted)
-    for i in range(len(chain.parts)):
+    for i in run.places:
         run.part(i)
-    return run.arrays, run.kept
+    return run.finished()
 
 
 class Run:
@@ -69,6 +72,23 @@ class Run:
         self.chain, self.arrays, self.given = chain, dict(arrays), given
         self.known, self.wanted = known, wanted
         self.kept = {key: given.cells[key] for key in chain.cells if key != "step"}
+        self.places = [i for i, h in enumerate(given.views) if h is not None]
+        self._ends = chain.steps_after([None if h is None else () for h in given.views])
+        if chain.on_matrices:
+            self._reshape((given.shape[0] if given.shape else 1, math.prod(given.shape[1:])))
+
+    def finished(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What has come of it when every part has been run."""
+        if self.chain.on_matrices:
+            self._reshape(self.given.shape)
+        return self.arrays, self.kept
+
+    def _reshape(self, shape: tuple[int, ...]) -> None:
+        """Give the parameter and all that has its shape another one."""
+        matrices = {slot.qualified for slot in self.chain.slots if slot.state.is_matrix}
+        for name, array in self.arrays.items():
+            if name not in matrices:
+                self.arrays[name] = array.reshape(shape)
 
     def part(self, i: int) -> None:
         """Run one part's `update` on what the parts before it left, and take the step behind it."""
@@ -82,13 +102,14 @@ class Run:
                 self.kept[part.key(name, declaration.cells[name].key)] = value
             elif value is not None:
                 self.arrays[part.qualified(name)] = self._whole(value)
-        if i in self.chain.steps_after:
+        if i in self._ends:
             self.arrays["p"] = self.arrays["p"] - self.arrays["u"]
 
     def _called(self, part: Part, given: Mapping[str, Any]) -> Any:
         """What a part's `update` returns; a hook."""
         declared: Any = part.declared
-        return _written(declared)(functools.partial(self._of_all, part), self._whole, **given)
+        ask = functools.partial(self._of_all, part), functools.partial(self._request, part)
+        return _written(declared)(*ask, self._whole, **given)
 
     def _table(self, part: Part, h: SimpleNamespace) -> dict[str, Any]:
         """Everything that a part's `update` may take, by its own names."""
@@ -112,6 +133,14 @@ class Run:
         known = self.known[name]
         return Measured(known) if type(known) is float else known
 
+    def _request(self, part: Part, name: str, value: Any = None) -> Any:
+        name, p = part.qualified(name), self.arrays["p"]
+        if name not in self.known and self.wanted in ("", name):
+            raise Asked(name, value if value is None else value.reshape(self.given.shape))
+        if name not in self.known:  # what is wanted does not depend on it
+            return p * math.nan
+        return self.known[name].reshape(p.shape)
+
     def _whole(self, value: Any) -> Any:
         """An array, also where one number was meant for all its elements."""
         p = self.arrays["p"]
@@ -120,24 +149,35 @@ class Run:
 
 @functools.cache
 def _written(declared: Any) -> Callable[..., Any]:
-    """A part's `update` as it is written, with two arguments more in front: what to ask for a
-    reduction over all tensors, by its name in the text, and what makes an array of a number that
-    is reduced, as where an `if` has decided so."""
+    """A part's `update` as it is written, with three arguments more in front: what to ask for a
+    reduction over all tensors, and what for a request, by their names in the text, and what makes
+    an array of a number that is reduced, as where an `if` has decided so."""
     function, text = declared.update, declared.text
-    places = {(call.lineno, call.col_offset): one for call, one in text.reductions.items()}
-    if not places:
-        return lambda _asked, _whole, **given: function(**given)
+    asked = {**text.reductions, **text.requests}
+    places = {(call.lineno, call.col_offset): one for call, one in asked.items()}
+    if not places and not text.matrices:
+        return lambda _of_all, _request, _whole, **given: function(**given)
     tree = ast.parse(text_of(function))
     (made,) = (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef))
     made.decorator_list = []
-    made.args.args[:0] = [ast.arg("_of_all"), ast.arg("_whole")]
+    made.args.args[:0] = [ast.arg(name) for name in ("_of_all", "_request", "_whole")]
 
     class Asking(ast.NodeTransformer):
+        def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+            """NumPy's arrays have had `.mT` since its second edition only."""
+            self.generic_visit(node)
+            if node.attr != "mT":
+                return node
+            return ast.Call(ast.Name("_transposed", ast.Load()), [node.value], [])
+
         def visit_Call(self, node: ast.Call) -> ast.AST:
             self.generic_visit(node)
             one = places.get((node.lineno, node.col_offset))
             if one is None:
                 return node
+            if isinstance(one, Request):
+                words = [ast.Constant(one.name), *node.args[:1]]
+                return ast.Call(ast.Name("_request", ast.Load()), words, [])
             value, *over = node.args
             if one.over == "all":
                 words = [ast.Constant(one.name), ast.Constant(one.kind), value]
@@ -147,7 +187,7 @@ def _written(declared: Any) -> Callable[..., Any]:
 
     tree = ast.fix_missing_locations(Asking().visit(ast.Module([made], [])))
     scope = inspect.getclosurevars(function)
-    names = {**function.__globals__, **scope.nonlocals}
+    names = {**function.__globals__, **scope.nonlocals, "_transposed": transposed}
     exec(compile(tree, text.source.title, "exec"), names)
     found: Callable[..., Any] = names[made.name]
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import operator
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -34,9 +33,9 @@ class Totals:
         self._asked, self._sizes = asked, batch_sizes
         self._parts: dict[str, dict[int, NDArray[np.float64]]] = {}  # of all tensors, by batch
 
-    def suffice(self, batch: int, pass_: Pass) -> bool:
-        """Whether all that a pass of a batch takes is known."""
-        asked = self._asked.keys() & {*pass_.numbers}
+    def suffice(self, batch: int, numbers: Collection[str]) -> bool:
+        """Whether the reductions among these numbers are known of a batch."""
+        asked = self._asked.keys() & {*numbers}
         return asked <= self.of_batches[batch].keys()
 
     def add(self, batch: int, pass_: Pass, sums: NDArray[np.float64]) -> None:
@@ -47,13 +46,6 @@ class Totals:
                 self._parts.setdefault(one.name, {})[batch] = own
             else:
                 self.of_batches[batch][one.name] = _finished(one.kind, own, sizes)
-
-    def due(self, to_come: Collection[str]) -> list[str]:
-        """The reductions over all tensors that may be settled, to the first that a tensor has yet
-        to come to."""
-        of_all = [name for name, one in self._asked.items() if one.over == "all"]
-        waiting = [name for name in of_all if name not in self.of_all]
-        return list(itertools.takewhile(lambda name: name not in to_come, waiting))
 
     def settle(self, name: str, odd: Sequence[tuple[Any, int]]) -> None:
         """Put together what all tensors have added, the odd ones each with its size; a part that is

@@ -10,16 +10,18 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.chain import Chain, Decided
+from thalweg.chain import Chain
 from thalweg.fuse import reference
 from thalweg.fuse.batch import Batch
 from thalweg.fuse.closing import closed
+from thalweg.fuse.desk import Desk
 from thalweg.fuse.engine import Engine
+from thalweg.fuse.errand import Context, Errand, Odd, as_written
 from thalweg.fuse.plan import Plan, plan_for
 from thalweg.fuse.storage import columns
 from thalweg.fuse.totals import Totals
@@ -45,32 +47,6 @@ class Kind:
     width: int = 1
 
 
-class Odd(Protocol):
-    """A tensor that the fused pass cannot take, as the reference engine meets it."""
-
-    @property
-    def lot(self) -> int:
-        """The number of its lot: of parameters of one group that are treated alike."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Its shape, which a text may ask for."""
-
-    @property
-    def cells(self) -> Mapping[str, float]:
-        """Its numbers as the last step left them."""
-
-    @property
-    def first(self) -> Mapping[str, bool]:
-        """The parts whose states were created for this step."""
-
-    def arrays(self) -> dict[str, Any]:
-        """Copies of its arrays, in the computation type, by qualified name."""
-
-    def keep(self, arrays: Mapping[str, Any], names: Sequence[str]) -> None:
-        """Store the named ones back."""
-
-
 @dataclass
 class Prepared:
     """One step to be taken: the deeds, then the next cells, of the tensors and of the odd ones."""
@@ -79,15 +55,6 @@ class Prepared:
     cells: NDArray[np.float64]
     odd_cells: list[dict[str, float]]
     is_large: bool  # whether a cell has outgrown single precision
-
-
-@dataclass
-class _Context:
-    """What tensors of the same lot, step and cells have in common; of the same shape, too, where
-    the text asks for it."""
-
-    given: reference.Given
-    decided: Decided
 
 
 class Work:
@@ -123,6 +90,7 @@ class Work:
         odd: Sequence[Odd],
         threads: int,
         seed: int = 0,
+        desk: Desk | None = None,
     ) -> Prepared:
         """Measure what a step must know, and say what it will do; nothing moves yet.
 
@@ -130,14 +98,15 @@ class Work:
         `columns`: the arrays, then the companions that any of them has. `cells` has a column per
         `chain.cells`, with the numbers as the last step left them; `first` has a column per part:
         whether its states were created for this step. Another `seed` rounds otherwise, where a
-        format rounds at random.
+        format rounds at random. `desk` is asked where a plan is more than passes.
         """
         contexts, context_of = self._contexts(views, cells, first)
         batches = self._partition(contexts, context_of)
         others = [self._context(views[one.lot], one.cells, one.first, one.shape) for one in odd]
         numbers = [context.decided.numbers for context in contexts]
         ahead = list(zip(odd, others, strict=True))
-        totals = self._measure(batches, numbers, context_of, pointers, ahead, threads)
+        errand = Errand(self.chain, batches, numbers, context_of, pointers, ahead, threads, desk)
+        totals = errand.run()
         launches = [
             batch.launch(numbers, context_of, known, pointers, seed)
             for batch, known in zip(batches, totals.of_batches, strict=True)
@@ -146,6 +115,7 @@ class Work:
         # the odd ones first: only they can still fail, and the first of them before it moves
         deeds = self._odd_deeds(ahead, totals) if odd else []
         deeds += [functools.partial(launch.run, threads) for launch in launches]
+        deeds += errand.kept()
         following = self._following(contexts, context_of, batches, totals)
         is_large = bool(following.size) and float(following.max()) >= EXACT
         odd_cells = [self._odd_cells(one, context, totals) for one, context in ahead]
@@ -154,7 +124,7 @@ class Work:
 
     def _following(
         self,
-        contexts: Sequence[_Context],
+        contexts: Sequence[Context],
         context_of: NDArray[np.int64],
         batches: Sequence[Batch],
         totals: Totals,
@@ -194,26 +164,21 @@ class Work:
         found += [(one.lot, one.cells[key]) for one in odd[:1]]
         return [value for _, value in sorted(found, key=lambda pair: pair[0])][:1]
 
-    def _odd_cells(self, one: Odd, context: _Context, totals: Totals) -> dict[str, float]:
+    def _odd_cells(self, one: Odd, context: Context, totals: Totals) -> dict[str, float]:
         """The cells of an odd tensor after the step; what is measured it can only find by it."""
         kept = context.decided.kept
         if any(value is None for value in kept.values()):
-            kept = {**kept, **self._as_written(one, context, totals)[1]}
+            kept = {**kept, **as_written(self.chain, one, context, totals)[1]}
         return {key: as_double(kept[key]) for key in self.chain.cells}
 
-    def _as_written(
-        self, one: Odd, context: _Context, totals: Totals, wanted: str = ""
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        return reference.update(self.chain, one.arrays(), context.given, totals.of_all, wanted)
-
-    def _odd_deeds(self, ahead: list[tuple[Odd, _Context]], totals: Totals) -> list[Deed]:
+    def _odd_deeds(self, ahead: list[tuple[Odd, Context]], totals: Totals) -> list[Deed]:
         """Compute the first of these, and what is then to be done: store it, and go on."""
         if not ahead:
             return []
         one, context = ahead[0]
-        arrays, _ = self._as_written(one, context, totals)
+        arrays, _ = as_written(self.chain, one, context, totals)
         plan = plan_for(self.chain, context.decided.ways)
-        keep = functools.partial(one.keep, arrays, plan.main.stores)
+        keep = functools.partial(one.keep, arrays, [*plan.main.stores, *plan.matrices])
         return [keep, functools.partial(self._odd_deeds, ahead[1:], totals)]
 
     def _contexts(
@@ -221,7 +186,7 @@ class Work:
         views: Sequence[list[SimpleNamespace]],
         cells: NDArray[np.float64],
         first: NDArray[np.bool_],
-    ) -> tuple[list[_Context], NDArray[np.int64]]:
+    ) -> tuple[list[Context], NDArray[np.int64]]:
         """The distinct combinations of lot, cells and `first`, and which one each tensor has."""
         # as bytes: on a few numbers NumPy's own questions take longer than the answer
         if b"\1" not in first.tobytes() and cells.tobytes() == cells[self._leader_of].tobytes():
@@ -247,16 +212,14 @@ class Work:
         cells: Mapping[str, float],
         first: Mapping[str, bool],
         shape: tuple[int, ...],
-    ) -> _Context:
+    ) -> Context:
         t = int(cells.get("step", 0.0)) + 1
         decided = self.chain.decide(views, t, first, shape, cells)
         if "step" in cells:
             decided.kept["step"] = cells["step"] + 1
-        return _Context(reference.Given(views, t, first, shape, cells), decided)
+        return Context(reference.Given(views, t, first, shape, cells), decided)
 
-    def _partition(
-        self, contexts: Sequence[_Context], context_of: NDArray[np.int64]
-    ) -> list[Batch]:
+    def _partition(self, contexts: Sequence[Context], context_of: NDArray[np.int64]) -> list[Batch]:
         """The tensors by plan and formats; remembered, since most steps repeat an earlier one."""
         if not len(context_of):
             return []
@@ -292,44 +255,3 @@ class Work:
             shapes = [(*kind.shape, kind.width) for kind in kinds]
             batches.append(Batch(plan, self.columns, form, chosen, shapes, self._engine))
         return batches
-
-    def _measure(
-        self,
-        batches: Sequence[Batch],
-        numbers: Sequence[Mapping[str, float]],
-        context_of: NDArray[np.int64],
-        pointers: NDArray[np.int64],
-        odd: Sequence[tuple[Odd, _Context]],
-        threads: int,
-    ) -> Totals:
-        """Every reduction over tensors: round by round, and those over all tensors when every
-        tensor that asks for one has come to it."""
-        totals = Totals(self.chain.reductions, [batch.sizes for batch in batches])
-        if not self.chain.reductions:
-            return totals
-        waiting = {i: list(batch.plan.reductions) for i, batch in enumerate(batches)}
-        while True:
-            ahead = [i for i, passes in waiting.items() if passes and totals.suffice(i, passes[0])]
-            for i in ahead:
-                pass_ = waiting[i].pop(0)
-                known = totals.of_batches[i]
-                sums = batches[i].run(pass_, numbers, context_of, known, pointers, threads)
-                totals.add(i, pass_, sums)
-            to_come = {one.name for ps in waiting.values() for p in ps for one in p.results}
-            for name in totals.due(to_come):
-                totals.settle(name, self._odd_parts(name, odd, totals))
-            if not any(waiting.values()) and not totals.due(to_come):
-                return totals
-
-    def _odd_parts(
-        self, name: str, odd: Sequence[tuple[Odd, _Context]], totals: Totals
-    ) -> list[tuple[Any, int]]:
-        """What each odd tensor adds to a reduction over all tensors, and its size: its text is run
-        as far as there."""
-        found: list[tuple[Any, int]] = []
-        for one, context in odd:
-            try:
-                self._as_written(one, context, totals, name)
-            except reference.Asked as question:
-                found.append((as_double(question.total), question.count))
-        return found

@@ -75,25 +75,27 @@ def facts(item: Item) -> Facts:
 
 def _of_chain(told: tuple[str, str, str, str], chain: Chain) -> Facts:
     settings = [_setting(name, one, chain) for name, one in chain.settings.items()]
-    live = {slot.qualified for slot in chain.live_slots(chain.views(chain.defaults))}
+    by_rule = [_live(chain, which) for which in chain.alternatives]  # a tensor has one of them
+    live = {name for names in by_rule for name in names}
     names = [slot.name for slot in chain.slots]
     states = [
         StateSaid(
             slot.name if names.count(slot.name) == 1 else f"{slot.part.prefix}.{slot.name}",
             slot.key,
-            slot.state.per,
+            _per(slot.state),
             _start(slot.state),
             "always" if slot.is_certain else _sometimes(slot.qualified in live),
         )
         for slot in chain.slots
     ]
     states += [_number(key, chain.parts[i], one) for key, (i, one) in chain.cells.items()]
-    size = _FLOAT32 * len(live)
+    most = max(map(len, by_rule))
+    size = _FLOAT32 * most
     return Facts(
         *told,
         settings=settings,
         states=states,
-        memory=_memory(size, len(live), len(chain.slots)),
+        memory=_memory(size, most, chain),
         bytes_per_element=size,
         source=[(_title(part.declared), _update(part.declared)) for part in chain.parts],
     )
@@ -108,7 +110,7 @@ def _of_stage(told: tuple[str, str, str, str], stage: type[Declared]) -> Facts:
             for name, one in declared.settings.items()
         ],
         states=[
-            StateSaid(name, one.key, one.per, _start(one), "if needed")
+            StateSaid(name, one.key, _per(one), _start(one), "if needed")
             for name, one in declared.states.items()
         ],
         source=[(_title(stage), _update(stage))],
@@ -150,15 +152,29 @@ def _sometimes(now: bool) -> str:
 def _number(key: str, part: Part, one: State) -> StateSaid:
     names = [n for n, s in part.declared.declaration.cells.items() if part.key(n, s.key) == key]
     name = names[0] if names else "t"
-    return StateSaid(name, key, one.per, _start(one), "always")
+    return StateSaid(name, key, _per(one), _start(one), "always")
 
 
-def _memory(size: int, live: int, all_of_them: int) -> str:
-    if not all_of_them:
-        return "no array of the parameter's size is kept"
+def _live(chain: Chain, which: int) -> list[str]:
+    """The arrays of the parameter's size that a tensor of this alternative has by default."""
+    slots = chain.live_slots(chain.views(chain.defaults, which=which))
+    return [slot.qualified for slot in slots if not slot.state.is_matrix]
+
+
+def _per(one: State) -> str:
+    return " x ".join(one.per) if isinstance(one.per, tuple) else one.per
+
+
+def _memory(size: int, live: int, chain: Chain) -> str:
+    matrices = [slot for slot in chain.slots if slot.state.is_matrix]
+    beside = [f"{slot.name} of {_per(slot.state)}" for slot in matrices]
+    also = f"; and matrices: {', '.join(beside)}" if beside else ""
+    all_of_them = 0 if chain.is_choosy else len(chain.slots) - len(matrices)
+    if not live and not all_of_them:
+        return f"no array of the parameter's size is kept{also}"
     many = f"{live} array{'s' * (live != 1)} of the parameter's size by default"
     more = f", {all_of_them} with every switch on" if all_of_them > live else ""
-    return f"{size} bytes of state for each float32 element: {many}{more}"
+    return f"{size} bytes of state for each float32 element: {many}{more}{also}"
 
 
 def _title(declared: type[Declared]) -> str:

@@ -57,7 +57,7 @@ def items(kinds: tuple[str, ...] = KINDS) -> list[Item]:
 def _optimizers() -> Iterator[Item]:
     from thalweg.optimizers import OPTIMIZERS
 
-    for name in sorted([*OPTIMIZERS, *_TORCH_ALONE], key=str.lower):
+    for name in sorted({*OPTIMIZERS, *_TORCH_ALONE}, key=str.lower):
         if name in OPTIMIZERS:
             yield Item.of(name, "optimizers", OPTIMIZERS[name].doc)
         else:
@@ -118,7 +118,8 @@ def _paper(doc: str) -> str:
 
 def named(typed: str) -> Item:
     """The item of that name, in any case; an error proposes the one with the closest name."""
-    known = {item.name.lower(): item for item in items()}
+    # of two with one name, SAM the optimizer and the stage, the optimizer
+    known = {item.name.lower(): item for item in reversed(items())}
     if typed.lower() in known:
         return known[typed.lower()]
     close = difflib.get_close_matches(typed.lower(), known, 1)

@@ -29,7 +29,6 @@ from thalweg.optim.fallback import from_torch
 from thalweg.optim.fused import FusedOptimizer
 from thalweg.optim.lbfgs import LBFGS
 from thalweg.optim.matrices.adafactor import Adafactor
-from thalweg.optim.matrices.muon import Muon
 from thalweg.optimizers import OPTIMIZERS
 
 __all__ = [
@@ -37,7 +36,6 @@ __all__ = [
     "Adafactor",
     "BaseOptimizer",
     "FusedOptimizer",
-    "Muon",
     "Optimizer",
     "lr_scheduler",
     "no_bias_norm",

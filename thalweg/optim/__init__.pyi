@@ -12,6 +12,7 @@ from torch.optim import Optimizer, swap_in_optimizer_params_and_state
 from torch.optim.optimizer import ParamsT
 
 from thalweg.averaging import Average
+from thalweg.border.asking import AskingSteps
 from thalweg.border.copies import SlowWeights
 from thalweg.border.groups import no_bias_norm
 from thalweg.optim import lr_scheduler, swa_utils
@@ -19,14 +20,15 @@ from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.fused import FusedOptimizer, optimizer
 from thalweg.optim.lbfgs.optimizer import LBFGS
 from thalweg.optim.matrices.adafactor import Adafactor
-from thalweg.optim.matrices.muon import Muon
 
 __all__ = [
     "ASGD",
     "LAMB",
     "LARS",
     "LBFGS",
+    "SAM",
     "SGD",
+    "SOAP",
     "AdaBelief",
     "Adadelta",
     "Adafactor",
@@ -50,6 +52,8 @@ __all__ = [
     "Ranger",
     "Rprop",
     "ScheduleFreeAdamW",
+    "Shampoo",
+    "Sophia",
     "SparseAdam",
     "StableAdamW",
     "lr_scheduler",
@@ -311,6 +315,29 @@ class Lion(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class Muon(FusedOptimizer, _torchs.Muon):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        weight_decay: float | Tensor = 0.1,
+        momentum: float | Tensor = 0.95,
+        nesterov: bool = True,
+        ns_coefficients: tuple[float | Tensor, ...] = (3.4445, -4.775, 2.0315),
+        eps: float | Tensor = 1e-07,
+        ns_steps: int = 5,
+        adjust_lr_fn: Literal["original", "match_rms_adamw"] = "original",
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class NAdam(FusedOptimizer, _torchs.NAdam):
     def __init__(
         self,
@@ -458,6 +485,27 @@ class Rprop(FusedOptimizer, _torchs.Rprop):
         average: Average | None = None,
     ) -> None: ...
 
+class SAM(AskingSteps, FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        momentum: float | Tensor = 0.0,
+        weight_decay: float | Tensor = 0.0,
+        nesterov: bool = False,
+        *,
+        rho: float | Tensor = 0.05,
+        adaptive: bool = False,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class SGD(FusedOptimizer, _torchs.SGD):
     def __init__(
         self,
@@ -478,6 +526,27 @@ class SGD(FusedOptimizer, _torchs.SGD):
         average: Average | None = None,
     ) -> None: ...
 
+class SOAP(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.003,
+        betas: tuple[float | Tensor, float | Tensor] = (0.95, 0.95),
+        shampoo_beta: float | Tensor = 0.95,
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.01,
+        precondition_frequency: int = 10,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class ScheduleFreeAdamW(FusedOptimizer):
     def __init__(
         self,
@@ -487,6 +556,48 @@ class ScheduleFreeAdamW(FusedOptimizer):
         eps: float | Tensor = 1e-08,
         weight_decay: float | Tensor = 0.0,
         warmup_steps: int = 0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Shampoo(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.1,
+        eps: float | Tensor = 0.0001,
+        precondition_frequency: int = 1,
+        *,
+        others_lr: float | Tensor = 0.001,
+        others_betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        others_eps: float | Tensor = 1e-08,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Sophia(AskingSteps, FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.0001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.965, 0.99),
+        rho: float | Tensor = 0.04,
+        weight_decay: float | Tensor = 0.0,
+        batch_size: int = 5120,
+        k: int = 10,
         *,
         maximize: bool = False,
         foreach: bool | None = None,

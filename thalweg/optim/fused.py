@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -29,7 +29,7 @@ from thalweg.optim.memory.rounds import Rounds
 from thalweg.optim.memory.seen import Seen, look
 from thalweg.optim.memory.states import STATE_TYPES, First, NewStates, cell_of, cell_type
 from thalweg.optim.traced import Trace, are_fake, freeze, is_watched, operator, remember
-from thalweg.optim.words import in_torchs_words
+from thalweg.optim.words import in_torchs_words, of_shape
 from thalweg.rule import Declared, Rule
 from thalweg.settings import as_double
 
@@ -57,6 +57,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     _layout: TensorLayout | None
     _rest: TensorLayout | None  # of the parameters whose averages move without a gradient
     _first: First
+    _asking: Any = None  # answers what a rule asks for in this step
 
     def __init__(self, params: Any, **settings: Any) -> None:
         settings = self._settled(settings)
@@ -102,6 +103,10 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
                 f"{self._chain.name} requires dense parameter tensors, got one of layout "
                 f"{p.layout} and shape {tuple(p.shape)}"
             )
+        try:
+            self._chain.check_shape(p.shape)
+        except ValueError as error:
+            raise ValueError(f"{error}{of_shape(self, p)}") from None
 
     def _begin_state(
         self, p: Tensor, slots: Sequence[Slot], views: Sequence[Any], group: Mapping[str, Any]
@@ -120,6 +125,14 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
 
     def _mark(self, p: Tensor) -> Any:
         return None if p.is_inference() else p._version
+
+    @torch.enable_grad()
+    def _evaluated(self, closure: Callable[[], Any]) -> Any:
+        return closure()
+
+    def _take_step(self) -> None:
+        with self._turn.lock:
+            self._update()
 
     def share_memory(self) -> None:
         """Move the states that exist into shared memory, for training in several processes."""
@@ -160,7 +173,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         return True
 
     def _run(self, differentiable: bool) -> None:
-        all_lots = lots(self._chain.name, self.param_groups)
+        all_lots = lots(self._chain.name, self.param_groups, self._chain.chooses)
         seen = look(all_lots, rests=at_rest(self._chain) is not None)
         if is_watched():
             self._layout = self._rest = None
@@ -202,12 +215,12 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     ) -> list[Deed]:
         views = [_views(self._chain, lot, differentiable) for lot in all_lots]
         if self._layout is not None and self._layout.fits(seen, views, states):
-            deeds = self._layout.prepare(views)
+            deeds = self._layout.prepare(views, self._asking)
         elif are_fake(seen.params) and self._is_traceable:
             self._trace(frozen=True)
             return []
         else:
-            made = Rounds(self._chain, all_lots, views, states, differentiable)
+            made = Rounds(self._chain, all_lots, views, states, differentiable, asking=self._asking)
             deeds = made.deeds(seen, new)
             self._layout = made.layout
         chain = at_rest(self._chain) if seen.resting else None
@@ -296,7 +309,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
             if p is not mine and mine in self._first:
                 self._first[p] = self._first.pop(mine)
         with torch.no_grad(), self._turn.lock:
-            all_lots = lots(self._chain.name, groups)
+            all_lots = lots(self._chain.name, groups, self._chain.chooses)
             self._step(all_lots, moving, self.state if are_own else states)
 
     def _with_own(self, loaded: dict[str, Any]) -> dict[str, Any]:
@@ -320,7 +333,9 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         self, p: Tensor, group: Mapping[str, Any]
     ) -> tuple[Mapping[str, Sequence[int]], Collection[str]]:
         chain = with_average(self.chain, group)
-        of_rules = [slot for slot in chain.slots if issubclass(slot.part.declared, Rule)]
+        which = chain.which(p.shape)
+        slots = [slot for slot in chain.slots if slot.part.which in (None, which)]
+        of_rules = [slot for slot in slots if issubclass(slot.part.declared, Rule)]
         needed = [slot.key for slot in of_rules if slot.is_certain]
         if needed:  # its numbers too: one that began anew would be a jump that nobody sees
             needed += [
@@ -328,7 +343,8 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
                 for key, (i, _) in chain.cells.items()
                 if key == "step" or issubclass(chain.parts[i].declared, Rule)
             ]
-        return {slot.key: p.shape for slot in chain.slots}, needed
+        settings = SimpleNamespace(**{**chain.defaults, **group})
+        return {slot.key: slot.state.shape(p.shape, settings) for slot in slots}, needed
 
     @property
     def _cells(self) -> Collection[str]:
@@ -372,8 +388,8 @@ def optimizer(
 
 def _views(chain: Chain, lot: Lot, differentiable: bool) -> list[SimpleNamespace]:
     """The settings of a lot by part: numbers, and under autograd tensors where they hang on it."""
-    views = chain.views(lot.group, lot.spared, differentiable)
-    for h in views if differentiable else ():
+    views = chain.views(lot.group, lot.spared, differentiable, lot.which)
+    for h in (h for h in views if h is not None) if differentiable else ():
         vars(h).update({name: _number(value) for name, value in vars(h).items()})
     return views
 

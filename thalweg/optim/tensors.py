@@ -1,4 +1,4 @@
-"""Teaches `thalweg.elementwise` torch's tensors: the reference engine runs on them too."""
+"""Teaches the words of the language torch's tensors: the reference engine runs on them too."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from thalweg import elementwise
+from thalweg import elementwise, matrices
 
 __all__: list[str] = []
 
@@ -55,5 +55,28 @@ elementwise.register(
         minimum=_both(torch.minimum),
         where=_where,
         double=_double,
+    ),
+)
+
+
+def _length(x: Tensor) -> Tensor:
+    if x.dim() == 2:  # as torch's Muon has it: the last bit of a short norm moves all of x
+        result: Tensor = x.norm().reshape(1, 1)
+        return result
+    result = torch.linalg.vector_norm(x, dim=(-2, -1), keepdim=True)
+    return result
+
+
+def _add_product(x: Tensor, a: Tensor, b: Tensor, beta: float, alpha: float) -> Tensor:
+    function: Any = torch.addmm if x.dim() == 2 else torch.baddbmm
+    result: Tensor = function(x, a, b, beta=beta, alpha=alpha)
+    return result
+
+
+# bfloat16 is what torch's Muon iterates in, on every device
+matrices.register(
+    Tensor,
+    matrices.Library(
+        torch.linalg, torch.stack, _length, _add_product, Tensor.bfloat16, Tensor.type_as
     ),
 )

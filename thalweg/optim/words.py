@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["in_torchs_words"]
+__all__ = ["in_torchs_words", "of_shape"]
 
-_SENTENCE = re.compile(r"\w+: (\w+)(?:\[(\d+)\])? must be (?!one of)")
+_SENTENCE = re.compile(r"\w+: (\w+)(?:\[(\d+)\])? must be ")
 
 # by the name of a setting; of the number, or of all of several
 _WORDS = {
@@ -20,6 +20,8 @@ _WORDS = {
     "eps": "Invalid epsilon value: {}",
     "betas": "Invalid beta parameter at index {index}: {}",
     "etas": "Invalid eta values: {all[0]}, {all[1]}",
+    "adjust_lr_fn": "Adjust learning rate function {} is not supported",
+    "ns_steps": "Number of steps must be less than 100 for computational efficiency",
     **dict.fromkeys(
         (
             "alpha",
@@ -51,6 +53,13 @@ def in_torchs_words(check: Check) -> Check:
             raise ValueError(f"{error} ({words})") from None
 
     return checked
+
+
+def of_shape(optimizer: Any, p: Tensor) -> str:
+    """What torch's class says of a parameter whose shape it does not take: only Muon is so."""
+    if not _passes_for_torchs(optimizer):
+        return ""
+    return f" (Muon only supports 2D parameters whereas we found a parameter with size: {p.size()})"
 
 
 def _passes_for_torchs(optimizer: Any) -> bool:

@@ -21,7 +21,7 @@ def test_everything_is_listed_once():
     assert [*STAGES] == names["stages"]
     assert {name for name in schedules.__all__ if name.islower()} == {*names["schedules"]}
     assert {*lr_scheduler.__all__} - {"LRScheduler"} == {*names["schedulers"]}
-    assert len(items()) == len({item.name for item in items()})
+    assert len(items()) == len({(item.kind, item.name) for item in items()})
 
 
 def test_each_has_a_sentence_and_each_optimizer_a_paper():

@@ -42,7 +42,9 @@ def test_json_says_the_same():
     code, said = show("Lion", "--passes", "--json", "--set", "betas=0.5,0.6")
     (stretch,) = json.loads(said)["steps"]
     assert code == 0
-    assert stretch["passes"] == [{"reads": ["p", "g", "m"], "sums": [], "writes": ["p", "m"]}]
+    assert stretch["passes"] == [
+        {"reads": ["p", "g", "m"], "sums": [], "writes": ["p", "m"], "does": []}
+    ]
     assert stretch["steps"] == list(range(1, 13))
 
 

@@ -37,9 +37,10 @@ def step_text(chain: Chain) -> str:
     """The text of the function `step` for a chain."""
     kinds = dict.fromkeys([*STREAMS, *(slot.qualified for slot in chain.slots)], "element")
     loops = Loops(kinds)
+    ends = chain.steps_after([()] * len(chain.parts))
     for i, part in enumerate(chain.parts):
         _Reader(part, kinds).run(loops)
-        if i in chain.steps_after:
+        if i in ends:
             step = ast.BinOp(ast.Name("p"), ast.Sub(), ast.Name("u"))
             loops.give(Set(part.declared.__name__, ("p",), step))
     heading = Heading(chain)

@@ -131,13 +131,13 @@ def bench(
     for i, one in enumerate(wanted):
         progress(i, one.label)
         made = backend.optimizer_class(one.name)
-        accesses, cycle = _cost(one, made, subject)
         settings = _with_rate(made, one.settings)
         makes: dict[str, Callable[..., Any]] = {
             "ours": partial(made, **settings),
             **_rivals(on, one),
         }
         try:
+            accesses, cycle = _cost(one, made, subject)
             calls: dict[str, Callable[[], object]] = {
                 name: make(on.parameters_with(subject.gradients)).step
                 for name, make in makes.items()

@@ -109,7 +109,7 @@ def _steps(text: str, step: int, seed: int, at: tuple[int, ...] | None) -> list[
     from thalweg.lab.specification import OF_TORCH, ranges, read
 
     wanted = read(text)
-    if wanted.name in OF_TORCH:
+    if wanted.name in OF_TORCH and not wanted.is_own:
         raise UserError(f"{wanted.name} is not written as a rule, whose lines could be shown")
     if ranges(wanted.settings):
         raise UserError(f"{text}: a range is for a search; give one value")

@@ -160,14 +160,19 @@ def _shape(text: str) -> tuple[int, ...]:
 
 def _lines(stretch: Stretch, width: int) -> list[str]:
     found = ["", f"  {_spans(stretch.steps)}"]
-    for i, one in enumerate(stretch.passes, 1):
+    number = 0
+    for one in stretch.passes:
         parts = {"reads": one.reads, "sums": one.sums, "writes": one.writes}
-        head = f"    pass {i}  "
+        number += not one.does
+        head = "    then    " if one.does else f"    pass {number}  "
         for word, names in parts.items():
             if names:
                 line = f"{head}{word:<7}"
                 found += wrapped(", ".join(names), width, line, " " * 19)
                 head = " " * len(head)
+        for line in one.does:
+            found += wrapped(line, width, head, " " * 19)
+            head = " " * len(head)
     return found
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.lab.explain.step import Explanation, explain
+from thalweg.lab.explain.step import Explanation, explain_asking
 from thalweg.mytorch.nn import Parameter
+from thalweg.text import Request
 
 __all__ = ["SHAPE", "steps_on_quadratic"]
 
@@ -36,10 +37,22 @@ def steps_on_quadratic(
     p = Parameter(np.random.default_rng(seed).normal(size=SHAPE))
     opt = make([p])
     found = []
+    names = {one.of for one in opt.chain.requests.values() if one.kind == "gradient"}
+
+    def ask(request: Request, at: Any) -> Any:
+        return curvature if request.kind == "curvature" else curvature * at
+
+    def evaluate() -> float:
+        p.grad = curvature * p.data
+        return float((p.grad * p.data).sum() / 2)
+
     for t in progress(range(1, steps + 1)):
         gradient: NDArray[np.float64] = curvature * p.data
         p.grad = gradient
         if t > steps - shown:
-            found.append(explain(opt, p, index))
-        opt.step()
+            found.append(explain_asking(opt, p, index, ask))
+        if opt.chain.requests:
+            opt.step(evaluate, **dict.fromkeys(names - {"loss"}, evaluate))
+        else:
+            opt.step()
     return found

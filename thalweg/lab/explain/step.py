@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,10 +20,13 @@ from thalweg.fuse import reference
 from thalweg.fuse.reference import Asked, Given, Known
 from thalweg.lab.explain.walk import Line, walk
 from thalweg.reductions import finished
+from thalweg.text import Request
 
-__all__ = ["Explanation", "PartExplained", "explain"]
+__all__ = ["Explanation", "Matrix", "PartExplained", "explain", "explain_asking"]
 
 Arrays = dict[str, NDArray[np.float64]]
+
+Ask = Callable[[Request, Any], Any]
 
 
 @dataclass(frozen=True)
@@ -81,10 +85,17 @@ def explain(opt: Any, p: Any, index: int | Sequence[int] | None = None) -> Expla
     computed as the rule is written, in float64. Raises TypeError for what is no such optimizer,
     ValueError for a parameter or an element that it does not have, or that has no gradient.
     """
+    return explain_asking(opt, p, index, None)
+
+
+def explain_asking(
+    opt: Any, p: Any, index: int | Sequence[int] | None, ask: Ask | None
+) -> Explanation:
+    """The same, for a rule that asks within its step: `ask` answers a request about weights."""
     chain = _chain_of(opt)
     rows = [
         _Row(opt, chain, lot, one)
-        for lot in lots(chain.name, opt.param_groups)
+        for lot in lots(chain.name, opt.param_groups, chain.chooses)
         for one in lot.params
         if one.grad is not None
     ]
@@ -95,7 +106,7 @@ def explain(opt: Any, p: Any, index: int | Sequence[int] | None = None) -> Expla
         raise ValueError(f"explain: the parameter {lack}")
     row = mine[0]
     at = _index(index, row.given.shape)
-    return _explained(chain, row, _known(chain, rows), at)
+    return _explained(chain, row, _known(chain, rows, ask), at)
 
 
 def _chain_of(opt: Any) -> Chain:
@@ -118,7 +129,7 @@ class _Row:
 
     def __init__(self, opt: Any, chain: Chain, lot: Lot, p: Any) -> None:
         self.p = p
-        views = chain.views(lot.group, lot.spared)
+        views = chain.views(lot.group, lot.spared, which=lot.which)
         held = opt.state.get(p, {})
         cells, new = lacking(chain, held, chain.live_slots(views), views)
         value = _array(p)
@@ -127,9 +138,11 @@ class _Row:
             if held.get(slot.key) is not None:
                 self.arrays[slot.qualified] = _array(held[slot.key])
         for slot, start in new:
-            is_like = isinstance(start, str)
-            made = value.copy() if is_like else np.full(value.shape, float(start))
-            self.arrays[slot.qualified] = made
+            if isinstance(start, str):
+                self.arrays[slot.qualified] = value.copy()
+            else:
+                shape = slot.state.shape(value.shape, views[chain.parts.index(slot.part)])
+                self.arrays[slot.qualified] = np.full(shape, float(start))
         numbers = {key: float(held[key]) for key in chain.cells if key in held}
         numbers |= {key: float(start) for key, start in cells.items()}
         first = {part.prefix: False for part in chain.parts}
@@ -166,8 +179,10 @@ def _index(index: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(i % n for i, n in zip(at, shape, strict=True))
 
 
-def _known(chain: Chain, rows: Sequence[_Row]) -> dict[str, Any]:
-    """The reductions over all tensors, in the order of the text."""
+def _known(chain: Chain, rows: Sequence[_Row], ask: Ask | None) -> dict[str, Any]:
+    """The reductions over all tensors, in the order of the text, and the answers to requests."""
+    if chain.requests:
+        return _answered(chain, rows, ask)
     known: dict[str, Any] = {}
     for name, one in chain.reductions.items():
         if one.over != "all":
@@ -177,30 +192,73 @@ def _known(chain: Chain, rows: Sequence[_Row]) -> dict[str, Any]:
             try:
                 reference.update(chain, row.arrays, row.given, known, name)
             except Asked as asked:
-                totals.append(float(asked.total))
+                totals.append(float(asked.value))
                 count += asked.count
         whole = max(totals, default=-np.inf) if one.kind == "largest" else float(np.sum(totals))
         known[name] = float(finished(one.kind, Measured(whole), max(count, 1)))
     return known
 
 
-def _explained(chain: Chain, row: _Row, known: Known, at: tuple[int, ...]) -> Explanation:
-    run = _Watched(chain, row.arrays, row.given, known)
-    before = _letters(chain, run.arrays, row.given.cells, at)
-    parts = []
-    for i, part in enumerate(chain.parts):
-        start = _streams(run.arrays, at)
-        run.part(i)
-        end = _streams(run.arrays, at)
-        changed = {n: (start.get(n), end[n]) for n in end if start.get(n) != end[n]}
-        parts.append(
-            PartExplained(part.declared.__name__, _on(run.lines, at, row.given.shape), changed)
+def _answered(chain: Chain, rows: Sequence[_Row], ask: Ask | None) -> dict[str, Any]:
+    """What a text comes to, one after the other, of the only tensor that there is."""
+    if ask is None or len(rows) > 1:
+        written = next(iter(chain.requests.values())).written
+        raise TypeError(
+            f"explain: {chain.name} asks for {written} within its step, which only its closure "
+            "can answer; `thalweg explain` shows it on a quadratic"
         )
-    after = {**_letters(chain, run.arrays, run.kept, at), "g": before["g"]}
-    given, arrays = row.given, {n: a for n, a in run.arrays.items() if n not in ("g", "u")}
-    t = given.t if "step" in chain.cells else None
-    told = (chain.name, given.shape, at, t, row.settings, before, parts, after)
+    known: dict[str, Any] = {}
+    while True:
+        try:
+            reference.update(chain, rows[0].arrays, rows[0].given, known)
+            return known
+        except Asked as asked:
+            if asked.name in chain.requests:
+                known[asked.name] = ask(chain.requests[asked.name], asked.value)
+            else:
+                kind, total = chain.reductions[asked.name].kind, Measured(float(asked.value))
+                known[asked.name] = float(finished(kind, total, max(asked.count, 1)))
+
+
+def _explained(chain: Chain, row: _Row, known: Known, at: tuple[int, ...]) -> Explanation:
+    run, shape = _Watched(chain, row.arrays, row.given, known), row.given.shape
+    before = _letters(chain, run.arrays, row.given.cells, at, shape)
+    parts = []
+    for i in run.places:
+        start = _streams(run.arrays, at, shape)
+        run.part(i)
+        end = _streams(run.arrays, at, shape)
+        changed = {n: (start.get(n), end[n]) for n in end if start.get(n) != end[n]}
+        name = chain.parts[i].declared.__name__
+        parts.append(PartExplained(name, _on(run.lines, at, shape), changed))
+    arrays, kept = run.finished()
+    after = {**_letters(chain, arrays, kept, at, shape), "g": before["g"]}
+    arrays = {name: array for name, array in arrays.items() if name not in ("g", "u")}
+    t = row.given.t if "step" in chain.cells else None
+    told = (chain.name, shape, at, t, row.settings, before, parts, after)
     return Explanation(*told, arrays)
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """What has no one number for an element of the parameter."""
+
+    rows: int
+    columns: int
+
+    def __repr__(self) -> str:
+        return f"[{self.rows} x {self.columns}]"
+
+
+def _element(value: NDArray[Any], at: tuple[int, ...], shape: tuple[int, ...]) -> Any:
+    """The number of an element of the parameter, whose array may lie as a matrix."""
+    whole = (shape[0] if shape else 1, math.prod(shape[1:]))
+    for there in (shape, whole):
+        if value.ndim <= len(there) and all(
+            a in (1, b) for a, b in zip(value.shape[::-1], there[::-1], strict=False)
+        ):
+            return np.broadcast_to(value, there).reshape(shape)[at].item()
+    return Matrix(*value.shape[-2:]) if value.ndim > 1 else Matrix(1, value.size)
 
 
 class _Watched(reference.Run):
@@ -209,30 +267,42 @@ class _Watched(reference.Run):
     lines: Sequence[Line] = ()
 
     def _called(self, part: Part, given: Mapping[str, Any]) -> Any:
-        of_all = functools.partial(self._of_all, part)
-        self.lines, result = walk(part.declared.text, given, of_all, self._whole)
+        ask = functools.partial(self._of_all, part), functools.partial(self._request, part)
+        self.lines, result = walk(part.declared.text, given, *ask, self._whole)
         return result
 
 
-def _streams(arrays: Mapping[str, Any], at: tuple[int, ...]) -> dict[str, float]:
-    return {name: float(arrays[name][at]) for name in ("g", "u", "p") if name in arrays}
+def _streams(
+    arrays: Mapping[str, Any], at: tuple[int, ...], shape: tuple[int, ...]
+) -> dict[str, float]:
+    there = [name for name in ("g", "u", "p") if name in arrays]
+    return {name: float(_element(arrays[name], at, shape)) for name in there}
 
 
 def _letters(
-    chain: Chain, arrays: Mapping[str, Any], numbers: Mapping[str, Any], at: tuple[int, ...]
+    chain: Chain,
+    arrays: Mapping[str, Any],
+    numbers: Mapping[str, Any],
+    at: tuple[int, ...],
+    shape: tuple[int, ...],
 ) -> dict[str, float]:
-    """p, g and what is kept, by the letters of the rule; where two parts have the same letter, with
-    the part in front."""
-    kept = [(slot.part, slot.name, arrays.get(slot.qualified)) for slot in chain.slots]
+    """p, g and what is kept, by the letters of the rule, but for matrices; where two parts have the
+    same letter, with the part in front."""
+    kept = [
+        (slot.part, slot.name, arrays.get(slot.qualified))
+        for slot in chain.slots
+        if not slot.state.is_matrix
+    ]
     for part in chain.parts:
         for name, one in part.declared.declaration.cells.items():
             kept.append((part, name, numbers.get(part.key(name, one.key))))
     letters = [name for _, name, _ in kept]
-    found = {name: float(arrays[name][at]) for name in ("p", "g")}
+    found = {name: float(_element(arrays[name], at, shape)) for name in ("p", "g")}
     for part, name, value in kept:
         if value is not None:
             shown = name if letters.count(name) == 1 else f"{part.declared.__name__}.{name}"
-            found[shown] = float(value[at] if isinstance(value, np.ndarray) else value)
+            is_array = isinstance(value, np.ndarray)
+            found[shown] = float(_element(value, at, shape) if is_array else value)
     return found
 
 
@@ -241,8 +311,7 @@ def _on(lines: Sequence[Line], at: tuple[int, ...], shape: tuple[int, ...]) -> l
 
     def number(value: Any) -> Any:
         if isinstance(value, np.ndarray):
-            held = np.broadcast_to(value, np.broadcast_shapes(value.shape, shape))[at]
-            return held.item()
+            return _element(value, at, shape)
         if isinstance(value, tuple):
             return tuple(map(number, value))
         return float(value) if isinstance(value, Measured) else value

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from thalweg.lab.answers import wrapped
 from thalweg.lab.explain.walk import Line
+from thalweg.matrices import MATRIX_WORDS
 
 if TYPE_CHECKING:
     from thalweg.lab.explain.step import Explanation, PartExplained
@@ -117,7 +118,16 @@ class _Filled(ast.NodeTransformer):
         text = ast.unparse(node)
         if text in self._calls:
             return _as_name(self._calls[text])
-        node.args = [self.visit(one) for one in node.args]
+        if ast.unparse(node.func) not in MATRIX_WORDS:
+            node.args = [self.visit(one) for one in node.args]
+        return node
+
+    # a product of matrices has no one number in it for an element
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        return node if isinstance(node.op, ast.MatMult) else self.generic_visit(node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         return node
 
     def visit_Name(self, node: ast.Name) -> ast.AST:

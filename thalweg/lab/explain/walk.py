@@ -13,13 +13,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from thalweg.matrices import transposed
 from thalweg.reading import WORDS
 from thalweg.source import Source
-from thalweg.text import Text
+from thalweg.text import Request, Text
 
 __all__ = ["Line", "walk"]
 
 _CALLED, _SEEN, _KNOWN, _WHOLE = "_called_", "_seen_", "_known_", "_whole_"
+_REQUEST, _TRANSPOSED = "_request_", "_transposed_"
 
 
 @dataclass
@@ -43,19 +45,24 @@ def walk(
     text: Text,
     table: Mapping[str, Any],
     of_all: Callable[[str, str, Any], Any],
+    request: Callable[..., Any],
     whole: Callable[[Any], Any],
 ) -> tuple[list[Line], Any]:
     """The lines of one `update` on the arrays and numbers of `table`, and what it returns.
 
-    `of_all` gives the reductions over all tensors, by name; `whole` makes an array of a number that
-    is reduced.
+    `of_all` gives the reductions over all tensors, by name, `request` what else the text asks for;
+    `whole` makes an array of a number that is reduced.
     """
-    reductions = {(c.lineno, c.col_offset): one for c, one in text.reductions.items()}
+    asked: dict[ast.Call, Any] = {**text.reductions, **text.requests}
+    places = {(call.lineno, call.col_offset): one for call, one in asked.items()}
 
     def marked(node: ast.Call) -> ast.expr:
-        one = reductions.get((node.lineno, node.col_offset))
+        one = places.get((node.lineno, node.col_offset))
         if one is None:
             return node
+        if isinstance(one, Request):
+            words = [ast.Constant(one.name), *node.args[:1]]
+            return ast.Call(ast.Name(_REQUEST, ast.Load()), words, [])
         if one.over == "all":
             words = [ast.Constant(one.name), ast.Constant(one.kind)]
             return ast.Call(ast.Name(_KNOWN, ast.Load()), [*words, node.args[0]], [])
@@ -63,7 +70,8 @@ def walk(
         made = ast.Call(ast.Name(_WHOLE, ast.Load()), [first], [])
         return ast.Call(node.func, [made, *rest], [])
 
-    run = _Walk({_KNOWN: of_all, _WHOLE: whole}, marked)
+    words = {_KNOWN: of_all, _REQUEST: request, _WHOLE: whole, _TRANSPOSED: transposed}
+    run = _Walk(words, marked)
     return run.function(text.source, table)
 
 
@@ -151,6 +159,12 @@ class _Prepared(ast.NodeTransformer):
 
     def __init__(self, names: Mapping[str, Any], marked: Callable[[ast.Call], ast.expr]) -> None:
         self._names, self._marked = names, marked
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        self.generic_visit(node)
+        if node.attr != "mT":
+            return node
+        return ast.Call(ast.Name(_TRANSPOSED, ast.Load()), [node.value], [])
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         text = ast.unparse(node)

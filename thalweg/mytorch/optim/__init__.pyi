@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from thalweg.averaging import Average
+from thalweg.border.asking import AskingSteps
 from thalweg.border.copies import SlowWeights
 from thalweg.mytorch.nn import Module, Parameter
 from thalweg.mytorch.optim import lr_scheduler
@@ -14,7 +15,9 @@ __all__ = [
     "ASGD",
     "LAMB",
     "LARS",
+    "SAM",
     "SGD",
+    "SOAP",
     "AdaBelief",
     "AdaGrad",
     "Adadelta",
@@ -26,6 +29,7 @@ __all__ = [
     "CautiousLion",
     "Grams",
     "Lion",
+    "Muon",
     "NAdam",
     "NovoGrad",
     "Optimizer",
@@ -36,6 +40,8 @@ __all__ = [
     "Rprop",
     "ScheduleFreeAdamW",
     "Scheduler",
+    "Shampoo",
+    "Sophia",
     "SparseAdam",
     "StableAdamW",
     "lr_scheduler",
@@ -90,6 +96,22 @@ class LARS(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class SAM(AskingSteps, Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        *,
+        rho: float = 0.05,
+        adaptive: bool = False,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class SGD(Optimizer):
     def __init__(
         self,
@@ -104,6 +126,22 @@ class SGD(Optimizer):
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
         lr_decay: float = 0.0,
+    ) -> None: ...
+
+class SOAP(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.003,
+        betas: tuple[float, float] = (0.95, 0.95),
+        shampoo_beta: float = 0.95,
+        eps: float = 1e-08,
+        weight_decay: float = 0.01,
+        precondition_frequency: int = 10,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
     ) -> None: ...
 
 class AdaBelief(Optimizer):
@@ -263,6 +301,24 @@ class Lion(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class Muon(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        weight_decay: float = 0.1,
+        momentum: float = 0.95,
+        nesterov: bool = True,
+        ns_coefficients: tuple[float, ...] = (3.4445, -4.775, 2.0315),
+        eps: float = 1e-07,
+        ns_steps: int = 5,
+        adjust_lr_fn: Literal["original", "match_rms_adamw"] = "original",
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class NAdam(Optimizer):
     def __init__(
         self,
@@ -384,6 +440,38 @@ class ScheduleFreeAdamW(Optimizer):
         eps: float = 1e-08,
         weight_decay: float = 0.0,
         warmup_steps: int = 0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Shampoo(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.1,
+        eps: float = 0.0001,
+        precondition_frequency: int = 1,
+        *,
+        others_lr: float = 0.001,
+        others_betas: tuple[float, float] = (0.9, 0.999),
+        others_eps: float = 1e-08,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Sophia(AskingSteps, Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.0001,
+        betas: tuple[float, float] = (0.965, 0.99),
+        rho: float = 0.04,
+        weight_decay: float = 0.0,
+        batch_size: int = 5120,
+        k: int = 10,
         *,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,

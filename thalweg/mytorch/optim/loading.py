@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,15 +19,20 @@ __all__ = ["fitting"]
 _LARGEST_COUNT = 2**53
 
 
-def fitting(title: str, chain: Chain, own: Chain, p: Parameter, held: Any) -> dict[str, Any]:
-    """A state with arrays of the parameter's shape and numbers in their range.
+def fitting(
+    title: str, chain: Chain, own: Chain, p: Parameter, held: Any, group: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A state with arrays of the right shapes and numbers in their range; `group` is the
+    parameter's.
 
     `own` is the chain of the optimizer's class, without the average that `chain` may keep: what it
     keeps is there as a whole once the parameter has been stepped.
     """
     if not isinstance(held, Mapping):
         raise ValueError(f"{title}: a state must be a dict, got {held!r:.100}")
-    arrays = {slot.key for slot in chain.slots}
+    h = SimpleNamespace(**{**chain.defaults, **group})
+    slots = [slot for slot in chain.slots if slot.part.which in (None, chain.which(p.shape))]
+    arrays = {slot.key: slot.state.shape(p.shape, h) for slot in slots}
     found: dict[str, Any] = {}
     for key, value in held.items():
         where = f"{title}: the state {key!r}"
@@ -35,20 +41,21 @@ def fitting(title: str, chain: Chain, own: Chain, p: Parameter, held: Any) -> di
         if key in chain.cells:
             found[key] = _number(where, value, is_count=key == "step" or key.startswith("n_"))
         else:
-            found[key] = _array(where, value, p) if key in arrays else value
+            found[key] = _array(where, value, arrays[key]) if key in arrays else value
     kept = {*own.cells, *(slot.key for slot in own.slots)}
     is_stepped = found.get("step") or not kept.isdisjoint(found.keys() - {"step"})
-    lacking = [key for key in _needed(own) if key not in found]
+    lacking = [key for key in _needed(own, p) if key not in found]
     if is_stepped and lacking:
         raise ValueError(f"{title}: the state must have {', '.join(map(repr, lacking))} too")
     return found
 
 
-def _needed(own: Chain) -> Iterator[str]:
+def _needed(own: Chain, p: Parameter) -> Iterator[str]:
     """What the state of every parameter has that was ever stepped."""
     yield from own.cells
     for slot in own.slots:
-        if slot.is_certain and issubclass(slot.part.declared, Rule):
+        is_there = slot.part.which in (None, own.which(p.shape))
+        if is_there and slot.is_certain and issubclass(slot.part.declared, Rule):
             yield slot.key
 
 
@@ -64,13 +71,13 @@ def _number(where: str, value: Any, is_count: bool) -> float:
     raise ValueError(f"{where} must be {kind}, got {value!r:.200}")
 
 
-def _array(where: str, value: Any, p: Parameter) -> np.ndarray:
+def _array(where: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
     """An array kept per parameter, apart from the one it was given as."""
     array = np.asarray(value)
     native = array.dtype.newbyteorder("=")
-    if native not in FORMAT_OF or array.shape != p.shape:
+    if native not in FORMAT_OF or array.shape != shape:
         raise ValueError(
-            f"{where} must be an array of float32 or float64 and of its parameter's shape "
-            f"{p.shape}, got {array.dtype} of shape {array.shape}"
+            f"{where} must be an array of float32 or float64 and of shape "
+            f"{shape}, got {array.dtype} of shape {array.shape}"
         )
     return np.array(array, native, order="C")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,6 +13,7 @@ from thalweg.border.states import lacking
 from thalweg.chain import Chain, Slot
 from thalweg.fuse.work import Kind, Prepared
 from thalweg.mytorch.nn import Parameter
+from thalweg.mytorch.optim.desk import ArrayDesk, address
 
 __all__ = ["FORMAT_OF", "ArrayLayout", "Turn", "first_state", "ready_gradient"]
 
@@ -54,8 +54,12 @@ def first_state(
     """What a parameter's state lacks before the step that needs it."""
     made, arrays = lacking(chain, held, slots, views)
     for slot, start in arrays:
-        is_like = isinstance(start, str)
-        made[slot.key] = p.data.copy() if is_like else np.full_like(p.data, start)
+        if slot.state.is_matrix:
+            shape = slot.state.shape(p.data.shape, views[chain.parts.index(slot.part)])
+            made[slot.key] = np.full(shape, start, p.data.dtype)
+        else:
+            is_like = isinstance(start, str)
+            made[slot.key] = p.data.copy() if is_like else np.full_like(p.data, start)
     return made
 
 
@@ -63,15 +67,24 @@ class _Row:
     """One parameter with all that a step of it touches; `made` is the part of its state that the
     optimizer gets to see when the first step has succeeded."""
 
-    def __init__(self, title: str, turn: Turn, held: State, made: State, slots: Sequence[Slot]):
+    def __init__(
+        self,
+        chain: Chain,
+        turn: Turn,
+        held: State,
+        made: State,
+        slots: Sequence[Slot],
+        views: Sequence[Any],
+    ) -> None:
         self.p, self.data, self.lot = turn.p, turn.p.data, turn.lot
         self.form = turn.grad.dtype
         self.held, self.made = held, made
         self.full = held | made if made else held
         self.arrays = {slot.qualified: (slot.key, self.full[slot.key]) for slot in slots}
         self.first = {slot.part.prefix for slot in slots if slot.key in made}
-        for key, array in self.arrays.values():
-            _check_state(title, self.data.shape, key, array)
+        for slot in slots:
+            shape = slot.state.shape(self.data.shape, views[chain.parts.index(slot.part)])
+            _check_state(chain.name, shape, *self.arrays[slot.qualified])
 
     def fits(self, turn: Turn, held: State | None) -> bool:
         """Whether another step of the same parameter finds the same arrays."""
@@ -109,14 +122,15 @@ class ArrayLayout(Layout):
         for turn in turns:
             slots, held = live[turn.lot], states.get(turn.p, {})
             made = first_state(chain, turn.p, held, slots, views[turn.lot])
-            self._rows.append(_Row(chain.name, turn, held, made, slots))
-        names = ["p", "g", *(slot.qualified for slot in chain.slots)]
+            self._rows.append(_Row(chain, turn, held, made, slots, views[turn.lot]))
+        names = ["p", "g"]  # and the states; matrices are in no table
+        names += ["" if slot.state.is_matrix else slot.qualified for slot in chain.slots]
         pairs = list(zip(self._rows, turns, strict=True))
         arrays = [[row.array(name, turn.grad) for name in names] for row, turn in pairs]
         self._tabulate(
             [Kind(turn.p.shape, _formats(a)) for turn, a in zip(turns, arrays, strict=True)],
             [turn.lot for turn in turns],
-            [list(map(_address, of_one)) for of_one in arrays],
+            [list(map(address, of_one)) for of_one in arrays],
             [row.first for row in self._rows],
         )
 
@@ -133,12 +147,19 @@ class ArrayLayout(Layout):
             if not row.fits(turn, states.get(turn.p)):
                 return False
         self._turns, self._states = turns, states
-        self.pointers[:, 1] = [_address(turn.grad) for turn in turns]
+        self.pointers[:, 1] = [address(turn.grad) for turn in turns]
         return True
 
     def _read(self) -> NDArray[np.float64]:
         held = [[row.full[key] for key in self._keys] for row in self._rows]
         return np.array(held, np.float64).reshape(len(held), len(self._keys))
+
+    def _desk(self, asking: Any) -> ArrayDesk:
+        rows = [
+            (row.p, turn.grad, row.arrays)
+            for row, turn in zip(self._rows, self._turns, strict=True)
+        ]
+        return ArrayDesk(self.chain, rows, asking)
 
     def _resting(self) -> list[State]:
         touched = {row.p for row in self._rows}
@@ -166,13 +187,6 @@ def _check_state(title: str, shape: tuple[int, ...], key: str, array: Any) -> No
     if not (is_array and array.shape == shape and array.flags.carray):
         raise ValueError(
             f"{title}: the state {key!r} must be a C-contiguous array of float32 or float64 and of "
-            f"its parameter's shape {shape}, got {getattr(array, 'dtype', type(array).__name__)} "
+            f"shape {shape}, got {getattr(array, 'dtype', type(array).__name__)} "
             f"of shape {np.shape(array)}"
         )
-
-
-def _address(array: NDArray[Any] | None) -> int:
-    """Where an array lies; asked through ctypes, NumPy itself takes four times as long."""
-    if array is None or not array.size:
-        return 0
-    return ctypes.addressof(ctypes.c_char.from_buffer(array.data))

@@ -14,7 +14,7 @@ import numpy as np
 from thalweg.averaging import Average, at_rest, check_average, with_average
 from thalweg.border.classes import as_chain, made_class
 from thalweg.border.copies import check_not_swapped, lent_state
-from thalweg.border.groups import NO_BIAS_NORM, check_keys, decide, lots, model_of
+from thalweg.border.groups import NO_BIAS_NORM, Lot, check_keys, decide, lots, model_of
 from thalweg.border.matching import by_name
 from thalweg.border.optimizer import ChainOptimizer
 from thalweg.chain import Chain, Slot
@@ -42,7 +42,8 @@ TYPES: dict[str, Any] = {
 }
 
 # what a copy or a file does without: it is found again, or belongs to a `with` block
-_PASSING = ("_chain", "_layout", "_rest", "_predicate", "_swapped", "_at_home", "_turn")
+_PASSING = {"_chain", "_layout", "_rest", "_predicate", "_swapped", "_at_home", "_turn"}
+_PASSING |= {"_asking", "_elsewhere"}
 
 
 class Optimizer(ChainOptimizer):
@@ -63,6 +64,7 @@ class Optimizer(ChainOptimizer):
 
     _layout: ArrayLayout | None = None
     _rest: ArrayLayout | None = None  # of the parameters whose averages move without a gradient
+    _asking: Any = None  # answers what a rule asks for in this step
     _turn: whole.Turn
     _predicate: Callable[[str, Parameter], bool] | None = None
     _swapped: str = ""
@@ -103,6 +105,8 @@ class Optimizer(ChainOptimizer):
         names, params = _unnamed(name, made["params"])
         if len(set(params)) < len(params):
             raise ValueError(f"{name}: a parameter comes twice in a group")
+        for p in params:
+            self._chain.check_shape(p.shape)
         if not set(params).isdisjoint(self._params()):
             raise ValueError(f"{name}: a parameter is in more than one group")
         made["params"] = params
@@ -133,25 +137,39 @@ class Optimizer(ChainOptimizer):
         """
         loss = None if closure is None else _evaluated(closure)
         with self._turn.lock:
-            check_not_swapped(self)
-            whole.take(self._deeds, lambda: None)
+            self._take_step()
         return loss
+
+    def _take_step(self) -> None:
+        check_not_swapped(self)
+        whole.take(self._deeds, lambda: None)
+
+    def _evaluated(self, closure: Callable[[], Any]) -> Any:
+        return _evaluated(closure)
 
     def _deeds(self) -> list[whole.Deed]:
         """What is to be done to take one step; nothing moves yet."""
-        name, all_lots = self._chain.name, lots(self._chain.name, self.param_groups)
+        name = self._chain.name
+        all_lots = lots(name, self.param_groups, self._chain.chooses)
         pairs = [(p, number) for number, lot in enumerate(all_lots) for p in lot.params]
         turns = [Turn(p, lot, ready_gradient(name, p)) for p, lot in pairs if p.grad is not None]
         now = [self._now(lot.group) for lot in all_lots]
-        views = [self._chain.views(g, lot.spared) for g, lot in zip(now, all_lots, strict=True)]
+        views = self._views(self._chain, now, all_lots)
         deeds, self._layout = self._one_step(self._chain, self._layout, turns, views)
         chain = at_rest(self._chain)
         if chain is not None and len(turns) < len(pairs):  # averages move without a gradient
             resting = [Turn(p, lot, p.data) for p, lot in pairs if p.grad is None]
-            views = [chain.views(g, lot.spared) for g, lot in zip(now, all_lots, strict=True)]
+            views = self._views(chain, now, all_lots)
             still, self._rest = self._one_step(chain, self._rest, resting, views)
             deeds += still
         return deeds
+
+    @staticmethod
+    def _views(
+        chain: Chain, now: Sequence[Mapping[str, Any]], all_lots: Sequence[Lot]
+    ) -> list[list[Any]]:
+        both = zip(now, all_lots, strict=True)
+        return [chain.views(group, lot.spared, which=lot.which) for group, lot in both]
 
     def _one_step(
         self, chain: Chain, layout: ArrayLayout | None, turns: Sequence[Turn], views: Sequence[Any]
@@ -161,7 +179,7 @@ class Optimizer(ChainOptimizer):
         if layout is None or not layout.fits(turns, live, self.state):
             rests = chain is not self._chain
             layout = ArrayLayout(chain, turns, views, live, self.state, rests)
-        return layout.prepare(views), layout
+        return layout.prepare(views, self._asking), layout
 
     def _now(self, group: Mapping[str, Any]) -> Mapping[str, Any]:
         """A group's settings as this step takes them."""
@@ -231,9 +249,12 @@ class Optimizer(ChainOptimizer):
                 f"{title}: every state must be that of a parameter in a group, got states of "
                 f"{', '.join(map(repr, strange))}"
             )
+        group_of = {p: group for group in groups for p in group["params"]}
+        both = self._chain, self.chain
         self.state = {
-            owners[i]: fitting(f"{title}: parameter {i}", self._chain, self.chain, owners[i], held)
-            for i, held in loaded["state"].items()
+            p: fitting(f"{title}: parameter {i}", *both, p, loaded["state"][i], group_of[p])
+            for i, p in owners.items()
+            if i in loaded["state"]
         }
         self._layout = self._rest = None
 

@@ -13,9 +13,7 @@ from thalweg.rule import Rule, setting, state
 __all__ = [
     "AdafactorStep",
     "Average",
-    "Descend",
     "Length",
-    "Momentum",
     "Squares",
     "Total",
     "numbers_of",
@@ -100,34 +98,6 @@ class Average(Rule):
         p = lerp(p, g / n, w)
         s = p
         return p, s
-
-
-class Momentum(Rule):
-    """m <- m + w (g - m), and into d the direction: m, or with Nesterov m + ahead (g - m)."""
-
-    w: float = 0.05
-    ahead: float = 0.05
-    nesterov: bool = True
-    m = state("m")
-    d = state("d")
-
-    @staticmethod
-    def update(p, g, m, d, w, ahead, nesterov):
-        m = lerp(m, g, w)
-        d = lerp(m, g, ahead) if nesterov else m
-        return p, m, d
-
-
-class Descend(Rule):
-    """p <- keep p - step g"""
-
-    keep: float = 1.0
-    step: float = 1.0
-
-    @staticmethod
-    def update(p, g, keep, step):
-        p = keep * p - step * g
-        return p
 
 
 def numbers_of(rule: Any, **settings: Any) -> tuple[tuple[bool | None, ...], dict[str, Any]]:

@@ -25,6 +25,7 @@ from thalweg.chain import Chain, Slot
 from thalweg.fuse.engines import host
 from thalweg.fuse.whole import Deed, take
 from thalweg.fuse.work import EXACT, Kind, Prepared
+from thalweg.optim.memory.desk import TensorDesk
 from thalweg.optim.memory.odd import BOTH, OddTensor
 from thalweg.optim.memory.reach import (
     address,
@@ -61,7 +62,10 @@ class _Row:
     def states(self, chain: Chain, live: Sequence[Sequence[Slot]]) -> list[Tensor | None]:
         """Its state arrays, with None for those that its settings leave out."""
         keys = {slot.key for slot in live[self.lot]}
-        return [self.arrays[s.key] if s.key in keys else None for s in chain.slots]
+        return [
+            self.arrays[s.key] if s.key in keys and not s.state.is_matrix else None
+            for s in chain.slots
+        ]
 
 
 class TensorLayout(Layout):
@@ -119,7 +123,7 @@ class TensorLayout(Layout):
             first = frozenset(self.new.first.get(p, ()))
             given, g = g, as_complex_as(chain.name, p, g)
             self._copies |= given is not g
-            check_sound(chain, p, g, {s.key: held[s.key] for s in slots})
+            check_sound(chain, p, g, slots, view, held)
             if self._steps_in_place(p, g, slots, view, held, differentiable):
                 rows_of = RowsInPlace(chain, p, g, slots, held, first)
                 self._in_place.append((lot, rows_of))
@@ -174,7 +178,8 @@ class TensorLayout(Layout):
         self._copies |= laid_out is not row.g
         row.g = laid_out
         for slot in self.live[row.lot]:
-            row.arrays[slot.key] = laid_out_like(row.p, row.arrays[slot.key])
+            if not slot.state.is_matrix:
+                row.arrays[slot.key] = laid_out_like(row.p, row.arrays[slot.key])
         return row
 
     def _cells_of(self, row: _Row) -> list[Tensor]:
@@ -270,6 +275,9 @@ class TensorLayout(Layout):
     def step(self, views: Sequence[list[Any]]) -> None:
         """Take one step, or none."""
         take(lambda: self.prepare(views), self.new.undo)
+
+    def _desk(self, asking: Any) -> TensorDesk:
+        return TensorDesk(self.chain, self.params, self._grads, self._held, asking)
 
     def _threads(self) -> int:
         return torch.get_num_threads()

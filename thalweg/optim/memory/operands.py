@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from thalweg.averaging import at_rest
-from thalweg.border.groups import lots
+from thalweg.border.groups import Lot, lots
 from thalweg.chain import Chain, Slot
 from thalweg.optim.memory.seen import Seen, look
 from thalweg.optim.memory.states import First, NewStates
@@ -30,7 +30,7 @@ def collect(
     and make the states it lacks, whose `first` step is then ahead; returns what moves and what
     rests, each by lots."""
     params, grads, held = into
-    all_lots = lots(chain.name, [group])
+    all_lots = lots(chain.name, [group], chain.chooses)
     moving = look(all_lots, rests=True)
     grads += moving.grads
     found: list[tuple[list[Tensor], list[int]]] = []
@@ -41,7 +41,7 @@ def collect(
         found.append((seen.params, seen.sizes))
         params += seen.params
         for p, lot in zip(seen.params, seen.lots(), strict=True):
-            views = links.views(group, all_lots[lot].spared, as_tensors=True)
+            views = _views(links, group, all_lots[lot], as_tensors=True)
             slots = links.live_slots(views)
             its = states[p] if slots or links.cells else {}
             NewStates(first).make(links, its, p, slots, views, group)
@@ -62,7 +62,7 @@ def unpacked(
     states: dict[Tensor, dict[str, Any]] = {}
     places: list[tuple[Tensor, Tensor]] = []
     for trace, group in zip(traces, groups, strict=True):
-        all_lots = lots(chain.name, [group])
+        all_lots = lots(chain.name, [group], chain.chooses)
         for links, own, seen in (
             (chain, Seen(trace.params, [], trace.sizes), moving),
             (at_rest(chain), Seen(trace.resting, [], trace.resting_sizes), resting),
@@ -74,10 +74,14 @@ def unpacked(
                 places.append((mine, p))
                 seen.params.append(p)
                 seen.grads.append(next(grads) if seen is moving else p)
-                slots = links.live_slots(links.views(group, all_lots[lot].spared))
+                slots = links.live_slots(_views(links, group, all_lots[lot]))
                 states[p] = {key: next(held) for key in _keys(links, slots)}
     moving.resting = resting if resting.params else None
     return moving, states, places
+
+
+def _views(chain: Chain, group: Mapping[str, Any], lot: Lot, as_tensors: bool = False) -> list[Any]:
+    return chain.views(group, lot.spared, as_tensors, lot.which)
 
 
 def _keys(chain: Chain, slots: Sequence[Slot]) -> list[str]:

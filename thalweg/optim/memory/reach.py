@@ -81,15 +81,31 @@ def laid_out_like(p: Tensor, tensor: Tensor) -> Tensor:
         return like.copy_(tensor)
 
 
-def check_sound(chain: Chain, p: Tensor, g: Tensor, states: Mapping[str, Tensor]) -> None:
+def check_sound(
+    chain: Chain,
+    p: Tensor,
+    g: Tensor,
+    slots: Sequence[Slot],
+    views: Sequence[Any],
+    held: Mapping[str, Tensor],
+) -> None:
     """Raise before anything has moved where a tensor is of another shape or has no memory."""
-    for key, tensor in states.items():
-        if tensor.shape != p.shape:
+    for slot in slots:
+        tensor, shape = held[slot.key], tuple(p.shape)
+        whose = "its parameter's shape"
+        if slot.state.is_matrix:
+            whose = "the shape"
+            shape = slot.state.shape(shape, views[chain.parts.index(slot.part)])
+        if tuple(tensor.shape) != shape:
             raise RuntimeError(
-                f"{chain.name}: the state {key!r} must have its parameter's shape "
-                f"{tuple(p.shape)}, got {tuple(tensor.shape)}"
+                f"{chain.name}: the state {slot.key!r} must have {whose} "
+                f"{shape}, got {tuple(tensor.shape)}"
             )
-    for tensor in (p, g, *states.values()):
+    if p.is_complex() and (chain.on_matrices or chain.requests):
+        raise RuntimeError(
+            f"{chain.name} does not support complex parameters, got one of {p.dtype}"
+        )
+    for tensor in (p, g, *(held[slot.key] for slot in slots)):
         is_strided = type(tensor) in PLAIN and tensor.layout == torch.strided
         if is_strided and tensor.device.type == "cpu":
             address(tensor)
@@ -110,8 +126,11 @@ def is_reachable(
     """
     if is_watched():
         return False
-    tensors = [p, g, *(arrays[slot.key] for slot in slots)]
-    for tensor in tensors:
+    matrices = [arrays[slot.key] for slot in slots if slot.state.is_matrix]
+    for tensor in matrices:
+        if type(tensor) not in PLAIN or tensor.device.type != "cpu":
+            return False
+    for tensor in (p, g, *(arrays[slot.key] for slot in slots if not slot.state.is_matrix)):
         if type(tensor) not in PLAIN or tensor.device.type != "cpu" or tensor.shape != p.shape:
             return False
         if tensor.layout != torch.strided or _FORMAT.get(tensor.dtype) not in host().formats():

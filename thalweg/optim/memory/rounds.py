@@ -32,7 +32,9 @@ class Rounds:
         states: MutableMapping[Tensor, dict[str, Any]],
         differentiable: bool,
         rests: bool = False,
+        asking: Any = None,
     ) -> None:
+        self._asking = asking
         self._chain, self._lots, self._views, self._states = chain, lots, views, states
         self._differentiable, self._rests = differentiable, rests
         self._rules = {p.prefix for p in chain.parts if issubclass(p.declared, Rule)}
@@ -45,12 +47,12 @@ class Rounds:
             return self._deeds(rounds, new)
         layout = self._laid_out(seen, new)
         self.layout = layout if layout.reusable else None
-        return layout.prepare(self._views)
+        return layout.prepare(self._views, self._asking)
 
     def _deeds(self, rounds: Sequence[Seen], new: NewStates) -> list[Deed]:
         """The first of these rounds; the next is laid out when it has moved."""
         layout = self._laid_out(rounds[0], new)
-        deeds = layout.prepare(self._views)
+        deeds = layout.prepare(self._views, self._asking)
         if rounds[1:]:
             # torch looks at the states of all entries before it moves the first of them
             for p in rounds[0].params:

@@ -111,7 +111,10 @@ class NewStates:
             held[key] = _cell(chain, key, start, dtype)
         for slot, start in arrays:
             self._made.append((held, slot.key))
-            held[slot.key] = _start(start, p, group)
+            if slot.state.is_matrix:
+                held[slot.key] = _matrix(slot, start, p, views[chain.parts.index(slot.part)])
+            else:
+                held[slot.key] = _start(start, p, group)
             self._first.append((p, slot.part.prefix))
             self.first.setdefault(p, set()).add(slot.part.prefix)
 
@@ -163,6 +166,12 @@ def _cell(chain: Chain, key: str, start: Any, dtype: torch.dtype) -> Any:
     if isinstance(start, Tensor):  # under autograd
         return start.reshape(()).to(dtype)
     return cell_of(start, dtype)
+
+
+def _matrix(slot: Slot, start: Any, p: Tensor, h: Any) -> Tensor:
+    """A matrix before the first step, of the computation type: no basis survives a short one."""
+    dtype = torch.float64 if p.dtype == torch.float64 else torch.float32
+    return torch.full(slot.state.shape(p.shape, h), float(start), dtype=dtype, device=p.device)
 
 
 def _start(start: Any, p: Tensor, group: Mapping[str, Any]) -> Tensor:

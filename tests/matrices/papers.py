@@ -1,0 +1,151 @@
+"""The lines of the papers of rules on whole matrices, in NumPy alone, and of those that ask for
+another gradient: apart from thalweg's language and engines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+Array = np.ndarray
+Gradient = Callable[[list[Array]], list[Array]]
+
+
+def muon(
+    p: Array,
+    gradients: Iterable[Array],
+    lr: float = 1e-3,
+    weight_decay: float = 0.1,
+    momentum: float = 0.95,
+    nesterov: bool = True,
+    adjust_lr_fn: str = "original",
+) -> Iterator[Array]:
+    a, b, c = 3.4445, -4.775, 2.0315
+    m = np.zeros_like(p)
+    for g in gradients:
+        m = momentum * m + (1 - momentum) * g
+        x = momentum * m + (1 - momentum) * g if nesterov else m
+        x = x / max(np.sqrt((x**2).sum()), 1e-7)
+        for _ in range(5):
+            x = a * x + (b * (x @ x.T) + c * (x @ x.T) @ (x @ x.T)) @ x
+        rows, columns = p.shape
+        s = np.sqrt(max(1, rows / columns))
+        if adjust_lr_fn == "match_rms_adamw":
+            s = 0.2 * np.sqrt(max(rows, columns))
+        p = (1 - lr * weight_decay) * p - lr * s * x
+        yield p
+
+
+def soap(
+    p: Array,
+    gradients: Iterable[Array],
+    lr: float = 3e-3,
+    betas: tuple[float, float] = (0.95, 0.95),
+    shampoo_beta: float = 0.95,
+    eps: float = 1e-8,
+    weight_decay: float = 1e-2,
+    precondition_frequency: int = 10,
+) -> Iterator[Array]:
+    shape, p = p.shape, p.reshape(len(p), -1)
+    b1, b2 = betas
+    m = v = np.zeros_like(p)
+    for k, g in enumerate(gradients):
+        g = g.reshape(p.shape)
+        p = (1 - lr * weight_decay) * p
+        if k == 0:
+            left, right = (1 - shampoo_beta) * g @ g.T, (1 - shampoo_beta) * g.T @ g
+            one, other = np.linalg.eigh(left)[1][:, ::-1], np.linalg.eigh(right)[1][:, ::-1]
+            yield p.reshape(shape)
+            continue
+        m = b1 * m + (1 - b1) * g
+        v = b2 * v + (1 - b2) * (one.T @ g @ other) ** 2
+        turned = (one.T @ m @ other) / (1 - b1**k) / (np.sqrt(v / (1 - b2**k)) + _eps(eps, b2, k))
+        p = p - lr * one @ turned @ other.T
+        left = shampoo_beta * left + (1 - shampoo_beta) * g @ g.T
+        right = shampoo_beta * right + (1 - shampoo_beta) * g.T @ g
+        if k % precondition_frequency == 0:
+            one, other = np.linalg.qr(left @ one)[0], np.linalg.qr(right @ other)[0]
+        yield p.reshape(shape)
+
+
+def _eps(eps: float, b2: float, k: int) -> float:
+    """The authors add eps to the root before it is corrected, as a step size of its own."""
+    return eps / np.sqrt(1 - b2**k)
+
+
+def shampoo(
+    p: Array,
+    gradients: Iterable[Array],
+    lr: float = 0.1,
+    eps: float = 1e-4,
+    precondition_frequency: int = 1,
+) -> Iterator[Array]:
+    shape, p = p.shape, p.reshape(len(p), -1)
+    left, right = eps * np.eye(p.shape[0]), eps * np.eye(p.shape[1])
+    for t, g in enumerate(gradients, 1):
+        g = g.reshape(p.shape)
+        left, right = left + g @ g.T, right + g.T @ g
+        if t == 1 or t % precondition_frequency == 0:
+            one, other = _inverse_fourth_root(left), _inverse_fourth_root(right)
+        p = p - lr * one @ g @ other
+        yield p.reshape(shape)
+
+
+def _inverse_fourth_root(x: Array) -> Array:
+    values, vectors = np.linalg.eigh(x)
+    return (vectors * values**-0.25) @ vectors.T
+
+
+def sam(
+    weights: list[Array],
+    gradient: Gradient,
+    steps: int,
+    lr: float,
+    momentum: float = 0.0,
+    weight_decay: float = 0.0,
+    rho: float = 0.05,
+    adaptive: bool = False,
+) -> list[Array]:
+    moving = [np.zeros_like(p) for p in weights]
+    for t in range(steps):
+        grads = gradient(weights)
+        scaled = [abs(p) * g if adaptive else g for p, g in zip(weights, grads, strict=True)]
+        length = np.sqrt(sum((g**2).sum() for g in scaled)) + 1e-12
+        ahead = [
+            p + rho * (p**2 if adaptive else 1) * g / length
+            for p, g in zip(weights, grads, strict=True)
+        ]
+        grads = gradient(ahead)
+        for i, (p, g) in enumerate(zip(weights, grads, strict=True)):
+            g = g + weight_decay * p
+            moving[i] = momentum * moving[i] + g if t else g
+        weights = [p - lr * b for p, b in zip(weights, moving, strict=True)]
+    return weights
+
+
+def sophia(
+    weights: list[Array],
+    gradient: Gradient,
+    sampled: Gradient,
+    steps: int,
+    lr: float,
+    betas: tuple[float, float] = (0.965, 0.99),
+    rho: float = 0.04,
+    weight_decay: float = 0.0,
+    batch_size: int = 5120,
+    k: int = 10,
+) -> list[Array]:
+    b1, b2 = betas
+    m = h = [np.zeros_like(p) for p in weights]
+    for t in range(steps):
+        grads = gradient(weights)
+        weights = [p * (1 - lr * weight_decay) for p in weights]
+        if t % k == 0:
+            drawn = sampled(weights)
+            h = [b2 * one + (1 - b2) * s**2 for one, s in zip(h, drawn, strict=True)]
+        m = [b1 * one + (1 - b1) * g for one, g in zip(m, grads, strict=True)]
+        weights = [
+            p - lr * np.sign(a) * np.minimum(abs(a) / (rho * batch_size * b + 1e-15), 1)
+            for p, a, b in zip(weights, m, h, strict=True)
+        ]
+    return weights

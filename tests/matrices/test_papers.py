@@ -1,0 +1,85 @@
+"""Rules on whole matrices take their papers' steps, on NumPy and on torch."""
+
+import numpy as np
+import pytest
+import torch
+
+import thalweg.optim as optim
+from tests.matrices import papers
+from thalweg import mytorch
+
+STEPS = 50
+CASES = [
+    ("SOAP", {}),
+    ("SOAP", {"lr": 0.01, "betas": (0.9, 0.8), "precondition_frequency": 3}),
+    ("SOAP", {"shampoo_beta": 0.7, "eps": 1e-3, "weight_decay": 0.1}),
+    ("Shampoo", {}),
+    ("Shampoo", {"lr": 0.03, "eps": 1e-2, "precondition_frequency": 4}),
+]
+
+
+def paper(name):
+    return getattr(papers, name.lower())
+
+
+def _started(shape, seed=3):
+    draw = np.random.default_rng(seed)
+    return draw.normal(size=shape), [draw.normal(size=shape) for _ in range(STEPS)]
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (8, 3), (3, 8), (4, 2, 2)], ids=str)
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        *CASES,
+        ("Muon", {}),
+        ("Muon", {"nesterov": False, "momentum": 0.8, "weight_decay": 0.0}),
+        ("Muon", {"adjust_lr_fn": "match_rms_adamw", "lr": 0.02}),
+    ],
+    ids=str,
+)
+def test_on_numpy(name, settings, shape):
+    if name == "SOAP" and shape[0] * shape[0] != np.prod(shape):
+        pytest.skip("a factor has not full rank at the first step, and many bases")
+    if name == "Muon" and len(shape) > 2:
+        pytest.skip("Muon takes matrices alone")
+    start, gradients = _started(shape)
+    p = mytorch.nn.Parameter(start)
+    opt = getattr(mytorch.optim, name)([p], **settings)
+    for g, wanted in zip(gradients, paper(name)(start, gradients, **settings), strict=True):
+        p.grad = g
+        opt.step()
+        np.testing.assert_allclose(p.data, wanted, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize(("name", "settings"), CASES, ids=str)
+def test_on_torch(name, settings):
+    """Square, so that both factors have full rank from the first step, and one basis each."""
+    start, gradients = _started((6, 6))
+    p = torch.nn.Parameter(torch.tensor(start))
+    opt = getattr(optim, name)([p], **settings)
+    for g, wanted in zip(gradients, paper(name)(start, gradients, **settings), strict=True):
+        p.grad = torch.tensor(g)
+        opt.step()
+        np.testing.assert_allclose(p.detach().numpy(), wanted, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["SOAP", "Shampoo"])
+def test_what_is_no_matrix_gets_adam(name):
+    given = {"lr": 3e-3, "betas": (0.9, 0.99)}
+    given = given if name == "SOAP" else {f"others_{key}": value for key, value in given.items()}
+    if name == "SOAP":
+        given["weight_decay"] = 0.0
+    start, gradients = _started((7,))
+    found = []
+    for make, settings in (
+        (getattr(optim, name), given),
+        (optim.Adam, {"lr": 3e-3, "betas": (0.9, 0.99)}),
+    ):
+        p = torch.nn.Parameter(torch.tensor(start))
+        opt = make([p], **settings)
+        for g in gradients:
+            p.grad = torch.tensor(g)
+            opt.step()
+        found.append(p.detach())
+    assert torch.equal(*found)

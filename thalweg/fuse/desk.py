@@ -1,0 +1,181 @@
+"""What of a step is no pass over memory: lines on whole matrices, and questions to the border.
+
+Both happen while a step is prepared, when nothing has moved yet. The engine's passes write what
+these lines take into arrays that live for one step, and read what they give; whole matrices are
+worked on by the border's own library, those of one shape together.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from types import CodeType
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thalweg import elementwise, matrices
+from thalweg.fuse.closing import worked_out
+from thalweg.fuse.plan import Line, MatrixWork, Plan, Question
+from thalweg.text import Request
+
+__all__ = ["Desk", "Scratch"]
+
+# so many numbers at most has a matrix that is worked on together with others: larger ones fill the
+# processor by themselves, and a stack is a copy
+_STACKED = 1 << 14
+
+_WORDS: dict[str, Any] = {name: getattr(elementwise, name) for name in elementwise.PRIMITIVES}
+_WORDS |= {n: getattr(matrices, n) for n in ("matmul", "transposed", *matrices.MATRIX_WORDS)}
+
+
+class Desk(Protocol):
+    """Where a border lays out one step's arrays. Tensors go by their places in `Work`; an array is
+    the framework's own, of the computation type."""
+
+    def array(self, tensor: int, name: str) -> Any:
+        """The parameter "p", its gradient "g" or a state, by qualified name."""
+
+    def empty(self, tensor: int) -> Any:
+        """An array that lies as the parameter does."""
+
+    def like(self, tensor: int, array: Any) -> Any:
+        """The same numbers in an array that lies as the parameter does."""
+
+    def address(self, array: Any) -> int:
+        """Where an array lies."""
+
+    def keep(self, tensor: int, name: str, array: Any) -> None:
+        """Store the new value of a matrix that is a state."""
+
+    def answer(self, request: Request, about: Sequence[tuple[Any, Any]]) -> list[Any]:
+        """The answer for each tensor, as arrays that lie as the parameters do: `about` are the
+        tensors, by place, or as `Odd` objects, each with the weights that are asked about."""
+
+
+class Scratch:
+    """The arrays of one step of the tensors of one batch: those of the plan, of the parameters'
+    shapes, and the matrices. `members` are the tensors' places."""
+
+    def __init__(
+        self, plan: Plan, members: Sequence[int], shapes: Sequence[tuple[int, ...]], desk: Desk
+    ) -> None:
+        self.plan, self.members, self.desk = plan, members, desk
+        self._shapes = shapes
+        self.addresses: NDArray[np.int64] = np.zeros((len(members), len(plan.scratch)), np.int64)
+        self.arrays: dict[str, list[Any]] = {}
+        self._matrices: dict[str, list[Any]] = {}
+
+    def make(self, names: Sequence[str]) -> None:
+        """Memory for what a pass is about to write."""
+        for name in names:
+            self.put(name, [self.desk.empty(tensor) for tensor in self.members])
+
+    def put(self, name: str, arrays: list[Any]) -> None:
+        """File arrays, one for each member."""
+        self.arrays[name] = arrays
+        at = self.plan.scratch.index(name)
+        self.addresses[:, at] = [self.desk.address(array) for array in arrays]
+
+    def at(self, question: Question) -> list[Any]:
+        """The weights of each member that a question is about."""
+        if question.at is None:
+            return [None] * len(self.members)
+        if question.at in self.arrays:
+            return self.arrays[question.at]
+        return [self.desk.array(tensor, question.at) for tensor in self.members]
+
+    def work(
+        self,
+        work: MatrixWork,
+        numbers: Sequence[Mapping[str, Any]],
+        known: Mapping[str, NDArray[np.float64]],
+    ) -> None:
+        """Run lines on matrices: `numbers` are those of each member that are known before the
+        step, `known` the reductions."""
+        results: dict[str, list[Any]] = {line.target: [None] * len(numbers) for line in work.lines}
+        code = _compiled(work)
+        for members, table in self._alike(work, numbers, known):
+            with np.errstate(all="ignore"):
+                found = self._run(work.lines, code, members, table)
+            for name, values in found.items():
+                for k, value in zip(members, values, strict=True):
+                    results[name][k] = value
+        for line in work.lines:
+            if line.is_element:
+                self.put(
+                    line.target, [self._like(k, a) for k, a in enumerate(results[line.target])]
+                )
+            else:
+                self._matrices[line.target] = results[line.target]
+
+    def kept(self) -> list[Callable[[], None]]:
+        """What is to be done to store the matrices that are states."""
+        return [
+            functools.partial(self.desk.keep, tensor, name, array)
+            for name in self.plan.matrices
+            for tensor, array in zip(self.members, self._matrices[name], strict=True)
+        ]
+
+    def _alike(
+        self,
+        work: MatrixWork,
+        numbers: Sequence[Mapping[str, Any]],
+        known: Mapping[str, NDArray[np.float64]],
+    ) -> list[tuple[list[int], dict[str, Any]]]:
+        """The members that are worked on together, with the numbers that they have in common."""
+        found: dict[Any, tuple[list[int], dict[str, Any]]] = {}
+        for k, own in enumerate(numbers):
+            table = {name: own[name] for name in work.numbers if name in own}
+            table |= {name: known[name][k] for name in work.numbers if name in known}
+            shape = self._shapes[k]
+            alone = k if math.prod(shape) > _STACKED else -1
+            key = (alone, shape, *(str(value) for value in table.values()))
+            if key not in found:
+                found[key] = [], worked_out(work.uniform, table)
+            found[key][0].append(k)
+        return list(found.values())
+
+    def _run(
+        self,
+        lines: Sequence[Line],
+        code: Sequence[CodeType],
+        members: Sequence[int],
+        table: dict[str, Any],
+    ) -> dict[str, Sequence[Any]]:
+        found: dict[str, Sequence[Any]] = {}
+        for line, compiled in zip(lines, code, strict=True):
+            for name in line.names:
+                if name not in table:
+                    arrays = [self._matrix(k, name) for k in members]
+                    table[name] = arrays[0] if len(arrays) == 1 else matrices.stacked(arrays)
+            value = eval(compiled, _WORDS, table)
+            table[line.target] = value
+            found[line.target] = [value] if len(members) == 1 else value
+        return found
+
+    def _matrix(self, k: int, name: str) -> Any:
+        """An array of a member as a matrix."""
+        if name in self._matrices:
+            return self._matrices[name][k]
+        if name in self.arrays:
+            array = self.arrays[name][k]
+        else:
+            array = self.desk.array(self.members[k], name)
+        shape = self._shapes[k]
+        is_whole = tuple(array.shape) == shape  # and no matrix of another shape
+        return array.reshape(_sides(shape)) if is_whole and len(shape) != 2 else array
+
+    def _like(self, k: int, matrix: Any) -> Any:
+        return self.desk.like(self.members[k], matrix.reshape(self._shapes[k]))
+
+
+def _sides(shape: tuple[int, ...]) -> tuple[int, int]:
+    return (shape[0] if shape else 1), math.prod(shape[1:])
+
+
+@functools.cache
+def _compiled(work: MatrixWork) -> list[CodeType]:
+    return [compile(line.text, f"<{line.target}>", "eval") for line in work.lines]

@@ -1,0 +1,134 @@
+"""The words of an `update` on whole matrices, on NumPy's arrays and on those a border registers.
+
+`a @ b` and `a.mT` are written as in NumPy. A matrix has the shape (rows, columns), or it is a stack
+of such, of one shape. A border adds its framework with `register`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from thalweg.elementwise import maximum
+
+__all__ = [
+    "ARITY",
+    "MATRIX_WORDS",
+    "Library",
+    "eigenbasis",
+    "inverse_root",
+    "matmul",
+    "newton_schulz",
+    "qr",
+    "register",
+    "stacked",
+    "transposed",
+]
+
+# how many arguments each takes
+ARITY = {"newton_schulz": 4, "qr": 1, "eigenbasis": 1, "inverse_root": 3}
+
+# those that a text calls by name; `@` and `.mT` are read as matmul and transposed
+MATRIX_WORDS = tuple(ARITY)
+
+
+@dataclass(frozen=True)
+class Library:
+    """A framework's routines on matrices, or on stacks of them.
+
+    `linalg` has `qr` and `eigh` as NumPy's; `stack` makes one array of several; `length` is the
+    root of the sum of the squares of each matrix, its axes kept; `add_product(x, a, b, beta,
+    alpha)` is beta x + alpha a @ b; `short` makes an array one of the type in which an iteration
+    that needs few digits runs, and `typed(x, like)` gives x the type of another.
+    """
+
+    linalg: Any
+    stack: Callable[[list[Any]], Any]
+    length: Callable[[Any], Any]
+    add_product: Callable[[Any, Any, Any, float, float], Any]
+    short: Callable[[Any], Any]
+    typed: Callable[[Any, Any], Any]
+
+
+def _length(x: Any) -> Any:
+    return np.sqrt((x * x).sum((-2, -1), keepdims=True))
+
+
+def _add_product(x: Any, a: Any, b: Any, beta: float, alpha: float) -> Any:
+    return beta * x + alpha * (a @ b)
+
+
+def _typed(x: Any, like: Any) -> Any:
+    return x.astype(like.dtype, copy=False)
+
+
+_numpy = Library(np.linalg, np.stack, _length, _add_product, lambda x: x, _typed)
+_libraries: list[tuple[type, Library]] = [(np.ndarray, _numpy)]
+
+
+def register(kind: type, library: Library) -> None:
+    """Teach the words a framework's array type."""
+    _libraries.append((kind, library))
+
+
+def _library_of(x: Any) -> Library:
+    for kind, library in _libraries:
+        if isinstance(x, kind):
+            return library
+    raise TypeError(f"words on matrices take arrays, got {type(x).__name__}")
+
+
+def stacked(matrices: Sequence[Any]) -> Any:
+    """Matrices of one shape as one array."""
+    return _library_of(matrices[0]).stack(list(matrices))
+
+
+def matmul(a: Any, b: Any) -> Any:
+    """The product `a @ b`."""
+    return a @ b
+
+
+def transposed(x: Any) -> Any:
+    """`x.mT`: the matrix with its axes exchanged."""
+    return x.swapaxes(-1, -2)
+
+
+def newton_schulz(x: Any, coefficients: Sequence[float], steps: float, eps: float) -> Any:
+    """The matrix x with its singular values moved towards one.
+
+        x <- x / max(|x|, eps), then `steps` times
+        x <- a x + (b x x' + c (x x')^2) x          a, b, c = coefficients
+
+    It runs in the short type of the framework, bfloat16 in torch; the products are of the smaller
+    of the two Gram matrices.
+    """
+    library, given = _library_of(x), x
+    a, b, c = map(float, coefficients)
+    is_tall = x.shape[-2] > x.shape[-1]
+    x = library.short(transposed(x) if is_tall else x)
+    x = x / maximum(library.length(x), eps)
+    for _ in range(int(steps)):
+        gram = x @ transposed(x)
+        x = library.add_product(x, library.add_product(gram, gram, gram, b, c), x, a, 1.0)
+    return library.typed(transposed(x) if is_tall else x, given)
+
+
+def qr(x: Any) -> Any:
+    """The orthogonal factor of x: its columns made orthonormal, one after the other."""
+    return _library_of(x).linalg.qr(x)[0]
+
+
+def eigenbasis(x: Any) -> Any:
+    """The eigenvectors of a symmetric matrix as columns, those of the largest eigenvalues first."""
+    return _library_of(x).linalg.eigh(-x)[1]
+
+
+def inverse_root(x: Any, root: float, eps: float) -> Any:
+    """A symmetric matrix that has no negative eigenvalues, plus eps times one, to the power
+    -1/root."""
+    values, vectors = _library_of(x).linalg.eigh(x)
+    powers = (maximum(values, 0.0) + eps) ** (-1 / root)
+    return (vectors * powers[..., None, :]) @ transposed(vectors)

@@ -1,0 +1,74 @@
+"""Where NumPy's arrays are laid out for lines on matrices and questions: see `fuse.desk`."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thalweg.chain import Chain
+from thalweg.mytorch.nn import Parameter
+from thalweg.text import Request
+
+__all__ = ["ArrayDesk", "address"]
+
+# a parameter, its gradient, and its states by qualified name: key and array
+Row = tuple[Parameter, NDArray[Any], Mapping[str, tuple[str, NDArray[Any]]]]
+
+
+class ArrayDesk:
+    """The parameters of a layout, in the order of its tables; `asking` answers a request about
+    parameters and weights."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        rows: Sequence[Row],
+        asking: Callable[[Request, Sequence[tuple[Any, Any]]], list[Any]] | None,
+    ) -> None:
+        self.chain, self.rows, self._asking = chain, rows, asking
+
+    def array(self, tensor: int, name: str) -> NDArray[Any]:
+        """A parameter, its gradient or a state, in the computation type."""
+        p, grad, states = self.rows[tensor]
+        found = p.data if name == "p" else grad if name == "g" else states[name][1]
+        return found.astype(p.data.dtype, copy=False)
+
+    def empty(self, tensor: int) -> NDArray[Any]:
+        """An array that lies as the parameter does."""
+        return np.empty_like(self.rows[tensor][0].data)
+
+    def like(self, tensor: int, array: NDArray[Any]) -> NDArray[Any]:
+        """The same numbers in an array that lies as the parameter does."""
+        return np.require(array, self.rows[tensor][0].data.dtype, ["C", "A", "W"])
+
+    def address(self, array: NDArray[Any]) -> int:
+        """Where an array lies."""
+        return address(array)
+
+    def keep(self, tensor: int, name: str, array: NDArray[Any]) -> None:
+        """Store the new value of a matrix that is a state."""
+        self.rows[tensor][2][name][1][...] = array
+
+    def answer(self, request: Request, about: Sequence[tuple[Any, Any]]) -> list[NDArray[Any]]:
+        """The gradients at other weights; zeros where the loss does not depend on a parameter."""
+        if self._asking is None:
+            raise RuntimeError(f"{self.chain.name}: a step asks for {request.written}")
+        params = [self.rows[tensor][0] for tensor, _ in about]
+        given = self._asking(request, list(zip(params, (at for _, at in about), strict=True)))
+        return [
+            np.zeros_like(p.data)
+            if grad is None
+            else np.require(grad, p.data.dtype, ["C", "A", "W"])
+            for p, grad in zip(params, given, strict=True)
+        ]
+
+
+def address(array: NDArray[Any] | None) -> int:
+    """Where an array lies; asked through ctypes, NumPy itself takes four times as long."""
+    if array is None or not array.size:
+        return 0
+    return ctypes.addressof(ctypes.c_char.from_buffer(array.data))

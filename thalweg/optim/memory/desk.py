@@ -1,0 +1,82 @@
+"""Where torch's tensors are laid out for lines on matrices and questions: see `fuse.desk`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from thalweg.chain import Chain
+from thalweg.fuse.storage import computation
+from thalweg.optim.memory.odd import OddTensor
+from thalweg.optim.memory.reach import address, dense, format_of, laid_out_like
+from thalweg.text import Request
+
+__all__ = ["TensorDesk"]
+
+
+class TensorDesk:
+    """The parameters of a layout, in the order of its tables, with their gradients and states;
+    `asking` answers a request about parameters and weights."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        params: Sequence[Tensor],
+        grads: Sequence[Tensor],
+        held: Sequence[Mapping[str, Any]],
+        asking: Callable[[Request, Sequence[tuple[Any, Any]]], list[Any]] | None,
+    ) -> None:
+        self.chain, self.params, self.grads, self.held = chain, params, grads, held
+        self._asking = asking
+        self._keys = {slot.qualified: slot.key for slot in chain.slots}
+
+    def array(self, tensor: int, name: str) -> Tensor:
+        """A parameter, its gradient or a state, in the computation type."""
+        if name == "p":
+            found = self.params[tensor]
+        elif name == "g":
+            found = self.grads[tensor]
+        else:
+            found = self.held[tensor][self._keys[name]]
+        return found.detach().to(self._type(self.params[tensor]))
+
+    def empty(self, tensor: int) -> Tensor:
+        """A tensor that lies as the parameter does."""
+        p = self.params[tensor]
+        return torch.empty_like(p, dtype=self._type(p), memory_format=torch.preserve_format)
+
+    def like(self, tensor: int, array: Tensor) -> Tensor:
+        """The same numbers in a tensor that lies as the parameter does."""
+        p = self.params[tensor]
+        return laid_out_like(p, array.to(self._type(p)))
+
+    def address(self, array: Tensor) -> int:
+        """Where a tensor lies."""
+        return address(array)
+
+    def keep(self, tensor: int, name: str, array: Tensor) -> None:
+        """Store the new value of a matrix that is a state."""
+        self.held[tensor][self._keys[name]].copy_(array)
+
+    def answer(self, request: Request, about: Sequence[tuple[Any, Any]]) -> list[Tensor]:
+        """The gradients at other weights, each as its parameter lies; zeros where the loss does
+        not depend on it."""
+        if self._asking is None:
+            raise RuntimeError(f"{self.chain.name}: a step asks for {request.written}")
+        params = [
+            one.parameter if isinstance(one, OddTensor) else self.params[one] for one, _ in about
+        ]
+        given = self._asking(request, list(zip(params, (at for _, at in about), strict=True)))
+        found: list[Tensor] = []
+        for p, grad in zip(params, given, strict=True):
+            whole = torch.zeros_like(p) if grad is None else dense(self.chain, grad)
+            found.append(laid_out_like(p, whole.detach().to(self._type(p))))
+        return found
+
+    def _type(self, p: Tensor) -> torch.dtype:
+        return (
+            torch.float64 if computation(format_of(self.chain, p)) == "float64" else torch.float32
+        )

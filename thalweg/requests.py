@@ -1,0 +1,23 @@
+"""What an `update` may ask of whoever takes the step: the gradient elsewhere, the curvature."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+__all__ = ["REQUESTS", "curvature", "gradient"]
+
+# how many arguments each takes at most
+REQUESTS = {"gradient": 2, "curvature": 0}
+
+
+def gradient(at: Any, of: str = "loss") -> NoReturn:
+    """The gradient of the loss with the weights at `at`: the step's closure is called once more.
+
+    Another loss than the one that is minimized has a name, by which `step` is given its closure.
+    """
+    raise RuntimeError(f"gradient({of!r}) is answered by an optimizer that takes the step")
+
+
+def curvature() -> NoReturn:
+    """An estimate of the diagonal of the Hessian: z times H z, with z of random signs."""
+    raise RuntimeError("curvature is answered by an optimizer that takes the step")

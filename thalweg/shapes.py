@@ -1,0 +1,173 @@
+"""Which shape the matrices of an `update` have, side by side with the text.
+
+A side is "rows", "columns" or a setting; the parameter, its gradient and what is per element have
+rows and columns. `thalweg.levels` asks it about each word on whole matrices.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from thalweg.matrices import MATRIX_WORDS
+from thalweg.reductions import REDUCTIONS
+from thalweg.requests import REQUESTS
+from thalweg.source import Source, unknown
+from thalweg.text import Level, join
+
+__all__ = ["Shapes", "as_written"]
+
+_ASKED = (*REDUCTIONS, *REQUESTS)
+
+Shape = tuple[str, str]
+
+_ELEMENTS: Shape = ("rows", "columns")
+_OF_LEVEL = {Level.ROW: ("rows", "1"), Level.COLUMN: ("1", "columns"), Level.ELEMENT: _ELEMENTS}
+
+
+class Shapes:
+    """Knows the shape of every matrix, and refuses what does not fit; `level` tells of what an
+    expression has one, `states` what each state is per, `settings` the defaults."""
+
+    def __init__(
+        self,
+        source: Source,
+        states: Mapping[str, Any],
+        settings: Mapping[str, Any],
+        level: Callable[[ast.expr], Level],
+    ) -> None:
+        self.source, self.level = source, level
+        self.states = {name: per for name, per in states.items() if isinstance(per, tuple)}
+        self.names: dict[str, Shape] = dict(self.states)
+        whole = [name for name, default in settings.items() if type(default) is int]
+        for name, sides in self.states.items():
+            for side in sides:
+                if side not in (*_ELEMENTS, *whole):
+                    raise TypeError(
+                        f"{source.title.removesuffix('.update')}.{name}: a side of a matrix is "
+                        f"rows, columns or a whole number; {unknown(side, [*_ELEMENTS, *whole])}"
+                    )
+
+    def of(self, tree: ast.expr) -> Shape | None:
+        """The shape of an expression, or None for a number."""
+        if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name):
+            word = tree.func.id
+            if word == "matmul":
+                return self._product(tree)
+            if word == "transposed":
+                one, other = self._matrix(tree.args[0], ".mT")
+                return other, one
+            if word in MATRIX_WORDS:
+                return self._of_word(tree, word)
+        is_asked = isinstance(tree, ast.Call) and ast.unparse(tree.func) in _ASKED
+        if isinstance(tree, ast.Name) or is_asked:
+            level = self.level(tree)
+        else:
+            level = functools.reduce(join, map(self.level, _parts(tree)), Level.STEP)
+        if isinstance(tree, ast.Name) and level == Level.MATRIX:
+            return self.names[tree.id]
+        if level <= Level.TENSOR:
+            return None
+        return _OF_LEVEL[level] if level < Level.MATRIX else self._common(tree)
+
+    def level_of(self, tree: ast.Call) -> Level:
+        """Of what a word on whole matrices has one."""
+        return Level.ELEMENT if self.of(tree) == _ELEMENTS else Level.MATRIX
+
+    def give(self, name: str, tree: ast.expr, level: Level) -> None:
+        """A name is given a value; raises where it is a state of another shape."""
+        if level == Level.MATRIX:
+            shape = self.of(tree)
+            assert shape is not None
+            if name in self.states and shape != self.states[name]:
+                raise self.source.error(
+                    tree.lineno,
+                    f"{name!r} is a matrix of {_said(self.states[name])}, and is given one of "
+                    f"{_said(shape)}",
+                )
+            self.names[name] = shape
+        elif name in self.states:
+            raise self.source.error(
+                tree.lineno,
+                f"{name!r} is a matrix of {_said(self.states[name])}, and is given no matrix",
+            )
+
+    def _product(self, tree: ast.Call) -> Shape:
+        one, other = (self._matrix(part, "@") for part in tree.args)
+        if one[1] != other[0]:
+            raise self._misfit(tree, one, other)
+        return one[0], other[1]
+
+    def _matrix(self, tree: ast.expr, word: str) -> Shape:
+        shape = self.of(tree)
+        if shape is None or "1" in shape:
+            raise self.source.error(
+                tree.lineno, f"{word} is for matrices, and `{ast.unparse(tree)}` is none"
+            )
+        return shape
+
+    def _of_word(self, tree: ast.Call, word: str) -> Shape:
+        shape = self._matrix(tree.args[0], word)
+        if word in ("eigenbasis", "inverse_root") and shape[0] != shape[1]:
+            raise self.source.error(
+                tree.lineno,
+                f"{word} is for symmetric matrices, and `{ast.unparse(tree.args[0])}` is of "
+                f"{_said(shape)}",
+            )
+        for part in tree.args[1:]:
+            if self.level(part) > Level.STEP:
+                raise self.source.error(
+                    tree.lineno,
+                    f"{word} takes `{ast.unparse(part)}` as a number that is known before the "
+                    "step, which it is not",
+                )
+        return shape
+
+    def _common(self, tree: ast.expr) -> Shape:
+        """The shape of what is done to each number of several matrices."""
+        found: tuple[ast.expr, Shape] | None = None
+        for part in _parts(tree):
+            shape = self.of(part)
+            if shape is None:
+                continue
+            if found is not None and found[1] != shape:
+                raise self._misfit(tree, found[1], shape)
+            found = part, shape
+        assert found is not None
+        return found[1]
+
+    def _misfit(self, tree: ast.expr, one: Shape, other: Shape) -> TypeError:
+        return self.source.error(
+            tree.lineno,
+            f"`{as_written(tree)}`: a matrix of {_said(one)} and one of {_said(other)} do not go "
+            "together",
+        )
+
+
+def _parts(tree: ast.expr) -> list[ast.expr]:
+    if isinstance(tree, ast.IfExp):
+        return [tree.body, tree.orelse]
+    parts = [one for one in ast.iter_child_nodes(tree) if isinstance(one, ast.expr)]
+    return parts[1:] if isinstance(tree, ast.Call) else parts
+
+
+def as_written(tree: ast.expr) -> str:
+    """An expression as its author wrote it, with @ and .mT."""
+
+    class Written(ast.NodeTransformer):
+        def visit_Call(self, node: ast.Call) -> ast.AST:
+            self.generic_visit(node)
+            word = ast.unparse(node.func)
+            if word == "matmul":
+                return ast.BinOp(node.args[0], ast.MatMult(), node.args[1])
+            if word == "transposed":
+                return ast.Attribute(node.args[0], "mT", ast.Load())
+            return node
+
+    return ast.unparse(Written().visit(ast.parse(ast.unparse(tree), mode="eval")))
+
+
+def _said(shape: Shape) -> str:
+    return f"{shape[0]} x {shape[1]}"
