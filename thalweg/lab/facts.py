@@ -52,7 +52,7 @@ class Facts:
     states: Sequence[StateSaid] = ()
     memory: str = ""
     bytes_per_element: int | None = None
-    """Of state, for a parameter of float32 under the default settings."""
+    """Of state, for a matrix of float32 under the default settings."""
     source: Sequence[tuple[str, str]] = field(default_factory=list)
     arguments: str = ""
 
@@ -89,13 +89,13 @@ def _of_chain(told: tuple[str, str, str, str], chain: Chain) -> Facts:
         for slot in chain.slots
     ]
     states += [_number(key, chain.parts[i], one) for key, (i, one) in chain.cells.items()]
-    most = max(map(len, by_rule))
-    size = _FLOAT32 * most
+    of_matrix, of_vector = (len(by_rule[chain.which(shape) or 0]) for shape in ((2, 2), (2,)))
+    size = _FLOAT32 * of_matrix
     return Facts(
         *told,
         settings=settings,
         states=states,
-        memory=_memory(size, most, chain),
+        memory=_memory(of_matrix, of_vector, chain),
         bytes_per_element=size,
         source=[(_title(part.declared), _update(part.declared)) for part in chain.parts],
     )
@@ -165,10 +165,14 @@ def _per(one: State) -> str:
     return " x ".join(one.per) if isinstance(one.per, tuple) else one.per
 
 
-def _memory(size: int, live: int, chain: Chain) -> str:
+def _memory(live: int, of_vector: int, chain: Chain) -> str:
+    """The arrays that a matrix has by default, and what else there may be."""
+    size = _FLOAT32 * live
     matrices = [slot for slot in chain.slots if slot.state.is_matrix]
     beside = [f"{slot.name} of {_per(slot.state)}" for slot in matrices]
     also = f"; and matrices: {', '.join(beside)}" if beside else ""
+    if of_vector != live:
+        also += f"; {_FLOAT32 * of_vector} bytes where the parameter is no matrix"
     all_of_them = 0 if chain.is_choosy else len(chain.slots) - len(matrices)
     if not live and not all_of_them:
         return f"no array of the parameter's size is kept{also}"
