@@ -129,8 +129,9 @@ def _language(budget: str) -> Choice:
     muon = _made(
         "Muon",
         "",
-        "Muon for the hidden matrices, as it takes nothing else; the embeddings, the head, norms and biases go to AdamW. Its lead shrinks as models grow, and "
-        "it must be tuned for your batch and horizon as AdamW must.",
+        "Muon for the hidden matrices, as it takes nothing else; the embeddings, the head, norms "
+        "and biases go to AdamW. Its lead shrinks as models grow, and it must be tuned for your "
+        "batch and horizon as AdamW must.",
         ["matrices", "batch and horizon", "tuned adamw"],
         "Above 1.2 billion weights these studies have no numbers.",
         [_compare("muon", "adamw") + " --backend torch"],
