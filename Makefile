@@ -38,7 +38,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
 demo: $(VENV)/lab.stamp ## train a network with five optimizers and compare them
-	$(BIN)/thalweg compare $(ARGS)
+	$(BIN)/thalweg compare --jobs 2 $(ARGS)
 
 test: $(VENV)/dev.stamp ## run every test, slow ones too: CASES (5) of each, or CASES=all
 	$(PYTEST) --cases=$(CASES) $(ARGS)

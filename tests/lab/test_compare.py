@@ -1,14 +1,16 @@
 """`thalweg compare` as a user sees it: what it prints, what it writes, and that it is fair."""
 
+import json
 import math
 import os
 import pty
 import re
+import shlex
 import subprocess
 
 import pytest
 
-from tests.lab.conftest import COMMAND, FILES, SMALL, Outcome, environment
+from tests.lab.conftest import COMMAND, FILES, SMALL, Outcome, environment, run_thalweg
 from thalweg.lab.results import open_folder
 
 pytestmark = pytest.mark.slow
@@ -158,3 +160,37 @@ def test_means_in_the_summary_are_those_of_the_runs(small):
     entry = small.results["optimizers"]["Adam"]
     mean = math.fsum(run["test_loss"] for run in entry["runs"]) / 2
     assert math.isclose(entry["summary"]["test_loss"]["mean"], mean, rel_tol=1e-5)  # 6 digits kept
+
+
+def test_json_is_all_that_is_on_stdout(tmp_path):
+    arguments = ("sgd", "--lr", "0.1", "--seeds", "1", "--epochs", "1", "--json", "--seed", "5")
+    outcome = run_thalweg("compare", *arguments, "--out", "o", cwd=tmp_path, folder=tmp_path / "o")
+    assert outcome.code == 0
+    printed = json.loads(outcome.stdout)
+    assert printed == outcome.results
+    assert [run["seed"] for run in printed["optimizers"]["SGD"]["runs"]] == [6]
+    assert "Finished after" in outcome.stderr
+
+
+def test_a_search_by_trials_is_reported_as_such(tmp_path):
+    arguments = ("adam", "sgd(momentum=0.5..0.95)", "--tune", "12", "--jobs", "2")
+    more = ("--seeds", "2", "--epochs", "2", "--schedule", "cosine(steps)", "--out", "o")
+    outcome = run_thalweg("compare", *arguments, *more, cwd=tmp_path, folder=tmp_path / "o")
+    assert (outcome.code, outcome.stderr) == (0, "")
+    words = " ".join(outcome.stdout.split())
+    assert "Adam: 12 trials each of lr in 1e-05..1, half of them spread evenly and half by" in words
+    assert "SGD(momentum=0.5..0.95) runs with momentum 0." in words
+    for one in outcome.results["optimizers"].values():
+        assert one["searched"]["trials"] == 12
+        lr = one["runs"][0]["curve"]["lr"]
+        assert lr[0] == one["lr"]
+        assert lr[-1] < lr[0] / 50
+    assert sorted(path.name for path in outcome.folder.iterdir()) == sorted(
+        {*FILES, "trials.db"} - {"journal.jsonl"}
+    )
+
+
+def test_the_command_that_is_kept_repeats_it(small):
+    command = small.results["command"]
+    assert command == f"thalweg {shlex.join([*SMALL, '--name', 'small'])}"
+    assert command.replace("'", "&#x27;") in (small.folder / "report.html").read_text()

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from tests.lab.made import outcome
+from thalweg.lab.comparing import compared
 from thalweg.lab.contest import Budget, Contest, Unit
 from thalweg.lab.contestants import enter
 from thalweg.lab.playing import Clock, play
 from thalweg.lab.search import GRID, search_of
 from thalweg.lab.specification import read
+from thalweg.lab.summary import verdict_of
 from thalweg.lab.tasks.builtin import open_task
 from thalweg.lab.tasks.layers import first_layers
 from thalweg.lab.tasks.tables import open_table
@@ -326,3 +328,10 @@ def test_nothing_is_begun_when_the_time_is_over():
     clock = Ticking(0.5)
     assert list(play(made, SOURCE, Kept(), clock=clock)) == []
     assert made.finished == 0
+
+
+def test_from_python_it_is_one_call_with_plain_data_at_its_end():
+    made = compared(["adam", "sgd"], lr=["0.1"], budget=BUDGET)
+    assert made.is_over
+    assert verdict_of(made).seeds == 2
+    assert all(isinstance(run.outcome, Outcome) for run in made.entry("Adam").runs.values())

@@ -1,5 +1,6 @@
 """Ctrl-C keeps what is finished, says so, and ends with 130."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -101,3 +102,31 @@ def test_before_anything_is_finished_nothing_is_written(tmp_path):
     assert (outcome.code, outcome.stderr) == (130, "")
     assert "nothing is written" in outcome.stdout
     assert not outcome.folder.exists()
+
+
+def test_several_jobs_end_with_the_command_and_keep_what_is_finished(tmp_path):
+    arguments = ("sgd", "adam", "--lr", "0.03", "--epochs", "1", "--jobs", "2")
+    outcome = interrupt(tmp_path, *arguments, after="seed 1 of 9999")
+    assert (outcome.code, outcome.stderr) == (130, "")
+    runs = [len(entry["runs"]) for entry in outcome.results["optimizers"].values()]
+    assert sum(runs) >= 1
+    assert sorted(path.name for path in outcome.folder.iterdir()) == FILES
+
+
+@pytest.mark.skipif(not hasattr(os, "pipe"), reason="there are no pipes here")
+def test_jobs_do_not_outlive_a_command_that_was_killed(tmp_path):
+    """They hold the end of a pipe, which is closed when the last of them is gone."""
+    read, write = os.pipe()
+    arguments = ("sgd", "--lr", "0.03", "--epochs", "1", "--jobs", "2", "--seeds", "9999")
+    command = [sys.executable, "-c", STOPPED, "SIGKILL", "seed 1 of 9999", "compare", *arguments]
+    done = subprocess.run(
+        [*command, "--out", "kept"],
+        stdout=subprocess.DEVNULL,
+        stderr=write,
+        cwd=tmp_path,
+        env=environment(),
+    )
+    os.close(write)
+    assert done.returncode == -signal.SIGKILL
+    with os.fdopen(read) as end:
+        assert end.read() == ""  # returns when nobody has stderr open any more

@@ -1,6 +1,7 @@
 """Killed at any moment and started again, a comparison ends with the same numbers, bit for bit."""
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.conftest import environment, run_thalweg
+from tests.lab.conftest import COMMAND, environment, run_thalweg
 from tests.lab.made import outcome
 from thalweg.lab.ledger import JOURNAL
 
@@ -181,3 +182,27 @@ def test_two_at_work_in_one_folder_is_refused(tmp_path):
     refused = pytest.raises(UserError, match=f"^another comparison is at work in {tmp_path}")
     with open_journal(tmp_path, {}, resume=False), refused, open_journal(tmp_path, {}, resume=True):
         pass
+
+
+def test_a_full_disk_is_said_and_what_was_finished_goes_on(tmp_path):
+    """Full by a limit on the size of a file, which only the journal reaches."""
+    resource = pytest.importorskip("resource")
+    arguments = ("compare", "sgd", "--lr", "0.1", "--epochs", "1", "--seeds", "8", "--out", "kept")
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+
+    done = subprocess.run(
+        [*COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**environment(), "THALWEG_CACHE_DIR": os.environ.get("THALWEG_CACHE_DIR", "")},
+        preexec_fn=limit,
+    )
+    assert done.returncode == 2
+    assert done.stderr == "thalweg: cannot write to kept/journal.jsonl: File too large\n"
+    kept = journalled(tmp_path / "kept")
+    assert 0 < len(kept) < 8
+    assert run_thalweg(*arguments, "--resume", cwd=tmp_path).code == 0
+    assert journalled(tmp_path / "kept").items() >= kept.items()

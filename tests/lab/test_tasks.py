@@ -1,7 +1,9 @@
 """What is trained: tables, networks, and a task of the user's own."""
 
 import gzip
+import re
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from tests.lab.conftest import run_thalweg
 from thalweg.lab.errors import UserError
 from thalweg.lab.tasks.builtin import open_task
 from thalweg.lab.tasks.tables import open_table
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "tasks" / "diabetes.py"
 
 RIGHT_FORM = "it must return model, loss, (train, validation, test) and, if there is one, a metric"
 
@@ -311,3 +315,25 @@ def test_a_rule_of_the_users_own_takes_part(own):
     assert (outcome.code, outcome.stderr) == (0, "")
     ours, plain = outcome.results["optimizers"].values()
     assert ours["runs"][0]["test_loss"] == plain["runs"][0]["test_loss"]
+
+
+@pytest.mark.slow
+def test_the_example_of_an_own_task_says_how_it_is_compared(tmp_path):
+    (command,) = re.findall(r"^    thalweg (compare .*)$", EXAMPLE.read_text(), re.M)
+    words = command.replace("examples", str(EXAMPLE.parents[1])).split()
+    outcome = run_thalweg(
+        *words,
+        "--seeds",
+        "2",
+        "--epochs",
+        "20",
+        "--lr",
+        "0.01",
+        "--out",
+        "o",
+        cwd=tmp_path,
+        folder=tmp_path / "o",
+    )
+    assert (outcome.code, outcome.stderr) == (0, "")
+    for one in outcome.results["optimizers"].values():
+        assert one["summary"]["test_error"]["mean"] < 0.75  # that of the mean is 0.85

@@ -7,8 +7,9 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from thalweg.lab.contest import Unit
 from thalweg.lab.errors import UserError
@@ -69,7 +70,7 @@ class Ledger(Protocol):
 class Journal:
     """A file with a line for each finished training, of one process alone."""
 
-    def __init__(self, file: BinaryIO, path: Path, records: list[Record]) -> None:
+    def __init__(self, file: FileIO, path: Path, records: list[Record]) -> None:
         self._file, self._path, self._records = file, path, records
 
     def news(self) -> list[Record]:
@@ -97,7 +98,8 @@ def open_journal(folder: Path, header: Mapping[str, Any], resume: bool) -> Itera
     """
     path = folder / JOURNAL
     try:
-        file = open(path, "r+b" if path.exists() else "w+b")  # noqa: SIM115  (closed below)
+        # without a buffer, which would try once more at the end what a full disk has refused
+        file = open(path, "r+b" if path.exists() else "w+b", buffering=0)  # noqa: SIM115
     except OSError as error:
         raise UserError(f"cannot write to {path}: {error.strerror}") from error
     with file:
@@ -110,7 +112,7 @@ def open_journal(folder: Path, header: Mapping[str, Any], resume: bool) -> Itera
         yield Journal(file, path, records or [])
 
 
-def _lock(file: BinaryIO, folder: Path) -> None:
+def _lock(file: FileIO, folder: Path) -> None:
     if fcntl is None:
         return
     try:
@@ -121,14 +123,14 @@ def _lock(file: BinaryIO, folder: Path) -> None:
         pass
 
 
-def _read(file: BinaryIO, path: Path, header: Mapping[str, Any]) -> list[Record] | None:
+def _read(file: FileIO, path: Path, header: Mapping[str, Any]) -> list[Record] | None:
     """The records of this comparison, behind which the file goes on; None if it is empty.
 
     The process may have been killed within a line: what comes after the last whole one is cut off.
     """
     whole = 0
     lines: list[dict[str, Any]] = []
-    for line in file:
+    for line in file.readall().splitlines(keepends=True):
         try:
             lines.append(json.loads(line if line.endswith(b"\n") else b""))
         except ValueError:
@@ -165,12 +167,13 @@ def _differences(theirs: Any, ours: Any, name: str = "") -> str:
     return "" if theirs == ours else f"its {name} is {theirs!r}, and here it is {ours!r}"
 
 
-def _write(file: BinaryIO, path: Path, values: Mapping[str, Any]) -> None:
+def _write(file: FileIO, path: Path, values: Mapping[str, Any]) -> None:
     line = f"{json.dumps(values, separators=(',', ':'))}\n".encode()
     begin = file.tell()
     try:
-        file.write(line)
-        file.flush()
+        left = memoryview(line)
+        while left:
+            left = left[file.write(left) :]
         os.fsync(file.fileno())
     except OSError as error:
         with suppress(OSError):

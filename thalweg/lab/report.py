@@ -220,6 +220,8 @@ def _entry_notes(entry: Entry) -> list[str]:
     told = []
     search, setting = entry.search, entry.setting or {}
     values = {**entry.contestant.overrides, **{k: v for k, v in setting.items() if k != "lr"}}
+    if entry.contestant.name == "Muon":
+        told.append(f"{entry.label} moves the matrices, and AdamW the rest at the same lr.")
     if values:
         pairs = ", ".join(f"{key} {shown(value)}" for key, value in values.items())
         told.append(f"{entry.label} runs with {pairs}.")

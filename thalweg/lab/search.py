@@ -85,7 +85,8 @@ class Search:
             else Range(lr.high, lr.high * _FURTHER, "log")
         )
         count = max(2, self.count // 4)
-        return [{**best, "lr": beyond.at((i + 0.5) / count)} for i in range(count)]
+        rates = [_rounded(beyond, beyond.at((i + 0.5) / count)) for i in range(count)]
+        return [{**best, "lr": rate} for rate in rates]
 
     @property
     def widened(self) -> int:

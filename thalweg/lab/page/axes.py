@@ -19,7 +19,12 @@ Trace = dict[str, Any]
 def make_layout(x: str, y: str, is_log: bool) -> dict[str, Any]:
     """Axes with titles; `is_log` is of the upright one."""
     return {
-        "xaxis": {"title": {"text": x}, "gridcolor": "#e6e6e6", "zeroline": False},
+        "xaxis": {
+            "title": {"text": x},
+            "gridcolor": "#e6e6e6",
+            "zeroline": False,
+            "automargin": True,
+        },
         "yaxis": {
             "title": {"text": y},
             "gridcolor": "#e6e6e6",
@@ -27,7 +32,12 @@ def make_layout(x: str, y: str, is_log: bool) -> dict[str, Any]:
             "automargin": True,
             **({"type": "log", "exponentformat": "power"} if is_log else {}),
         },
-        "legend": {"orientation": "h", "y": -0.22, "x": 0},
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "y": 1.02,
+            "yanchor": "bottom",
+        },
         "margin": {"l": 10, "r": 16, "t": 10, "b": 40},
         "plot_bgcolor": "#fff",
         "paper_bgcolor": "#fff",

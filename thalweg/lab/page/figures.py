@@ -149,7 +149,7 @@ def _sensitivity(contest: Contest, found: dict[str, Look]) -> Figure | None:
             {
                 "x": [one.lr for one in finite],
                 "y": [one.validation_loss for one in finite],
-                "mode": "lines+markers",
+                "mode": "lines+markers" if _only_lr(entry) else "markers",
                 "name": f"{entry.label}{_good_band(entry)}",
                 "legendgroup": entry.label,
                 "line": line_of(look),
@@ -170,10 +170,16 @@ def _sensitivity(contest: Contest, found: dict[str, Look]) -> Figure | None:
         "How much the learning rate matters",
         "The loss at the end over the rate, of one seed: a wide valley forgives a rate that is "
         "off. In brackets is where the loss is within a fifth of the optimizer's best. A hollow "
-        "mark at the edge has diverged or lies beyond; trials that were ended early are left out.",
+        "mark at the edge has diverged or lies beyond; trials that were ended early are left out, "
+        "and where more than the rate was searched no line joins them.",
         traces,
         layout,
     )
+
+
+def _only_lr(entry: Entry) -> bool:
+    """Whether a line may join the trials: they differ in nothing else."""
+    return entry.search is not None and set(entry.search.space) == {"lr"}
 
 
 def _beyond(contest: Contest, found: dict[str, Look], top: float) -> list[Trace]:

@@ -30,7 +30,9 @@ _STYLE = """
   th, td { text-align: right; padding: 0.25em 0.8em; border-bottom: 1px solid #ddd;
            white-space: nowrap; }
   th:first-child, td:first-child { text-align: left; padding-left: 0; }
-  td.text { white-space: normal; text-align: left; }
+  .facts td { white-space: normal; text-align: left; vertical-align: top;
+              overflow-wrap: anywhere; font-size: 0.9rem; }
+  .facts td:first-child { overflow-wrap: break-word; min-width: 7em; }
   tr.winner { font-weight: bold; }
   pre { overflow-x: auto; background: #f4f4f4; padding: 0.7em; font-size: 0.9rem; }
   .figure { width: 100%; height: 430px; }
@@ -189,7 +191,6 @@ def _origin(contest: Contest, about: About) -> list[str]:
 
 def _texts(lines: list[list[str]]) -> str:
     body = "".join(
-        f'<tr><td>{escape(name)}</td><td class="text">{escape(text)}</td></tr>'
-        for name, text in lines
+        f"<tr><td>{escape(name)}</td><td>{escape(text)}</td></tr>" for name, text in lines
     )
-    return f'<div class="wide"><table>{body}</table></div>'
+    return f'<table class="facts">{body}</table>'

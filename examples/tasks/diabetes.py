@@ -1,6 +1,6 @@
 """A task of your own for `thalweg compare`: a function that returns everything but the optimizer.
 
-    thalweg compare adam ranger --model examples/own_task.py:diabetes
+    thalweg compare adam ranger --model examples/tasks/diabetes.py:task
 
 The loader's test part may be left out, and so may the metric: then the loss judges. With torch it
 looks the same: a torch.nn.Module, torch's losses and loaders. Needs `pip install 'thalweg[lab]'`.
@@ -12,7 +12,7 @@ from sklearn.datasets import load_diabetes
 from thalweg.mytorch import data, nn
 
 
-def diabetes(seed: int):
+def task(seed: int):
     """How ill 442 people are a year later, from ten numbers of each."""
     inputs, target = load_diabetes(return_X_y=True)
     inputs = (inputs / inputs.std(axis=0)).astype(np.float32)
