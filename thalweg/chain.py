@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from thalweg import advice
+from thalweg.choice import Choice
 from thalweg.deciding import reached
 from thalweg.declaration import starting
-from thalweg.either import Either, joined_parts, other, takes
+from thalweg.either import Either, joined_parts, other
 from thalweg.parts import (
     Part,
     Questions,
@@ -85,8 +86,7 @@ class Chain:
             if self.signature.shown.count(shown) > 1:
                 raise TypeError(f"{name}: signature has {shown!r} more than once")
         check_keys(name, self.parts)
-        self.alternatives = range(max((p.which or 0 for p in self.parts), default=0) + 1)
-        self.is_choosy = any(getattr(p.declared, "takes", None) for p in self.parts)
+        self.choice = Choice(name, self.parts, {n: s.default for n, s in self.settings.items()})
         self.slots = self._merge_states()
         self.cells = cells_of(self.parts)
         self.doubles = {
@@ -97,12 +97,17 @@ class Chain:
         self.shared = {key: i for key, (i, one) in self.cells.items() if one.per == "all"}
         self._wirings = [
             Wiring.of(self.parts, functools.partial(self._public, which), which)
-            for which in self.alternatives
+            for which in self.choice.alternatives
         ]
         questions = Questions.of(self.parts)
         self.reductions, self.requests = questions.reductions, questions.requests
-        self.asked_of_all, self.reduces_rows = questions.of_all, questions.reduces_rows
-        self.on_matrices = any(part.declared.text.matrices for part in self.parts)
+        self.asked_of_all = questions.of_all
+        self.reduces_rows = questions.reduces_rows or any(
+            part.declared.text.on_vectors for part in self.parts
+        )
+        texts = [part.declared.text for part in self.parts]
+        self.on_matrices = any(text.matrices or text.on_vectors for text in texts)
+        self.reads_columns = any(text.columns for text in texts)
         self.is_asking = bool(self.reductions or self.requests)
         asked = {n for part in self.parts for n in part.declared.text.source.arguments}
         self._of_shape = tuple(name for name in ("ndim", "rows", "columns") if name in asked)
@@ -110,8 +115,8 @@ class Chain:
         self._in_groups = SettingsOfGroups(name, self.settings)
         self._live: dict[tuple[Any, ...], list[Slot]] = {}
         check_needs(name, self.parts, self.settings)
-        for which in self.alternatives:
-            check_order(name, self._of(which), self._default)
+        for which in self.choice.alternatives:
+            check_order(name, self.choice.of(which), self._default)
         self._asks_order = any(part.passes_on("g") for part in self.parts[self._last_reader() :])
 
     def _public(self, which: int, part: Part, name: str) -> str:
@@ -120,31 +125,6 @@ class Chain:
         of_rule = other(public, which)
         is_needed = part.which is None and name in part.declared.declaration.needs
         return of_rule if is_needed and of_rule in self.settings else public
-
-    def _of(self, which: int) -> list[Part]:
-        """The parts that tensors of an alternative go through."""
-        return [part for part in self.parts if part.which in (None, which)]
-
-    def which(self, shape: Sequence[int]) -> int | None:
-        """The alternative that a tensor of this shape belongs to; None, if no rule takes it."""
-        if not self.is_choosy:
-            return 0
-        return next((n for n in self.alternatives if takes(self._of(n), shape)), None)
-
-    @property
-    def chooses(self) -> Callable[[Sequence[int]], int | None] | None:
-        """Which alternative a shape belongs to, where there are several."""
-        return self.which if len(self.alternatives) > 1 else None
-
-    def check_shape(self, shape: Sequence[int]) -> None:
-        """Raise ValueError for a shape of a parameter that no rule takes."""
-        if self.which(shape) is None:
-            rule = self.rules[-1].__name__
-            raise ValueError(
-                f"{self.name}: a parameter of shape {tuple(shape)} is none that {rule} takes; give "
-                f"it to another optimizer, or make one of both, "
-                f'optimizer(chain("{self.name}", either({rule}, Adam)))'
-            )
 
     def steps_after(self, ways: Sequence[Any]) -> set[int]:
         """The places of the parts behind which a step u is taken, for a tensor whose `if`s go
@@ -232,7 +212,7 @@ class Chain:
         for name, s in self.settings.items():
             if name in group:
                 s.check(f"{self.name}: {name}", group[name])
-        for which in self.alternatives:
+        for which in self.choice.alternatives:
             for part, h in zip(self.parts, self.views(group, which=which), strict=True):
                 try:
                     if h is not None:
@@ -259,8 +239,8 @@ class Chain:
         as_tensors: bool = False,
         which: int = 0,
     ) -> list[Any]:
-        """The settings of a group as each part sees them; None for a part of another alternative
-        than `which`.
+        """The settings of a group as each part sees them, for the tensors of this number (see
+        `Choice`); None for a part of another alternative.
 
         Python numbers, unless `as_tensors`: then what is a tensor stays one. `spared` is for the
         parameters that a decay filter spares.
@@ -271,9 +251,12 @@ class Chain:
         plain |= self.fixed
         if spared:
             plain |= dict.fromkeys(self.spares, 0.0)
+        which, more = self.choice.told(which)
         return [
-            None if pairs is None else SimpleNamespace(**{n: plain[public] for n, public in pairs})
-            for pairs in self._wirings[min(which, len(self._wirings) - 1)].settings
+            None
+            if pairs is None
+            else SimpleNamespace(**{n: plain[public] for n, public in pairs}, **more)
+            for pairs in self._wirings[which].settings
         ]
 
     def decide(

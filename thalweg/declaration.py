@@ -13,13 +13,14 @@ from thalweg.source import unknown
 
 __all__ = ["PER", "Declaration", "State", "setting", "starting", "state"]
 
-PER = ("element", "tensor", "all")
+PER = ("element", "row", "column", "tensor", "all")
 
 
 @dataclass(frozen=True)
 class State:
-    """What is kept from step to step, under torch's `key`: one number per element of the
-    parameter, per tensor, or for all tensors of the optimizer; or a matrix, `per` its two sides."""
+    """What is kept from step to step, under torch's `key`: one number per element, row or column
+    of the parameter, per tensor, or for all tensors of the optimizer; or a matrix, `per` its two
+    sides."""
 
     key: str
     start: Any = 0.0
@@ -31,12 +32,16 @@ class State:
         return self.per in ("tensor", "all")
 
     @property
-    def is_matrix(self) -> bool:
-        """Whether it is a matrix whose sides are not its parameter's."""
-        return isinstance(self.per, tuple)
+    def is_apart(self) -> bool:
+        """Whether it is an array whose shape is not its parameter's: a matrix, or one number per
+        row or column."""
+        return isinstance(self.per, tuple) or self.per in ("row", "column")
 
     def shape(self, shape: Sequence[int], h: Any) -> tuple[int, ...]:
         """Its array's shape, for a parameter of this shape and the settings of its part."""
+        if self.per in ("row", "column") and shape:
+            rest = tuple(shape[1:])
+            return (1, *rest) if self.per == "column" else (shape[0], *(1 for _ in rest))
         if not isinstance(self.per, tuple):
             return tuple(shape)
         known = {"rows": shape[0] if shape else 1, "columns": math.prod(shape[1:])}
@@ -73,9 +78,9 @@ def _check_bound(word: str, bound: Any, default: Any) -> None:
 
 
 def state(key: str, *, start: Any = 0.0, per: Any = "element") -> Any:
-    """Declare what is kept from step to step: one number per "element" of the parameter, per
-    "tensor", or one for "all" tensors of the optimizer. `per=("rows", "rows")` is a matrix; a side
-    of it is "rows", "columns" or a setting that is a whole number.
+    """Declare what is kept from step to step: one number per "element", "row" or "column" of the
+    parameter, per "tensor", or one for "all" tensors of the optimizer. `per=("rows", "rows")` is a
+    matrix; a side of it is "rows", "columns" or a setting that is a whole number.
 
     It starts as a number, as the setting of that name (`start="lr"`) or, one per element, as a
     copy of the parameter (`start="p"`). It exists where the settings let the text come to it.

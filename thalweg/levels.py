@@ -56,6 +56,7 @@ def read(
     kinds = Kinds(source, defaults, choices, [*states, *STREAMS, *GIVEN])
     reader = _Reader(text, levels, states, kinds, defaults)
     text.borrowed = kinds.borrowed
+    text.vectors = {n: level_per(per) for n, per in states.items() if per in ("row", "column")}
     reader.block(text.body)
     text.levels = dict(reader.known)
     reader.check_returned()

@@ -12,7 +12,17 @@ from typing import Any
 
 from thalweg.elementwise import Measured, abs, double, sqrt
 
-__all__ = ["REDUCTIONS", "SCOPES", "finished", "largest", "mean", "norm", "sum", "summed"]
+__all__ = [
+    "REDUCTIONS",
+    "SCOPES",
+    "finished",
+    "largest",
+    "mean",
+    "norm",
+    "over_axes",
+    "sum",
+    "summed",
+]
 
 REDUCTIONS = ("sum", "mean", "norm", "largest")
 SCOPES = ("row", "column", "tensor", "all")
@@ -58,6 +68,11 @@ def _reduced(kind: str, x: Any, over: str) -> Any:
     axes = tuple(range(1, x.ndim)) if over == "row" else tuple(range(min(x.ndim, 1)))
     if not axes:
         return abs(x) if kind == "norm" else x
+    return over_axes(kind, x, axes)
+
+
+def over_axes(kind: str, x: Any, axes: tuple[int, ...]) -> Any:
+    """The reduction of these axes of an array, which it keeps with one index each."""
     count = max(_size([x.shape[axis] for axis in axes]), 1)
     return finished(kind, _combined(kind, x, axes, keepdims=True), count)
 

@@ -52,7 +52,7 @@ class Level(enum.IntEnum):
 _LEVEL_OF = {"all": Level.ALL, "tensor": Level.TENSOR, "row": Level.ROW, "column": Level.COLUMN}
 _LEVEL_OF["element"] = Level.ELEMENT
 
-SCOPE_OF = {level: word for word, level in _LEVEL_OF.items()}
+SCOPE_OF = {level: word for word, level in _LEVEL_OF.items()} | {Level.MATRIX: "element"}
 
 
 def level_per(per: Any) -> Level:
@@ -116,6 +116,20 @@ class Text:
     """Of what each name has one when the text has been run."""
     given: dict[ast.stmt, Level] = field(default_factory=dict)
     """Of what a name has one behind the line that gives it a value."""
+
+    vectors: dict[str, Level] = field(default_factory=dict)
+    """The states that are one number per row or per column."""
+
+    @functools.cached_property
+    def columns(self) -> bool:
+        """Whether anything in it is one number per column."""
+        over = any(one.over == "column" for one in self.reductions.values())
+        return over or Level.COLUMN in self.vectors.values()
+
+    @property
+    def on_vectors(self) -> bool:
+        """Whether its lines on rows and columns are run on arrays of their own."""
+        return bool(self.vectors) or self.columns
 
     @functools.cached_property
     def number_names(self) -> list[str]:

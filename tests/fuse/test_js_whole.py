@@ -274,6 +274,12 @@ def test_one_run_of_elements_is_one_loop():
     assert step_text(OPTIMIZERS["LAMB"]).count("for (") == 2
 
 
+@pytest.mark.parametrize("name", ["SOAP", "SAM", "CAME"])
+def test_what_is_more_than_passes_is_refused_in_a_sentence(name):
+    with pytest.raises(ValueError, match=f"^{name}: JavaScript takes passes over elements alone"):
+        step_text(OPTIMIZERS[name])
+
+
 @pytest.mark.parametrize("name", PLAIN)
 def test_every_optimizer_has_a_text_of_plain_names(name):
     text = step_text(OPTIMIZERS[name])

@@ -13,6 +13,7 @@ LAYERS = {
         "thalweg.calls",
         "thalweg.carried",
         "thalweg.chain",
+        "thalweg.choice",
         "thalweg.deciding",
         "thalweg.declaration",
         "thalweg.either",

@@ -96,6 +96,56 @@ def _inverse_fourth_root(x: Array) -> Array:
     return (vectors * values**-0.25) @ vectors.T
 
 
+def adam_mini(
+    p: Array,
+    gradients: Iterable[Array],
+    lr: float = 1e-3,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+) -> Iterator[Array]:
+    b1, b2 = betas
+    m, v = np.zeros_like(p), np.zeros(len(p))
+    for t, g in enumerate(gradients, 1):
+        m = b1 * m + (1 - b1) * g
+        v = b2 * v + (1 - b2) * (g.reshape(len(p), -1) ** 2).mean(1)
+        size = (np.sqrt(v / (1 - b2**t)) + eps).reshape(-1, *([1] * (p.ndim - 1)))
+        p = (1 - lr * weight_decay) * p - lr * m / (1 - b1**t) / size
+        yield p
+
+
+def came(
+    p: Array,
+    gradients: Iterable[Array],
+    lr: float = 2e-4,
+    eps: tuple[float, float] = (1e-30, 1e-16),
+    clip_threshold: float = 1.0,
+    betas: tuple[float, float, float] = (0.9, 0.999, 0.9999),
+    weight_decay: float = 0.0,
+) -> Iterator[Array]:
+    shape, is_vector = p.shape, p.ndim < 2
+    p = p.reshape(len(p), -1)
+    b1, b2, b3 = betas
+    m = v = np.zeros_like(p)
+    rows = residual_rows = np.zeros((len(p), 1))
+    columns = residual_columns = np.zeros((1, p.shape[1]))
+    for g in gradients:
+        g = g.reshape(p.shape)
+        squares = g**2 + eps[0]
+        rows = b2 * rows + (1 - b2) * squares.mean(1, keepdims=True)
+        columns = b2 * columns + (1 - b2) * squares.mean(0, keepdims=True)
+        v = b2 * v + (1 - b2) * squares
+        x = g / np.sqrt(v if is_vector else rows @ columns / rows.mean())
+        x = x / max(1, np.sqrt((x**2).mean()) / clip_threshold)
+        m = b1 * m + (1 - b1) * x
+        strays = (x - m) ** 2 + eps[1]
+        residual_rows = b3 * residual_rows + (1 - b3) * strays.mean(1, keepdims=True)
+        residual_columns = b3 * residual_columns + (1 - b3) * strays.mean(0, keepdims=True)
+        trust = residual_rows @ residual_columns / residual_rows.mean()
+        p = (1 - lr * weight_decay) * p - lr * (m if is_vector else m / np.sqrt(trust))
+        yield p.reshape(shape)
+
+
 def sam(
     weights: list[Array],
     gradient: Gradient,

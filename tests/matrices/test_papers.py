@@ -19,12 +19,55 @@ CASES = [
 
 
 def paper(name):
-    return getattr(papers, name.lower())
+    return getattr(papers, "adam_mini" if name == "AdamMini" else name.lower())
 
 
 def _started(shape, seed=3):
     draw = np.random.default_rng(seed)
     return draw.normal(size=shape), [draw.normal(size=shape) for _ in range(STEPS)]
+
+
+BY_ROWS = [
+    ("AdamMini", {}),
+    ("AdamMini", {"lr": 0.01, "betas": (0.7, 0.8), "eps": 1e-3, "weight_decay": 0.1}),
+    ("CAME", {"lr": 2e-3}),
+    ("CAME", {"lr": 1e-3, "betas": (0.7, 0.8, 0.9), "clip_threshold": 0.5, "weight_decay": 0.1}),
+    ("CAME", {"eps": (1e-3, 1e-2)}),
+]
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (4, 2, 3), (6,), (1, 9), (300, 70)], ids=str)
+@pytest.mark.parametrize(("name", "settings"), BY_ROWS, ids=str)
+def test_with_a_number_for_each_row_and_column(name, settings, shape):
+    start, gradients = _started(shape)
+    p, q = torch.nn.Parameter(torch.tensor(start)), mytorch.nn.Parameter(start)
+    opt = getattr(optim, name)([p], **settings)
+    other = getattr(mytorch.optim, name)([q], **settings)
+    for g, wanted in zip(gradients, paper(name)(start, gradients, **settings), strict=True):
+        p.grad, q.grad = torch.tensor(g), g
+        opt.step()
+        other.step()
+        np.testing.assert_allclose(p.detach().numpy(), wanted, rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(q.data, wanted, rtol=1e-10, atol=1e-12)
+
+
+def test_each_tensor_keeps_what_its_axes_ask_for():
+    params = [torch.nn.Parameter(torch.zeros(shape)) for shape in ((3, 4), (5,), (2, 3, 2))]
+    opt = optim.CAME(params)
+    for p in params:
+        p.grad = torch.ones_like(p)
+    opt.step()
+    kept = [{key: tuple(value.shape) for key, value in opt.state[p].items()} for p in params]
+    assert kept[0] == {
+        "exp_avg": (3, 4),
+        "exp_avg_sq_row": (3, 1),
+        "exp_avg_sq_col": (1, 4),
+        "exp_avg_res_row": (3, 1),
+        "exp_avg_res_col": (1, 4),
+    }
+    assert kept[1] == {"exp_avg": (5,), "exp_avg_sq": (5,)}
+    assert kept[2]["exp_avg_sq_row"] == (2, 1, 1)
+    assert kept[2]["exp_avg_sq_col"] == (1, 3, 2)
 
 
 @pytest.mark.parametrize("shape", [(6, 6), (8, 3), (3, 8), (4, 2, 2)], ids=str)

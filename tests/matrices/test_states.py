@@ -18,10 +18,13 @@ from thalweg.optimizers import OPTIMIZERS
 from thalweg.rules import Adam, Muon
 from thalweg.stages import ClipNorm, DecoupledDecay, Lookahead, TrustRatio
 
-NAMES = ["Muon", "SAM", "SOAP", "Shampoo", "Sophia"]
+NAMES = ["AdamMini", "CAME", "Muon", "SAM", "SOAP", "Shampoo", "Sophia"]
 MATRICES = ["Muon", "SOAP", "Shampoo"]
+APART = ["AdamMini", "CAME", *MATRICES]
 SHAPES = [(6, 6), (5, 5), (6, 6)]
 WHOLE = {
+    "AdamMini": {"weight_decay": 0.1},
+    "CAME": {"lr": 1e-3},
     "Muon": {"weight_decay": 0.1},
     "SAM": {"lr": 0.01, "momentum": 0.9},
     "SOAP": {"precondition_frequency": 3},
@@ -138,7 +141,7 @@ def test_wide_states_of_narrow_weights(name):
 def test_matrices_of_narrow_weights_are_of_single_precision(name):
     run = Run(name, dtype=torch.bfloat16)
     run.walk(3)
-    slots = [slot for slot in run.opt._chain.slots if slot.state.is_matrix]
+    slots = [slot for slot in run.opt._chain.slots if slot.state.is_apart]
     kinds = {run.opt.state[p][slot.key].dtype for p in run.params for slot in slots}
     assert kinds == ({torch.float32} if slots else set())
 
@@ -182,7 +185,7 @@ def test_a_gradient_that_no_basis_can_be_found_of_moves_nothing(name):
         assert torch.isfinite(run.params[0]).all()
 
 
-@pytest.mark.parametrize("name", MATRICES)
+@pytest.mark.parametrize("name", APART)
 def test_a_late_gradient_gets_the_first_step_it_would_have_got(name):
     late, early = Run(name, lr=0.01), Run(name, lr=0.01)
     for t in range(5):
@@ -197,7 +200,7 @@ def test_a_late_gradient_gets_the_first_step_it_would_have_got(name):
 
 
 @pytest.mark.parametrize("layout", ["transposed", "a piece", "channels last"])
-@pytest.mark.parametrize("name", ["SOAP", "Shampoo"])
+@pytest.mark.parametrize("name", ["AdamMini", "CAME", "SOAP", "Shampoo"])
 def test_the_step_does_not_ask_how_weights_lie(name, layout):
     shape = (4, 4, 1, 1) if layout == "channels last" else (4, 4)
     runs = [Run(name, [shape, (3,)]) for _ in range(2)]
@@ -226,7 +229,7 @@ def test_the_step_does_not_ask_how_weights_lie(name, layout):
 def test_composed_with_stages_torch_and_numpy_agree(parts):
     """Within what bfloat16, in which torch iterates, leaves of a direction."""
     made = chain("Mine", *parts, lr=0.01)
-    shapes = [(6, 4), (5, 5)] + [(5,)] * (len(made.alternatives) > 1)
+    shapes = [(6, 4), (5, 5)] + [(5,)] * (len(made.choice.alternatives) > 1)
     run = Run(made, shapes)
     params = [mytorch.nn.Parameter(numbers(shape, i)) for i, shape in enumerate(shapes)]
     opt = mytorch.optim.optimizer(made)(params)

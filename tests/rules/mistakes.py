@@ -18,7 +18,9 @@ import math
 import numpy as np
 from thalweg.chain import chain
 from thalweg.elementwise import lerp, maximum, sqrt, where
+from thalweg.matrices import eigenbasis, inverse_root, newton_schulz, qr
 from thalweg.reductions import largest, mean, norm, sum
+from thalweg.requests import curvature, gradient
 from thalweg.rule import Rule, Stage, setting, state
 
 """

@@ -179,10 +179,6 @@ REDUCTIONS = {
         line('m = g - mean(g, "rows")'),
         "mean: unknown name 'rows'; did you mean 'row'?",
     ),
-    "over a column, which no engine takes": (
-        line('m = g - mean(g, "column")'),
-        "mean over 'column', which no engine takes yet; 'row' is there",
-    ),
     "over a number": (
         line("m = g - mean(g, 0)"),
         "mean must say over what by a word, one of row, column, tensor, all",

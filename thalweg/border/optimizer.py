@@ -53,7 +53,8 @@ class ChainOptimizer(AveragedWeights, Evaluated, DecayFilters):
             return
         for group in self.param_groups:
             for p in group["params"]:
-                views = self._chain.views(group, which=self._chain.which(p.shape) or 0)
+                chooses = self._chain.choice.numbers
+                views = self._chain.views(group, which=(chooses and chooses(p.shape)) or 0)
                 slots = self._chain.live_slots(views)
                 of_rules = [slot for slot in slots if issubclass(slot.part.declared, Rule)]
                 self._begin_state(p, of_rules, views, group)

@@ -123,7 +123,7 @@ class Batch:
     def _sweep(self, pass_: Pass) -> tuple[Sweep, NDArray[np.int64]]:
         """The kernel of a pass and the columns of the pointer table it takes; made once."""
         if pass_ not in self._sweeps:
-            by_rows = bool(pass_.rows)
+            by_rows = pass_.is_by_rows
             if by_rows not in self._tables:
                 self._tables[by_rows] = self._engine.table(self._shapes, by_rows)
             formats = [self._format(name) for name in pass_.streams]

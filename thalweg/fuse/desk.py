@@ -16,10 +16,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg import elementwise, matrices
+from thalweg import elementwise, matrices, reductions
 from thalweg.fuse.closing import worked_out
 from thalweg.fuse.plan import Line, MatrixWork, Plan, Question
-from thalweg.text import Request
+from thalweg.text import Level, Request
 
 __all__ = ["Desk", "Scratch"]
 
@@ -28,6 +28,15 @@ __all__ = ["Desk", "Scratch"]
 _STACKED = 1 << 14
 
 _WORDS: dict[str, Any] = {name: getattr(elementwise, name) for name in elementwise.PRIMITIVES}
+_AXES = {"row": (-1,), "column": (-2,), "tensor": (-2, -1)}
+
+
+def _reduction(kind: str) -> Callable[[Any, str], Any]:
+    """A reduction of a matrix, or of each of a stack of them."""
+    return lambda x, over: reductions.over_axes(kind, x, _AXES[over])
+
+
+_WORDS |= {kind: _reduction(kind) for kind in reductions.REDUCTIONS}
 _WORDS |= {n: getattr(matrices, n) for n in ("matmul", "transposed", *matrices.MATRIX_WORDS)}
 
 
@@ -43,6 +52,9 @@ class Desk(Protocol):
 
     def like(self, tensor: int, array: Any) -> Any:
         """The same numbers in an array that lies as the parameter does."""
+
+    def vector(self, tensor: int, array: Any) -> Any:
+        """The same numbers, one per row or column, one behind the other."""
 
     def address(self, array: Any) -> int:
         """Where an array lies."""
@@ -104,12 +116,14 @@ class Scratch:
                 for k, value in zip(members, values, strict=True):
                     results[name][k] = value
         for line in work.lines:
-            if line.is_element:
-                self.put(
-                    line.target, [self._like(k, a) for k, a in enumerate(results[line.target])]
-                )
+            arrays = results[line.target]
+            if line.level == Level.ELEMENT:
+                self.put(line.target, [self._like(k, a) for k, a in enumerate(arrays)])
+            elif line.level == Level.MATRIX:
+                self._matrices[line.target] = arrays
             else:
-                self._matrices[line.target] = results[line.target]
+                pairs = zip(self.members, arrays, strict=True)
+                self.put(line.target, [self.desk.vector(tensor, a) for tensor, a in pairs])
 
     def kept(self) -> list[Callable[[], None]]:
         """What is to be done to store the matrices that are states."""
@@ -164,6 +178,9 @@ class Scratch:
             array = self.arrays[name][k]
         else:
             array = self.desk.array(self.members[k], name)
+        if name in self.plan.vectors:
+            is_row = self.plan.vectors[name] == Level.ROW
+            return array.reshape((-1, 1) if is_row else (1, -1))
         shape = self._shapes[k]
         is_whole = tuple(array.shape) == shape  # and no matrix of another shape
         return array.reshape(_sides(shape)) if is_whole and len(shape) != 2 else array

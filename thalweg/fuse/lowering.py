@@ -47,14 +47,14 @@ class Reduce:
 
 @dataclass(frozen=True)
 class MatrixLine:
-    """A line on whole matrices: `operands` are the arrays of the parameter's shape that it takes,
-    `is_element` whether its value has that shape, too, and `written` where it stands in the
-    text."""
+    """A line on whole matrices, or on one number per row or column: `operands` are the arrays of
+    the parameter's shape that it takes, `level` is that of its value, and `written` where it
+    stands in the text. A value of another level than MATRIX lies in memory for passes to read."""
 
     target: str
     value: ast.expr
     operands: tuple[str, ...]
-    is_element: bool
+    level: Level
     written: str
 
 
@@ -103,6 +103,7 @@ class _Lower:
         # one that is assigned and not returned is this part's own business
         self.own = {n for n in STREAMS if n in source.assigned and n not in source.returned}
         self._count = 0
+        self._vectors: dict[str, str] = {}
         self._hint = ""  # the name that is being given a value
 
     def lower(self) -> None:
@@ -125,8 +126,11 @@ class _Lower:
                 (target,) = statement.targets
                 assert isinstance(target, ast.Name)
                 name = self._target(target.id)
-                if self.text.found[statement.value] == Level.MATRIX:
-                    self._add_line(name, statement.value, is_element=False)
+                level = self.text.given[statement]
+                if level == Level.MATRIX:
+                    self._add_line(name, statement.value, level)
+                elif self.text.on_vectors and level in (Level.ROW, Level.COLUMN):
+                    self._give_vector(target.id, statement.value, level)
                 else:
                     self._hint = target.id
                     self.nodes.append(Assign(name, self._visit(statement.value)))
@@ -158,7 +162,8 @@ class _Lower:
         if number is not None:
             return _name(self.part.qualified(number))
         if isinstance(tree, ast.Name):
-            return _name(self._target(tree.id))
+            is_vector = tree.id in self._vectors or tree.id in self.text.vectors
+            return _name(self._vector(tree.id) if is_vector else self._target(tree.id))
         if isinstance(tree, ast.Constant):
             return _number(tree.value)
         if tree in self.text.decisions:
@@ -166,13 +171,17 @@ class _Lower:
             return self._visit(tree.body if self.ways[self.text.decisions[tree]] else tree.orelse)
         if tree in self.text.reductions:
             assert isinstance(tree, ast.Call)
-            return self._reduce(tree)
+            if self.text.reductions[tree].over != "column":
+                return self._reduce(tree)
+            name = self._fresh(self.text.reductions[tree].name)
+            self._add_line(name, tree, Level.COLUMN)
+            return _name(name)
         if tree in self.text.requests:
             assert isinstance(tree, ast.Call)
             return self._ask(tree)
         if tree in self.text.matrices:
             name = self._fresh(self._hint or "product")
-            self._add_line(name, tree, is_element=True)
+            self._add_line(name, tree, Level.ELEMENT)
             return _name(name)
         if isinstance(tree, ast.BinOp):
             is_power = isinstance(tree.op, ast.Pow) and isinstance(tree.right, ast.Constant)
@@ -191,12 +200,33 @@ class _Lower:
         self._count += 1
         return self.part.qualified(f"{word}{self._count}__")
 
-    def _add_line(self, name: str, tree: ast.expr, is_element: bool) -> None:
+    def _give_vector(self, name: str, tree: ast.expr, level: Level) -> None:
+        """A name is given one number per row or column: each value is an array of its own, which
+        passes behind it and before the next one may read."""
+        fresh = self._fresh(name)
+        self._add_line(fresh, tree, level)
+        self._vectors[name] = fresh
+        if name in self.text.vectors:
+            written = self.text.source.quoted(tree.lineno)
+            line = MatrixLine(self._target(name), _name(fresh), (), Level.MATRIX, written)
+            self.nodes.append(line)
+
+    def _vector(self, name: str) -> str:
+        """The array that holds a name's numbers per row or column now."""
+        if name not in self._vectors:
+            fresh = self._fresh(name)
+            level = self.text.vectors[name]
+            line = MatrixLine(fresh, _name(self._target(name)), (), level, name)
+            self.nodes.append(line)
+            self._vectors[name] = fresh
+        return self._vectors[name]
+
+    def _add_line(self, name: str, tree: ast.expr, level: Level) -> None:
         operands: list[str] = []
         value = self._on_matrices(tree, operands)
         written = self.text.source.quoted(tree.lineno)
         taken = tuple(dict.fromkeys(operands))
-        self.nodes.append(MatrixLine(name, value, taken, is_element, written))
+        self.nodes.append(MatrixLine(name, value, taken, level, written))
 
     def _on_matrices(self, tree: ast.expr, operands: list[str]) -> ast.expr:
         """An expression of matrices, numbers and arrays of the parameter's shape, which must lie
@@ -211,14 +241,19 @@ class _Lower:
             way = self.ways[self.text.decisions[tree]]
             return self._on_matrices(tree.body if way else tree.orelse, operands)
         level = self.text.found[tree]
+        if tree in self.text.reductions and self._is_of_vectors(tree):
+            assert isinstance(tree, ast.Call)
+            asked = self.text.reductions[tree]
+            words = [self._on_matrices(tree.args[0], operands), ast.Constant(asked.over)]
+            return ast.Call(ast.Name(asked.kind, ast.Load()), words, [])
         if level <= Level.TENSOR and not isinstance(tree, ast.Tuple):
             return self._visit(tree)
-        if level < Level.MATRIX and tree not in self.text.matrices:
+        if level == Level.ELEMENT and tree not in self.text.matrices:
             name = self._in_memory(tree)
             operands.append(name)
             return _name(name)
         if isinstance(tree, ast.Name):
-            return _name(self._target(tree.id))
+            return _name(self._vectors.get(tree.id, self._target(tree.id)))
         made = copy.copy(tree)
         for field, value in ast.iter_fields(tree):
             if isinstance(value, ast.expr) and field != "func":
@@ -227,6 +262,12 @@ class _Lower:
                 setattr(made, field, [self._on_matrices(one, operands) for one in value])
         return made
 
+    def _is_of_vectors(self, tree: ast.expr) -> bool:
+        """Whether a reduction is taken of whole arrays, and in no pass."""
+        assert isinstance(tree, ast.Call)
+        is_short = self.text.found[tree.args[0]] in (Level.ROW, Level.COLUMN)
+        return self.text.reductions[tree].over in ("row", "column") or is_short
+
     def _in_memory(self, tree: ast.expr) -> str:
         """An array that holds a value per element: one of the step, if it has been changed."""
         value = self._visit(tree)
@@ -234,6 +275,11 @@ class _Lower:
             node for node in self.nodes if isinstance(node, Assign | Branch)
         ):
             return value.id
+        for node in reversed(self.nodes if isinstance(value, ast.Name) else []):
+            if isinstance(node, Branch) or node.target == value.id:  # type: ignore[attr-defined]
+                break
+            if isinstance(node, Assign) and ast.dump(node.value) == ast.dump(value):
+                return node.target  # it lies in memory already
         name = self._fresh(tree.id if isinstance(tree, ast.Name) else "operand")
         self.nodes.append(Assign(name, value))
         return name

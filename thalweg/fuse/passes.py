@@ -45,8 +45,8 @@ def passes(
     these settings."""
     group = {**chain.defaults, **(settings or {})}
     chain.check(group)
-    chain.check_shape(shape)
-    views = chain.views(group, which=chain.which(shape) or 0)
+    chain.choice.check(shape)
+    views = chain.views(group, which=(chain.choice.numbers and chain.choice.numbers(shape)) or 0)
     cells = chain.first_cells(views)
     found: list[Stretch] = []
     for t in range(1, steps + 1):

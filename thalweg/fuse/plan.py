@@ -8,8 +8,8 @@ number has already been rounded to the computation type). No engine's words occu
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from thalweg.chain import Chain, Ways
 from thalweg.fuse.lines import Lines, emit, text_of
@@ -27,7 +27,7 @@ from thalweg.fuse.lowering import (
     targets,
 )
 from thalweg.source import names_in
-from thalweg.text import Level
+from thalweg.text import Level, level_per
 
 __all__ = [
     "Line",
@@ -65,7 +65,7 @@ class RowReduction:
 @dataclass(frozen=True, eq=False)  # a key by its identity: looked up at every step
 class Pass:
     """One sweep over memory: per row the row reductions, then the lines, then what is stored and
-    what is added to the `results`."""
+    what is added to the `results`. Of what it loads, some have one number per row or column."""
 
     loads: tuple[str, ...]
     stores: tuple[str, ...]
@@ -73,6 +73,13 @@ class Pass:
     rows: tuple[RowReduction, ...]
     lines: Lines
     results: tuple[Reduction, ...] = ()
+    by_row: frozenset[str] = frozenset()
+    by_column: frozenset[str] = frozenset()
+
+    @property
+    def is_by_rows(self) -> bool:
+        """Whether the sweep goes row by row."""
+        return bool(self.rows or self.by_row or self.by_column)
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -82,13 +89,13 @@ class Pass:
 
 @dataclass(frozen=True)
 class Line:
-    """A line on whole matrices: the names it takes, whether its value is an array of the
-    parameter's shape, and what its author wrote."""
+    """A line on whole matrices: the names it takes, of what its value has one, and what its author
+    wrote. A value per element, row or column lies in memory."""
 
     target: str
     text: str
     names: tuple[str, ...]
-    is_element: bool
+    level: Level
     written: str
 
 
@@ -133,6 +140,8 @@ class Plan:
     closing: tuple[str, ...] = ()
     scratch: tuple[str, ...] = ()
     matrices: tuple[str, ...] = ()
+    vectors: Mapping[str, Level] = field(default_factory=dict)
+    """Of the names that have one number per row or column, which."""
 
     @property
     def reductions(self) -> tuple[Pass, ...]:
@@ -160,6 +169,7 @@ def plan_for(chain: Chain, ways: Ways) -> Plan:
         closing.lines.uniform,
         tuple(builder.scratch),
         tuple(builder.matrices),
+        {**builder.vectors, **builder.vector_states()},
     )
 
 
@@ -171,8 +181,13 @@ class _Builder:
         self.nodes = lowered(chain, ways)
         self._round_what_is_measured()
         self.places = {n.target: i for i, n in enumerate(self.nodes) if isinstance(n, Reduce)}
-        self.states = [slot.qualified for slot in chain.slots if not slot.state.is_matrix]
+        self.states = [slot.qualified for slot in chain.slots if not slot.state.is_apart]
         self.scratch = list(dict.fromkeys(self._of_this_step()))
+        self.vectors = {
+            node.target: node.level
+            for node in self.nodes
+            if isinstance(node, MatrixLine) and node.level in (Level.ROW, Level.COLUMN)
+        }
         self.matrices = self._needed_matrices()
         self.arrays = ["p", "g", *self.states, *self.scratch]
         self._known: set[str] = set()  # the reductions that have a pass already
@@ -192,14 +207,19 @@ class _Builder:
         for node in self.nodes:
             if isinstance(node, MatrixLine | Ask):
                 yield from (name for name in node.operands if name not in lasting)
-                if isinstance(node, Ask) or node.is_element:
+                if isinstance(node, Ask) or node.level != Level.MATRIX:
                     yield node.target
+
+    def vector_states(self) -> dict[str, Level]:
+        """The states that have one number per row or column."""
+        per = {slot.qualified: slot.state.per for slot in self.chain.slots}
+        return {name: level_per(one) for name, one in per.items() if one in ("row", "column")}
 
     def _needed_matrices(self) -> list[str]:
         """The matrix states that are given a value."""
         given = targets(self.nodes)
         slots = self.chain.slots
-        return [s.qualified for s in slots if s.state.is_matrix and s.qualified in given]
+        return [s.qualified for s in slots if s.state.is_apart and s.qualified in given]
 
     def _reduce(self, place: int) -> Reduce:
         node = self.nodes[place]
@@ -267,7 +287,7 @@ class _Builder:
                 n.target,
                 text_of(n.value),
                 tuple(sorted(names_in(n.value))),
-                n.is_element,
+                n.level,
                 n.written,
             )
             for n in nodes
@@ -322,8 +342,12 @@ class _Builder:
         kept, live = pruned(nodes, keep)
         rows = self._row_reductions(live)
         used = live.union(*(names for _, names in rows))
+        loads = tuple(n for n in self.arrays if n in used)
+        of = {level: frozenset(n for n in loads if self.vectors.get(n) == level) for level in Level}
         return Pass(
-            loads=tuple(n for n in self.arrays if n in used),
+            by_row=of[Level.ROW],
+            by_column=of[Level.COLUMN],
+            loads=loads,
             stores=tuple(stores),
             numbers=tuple(n for n in self._numbers() if n in used),
             rows=tuple(row for row, _ in rows),

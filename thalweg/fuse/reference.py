@@ -75,20 +75,34 @@ class Run:
         self.places = [i for i, h in enumerate(given.views) if h is not None]
         self._ends = chain.steps_after([None if h is None else () for h in given.views])
         if chain.on_matrices:
-            self._reshape((given.shape[0] if given.shape else 1, math.prod(given.shape[1:])))
+            self._unfold()
 
     def finished(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """What has come of it when every part has been run."""
         if self.chain.on_matrices:
-            self._reshape(self.given.shape)
+            self._fold()
         return self.arrays, self.kept
 
-    def _reshape(self, shape: tuple[int, ...]) -> None:
-        """Give the parameter and all that has its shape another one."""
-        matrices = {slot.qualified for slot in self.chain.slots if slot.state.is_matrix}
+    def _unfold(self) -> None:
+        """Make a matrix of the parameter and of all that goes with it."""
+        whole = self.given.shape
+        rows, columns = whole[0] if whole else 1, math.prod(whole[1:])
+        per = {slot.qualified: slot.state.per for slot in self.chain.slots}
+        sides = {"row": (rows, 1), "column": (1, columns), "element": (rows, columns)}
         for name, array in self.arrays.items():
-            if name not in matrices:
-                self.arrays[name] = array.reshape(shape)
+            one = per.get(name, "element")
+            if not isinstance(one, tuple):
+                self.arrays[name] = array.reshape(sides[one])
+
+    def _fold(self) -> None:
+        """Give them their own shapes back."""
+        slots = {slot.qualified: slot for slot in self.chain.slots}
+        for name, array in self.arrays.items():
+            shape = self.given.shape
+            if name in slots:
+                h = self.given.views[self.chain.parts.index(slots[name].part)]
+                shape = slots[name].state.shape(shape, h)
+            self.arrays[name] = array.reshape(shape)
 
     def part(self, i: int) -> None:
         """Run one part's `update` on what the parts before it left, and take the step behind it."""
@@ -101,7 +115,8 @@ class Run:
             if name in declaration.cells:
                 self.kept[part.key(name, declaration.cells[name].key)] = value
             elif value is not None:
-                self.arrays[part.qualified(name)] = self._whole(value)
+                like = self.arrays.get(part.qualified(name))
+                self.arrays[part.qualified(name)] = self._whole(value, like)
         if i in self._ends:
             self.arrays["p"] = self.arrays["p"] - self.arrays["u"]
 
@@ -141,9 +156,9 @@ class Run:
             return p * math.nan
         return self.known[name].reshape(p.shape)
 
-    def _whole(self, value: Any) -> Any:
+    def _whole(self, value: Any, like: Any = None) -> Any:
         """An array, also where one number was meant for all its elements."""
-        p = self.arrays["p"]
+        p = self.arrays["p"] if like is None else like
         return where(p > p, value, value) if isinstance(value, int | float) else value
 
 

@@ -75,8 +75,8 @@ def facts(item: Item) -> Facts:
 
 def _of_chain(told: tuple[str, str, str, str], chain: Chain) -> Facts:
     settings = [_setting(name, one, chain) for name, one in chain.settings.items()]
-    by_rule = [_live(chain, which) for which in chain.alternatives]  # a tensor has one of them
-    live = {name for names in by_rule for name in names}
+    of_matrix, of_vector = (_live(chain, _which(chain, shape)) for shape in ((2, 2), (2,)))
+    live = {*of_matrix, *of_vector}
     names = [slot.name for slot in chain.slots]
     states = [
         StateSaid(
@@ -89,13 +89,12 @@ def _of_chain(told: tuple[str, str, str, str], chain: Chain) -> Facts:
         for slot in chain.slots
     ]
     states += [_number(key, chain.parts[i], one) for key, (i, one) in chain.cells.items()]
-    of_matrix, of_vector = (len(by_rule[chain.which(shape) or 0]) for shape in ((2, 2), (2,)))
-    size = _FLOAT32 * of_matrix
+    size = _FLOAT32 * len(of_matrix)
     return Facts(
         *told,
         settings=settings,
         states=states,
-        memory=_memory(of_matrix, of_vector, chain),
+        memory=_memory(len(of_matrix), len(of_vector), chain),
         bytes_per_element=size,
         source=[(_title(part.declared), _update(part.declared)) for part in chain.parts],
     )
@@ -156,9 +155,14 @@ def _number(key: str, part: Part, one: State) -> StateSaid:
 
 
 def _live(chain: Chain, which: int) -> list[str]:
-    """The arrays of the parameter's size that a tensor of this alternative has by default."""
+    """The arrays of the parameter's size that a tensor of this number has by default."""
     slots = chain.live_slots(chain.views(chain.defaults, which=which))
-    return [slot.qualified for slot in slots if not slot.state.is_matrix]
+    return [slot.qualified for slot in slots if not slot.state.is_apart]
+
+
+def _which(chain: Chain, shape: tuple[int, ...]) -> int:
+    """The number of a shape, by which a chain knows what states it keeps."""
+    return (chain.choice.numbers and chain.choice.numbers(shape)) or 0
 
 
 def _per(one: State) -> str:
@@ -168,12 +172,12 @@ def _per(one: State) -> str:
 def _memory(live: int, of_vector: int, chain: Chain) -> str:
     """The arrays that a matrix has by default, and what else there may be."""
     size = _FLOAT32 * live
-    matrices = [slot for slot in chain.slots if slot.state.is_matrix]
-    beside = [f"{slot.name} of {_per(slot.state)}" for slot in matrices]
-    also = f"; and matrices: {', '.join(beside)}" if beside else ""
+    apart = [slot for slot in chain.slots if slot.state.is_apart]
+    beside = [f"{slot.name} per {_per(slot.state)}" for slot in apart]
+    also = f"; and beside them {', '.join(beside)}" if beside else ""
     if of_vector != live:
         also += f"; {_FLOAT32 * of_vector} bytes where the parameter is no matrix"
-    all_of_them = 0 if chain.is_choosy else len(chain.slots) - len(matrices)
+    all_of_them = 0 if len(chain.choice.alternatives) > 1 else len(chain.slots) - len(apart)
     if not live and not all_of_them:
         return f"no array of the parameter's size is kept{also}"
     many = f"{live} array{'s' * (live != 1)} of the parameter's size by default"

@@ -23,6 +23,7 @@ from thalweg.optim.matrices.adafactor import Adafactor
 
 __all__ = [
     "ASGD",
+    "CAME",
     "LAMB",
     "LARS",
     "LBFGS",
@@ -34,6 +35,7 @@ __all__ = [
     "Adafactor",
     "Adagrad",
     "Adam",
+    "AdamMini",
     "AdamW",
     "Adamax",
     "BaseOptimizer",
@@ -163,6 +165,25 @@ class Adam(FusedOptimizer, _torchs.Adam):
         average: Average | None = None,
     ) -> None: ...
 
+class AdamMini(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class AdamW(FusedOptimizer, _torchs.AdamW):
     def __init__(
         self,
@@ -194,6 +215,26 @@ class Adamax(FusedOptimizer, _torchs.Adamax):
         foreach: bool | None = None,
         *,
         maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class CAME(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.0002,
+        eps: tuple[float | Tensor, float | Tensor] = (1e-30, 1e-16),
+        clip_threshold: float | Tensor = 1.0,
+        betas: tuple[float | Tensor, ...] = (0.9, 0.999, 0.9999),
+        weight_decay: float | Tensor = 0.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
         capturable: bool = False,
         differentiable: bool = False,
         fused: bool | None = None,

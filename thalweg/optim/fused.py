@@ -104,7 +104,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
                 f"{p.layout} and shape {tuple(p.shape)}"
             )
         try:
-            self._chain.check_shape(p.shape)
+            self._chain.choice.check(p.shape)
         except ValueError as error:
             raise ValueError(f"{error}{of_shape(self, p)}") from None
 
@@ -173,7 +173,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         return True
 
     def _run(self, differentiable: bool) -> None:
-        all_lots = lots(self._chain.name, self.param_groups, self._chain.chooses)
+        all_lots = lots(self._chain.name, self.param_groups, self._chain.choice.numbers)
         seen = look(all_lots, rests=at_rest(self._chain) is not None)
         if is_watched():
             self._layout = self._rest = None
@@ -309,7 +309,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
             if p is not mine and mine in self._first:
                 self._first[p] = self._first.pop(mine)
         with torch.no_grad(), self._turn.lock:
-            all_lots = lots(self._chain.name, groups, self._chain.chooses)
+            all_lots = lots(self._chain.name, groups, self._chain.choice.numbers)
             self._step(all_lots, moving, self.state if are_own else states)
 
     def _with_own(self, loaded: dict[str, Any]) -> dict[str, Any]:
@@ -333,7 +333,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         self, p: Tensor, group: Mapping[str, Any]
     ) -> tuple[Mapping[str, Sequence[int]], Collection[str]]:
         chain = with_average(self.chain, group)
-        which = chain.which(p.shape)
+        which = chain.choice.which(p.shape)
         slots = [slot for slot in chain.slots if slot.part.which in (None, which)]
         of_rules = [slot for slot in slots if issubclass(slot.part.declared, Rule)]
         needed = [slot.key for slot in of_rules if slot.is_certain]

@@ -95,7 +95,7 @@ def kernel_text(pass_: Pass, formats: Sequence[str], computation: str, title: st
         f"{name} = double(k_numbers, {len(pass_.numbers)} * k_tensor + {i})"
         for i, name in enumerate(pass_.numbers)
     ]
-    lines = [*start, *(_rows(pass_) if pass_.rows else _flat(pass_))]
+    lines = [*start, *(_rows(pass_) if pass_.is_by_rows else _flat(pass_))]
     return header + textwrap.indent("\n".join(lines) + "\n", " " * 12)
 
 
@@ -121,7 +121,7 @@ def _flat(pass_: Pass) -> list[str]:
 
 def _rows(pass_: Pass) -> list[str]:
     """Per row: its reductions while it is read into the cache, then the row itself."""
-    body: list[str] = []
+    body = [f"{n} = LOAD_{n}(AT_{n}, k_row)" for n in pass_.loads if n in pass_.by_row]
     for row in pass_.rows:
         body.append(f"k_sum = {_start(row.kind)}")
         after = _added(row.kind, "k_sum", row.value)
@@ -147,7 +147,12 @@ def _before(lines: Lines) -> list[str]:
 def _loop(pass_: Pass, lines: Lines, after: list[str], start: str, count: str) -> list[str]:
     """The loop over elements: load, run the lines, then what is to be done with each."""
     text = "\n".join([*lines.elements, *after])
-    body = [f"{n} = LOAD_{n}(AT_{n}, k_i)" for n in pass_.loads if _mentions(text, n)]
+    places = dict.fromkeys(pass_.by_column, "k_i - k_start")
+    body = [
+        f"{n} = LOAD_{n}(AT_{n}, {places.get(n, 'k_i')})"
+        for n in pass_.loads
+        if n not in pass_.by_row and _mentions(text, n)
+    ]
     loop = f"for k_i in range({start}, {start} + {count}):"
     return [loop, *_indented([*body, *lines.elements, *after])]
 

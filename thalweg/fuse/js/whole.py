@@ -35,6 +35,11 @@ _ORDER = ("number", "row", "element")
 
 def step_text(chain: Chain) -> str:
     """The text of the function `step` for a chain."""
+    if chain.on_matrices or chain.requests:
+        raise ValueError(
+            f"{chain.name}: JavaScript takes passes over elements alone, and its text works on "
+            "whole matrices, on rows and columns, or asks for another gradient"
+        )
     kinds = dict.fromkeys([*STREAMS, *(slot.qualified for slot in chain.slots)], "element")
     loops = Loops(kinds)
     ends = chain.steps_after([()] * len(chain.parts))

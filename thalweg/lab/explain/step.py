@@ -95,7 +95,7 @@ def explain_asking(
     chain = _chain_of(opt)
     rows = [
         _Row(opt, chain, lot, one)
-        for lot in lots(chain.name, opt.param_groups, chain.chooses)
+        for lot in lots(chain.name, opt.param_groups, chain.choice.numbers)
         for one in lot.params
         if one.grad is not None
     ]
@@ -291,7 +291,7 @@ def _letters(
     kept = [
         (slot.part, slot.name, arrays.get(slot.qualified))
         for slot in chain.slots
-        if not slot.state.is_matrix
+        if not isinstance(slot.state.per, tuple)
     ]
     for part in chain.parts:
         for name, one in part.declared.declaration.cells.items():

@@ -13,6 +13,7 @@ from thalweg.mytorch.optim.scheduler import Scheduler
 
 __all__ = [
     "ASGD",
+    "CAME",
     "LAMB",
     "LARS",
     "SAM",
@@ -23,6 +24,7 @@ __all__ = [
     "Adadelta",
     "Adagrad",
     "Adam",
+    "AdamMini",
     "AdamW",
     "Adamax",
     "CautiousAdamW",
@@ -60,6 +62,21 @@ class ASGD(Optimizer):
         lambd: float = 0.0001,
         alpha: float = 0.75,
         t0: float = 1000000.0,
+        weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class CAME(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.0002,
+        eps: tuple[float, float] = (1e-30, 1e-16),
+        clip_threshold: float = 1.0,
+        betas: tuple[float, ...] = (0.9, 0.999, 0.9999),
         weight_decay: float = 0.0,
         *,
         maximize: bool = False,
@@ -216,6 +233,20 @@ class Adam(Optimizer):
         average: Average | None = None,
         beta1: float | None = None,
         beta2: float | None = None,
+    ) -> None: ...
+
+class AdamMini(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
     ) -> None: ...
 
 class AdamW(Optimizer):

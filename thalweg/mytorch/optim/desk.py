@@ -45,13 +45,18 @@ class ArrayDesk:
         """The same numbers in an array that lies as the parameter does."""
         return np.require(array, self.rows[tensor][0].data.dtype, ["C", "A", "W"])
 
+    def vector(self, tensor: int, array: NDArray[Any]) -> NDArray[Any]:
+        """The same numbers, one per row or column, one behind the other."""
+        return self.like(tensor, array)
+
     def address(self, array: NDArray[Any]) -> int:
         """Where an array lies."""
         return address(array)
 
     def keep(self, tensor: int, name: str, array: NDArray[Any]) -> None:
         """Store the new value of a matrix that is a state."""
-        self.rows[tensor][2][name][1][...] = array
+        held = self.rows[tensor][2][name][1]
+        held[...] = array.reshape(held.shape)
 
     def answer(self, request: Request, about: Sequence[tuple[Any, Any]]) -> list[NDArray[Any]]:
         """The gradients at other weights; zeros where the loss does not depend on a parameter."""

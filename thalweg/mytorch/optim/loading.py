@@ -31,7 +31,7 @@ def fitting(
     if not isinstance(held, Mapping):
         raise ValueError(f"{title}: a state must be a dict, got {held!r:.100}")
     h = SimpleNamespace(**{**chain.defaults, **group})
-    slots = [slot for slot in chain.slots if slot.part.which in (None, chain.which(p.shape))]
+    slots = [slot for slot in chain.slots if slot.part.which in (None, chain.choice.which(p.shape))]
     arrays = {slot.key: slot.state.shape(p.shape, h) for slot in slots}
     found: dict[str, Any] = {}
     for key, value in held.items():
@@ -54,7 +54,7 @@ def _needed(own: Chain, p: Parameter) -> Iterator[str]:
     """What the state of every parameter has that was ever stepped."""
     yield from own.cells
     for slot in own.slots:
-        is_there = slot.part.which in (None, own.which(p.shape))
+        is_there = slot.part.which in (None, own.choice.which(p.shape))
         if is_there and slot.is_certain and issubclass(slot.part.declared, Rule):
             yield slot.key
 

@@ -54,7 +54,7 @@ def first_state(
     """What a parameter's state lacks before the step that needs it."""
     made, arrays = lacking(chain, held, slots, views)
     for slot, start in arrays:
-        if slot.state.is_matrix:
+        if slot.state.is_apart:
             shape = slot.state.shape(p.data.shape, views[chain.parts.index(slot.part)])
             made[slot.key] = np.full(shape, start, p.data.dtype)
         else:
@@ -124,7 +124,7 @@ class ArrayLayout(Layout):
             made = first_state(chain, turn.p, held, slots, views[turn.lot])
             self._rows.append(_Row(chain, turn, held, made, slots, views[turn.lot]))
         names = ["p", "g"]  # and the states; matrices are in no table
-        names += ["" if slot.state.is_matrix else slot.qualified for slot in chain.slots]
+        names += ["" if slot.state.is_apart else slot.qualified for slot in chain.slots]
         pairs = list(zip(self._rows, turns, strict=True))
         arrays = [[row.array(name, turn.grad) for name in names] for row, turn in pairs]
         self._tabulate(

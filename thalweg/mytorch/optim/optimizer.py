@@ -106,7 +106,7 @@ class Optimizer(ChainOptimizer):
         if len(set(params)) < len(params):
             raise ValueError(f"{name}: a parameter comes twice in a group")
         for p in params:
-            self._chain.check_shape(p.shape)
+            self._chain.choice.check(p.shape)
         if not set(params).isdisjoint(self._params()):
             raise ValueError(f"{name}: a parameter is in more than one group")
         made["params"] = params
@@ -150,7 +150,7 @@ class Optimizer(ChainOptimizer):
     def _deeds(self) -> list[whole.Deed]:
         """What is to be done to take one step; nothing moves yet."""
         name = self._chain.name
-        all_lots = lots(name, self.param_groups, self._chain.chooses)
+        all_lots = lots(name, self.param_groups, self._chain.choice.numbers)
         pairs = [(p, number) for number, lot in enumerate(all_lots) for p in lot.params]
         turns = [Turn(p, lot, ready_gradient(name, p)) for p, lot in pairs if p.grad is not None]
         now = [self._now(lot.group) for lot in all_lots]

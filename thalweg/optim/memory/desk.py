@@ -53,13 +53,18 @@ class TensorDesk:
         p = self.params[tensor]
         return laid_out_like(p, array.to(self._type(p)))
 
+    def vector(self, tensor: int, array: Tensor) -> Tensor:
+        """The same numbers, one per row or column, one behind the other."""
+        return array.to(self._type(self.params[tensor])).contiguous()
+
     def address(self, array: Tensor) -> int:
         """Where a tensor lies."""
         return address(array)
 
     def keep(self, tensor: int, name: str, array: Tensor) -> None:
         """Store the new value of a matrix that is a state."""
-        self.held[tensor][self._keys[name]].copy_(array)
+        held = self.held[tensor][self._keys[name]]
+        held.copy_(array.reshape(held.shape))
 
     def answer(self, request: Request, about: Sequence[tuple[Any, Any]]) -> list[Tensor]:
         """The gradients at other weights, each as its parameter lies; zeros where the loss does

@@ -63,7 +63,7 @@ class _Row:
         """Its state arrays, with None for those that its settings leave out."""
         keys = {slot.key for slot in live[self.lot]}
         return [
-            self.arrays[s.key] if s.key in keys and not s.state.is_matrix else None
+            self.arrays[s.key] if s.key in keys and not s.state.is_apart else None
             for s in chain.slots
         ]
 
@@ -178,7 +178,7 @@ class TensorLayout(Layout):
         self._copies |= laid_out is not row.g
         row.g = laid_out
         for slot in self.live[row.lot]:
-            if not slot.state.is_matrix:
+            if not slot.state.is_apart:
                 row.arrays[slot.key] = laid_out_like(row.p, row.arrays[slot.key])
         return row
 

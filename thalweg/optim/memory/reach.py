@@ -93,7 +93,7 @@ def check_sound(
     for slot in slots:
         tensor, shape = held[slot.key], tuple(p.shape)
         whose = "its parameter's shape"
-        if slot.state.is_matrix:
+        if slot.state.is_apart:
             whose = "the shape"
             shape = slot.state.shape(shape, views[chain.parts.index(slot.part)])
         if tuple(tensor.shape) != shape:
@@ -126,11 +126,11 @@ def is_reachable(
     """
     if is_watched():
         return False
-    matrices = [arrays[slot.key] for slot in slots if slot.state.is_matrix]
+    matrices = [arrays[slot.key] for slot in slots if slot.state.is_apart]
     for tensor in matrices:
         if type(tensor) not in PLAIN or tensor.device.type != "cpu":
             return False
-    for tensor in (p, g, *(arrays[slot.key] for slot in slots if not slot.state.is_matrix)):
+    for tensor in (p, g, *(arrays[slot.key] for slot in slots if not slot.state.is_apart)):
         if type(tensor) not in PLAIN or tensor.device.type != "cpu" or tensor.shape != p.shape:
             return False
         if tensor.layout != torch.strided or _FORMAT.get(tensor.dtype) not in host().formats():
@@ -140,6 +140,8 @@ def is_reachable(
     if p.is_conj() or p.is_neg() or not _is_dense(p):
         return False
     if chain.reduces_rows and (p.is_complex() or not _has_whole_rows(p)):
+        return False
+    if chain.reads_columns and not p.is_contiguous():
         return False
     return all(_is_cell(held[key]) for key in chain.cells)
 

@@ -111,8 +111,10 @@ class NewStates:
             held[key] = _cell(chain, key, start, dtype)
         for slot, start in arrays:
             self._made.append((held, slot.key))
-            if slot.state.is_matrix:
-                held[slot.key] = _matrix(slot, start, p, views[chain.parts.index(slot.part)])
+            if slot.state.is_apart:
+                h = views[chain.parts.index(slot.part)]
+                wide = group.get("state_dtype") == "float32"
+                held[slot.key] = _matrix(slot, start, p, h, wide)
             else:
                 held[slot.key] = _start(start, p, group)
             self._first.append((p, slot.part.prefix))
@@ -168,9 +170,12 @@ def _cell(chain: Chain, key: str, start: Any, dtype: torch.dtype) -> Any:
     return cell_of(start, dtype)
 
 
-def _matrix(slot: Slot, start: Any, p: Tensor, h: Any) -> Tensor:
-    """A matrix before the first step, of the computation type: no basis survives a short one."""
+def _matrix(slot: Slot, start: Any, p: Tensor, h: Any, wide: bool) -> Tensor:
+    """A matrix before the first step, of the computation type: no basis survives a short one. One
+    number per row or column is as short as those per element."""
     dtype = torch.float64 if p.dtype == torch.float64 else torch.float32
+    if not isinstance(slot.state.per, tuple) and not wide:
+        dtype = p.dtype
     return torch.full(slot.state.shape(p.shape, h), float(start), dtype=dtype, device=p.device)
 
 

@@ -1,0 +1,80 @@
+"""Which parts of a chain a tensor goes through, and which states it keeps, by its shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from thalweg.deciding import reached
+from thalweg.either import takes
+from thalweg.parts import Part
+from thalweg.rule import Rule
+
+__all__ = ["Choice"]
+
+_MOST_AXES = 5
+
+
+class Choice:
+    """The alternatives of a chain: those of `either(...)`, or one.
+
+    `settings` are the chain's defaults by their public names.
+    """
+
+    def __init__(self, title: str, parts: Sequence[Part], settings: Mapping[str, Any]) -> None:
+        self.title, self.parts = title, parts
+        self.alternatives = range(max((part.which or 0 for part in parts), default=0) + 1)
+        self.is_choosy = any(part.declared.takes for part in parts)
+        self.by_ndim = self._keeps_by_ndim(settings)
+        self.numbers: Callable[[Sequence[int]], int] | None = None
+        """What tells the number, for `Chain.views`, of the tensors that keep the same states; None
+        where all do."""
+        if len(self.alternatives) > 1 or self.by_ndim:
+            self.numbers = self.number
+
+    def of(self, which: int) -> list[Part]:
+        """The parts that tensors of an alternative go through."""
+        return [part for part in self.parts if part.which in (None, which)]
+
+    def which(self, shape: Sequence[int]) -> int | None:
+        """The alternative that a tensor of this shape belongs to; None, if no rule takes it."""
+        if not self.is_choosy:
+            return 0
+        return next((n for n in self.alternatives if takes(self.of(n), shape)), None)
+
+    def number(self, shape: Sequence[int]) -> int:
+        """The number of a shape: of its alternative and, where it matters, of its axes."""
+        axes = len(shape) if self.by_ndim else 0
+        return (self.which(shape) or 0) + len(self.alternatives) * axes
+
+    def told(self, number: int) -> tuple[int, dict[str, int]]:
+        """The alternative of a number, and what every part's settings say of the axes."""
+        ndim, which = divmod(number, len(self.alternatives))
+        return which, {"ndim": ndim} if self.by_ndim else {}
+
+    def check(self, shape: Sequence[int]) -> None:
+        """Raise ValueError for a shape of a parameter that no rule takes."""
+        if self.which(shape) is None:
+            rules = [part.declared for part in self.parts if issubclass(part.declared, Rule)]
+            rule = rules[-1].__name__
+            raise ValueError(
+                f"{self.title}: a parameter of shape {tuple(shape)} is none that {rule} takes; "
+                f"give it to another optimizer, or make one of both, "
+                f'optimizer(chain("{self.title}", either({rule}, Adam)))'
+            )
+
+    def _keeps_by_ndim(self, settings: Mapping[str, Any]) -> bool:
+        """Whether it depends on a tensor's axes which states it keeps."""
+        for part in self.parts:
+            text, states = part.declared.text, part.declared.declaration.states
+            if "ndim" not in text.source.arguments:
+                continue
+            d = part.declared.declaration
+            known = {n: settings[part.public(n)] for n in d.settings if part.public(n) in settings}
+            kept = {
+                frozenset(reached(text, {**known, "ndim": ndim})[0] & states.keys())
+                for ndim in range(_MOST_AXES)
+            }
+            if len(kept) > 1:
+                return True
+        return False
