@@ -37,8 +37,9 @@ export PYTHONDONTWRITEBYTECODE :=
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
-demo: $(VENV)/lab.stamp ## train a network with five optimizers and compare them
+demo: $(VENV)/lab.stamp ## compare five optimizers on a network, and see six on a surface
 	$(BIN)/thalweg compare --jobs 2 $(ARGS)
+	$(BIN)/thalweg landscape
 
 test: $(VENV)/dev.stamp ## run every test, slow ones too: CASES (5) of each, or CASES=all
 	$(PYTEST) --cases=$(CASES) $(ARGS)

@@ -150,17 +150,15 @@ def write(path, number):
 """,
     "results": """
 from pathlib import Path
-from tests.lab.test_output import contest
-from thalweg.lab.digits import load_tasks
-from thalweg.lab.results import write_results
+from tests.lab.made import contest
+from thalweg.lab.results import About, write_results
 made = contest(adam=[0.9] * 30, sgd=[0.8] * 30)
-made.tuning_task, made.final_task = load_tasks()
 def write(path, number):
-    write_results(Path(path), made, "mytorch", True, float(number))
+    write_results(Path(path), made, About("mytorch", True, float(number), "thalweg compare"))
 """,
     "curves": """
 from pathlib import Path
-from tests.lab.test_output import contest
+from tests.lab.made import contest
 from thalweg.lab.picture import draw_curves
 made = contest(adam=[0.9] * 3, sgd=[0.8] * 3)
 def write(path, number):

@@ -57,7 +57,7 @@ def test_wheel_ships_the_package_and_nothing_else(wheel):
 
 
 def test_wheel_ships_every_source_file(wheel):
-    kinds = {".py", ".pyi", ".typed"}
+    kinds = {".py", ".pyi", ".typed", ".js", ".css", ".html"}
     sources = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "thalweg").rglob("*")

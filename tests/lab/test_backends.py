@@ -17,7 +17,10 @@ from thalweg.lab.frameworks import BACKENDS, load_backend
 from thalweg.lab.results import versions
 from thalweg.lab.tasks.builtin import open_task
 from thalweg.lab.tasks.layers import first_layers
-from thalweg.lab.training import train
+from thalweg.lab.training import rehearse, train
+
+# Sophia asks for the gradient of a sampled loss besides, which no task here has.
+TAKING_PART = [one.name for one in SUBJECTS if not one.is_for_sparse and one.name != "Sophia"]
 
 # Watches the whole command from inside its process.
 ALONE = """
@@ -92,24 +95,16 @@ def test_a_model_has_copies_of_the_weights_and_gives_what_they_give(backend):
     assert np.allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [one.name for one in SUBJECTS if not one.is_for_sparse])
-def test_every_optimizer_steps_on_every_backend(backend, name):
-    framework = backend.__name__.rpartition(".")[2]
-    material = open_task("digits", "mlp", framework).start(1)
-    optimizer = backend.optimizer_class(name)(material.model.parameters(), lr=0.01)
-    batch = next(iter(material.train))
-    before = backend.score(material, [batch]).loss
-    assert math.isfinite(backend.backward(material, batch))
-    optimizer.step()
-    assert backend.score(material, [batch]).loss != before
-    assert backend.bytes_of(optimizer) >= 0
+@pytest.mark.parametrize("name", TAKING_PART)
+def test_every_optimizer_trains_on_every_backend(backend, name):
+    task = open_task("digits", "mlp", backend.__name__.rpartition(".")[2])
+    rehearse(task, name, {"lr": 0.01})
 
 
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
         ("LBFGS", {"max_iter": 3, "line_search_fn": "strong_wolfe"}),
-        ("Muon", {}),
         ("Adafactor", {}),
         ("torch.optim:AdamW", {"amsgrad": True}),
         ("torch.optim:LBFGS", {"max_iter": 3, "line_search_fn": "strong_wolfe"}),
@@ -122,7 +117,7 @@ def test_what_torch_has_besides_takes_part_with_torch(name, settings):
     assert curve.train_loss[-1] < curve.train_loss[0]
 
 
-@pytest.mark.parametrize("name", ["LBFGS", "Muon", "Adafactor"])
+@pytest.mark.parametrize("name", ["LBFGS", "Adafactor"])
 def test_and_not_without(name):
     with pytest.raises(UserError, match=f"^{name} is there for torch alone: --backend torch"):
         load_backend("mytorch").optimizer_class(name)

@@ -42,7 +42,6 @@ def refusal(arguments, monkeypatch, capsys) -> str:
         (["sgd", "--lr", "adam=1"], "--lr adam=1: Adam is not in this comparison of SGD"),
         (["--lr", "adam=1", "--lr", "Adam=2"], "Adam already has the learning rate 1"),
         (["lbfgs"], "LBFGS is there for torch alone: --backend torch"),
-        (["muon"], "Muon is there for torch alone: --backend torch"),
         (["--out", ""], "--out must be the path of a folder, got ''"),
         (["--name", ""], "--name must be one plain name, got ''"),
         (["--lr", ""], "--lr must be a number above 0, got ''"),

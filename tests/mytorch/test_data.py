@@ -145,17 +145,18 @@ def test_what_cannot_be_loaded_is_said_in_a_sentence(attempt, error, sentence):
 
 def test_digits_are_scikit_learns_split_as_in_the_lab():
     pytest.importorskip("sklearn")
-    from thalweg.lab.digits import load_tasks
+    from thalweg.lab.tasks.tables import open_table
 
-    final = load_tasks()[1]
-    for part, images, labels in (
-        (digits(), final.images, final.labels),
-        (digits(train=False), final.held_images, final.held_labels),
-    ):
-        assert [array.dtype for array in part.arrays] == [np.float32, np.int64]
-        assert part.arrays[0].shape == (len(images), 1, 8, 8)
-        np.testing.assert_array_equal(part.arrays[0].reshape(len(images), 64), images)
-        np.testing.assert_array_equal(part.arrays[1], labels)
+    table = open_table("digits")
+    parts = [digits().arrays, digits(train=False).arrays]
+    for arrays in parts:
+        assert [array.dtype for array in arrays] == [np.float32, np.int64]
+        assert arrays[0].shape[1:] == (1, 8, 8)
+    for ours, lab in zip(parts[1], table.test, strict=True):
+        np.testing.assert_array_equal(ours, lab)
+    learnt = np.concatenate([table.train.inputs, table.validation.inputs])
+    rows = [sorted(map(bytes, images)) for images in (parts[0][0], learnt)]
+    assert rows[0] == rows[1]
 
 
 def test_without_scikit_learn_it_says_what_to_install():

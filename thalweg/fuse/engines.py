@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from thalweg.fuse.engine import Engine
 
 if TYPE_CHECKING:
+    from thalweg.chain import Chain
     from thalweg.fuse.cpu.engine import CpuEngine
 
-__all__ = ["engine_for", "host"]
+__all__ = ["engine_for", "host", "javascript"]
 
 
 @functools.cache
@@ -29,3 +30,11 @@ def engine_for(device: str) -> Engine | None:
     """The engine for the tensors of a device ("cpu", "cuda", ...); None where there is only the
     reference engine."""
     return host() if device == "cpu" else None
+
+
+def javascript(chain: Chain) -> str:
+    """The text of a function `step(S, h, p, g, shape)` that takes one step of one tensor, for a
+    page. Raises TypeError for what JavaScript cannot run."""
+    from thalweg.fuse.js.whole import step_text
+
+    return step_text(chain)

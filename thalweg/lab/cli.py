@@ -25,6 +25,7 @@ from thalweg.lab.contest import Budget
 from thalweg.lab.contestants import enter
 from thalweg.lab.errors import UserError
 from thalweg.lab.frameworks import BACKENDS
+from thalweg.lab.landscape.command import landscape
 from thalweg.lab.output import watch_output
 
 __all__ = ["app", "run"]
@@ -198,6 +199,7 @@ def _typed() -> str:
     return shlex.join(["thalweg", *words])
 
 
+app.command(short_help="See optimizers move over a surface.")(landscape)
 app.command("list", short_help="List optimizers, stages and schedules.")(list_items)
 app.command(short_help="Show the mathematics of one, or what its steps cost.")(show)
 app.command(short_help="Show what a schedule does, step by step.")(schedule)

@@ -38,11 +38,11 @@ def looks(labels: Iterable[str]) -> dict[str, Look]:
     """The look of each label: an optimizer's name, or one with settings such as "Ranger(k=5)".
 
     A label with settings has the colour of its name and another dash. A name that is not in the
-    list, a user's own class, gets a place by its letters; where another label of the picture has
-    that place already, the next free one.
+    list, a user's own class, gets a place by its letters, behind those of the list; where another
+    label of the picture has that place already, the next free one.
     """
     labels = list(dict.fromkeys(labels))
-    found = {label: _look(KNOWN.index(label)) for label in labels if label in KNOWN}
+    found = {label: _look(place) for place, label in enumerate(KNOWN)}
     for label in labels:
         if label not in found:
             found[label] = _free(label, set(found.values()))

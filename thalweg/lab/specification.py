@@ -25,7 +25,7 @@ from thalweg.optimizers import OPTIMIZERS
 __all__ = ["OF_TORCH", "Range", "Specification", "filled", "ranges", "read", "shown", "split"]
 
 # What thalweg has for torch alone.
-OF_TORCH = ("Adafactor", "LBFGS", "Muon")
+OF_TORCH = ("Adafactor", "LBFGS")
 
 # the dot of a number is none of the two of a range
 _NUMBER = r"[-+]?(?:\d+(?:\.(?!\.)\d*)?|\.\d+)(?:[eE][-+]?\d+)?"

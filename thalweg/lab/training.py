@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from thalweg.border.asking import AskingSteps
 from thalweg.lab.errors import UserError
 from thalweg.lab.frameworks import Backend, load_backend, seed_all
 from thalweg.lab.tasks.task import Material, Task
@@ -254,6 +255,8 @@ class _Stepped:
 
 def _wants_closure(optimizer: Any) -> bool:
     """Whether a step has to be told how to get the loss."""
+    if isinstance(optimizer, AskingSteps):
+        return True
     if any(base.__name__ == "LBFGS" for base in type(optimizer).__mro__):
         return True  # though torch's signature, as ours, may leave the closure out
     given = next(iter(inspect.signature(optimizer.step).parameters.values()), None)

@@ -18,6 +18,7 @@ from thalweg.lab.loading import is_place, load
 from thalweg.lab.specification import OF_TORCH
 from thalweg.lab.tasks.layers import Layer
 from thalweg.lab.tasks.task import Material
+from thalweg.lab.whole_models import muon_and_adamw
 from thalweg.mytorch import manual_seed, nn, optim
 from thalweg.mytorch.evaluation import evaluate
 from thalweg.rule import Rule
@@ -97,6 +98,8 @@ def score(material: Material, batches: Iterable[Any]) -> Score:
 
 def optimizer_class(name: str) -> Callable[..., Any]:
     """What makes the optimizer of a specification's name out of parameters and settings."""
+    if name == "Muon":
+        return optim.optimizer(muon_and_adamw())
     if name in OF_TORCH and not hasattr(optim, name):
         raise UserError(f"{name} is there for torch alone: --backend torch")
     made = load(name, f"optimizer {name}") if is_place(name) else getattr(optim, name)

@@ -17,6 +17,7 @@ from thalweg.lab.frameworks import Score, held_bytes
 from thalweg.lab.loading import is_place, load
 from thalweg.lab.tasks.layers import Layer
 from thalweg.lab.tasks.task import Material
+from thalweg.lab.whole_models import muon_and_adamw
 from thalweg.rule import Rule
 
 __all__ = [
@@ -127,7 +128,7 @@ def _parts(model: nn.Module, batch: Any) -> tuple[list[Any], Any]:
 def optimizer_class(name: str) -> Callable[..., Any]:
     """What makes the optimizer of a specification's name out of parameters and settings."""
     if name == "Muon":
-        return MuonAndAdamW
+        return optim.optimizer(muon_and_adamw())
     made = load(name, f"optimizer {name}") if is_place(name) else getattr(optim, name)
     if isinstance(made, Chain) or (isinstance(made, type) and issubclass(made, Rule)):
         made = optim.optimizer(made)
@@ -135,36 +136,6 @@ def optimizer_class(name: str) -> Callable[..., Any]:
         raise UserError(f"optimizer {name}: it must be a rule, a chain or an optimizer class")
     found: Callable[..., Any] = made
     return found
-
-
-class MuonAndAdamW:
-    """Muon for the matrices, AdamW for the rest, at one lr: Muon's step is scaled to AdamW's.
-
-    As Moonlight does it (Liu et al. 2025, arXiv:2502.16982); Muon takes nothing but matrices.
-    """
-
-    def __init__(self, params: Iterable[Any], lr: float, **settings: Any) -> None:
-        given = [one for one in params if one.requires_grad]
-        matrices = [one for one in given if one.ndim == 2]
-        others = [one for one in given if one.ndim != 2]
-        settings = {"adjust_lr_fn": "match_rms_adamw", **settings}
-        self.parts: list[Any] = [optim.Muon(matrices, lr=lr, **settings)] if matrices else []
-        self.parts += [optim.AdamW(others, lr=lr)] if others else []
-
-    @property
-    def param_groups(self) -> list[dict[str, Any]]:
-        """The groups of both, for a schedule."""
-        return [group for part in self.parts for group in part.param_groups]
-
-    @property
-    def state(self) -> dict[Any, Any]:
-        """The states of both."""
-        return {one: held for part in self.parts for one, held in part.state.items()}
-
-    def step(self) -> None:
-        """Step both."""
-        for part in self.parts:
-            part.step()
 
 
 def bytes_of(optimizer: Any) -> int:
