@@ -6,11 +6,13 @@ from statistics import median
 from typing import Any, NamedTuple
 
 import torch
-from alternate import Estimate
-from families import FAMILIES, FORMS, Family, Make
 from flags import make_parser, positive
 from report import Report, Target, make_table
 from rich.console import Console
+
+from thalweg.lab.bench.alternate import Estimate
+from thalweg.lab.bench.on_torch.families import FAMILIES, Family, Make
+from thalweg.lab.bench.timing import FORMS
 
 STEPS = 200
 # Tensors whose gradients differ in size by four orders, as those of the layers of a network do.

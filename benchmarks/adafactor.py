@@ -6,11 +6,12 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
-from alternate import Estimate, alternate, ratio, summarize
 from flags import make_parser, positive
 from report import Report, Target, make_table
-from shapes import SHAPES, gradients_for, parameters_with
 
+from thalweg.lab.bench.alternate import Estimate, alternate, ratio, summarize
+from thalweg.lab.bench.on_torch.parameters import gradients_for, parameters_with
+from thalweg.lab.bench.shapes import SHAPES
 from thalweg.optim.matrices.adafactor import Adafactor
 
 WARM_UP = 2  # the first step builds everything that later ones use

@@ -6,14 +6,15 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
-from alternate import Estimate, alternate, ratio, summarize
 from flags import make_parser, positive
 from report import Report, Target, make_table
 from rich.console import Console
-from shapes import SHAPES, gradients_for, parameters_with
 
 from thalweg import optim
 from thalweg.averaging import EMA
+from thalweg.lab.bench.alternate import Estimate, alternate, ratio, summarize
+from thalweg.lab.bench.on_torch.parameters import gradients_for, parameters_with
+from thalweg.lab.bench.shapes import SHAPES
 from thalweg.optim import swa_utils
 
 WARM_UP = 4  # an AveragedModel's first update is a copy

@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from alternate import Estimate
 from flags import make_parser, positive
 from report import Report, Target, make_table
 from rich.console import Console
@@ -23,6 +22,7 @@ from rich.console import Console
 from thalweg import optim
 from thalweg.averaging import EMA
 from thalweg.lab.backends.torch import build
+from thalweg.lab.bench.alternate import Estimate
 from thalweg.lab.tasks.layers import first_layers
 from thalweg.mytorch import data
 from thalweg.optim.lr_scheduler import ScheduleLR

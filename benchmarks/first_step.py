@@ -10,10 +10,11 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from alternate import Estimate
 from flags import make_parser, positive
 from report import Report, Target, make_table
 from rich.console import Console
+
+from thalweg.lab.bench.alternate import Estimate
 
 CHILD = Path(__file__).with_name("fresh_process.py")
 OPTIMIZERS = ("SGD", "Adam", "AdamW", "RAdam", "Ranger")

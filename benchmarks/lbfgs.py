@@ -5,12 +5,12 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
-from alternate import alternate, ratio, summarize
 from flags import make_parser, positive
 from report import Report, Target, make_table
 from torch import Tensor
 from torch.nn import Parameter
 
+from thalweg.lab.bench.alternate import alternate, ratio, summarize
 from thalweg.optim.lbfgs import LBFGS
 
 HISTORY = 10

@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from alternate import Estimate
 from environment import RETURN_MEMORY, restart_with
-from families import OPTIMIZERS, named
 from flags import make_parser
 from report import Report, Target, make_table
 from rich.console import Console
-from shapes import GRADIENT_SCALE, parameters_with, transformer
 from torch.profiler import ProfilerActivity, profile
+
+from thalweg.lab.bench.alternate import Estimate
+from thalweg.lab.bench.on_torch.families import OPTIMIZERS, named
+from thalweg.lab.bench.on_torch.parameters import parameters_with
+from thalweg.lab.bench.shapes import GRADIENT_SCALE, transformer
 
 SHAPES = transformer(width=256, blocks=8, vocabulary=12288, context=512)
 ELEMENTS = sum(torch.Size(shape).numel() for shape in SHAPES)

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from alternate import Estimate, alternate, ratio, summarize
 from environment import REUSE_MEMORY, restart_with
 from flags import make_parser, positive
 from report import Report, Target, make_table
 from rich.console import Console
 
 from thalweg import mytorch
+from thalweg.lab.bench.alternate import Estimate, alternate, ratio, summarize
 from thalweg.mytorch import optim
 
 WARM_UP = 10

@@ -2,28 +2,22 @@
 
 import argparse
 import json
-import os
-import platform
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from alternate import Estimate
-from neighbours import Neighbours
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-import thalweg
+from thalweg.lab.bench.alternate import Estimate
+from thalweg.lab.bench.machine import environment
+from thalweg.lab.bench.neighbours import Neighbours
 from thalweg.whole_file import whole_file
 
 __all__ = ["Report", "Target", "make_table"]
-
-PACKAGES = ("torch", "numba", "numpy")
 
 
 @dataclass(frozen=True)
@@ -71,7 +65,9 @@ class Report:
                 for one in [found.get(target.what)]
                 if one is not None
             ]
-            self._write({**self._environment(), **results, "targets": verdicts})
+            self._write(
+                {**environment(self.threads, self._neighbours), **results, "targets": verdicts}
+            )
 
     def _print_verdicts(self, targets: Sequence[Target], found: Mapping[str, Estimate]) -> None:
         table = make_table("target", "", "limit", "measured", "interval", "verdict")
@@ -88,25 +84,6 @@ class Report:
         if missing:
             self.console.print(f"{missing} of {len(targets)} targets were not measured this time.")
 
-    def _environment(self) -> dict[str, Any]:
-        """What a number means nothing without: the date, the versions, the machine."""
-        return {
-            "date": datetime.now().astimezone().isoformat(timespec="seconds"),
-            "versions": {
-                "thalweg": thalweg.__version__,
-                "python": platform.python_version(),
-                **{package: version(package) for package in PACKAGES},
-            },
-            "machine": {
-                "processor": _processor(),
-                "cores": os.cpu_count(),
-                "system": f"{platform.system()} {platform.release()}",
-                "used_by_others": self._neighbours.share(),
-                "allocator": {k: v for k, v in os.environ.items() if k.startswith("MALLOC_")},
-            },
-            "threads": self.threads,
-        }
-
     def _write(self, content: Mapping[str, Any]) -> None:
         """Write the file so that readers see the whole of it or none."""
         with whole_file(self.path) as file:
@@ -120,15 +97,6 @@ def make_table(first: str, *headings: str) -> Table:
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     return table
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(models, platform.processor() or "unknown")
 
 
 def _prove_writable(path: Path) -> None:

@@ -5,11 +5,11 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
-from alternate import Estimate, alternate, ratio, summarize
 from flags import make_parser, positive
 from report import Report, Target, make_table
 
 from thalweg import optim
+from thalweg.lab.bench.alternate import Estimate, alternate, ratio, summarize
 
 ROWS, COLUMNS, TOUCHED = 1_000_000, 64, 4096
 OPTIMIZERS = ("SparseAdam", "Adagrad", "SGD")

@@ -7,17 +7,15 @@ from statistics import median
 from typing import Any
 
 import torch
-from alternate import Estimate, alternate, ratio, summarize
-from families import FAMILIES, FORMS, Family, Make, named
 from flags import make_parser, positive
-from floors import FLOAT32
 from report import Report, Target, make_table
 from rich.console import Console
-from shapes import SHAPES, gradients_for, parameters_with
 
-# Past RAdam's rectification, which begins at step 6, and two whole cycles of Ranger.
-WARM_UP = 12
-SECONDS = 2.0  # per optimizer: what is quick takes more rounds than asked for
+from thalweg.lab.bench.alternate import Estimate, ratio, summarize
+from thalweg.lab.bench.on_torch.families import FAMILIES, Family, Make, named
+from thalweg.lab.bench.on_torch.parameters import Stream, gradients_for, parameters_with
+from thalweg.lab.bench.shapes import SHAPES
+from thalweg.lab.bench.timing import FORMS, Times, bandwidth, best_form, ratios, timed
 
 # how many times faster than torch's best form, on GPT-2's shapes
 SPEEDUPS = {
@@ -54,20 +52,6 @@ STAND_INS: dict[str, Make] = {
     "our RAdam": named("RAdam").ours,
 }
 
-Times = Mapping[str, Sequence[float]]
-
-
-class Stream:
-    """One flat `p += g` by torch: what memory gives when there is a single tensor and no rule."""
-
-    ACCESSES = 3  # p and g are loaded, p is stored
-
-    def __init__(self, elements: int) -> None:
-        self.p, self.g = torch.ones(elements), torch.ones(elements)
-
-    def __call__(self) -> None:
-        self.p.add_(self.g)
-
 
 def measure(
     family: Family, gradients: Sequence[torch.Tensor], stream: Stream, rounds: int
@@ -76,38 +60,16 @@ def measure(
     rivals = family.torch_forms or STAND_INS
     makes: dict[str, Make] = {"ours": family.ours, **rivals}
     calls = {name: make(parameters_with(gradients)).step for name, make in makes.items()}
-    times = alternate(
-        {**calls, "stream": stream},
-        rounds=rounds,
-        seconds=SECONDS,
-        warm_up=WARM_UP,
-        cycle=family.cycle,
-    )
-    share = family.accesses / Stream.ACCESSES
-    return {**times, "floor": [share * seconds for seconds in times["stream"]]}
+    return timed(calls, stream, family.accesses, rounds=rounds, cycle=family.cycle)
 
 
-def best_form(times: Times) -> str:
-    """The quickest of torch's forms."""
-    forms = [form for form in FORMS if form in times]
-    return min(forms, key=lambda form: summarize(times[form]).median)
-
-
-def ratios(family: Family, times: Times) -> dict[str, Estimate]:
+def compared(times: Times) -> dict[str, Estimate]:
     """What is compared, by the name that targets use."""
-    found = {"ours / floor": ratio(times["ours"], times["floor"])}
-    if family.torch_forms:
-        found["torch best / ours"] = ratio(times[best_form(times)], times["ours"])
-    if "fused" in times:
-        found["ours / torch fused"] = ratio(times["ours"], times["fused"])
-    if "our RAdam" in times:
+    found = ratios(times)
+    if "our RAdam" in times:  # a stand-in, as torch's fused AdamW is
         found["ours / our RAdam"] = ratio(times["ours"], times["our RAdam"])
+        found.pop("torch best / ours", None)
     return found
-
-
-def bandwidth(times: Times, elements: int) -> float:
-    """GB/s that the flat stream moves."""
-    return Stream.ACCESSES * FLOAT32 * elements / summarize(times["stream"]).median / 1e9
 
 
 def print_times(console: Console, shapes: str, measured: Mapping[str, Times]) -> None:
@@ -134,7 +96,7 @@ def print_times(console: Console, shapes: str, measured: Mapping[str, Times]) ->
     )
     if "Ranger" in measured:
         ranger = named("Ranger")
-        against = ratios(ranger, measured["Ranger"])["ours / our RAdam"]
+        against = compared(measured["Ranger"])["ours / our RAdam"]
         console.print(
             f"Ranger: means of {ranger.cycle} consecutive steps, each with one Lookahead step; it "
             f"takes {against.value:.2f} times our RAdam. Under fused stands torch's AdamW."
@@ -143,7 +105,7 @@ def print_times(console: Console, shapes: str, measured: Mapping[str, Times]) ->
 
 def _row(family: Family, times: Times, scale: float) -> list[str]:
     best = best_form(times) if family.torch_forms else None
-    found = ratios(family, times)
+    found = compared(times)
 
     def time_of(name: str) -> str:
         if name not in times:
@@ -170,7 +132,7 @@ def describe(family: Family, times: Times, elements: int) -> dict[str, Any]:
         "seconds": {name: asdict(summarize(values)) for name, values in times.items()},
         "torch_best": best_form(times) if family.torch_forms else None,
         "gb_per_s": bandwidth(times, elements),
-        "ratios": {name: asdict(found) for name, found in ratios(family, times).items()},
+        "ratios": {name: asdict(found) for name, found in compared(times).items()},
     }
 
 
@@ -197,7 +159,7 @@ def main() -> None:
         print_times(report.console, shapes, measured)
         results[shapes] = {f.name: describe(f, measured[f.name], elements) for f in families}
         for f in families:
-            for what, one in ratios(f, measured[f.name]).items():
+            for what, one in compared(measured[f.name]).items():
                 found[f"{shapes} {f.name}: {what}"] = one
     report.close({"rounds": asked.rounds, "shapes": results}, TARGETS, found)
 

@@ -10,13 +10,14 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
-from alternate import Estimate, alternate, ratio, summarize
 from environment import REUSE_MEMORY, restart_with
-from families import named
 from flags import make_parser, positive
 from report import Report, Target, make_table
 from rich.console import Console
 from torch import nn
+
+from thalweg.lab.bench.alternate import Estimate, alternate, ratio, summarize
+from thalweg.lab.bench.on_torch.families import named
 
 WARM_UP = 10
 TARGETS = (Target("iteration: ours / torch fused", "<=", 1.00),)

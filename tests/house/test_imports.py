@@ -59,7 +59,7 @@ def offences(files, refused) -> list[str]:
 @pytest.mark.parametrize(
     ("frameworks", "home"),
     [
-        ({"torch"}, {"thalweg.optim", "thalweg.lab.backends.torch"}),
+        ({"torch"}, {"thalweg.optim", "thalweg.lab.backends.torch", "thalweg.lab.bench.on_torch"}),
         ({"numba", "llvmlite"}, {"thalweg.fuse.cpu"}),
         ({"jax", "jaxlib"}, {"thalweg.fuse.jax"}),
         ({"matplotlib"}, {"thalweg.pictures"}),

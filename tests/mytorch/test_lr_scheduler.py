@@ -62,6 +62,13 @@ CASES = [
     ),
 ]
 
+SWAS = [
+    {"swa_lr": 0.05},
+    {"swa_lr": [0.05, 0.5], "anneal_epochs": 25, "anneal_strategy": "linear"},
+    {"swa_lr": 0.05, "anneal_epochs": 0},
+    {"swa_lr": 0.05, "anneal_epochs": 1},
+]
+
 # a metric that falls, stands, rises, and is not a number once
 METRICS = [1 + math.cos(t / 9) / (1 + t / 40) + (math.nan if t == 150 else 0) for t in range(STEPS)]
 PLATEAUS = [
@@ -108,6 +115,16 @@ def test_the_values_are_torchs_for_300_steps(name, arguments):
     ours, theirs = twins()
     one = getattr(lr_scheduler, name)(ours, **arguments)
     two = getattr(torchs, name)(theirs, **arguments)
+    assert_together(ours, theirs, one, two)
+
+
+@needs_torch
+@pytest.mark.parametrize("arguments", SWAS, ids=str)
+def test_the_way_to_averaging_is_torchs_for_300_steps(arguments):
+    from torch.optim import swa_utils
+
+    ours, theirs = twins()
+    one, two = lr_scheduler.SWALR(ours, **arguments), swa_utils.SWALR(theirs, **arguments)
     assert_together(ours, theirs, one, two)
 
 
@@ -174,10 +191,12 @@ def shown(kind) -> dict:
 @needs_torch
 def test_the_names_and_the_arguments_are_torchs():
     from torch.optim import lr_scheduler as torchs
+    from torch.optim import swa_utils
 
-    assert set(lr_scheduler.__all__) == set(torchs.__all__)
+    assert set(lr_scheduler.__all__) == {*torchs.__all__, "SWALR"}
     for name in lr_scheduler.__all__:
-        ours, theirs = shown(getattr(lr_scheduler, name)), shown(getattr(torchs, name))
+        home = swa_utils if name == "SWALR" else torchs
+        ours, theirs = shown(getattr(lr_scheduler, name)), shown(getattr(home, name))
         assert list(ours) == list(theirs), name
         for argument, (kind, default) in ours.items():
             assert (kind, default) == theirs[argument], f"{name}: {argument}"

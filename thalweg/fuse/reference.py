@@ -21,7 +21,7 @@ from thalweg.reductions import summed
 from thalweg.source import text_of
 from thalweg.text import Request
 
-__all__ = ["Asked", "Given", "Known", "update"]
+__all__ = ["Asked", "Given", "Known", "Run", "update"]
 
 # what all tensors were asked for, by qualified name: results of reductions, answers to requests
 Known = Mapping[str, Any]
@@ -57,31 +57,33 @@ def update(
     Raises `Asked` where it comes to a reduction over all tensors that is not among the known. With
     one that is `wanted`, it comes to no other: Python may ask in another order than the text's.
     """
-    run = _Run(chain, arrays, given, known, wanted)
-    if chain.on_matrices:
-        run.unfold()
-    ends = chain.steps_after([None if h is None else () for h in given.views])
-    for i, part in enumerate(chain.parts):
-        if given.views[i] is not None:
-            run.part(part, given.views[i])
-        if i in ends:
-            run.arrays["p"] = run.arrays["p"] - run.arrays["u"]
-    if chain.on_matrices:
-        run.fold()
-    return run.arrays, run.kept
+    run = Run(chain, arrays, given, known, wanted)
+    for i in run.places:
+        run.part(i)
+    return run.finished()
 
 
-class _Run:
-    """The arrays of one tensor on their way through a chain."""
+class Run:
+    """The arrays of one tensor on their way through a chain, and its new kept numbers."""
 
     def __init__(
-        self, chain: Chain, arrays: Mapping[str, Any], given: Given, known: Known, wanted: str
+        self, chain: Chain, arrays: Mapping[str, Any], given: Given, known: Known, wanted: str = ""
     ) -> None:
         self.chain, self.arrays, self.given = chain, dict(arrays), given
         self.known, self.wanted = known, wanted
         self.kept = {key: given.cells[key] for key in chain.cells if key != "step"}
+        self.places = [i for i, h in enumerate(given.views) if h is not None]
+        self._ends = chain.steps_after([None if h is None else () for h in given.views])
+        if chain.on_matrices:
+            self._unfold()
 
-    def unfold(self) -> None:
+    def finished(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What has come of it when every part has been run."""
+        if self.chain.on_matrices:
+            self._fold()
+        return self.arrays, self.kept
+
+    def _unfold(self) -> None:
         """Make a matrix of the parameter and of all that goes with it."""
         whole = self.given.shape
         rows, columns = whole[0] if whole else 1, math.prod(whole[1:])
@@ -92,7 +94,7 @@ class _Run:
             if not isinstance(one, tuple):
                 self.arrays[name] = array.reshape(sides[one])
 
-    def fold(self) -> None:
+    def _fold(self) -> None:
         """Give them their own shapes back."""
         slots = {slot.qualified: slot for slot in self.chain.slots}
         for name, array in self.arrays.items():
@@ -102,14 +104,12 @@ class _Run:
                 shape = slots[name].state.shape(shape, h)
             self.arrays[name] = array.reshape(shape)
 
-    def part(self, part: Part, h: SimpleNamespace) -> None:
-        """Run one part's `update` on what the parts before it left."""
+    def part(self, i: int) -> None:
+        """Run one part's `update` on what the parts before it left, and take the step behind it."""
+        part = self.chain.parts[i]
         source, declaration = part.declared.text.source, part.declared.declaration
-        table = self._table(part, h)
-        given = {name: table.get(name) for name in source.arguments}
-        declared: Any = part.declared
-        ask = functools.partial(self._of_all, part), functools.partial(self._request, part)
-        result = _written(declared)(*ask, self._whole, **given)
+        table = self._table(part, self.given.views[i])
+        result = self._called(part, {name: table.get(name) for name in source.arguments})
         values = result if isinstance(result, tuple) else (result,)
         for name, value in zip(source.returned, values, strict=True):
             if name in declaration.cells:
@@ -117,6 +117,14 @@ class _Run:
             elif value is not None:
                 like = self.arrays.get(part.qualified(name))
                 self.arrays[part.qualified(name)] = self._whole(value, like)
+        if i in self._ends:
+            self.arrays["p"] = self.arrays["p"] - self.arrays["u"]
+
+    def _called(self, part: Part, given: Mapping[str, Any]) -> Any:
+        """What a part's `update` returns; a hook."""
+        declared: Any = part.declared
+        ask = functools.partial(self._of_all, part), functools.partial(self._request, part)
+        return _written(declared)(*ask, self._whole, **given)
 
     def _table(self, part: Part, h: SimpleNamespace) -> dict[str, Any]:
         """Everything that a part's `update` may take, by its own names."""

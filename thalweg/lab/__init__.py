@@ -3,9 +3,18 @@
 import importlib.util
 import sys
 
-__all__ = ["main"]
+__all__ = ["lr_find", "main"]
 
 _NEEDS = ("matplotlib", "plotly", "rich", "scipy", "sklearn", "threadpoolctl", "typer")
+
+
+def __getattr__(name: str) -> object:
+    """What is imported when it is asked for: `lr_find`, with which a library finds a rate."""
+    if name != "lr_find":
+        raise AttributeError(f"module 'thalweg.lab' has no attribute {name!r}")
+    from thalweg.lab.range_test import lr_find
+
+    return lr_find
 
 
 def main() -> None:

@@ -14,13 +14,19 @@ import typer
 
 from thalweg import __version__
 from thalweg.lab.cache import cache
+from thalweg.lab.commands.bench import bench_optimizers
+from thalweg.lab.commands.choose import choose_optimizer
+from thalweg.lab.commands.explain import explain
+from thalweg.lab.commands.listing import list_items
+from thalweg.lab.commands.lr_find import find_lr
+from thalweg.lab.commands.schedule import schedule
+from thalweg.lab.commands.show import show
 from thalweg.lab.contest import Budget
 from thalweg.lab.contestants import enter
 from thalweg.lab.errors import UserError
 from thalweg.lab.frameworks import BACKENDS
 from thalweg.lab.landscape.command import landscape
 from thalweg.lab.output import watch_output
-from thalweg.lab.show import show
 
 __all__ = ["app", "run"]
 
@@ -194,5 +200,11 @@ def _typed() -> str:
 
 
 app.command(short_help="See optimizers move over a surface.")(landscape)
-app.command(short_help="Show an optimizer's mathematics, or what its steps cost.")(show)
+app.command("list", short_help="List optimizers, stages and schedules.")(list_items)
+app.command(short_help="Show the mathematics of one, or what its steps cost.")(show)
+app.command(short_help="Show what a schedule does, step by step.")(schedule)
+app.command(short_help="Show a step of an optimizer in numbers.")(explain)
+app.command("lr-find", short_help="Find a learning rate to begin with.")(find_lr)
+app.command("bench", short_help="Time a step of optimizers on this machine.")(bench_optimizers)
+app.command("choose", short_help="Choose an optimizer to begin with.")(choose_optimizer)
 app.command(short_help="Show, bound or clear the kept kernels.")(cache)

@@ -21,9 +21,6 @@ from numpy.typing import NDArray
 
 from thalweg import schedules
 from thalweg.lab.errors import UserError
-from thalweg.mytorch import optim
-from thalweg.mytorch.nn import Parameter
-from thalweg.mytorch.optim import lr_scheduler
 from thalweg.schedules import PerGroup, Schedule
 
 __all__ = ["Typed", "read_schedule"]
@@ -99,8 +96,7 @@ class Typed:
         if isinstance(self.what, Schedule | PerGroup):
             shown: NDArray[np.float64] = self.what.preview(steps, lr)
             return shown.reshape(steps, -1)
-        opt = optim.SGD([Parameter(np.zeros(1))], lr=lr, momentum=0.9)
-        found: NDArray[np.float64] = self.what.made(opt).preview(steps)
+        found: NDArray[np.float64] = self.what.made(_optimizer(lr)).preview(steps)
         return found
 
 
@@ -151,15 +147,26 @@ def _check(text: str, tree: ast.Expression, names: Mapping[str, Any]) -> None:
             )
 
 
+def _optimizer(lr: float) -> Any:
+    """One for a scheduler to move; of mytorch, which asks for no framework."""
+    from thalweg.mytorch import optim
+    from thalweg.mytorch.nn import Parameter
+
+    return optim.SGD([Parameter(np.zeros(1))], lr=lr, momentum=0.9)
+
+
 def _names() -> dict[str, Any]:
     """What a text may call, and what its functions of the step may use."""
+    from thalweg.mytorch.optim import lr_scheduler
+
     curves = {name: getattr(schedules, name) for name in schedules.__all__ if name.islower()}
-    makers = {name: _maker(name) for name in lr_scheduler.__all__ if name != "LRScheduler"}
+    kinds = [getattr(lr_scheduler, name) for name in lr_scheduler.__all__ if name != "LRScheduler"]
+    makers = {kind.__name__: _maker(kind) for kind in kinds}
     return {**_FUNCTIONS, **curves, **makers, **dict.fromkeys(_OPTIMIZER, _OPTIMIZER)}
 
 
-def _maker(name: str) -> Callable[..., _Wanted]:
-    kind = getattr(lr_scheduler, name)
+def _maker(kind: Any) -> Callable[..., _Wanted]:
+    name = kind.__name__
     taken = {n: p for n, p in inspect.signature(kind).parameters.items() if n != "optimizer"}
 
     def made(*arguments: Any, **named: Any) -> _Wanted:
@@ -177,7 +184,7 @@ def _maker(name: str) -> Callable[..., _Wanted]:
 def _try(text: str, what: _Wanted) -> None:
     """Make the scheduler once: it checks its arguments."""
     try:
-        what.made(optim.SGD([Parameter(np.zeros(1))], lr=1.0, momentum=0.9))
+        what.made(_optimizer(1.0))
     except (TypeError, ValueError, ArithmeticError) as error:
         raise _refused(text, error) from None
 

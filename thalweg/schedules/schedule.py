@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from thalweg.number import as_float, is_number
 from thalweg.schedules.pointwise import maximum, minimum, where
+from thalweg.schedules.preview import plotted
 from thalweg.schedules.ranges import AMOUNT, STEPS, WHOLE, argument, check, check_fields
 
 __all__ = ["Schedule", "constant", "lasting", "product", "sequence"]
@@ -86,18 +87,7 @@ class Schedule:
             if math.isinf(self.duration):
                 raise ValueError(f"{self}: plot needs steps, since this schedule has no end")
             steps = math.ceil(1.05 * self.duration) + 1
-        try:  # matplotlib, which nothing else here needs
-            from thalweg.pictures.schedule import plot_schedule
-        except ModuleNotFoundError as error:
-            if not str(error.name).startswith("matplotlib"):
-                raise
-            raise ModuleNotFoundError(
-                f"{self}: plot needs matplotlib, which is not installed: "
-                "pip install 'thalweg[lab]'",
-                name=error.name,
-            ) from None
-
-        return plot_schedule(self.preview(steps, lr), repr(self), axes)
+        return plotted(self.preview(steps, lr), repr(self), axes)
 
     def lasting(self, steps: float) -> Schedule:
         """The same schedule with an end after `steps` steps, so that another can follow."""

@@ -28,6 +28,7 @@ __all__ = [
     "bytes_of",
     "loss_of",
     "optimizer_class",
+    "read_file",
     "score",
     "seed",
     "use_threads",
@@ -150,3 +151,19 @@ def seed(number: int) -> None:
 def use_threads(count: int) -> None:
     """Let torch, and with it thalweg's kernels, compute on this many threads."""
     torch.set_num_threads(count)
+
+
+def read_file(path: str) -> Any:
+    """What `torch.save` has written, its tensors as arrays; nothing of the file is executed."""
+    return _as_arrays(torch.load(path, map_location="cpu", weights_only=True))
+
+
+def _as_arrays(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        plain = value.detach().to_dense() if value.is_sparse else value.detach()
+        return (plain if plain.is_complex() else plain.double()).numpy()
+    if isinstance(value, dict):
+        return {key: _as_arrays(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_as_arrays, value))
+    return value

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from thalweg.mytorch.optim.optimizer import Optimizer
 from thalweg.mytorch.optim.saved import check_state, saved_values
 from thalweg.schedules import PerGroup, Schedule
 from thalweg.schedules.place import Place, check_param
+from thalweg.schedules.preview import Metrics, Previewed
 
 __all__ = ["Scheduler"]
 
 
-class Scheduler:
+class Scheduler(Previewed):
     """Set a hyper-parameter to its base value times a schedule, step by step.
 
         scheduler = Scheduler(opt, warmup(100) >> cosine(2000))
@@ -54,6 +58,19 @@ class Scheduler:
     def get_last_lr(self) -> list[float]:
         """The value in each group now."""
         return [float(self._place.read(group)) for group in self.optimizer.param_groups]
+
+    def _played(self, steps: int, metric: Callable[[int], float]) -> NDArray[np.float64]:
+        self._adopt()
+        pairs = zip(self.schedules, self.base_values, strict=True)
+        return np.stack([one.preview(steps, base) for one, base in pairs], axis=-1)
+
+    def plot(
+        self, steps: int | None = None, axes: Any = None, metrics: Metrics | None = None
+    ) -> Any:
+        """Draw the first `steps` steps of each group, by default a little past the end."""
+        for schedule, base in zip(self.schedules, self.base_values, strict=True):
+            axes = schedule.plot(steps, base, axes)
+        return axes
 
     def state_dict(self) -> dict[str, Any]:
         """Where it stands; the schedule itself has to be given again."""

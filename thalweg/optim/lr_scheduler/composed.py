@@ -10,10 +10,10 @@ from typing import Any
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau  # ours is one of these too
 
+from thalweg.optim.lr_scheduler.beginning import begin, first_step, restore, values_of
 from thalweg.optim.lr_scheduler.saved import Saved, as_list, as_mapping
-from thalweg.optim.lr_scheduler.whole import Before, leaves
-from thalweg.schedules.place import Place, copied
 from thalweg.schedules.ranges import LAST_EPOCH, WHOLE, check
+from thalweg.schedules.whole import Before, leaves
 
 __all__ = ["ChainedScheduler", "SequentialLR"]
 
@@ -24,6 +24,7 @@ class _Composed(Saved, LRScheduler):
     _schedulers: Any
     _unsaved = (*Saved._unsaved, "_schedulers")
     _said_of_none = ""  # torch has two sentences
+    _takes_metrics = True
 
     def _check_members(self, schedulers: Any, optimizer: Any) -> Any:
         """The optimizer that all members have."""
@@ -75,7 +76,7 @@ class _Composed(Saved, LRScheduler):
 
     def _update_lr(self, epoch: int | None = None) -> None:
         """What torch's `SequentialLR` asks of a member whose turn has come."""
-        _begin(self)
+        begin(self)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything but the optimizer, and the states of the members."""
@@ -122,38 +123,6 @@ def _is_metric(metrics: Any) -> bool:
     return True
 
 
-def _restore(member: Any) -> None:
-    """Set what a scheduler moves back to its base values."""
-    for leaf in leaves(member):
-        param = getattr(leaf, "param", "lr")
-        place = Place.parse(param)
-        for group in leaf.optimizer.param_groups:
-            value = group.setdefault(f"initial_{param}", copied(place.read(group)))
-            place.write(group, value)
-
-
-def _values(member: Any) -> list[Any]:
-    """What the last of the schedulers in a scheduler moves, as it is now."""
-    *_, last = leaves(member)
-    place = Place.parse(getattr(last, "param", "lr"))
-    return [copied(place.read(group)) for group in last.optimizer.param_groups]
-
-
-def _begin(member: Any) -> None:
-    """Start a scheduler at its step 0 from the base values, as if it had just been made."""
-    _restore(member)
-    _first_step(member)
-
-
-def _first_step(member: Any) -> None:
-    if isinstance(member, ReduceLROnPlateau):  # which only looks, until it has a metric
-        member.last_epoch = 0
-        member._last_lr = _values(member)
-    else:
-        member.last_epoch = -1
-        member._initial_step()
-
-
 def _fast_forward(member: Any, steps: int) -> None:
     """Go on from step 0 by many steps at once, when nobody edits the value between."""
     if steps > 0 and hasattr(member, "_fast_forward"):
@@ -189,7 +158,7 @@ class ChainedScheduler(_Composed, lr_scheduler.ChainedScheduler):
     ) -> None:
         self.optimizer = self._check_members(schedulers, optimizer)
         self._schedulers = schedulers
-        self._last_lr = _values(self)
+        self._last_lr = values_of(self)
 
     def step(self, metrics: Any = None) -> None:
         """Go on by one step; `metrics` is for a `ReduceLROnPlateau` among the members."""
@@ -198,7 +167,7 @@ class ChainedScheduler(_Composed, lr_scheduler.ChainedScheduler):
         try:
             for member in self._schedulers:
                 self._step_member(member, metrics)
-            self._last_lr = _values(self)
+            self._last_lr = values_of(self)
         except BaseException:
             before.return_to()
             raise
@@ -209,15 +178,15 @@ class ChainedScheduler(_Composed, lr_scheduler.ChainedScheduler):
 
     def _initial_step(self) -> None:
         for member in self._schedulers:
-            _first_step(member)
-        self._last_lr = _values(self)
+            first_step(member)
+        self._last_lr = values_of(self)
 
     def _fast_forward(self, steps: int) -> None:
         # step by step, since closed forms would each begin at the base value
         for _ in range(steps):
             for member in self._schedulers:
                 _plain_steps(member, 1)
-        self._last_lr = _values(self)
+        self._last_lr = values_of(self)
 
 
 class SequentialLR(_Composed, lr_scheduler.SequentialLR):
@@ -248,7 +217,7 @@ class SequentialLR(_Composed, lr_scheduler.SequentialLR):
         before = Before(self)
         try:
             for member in schedulers:
-                _restore(member)
+                restore(member)
             self.recursive_undo()
             self._arrive(last_epoch + 1)
         except BaseException:
@@ -273,7 +242,7 @@ class SequentialLR(_Composed, lr_scheduler.SequentialLR):
         """Bring the members from nothing to where an uninterrupted run has them at step t."""
         begins = [0, *self._milestones]
         first, now = self._index(0), self._index(t)
-        _begin(self._schedulers[first])
+        begin(self._schedulers[first])
         for i in range(first, now + 1):
             until = t if i == now else begins[i + 1] - 1
             if until >= begins[i]:
@@ -285,7 +254,7 @@ class SequentialLR(_Composed, lr_scheduler.SequentialLR):
 
     def _take_over(self, member: Any) -> None:
         if isinstance(member, ReduceLROnPlateau):
-            _begin(member)
+            begin(member)
         else:
             member._update_lr(0)
 

@@ -9,11 +9,11 @@ from torch.optim import Optimizer, lr_scheduler
 
 from thalweg.optim.lr_scheduler.chainable import Chainable, curve
 from thalweg.optim.lr_scheduler.scheduler import Scheduler
-from thalweg.optim.lr_scheduler.whole import Before
 from thalweg.schedules import Schedule, cosine_wave
 from thalweg.schedules.annealing import restart
 from thalweg.schedules.falls import cosine_fall
 from thalweg.schedules.ranges import AMOUNT, COUNT, LENGTH
+from thalweg.schedules.whole import Before
 from thalweg.settings import Setting
 
 __all__ = ["CosineAnnealingLR", "CosineAnnealingWarmRestarts"]

@@ -13,7 +13,7 @@ from torch.optim import Optimizer, lr_scheduler
 from thalweg.optim.lr_scheduler.saved import apart, as_list, as_mapping
 from thalweg.optim.lr_scheduler.scheduler import Scheduler, check_optimizer, per_group_values
 from thalweg.schedules import PerGroup, Schedule
-from thalweg.schedules.ranges import WHOLE, check
+from thalweg.schedules.preview import Metrics
 
 __all__ = ["LambdaLR", "MultiplicativeLR", "ScheduleLR", "attributes", "check_attributes"]
 
@@ -211,14 +211,14 @@ class ScheduleLR(Scheduler):
         pairs = zip(self.schedules, self.base_lrs, strict=True)
         return [base * schedule(t) for schedule, base in pairs]
 
-    def preview(self, steps: int) -> NDArray[np.float64]:
-        """The values of the first `steps` steps: a row for each, a column for each group."""
-        check("ScheduleLR", steps=(WHOLE, steps))
+    def _played(self, steps: int, metric: Callable[[int], float]) -> NDArray[np.float64]:
         pairs = zip(self.schedules, self.base_lrs, strict=True)
         return np.stack([s.preview(steps, float(base)) for s, base in pairs], axis=-1)
 
-    def plot(self, steps: int | None = None, axes: Any = None) -> Any:
-        """Draw the first `steps` steps of each group; see `Schedule.plot`."""
+    def plot(
+        self, steps: int | None = None, axes: Any = None, metrics: Metrics | None = None
+    ) -> Any:
+        """Draw the first `steps` steps of each group, by default a little past the end."""
         for schedule, base in zip(self.schedules, self.base_lrs, strict=True):
             axes = schedule.plot(steps, float(base), axes)
         return axes

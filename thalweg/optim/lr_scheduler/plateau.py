@@ -12,10 +12,10 @@ from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING
 from thalweg.optim.lr_scheduler.groups import lists_of, places
 from thalweg.optim.lr_scheduler.saved import Saved, as_setting
 from thalweg.optim.lr_scheduler.scheduler import check_optimizer, per_group_values
-from thalweg.optim.lr_scheduler.whole import Before
 from thalweg.schedules.place import Place, check_param, check_schedulable, copied
 from thalweg.schedules.plateau import PLATEAU, Plateau
 from thalweg.schedules.ranges import AMOUNT, LAST_EPOCH, WHOLE
+from thalweg.schedules.whole import Before
 from thalweg.settings import Setting
 
 __all__ = ["ReduceLROnPlateau"]
@@ -51,6 +51,7 @@ class ReduceLROnPlateau(Saved, Plateau, lr_scheduler.ReduceLROnPlateau):
         "mode_worse": Setting(0.0),
     }
     _lists = ("min_lrs",)
+    _takes_metrics = True
     _known: Sequence[Any] = ()
 
     def __init__(

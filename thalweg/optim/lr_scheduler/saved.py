@@ -11,14 +11,17 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from thalweg.number import as_float, is_number, plain
+from thalweg.optim.lr_scheduler.beginning import begin
 from thalweg.schedules.place import copied
+from thalweg.schedules.preview import Previewed
 from thalweg.schedules.ranges import LAST_EPOCH, WHOLE
+from thalweg.schedules.whole import leaves
 from thalweg.settings import Setting
 
 __all__ = ["Saved", "apart", "as_counts", "as_list", "as_mapping", "as_numbers", "as_setting"]
 
 
-class Saved:
+class Saved(Previewed):
     """`state_dict` and `load_state_dict`, and the check of arguments, for every scheduler."""
 
     param: str = "lr"
@@ -39,6 +42,12 @@ class Saved:
             for name, value in arguments.items()
         }
         vars(self).update(kept)
+
+    def _anew(self) -> None:
+        for leaf in leaves(self):
+            if hasattr(leaf, "_reset"):  # what it has seen of a metric
+                leaf._reset()
+        begin(self)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything but the optimizer, under the keys that torch's class has."""

@@ -15,7 +15,6 @@ from thalweg.number import is_tensor
 from thalweg.optim.lr_scheduler.groups import lists_of, places, shortened
 from thalweg.optim.lr_scheduler.order import warn_of_order, watch
 from thalweg.optim.lr_scheduler.saved import Saved, apart
-from thalweg.optim.lr_scheduler.whole import Before
 from thalweg.schedules.place import (
     Place,
     check_param,
@@ -24,6 +23,7 @@ from thalweg.schedules.place import (
     for_each_group,
 )
 from thalweg.schedules.ranges import LAST_EPOCH, check
+from thalweg.schedules.whole import Before
 
 __all__ = ["Scheduler", "check_optimizer", "for_added_group", "per_group_values"]
 

@@ -28,8 +28,10 @@ from thalweg.mytorch.optim.lr_scheduler.cycles import (
     OneCycleLR,
 )
 from thalweg.mytorch.optim.lr_scheduler.plateau import ReduceLROnPlateau
+from thalweg.mytorch.optim.lr_scheduler.swa import SWALR
 
 __all__ = [
+    "SWALR",
     "ChainedScheduler",
     "ConstantLR",
     "CosineAnnealingLR",

@@ -8,12 +8,14 @@ from typing import Any, ClassVar
 from thalweg.mytorch.optim.optimizer import Optimizer
 from thalweg.mytorch.optim.saved import check_state, saved_values
 from thalweg.schedules.place import Place, check_param
+from thalweg.schedules.preview import Previewed
 from thalweg.schedules.ranges import LAST_EPOCH, check
+from thalweg.schedules.whole import leaves
 
 __all__ = ["LRScheduler", "check_optimizer"]
 
 
-class LRScheduler:
+class LRScheduler(Previewed):
     """A scheduler of the rate, or of what `param` names: derive from it for one of your own.
 
     `_next` says the values of the coming step, from those in the groups; `_at` says those of any
@@ -72,6 +74,15 @@ class LRScheduler:
         self.last_epoch = 0
         self._write(self._first())
 
+    def _anew(self) -> None:
+        for leaf in leaves(self):
+            leaf._adopt()
+            leaf._reset()
+        self._begin()
+
+    def _reset(self) -> None:
+        """Forget what has been seen, a metric say; a hook."""
+
     def _values(self) -> list[float]:
         return [float(self._place.read(group)) for group in self.optimizer.param_groups]
 
@@ -95,7 +106,7 @@ class LRScheduler:
         vars(self).update(longer)
         for group in late:
             group.setdefault(self._initial_key, self._base_of(group))
-            self.base_lrs.append(float(group[self._initial_key]))
+            self.base_lrs = [*self.base_lrs, float(group[self._initial_key])]
         place = len(self.base_lrs) - len(late)
         for group, value in zip(late, self._at(self.last_epoch)[place:], strict=True):
             self._place.write(group, float(value))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from thalweg.mytorch.optim.lr_scheduler.base import LRScheduler, check_optimizer
@@ -11,6 +11,7 @@ from thalweg.mytorch.optim.lr_scheduler.plateau import ReduceLROnPlateau
 from thalweg.mytorch.optim.optimizer import Optimizer
 from thalweg.mytorch.optim.saved import check_state
 from thalweg.schedules.ranges import LAST_EPOCH, WHOLE, check
+from thalweg.schedules.whole import leaves
 
 __all__ = ["ChainedScheduler", "SequentialLR"]
 
@@ -18,7 +19,9 @@ __all__ = ["ChainedScheduler", "SequentialLR"]
 class _Composed(LRScheduler):
     """What the two share: members, their state, and a metric for those that want one."""
 
-    _members: Sequence[LRScheduler]
+    _schedulers: Sequence[LRScheduler]
+
+    _takes_metrics = True
 
     def step(self, metrics: Any = None) -> None:
         """Go on by one step; `metrics` is for a `ReduceLROnPlateau` among the members."""
@@ -46,14 +49,14 @@ class _Composed(LRScheduler):
 
     def get_last_lr(self) -> list[float]:
         """The value that the last step has set in each group."""
-        return self._members[-1].get_last_lr()
+        return self._schedulers[-1].get_last_lr()
 
     def state_dict(self) -> dict[str, Any]:
         """Where it stands, and where its members do."""
         return {
             "last_epoch": self.last_epoch,
             "param": self.param,
-            "schedulers": [member.state_dict() for member in self._members],
+            "schedulers": [member.state_dict() for member in self._schedulers],
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
@@ -61,16 +64,17 @@ class _Composed(LRScheduler):
         owner = type(self).__name__
         check_state(owner, state_dict, self.state_dict(), self.param)
         saved = state_dict["schedulers"]
-        if not isinstance(saved, list) or len(saved) != len(self._members):
+        if not isinstance(saved, list) or len(saved) != len(self._schedulers):
             raise ValueError(
-                f"{owner}: the state must have {len(self._members)} schedulers, got {saved!r:.100}"
+                f"{owner}: the state must have {len(self._schedulers)} schedulers, "
+                f"got {saved!r:.100}"
             )
-        before = [member.state_dict() for member in self._members]
+        before = [member.state_dict() for member in self._schedulers]
         try:
-            for member, state in zip(self._members, saved, strict=True):
+            for member, state in zip(self._schedulers, saved, strict=True):
                 member.load_state_dict(state)
         except BaseException:
-            for member, state in zip(self._members, before, strict=True):
+            for member, state in zip(self._schedulers, before, strict=True):
                 member.load_state_dict(state)
             raise
         self.last_epoch = state_dict["last_epoch"]
@@ -88,23 +92,23 @@ class ChainedScheduler(_Composed):
     def __init__(
         self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None
     ) -> None:
-        self._members = _checked("ChainedScheduler", schedulers, optimizer)
-        self.optimizer, self.param = self._members[0].optimizer, self._members[-1].param
+        self._schedulers = _checked("ChainedScheduler", schedulers, optimizer)
+        self.optimizer, self.param = self._schedulers[0].optimizer, self._schedulers[-1].param
         self.last_epoch = 0
 
     def _coming(self) -> Sequence[LRScheduler]:
-        return self._members
+        return self._schedulers
 
     def _step(self, metrics: Any) -> None:
-        for member in self._members:
+        for member in self._schedulers:
             _step_one(member, metrics)
 
     def _begin(self) -> None:
         self.last_epoch = 0
-        for leaf in _leaves(self):
+        for leaf in leaves(self):
             leaf._adopt()
             leaf._write(leaf.base_lrs)
-        for leaf in _leaves(self):
+        for leaf in leaves(self):
             leaf.last_epoch = 0
             leaf._write(leaf._first())
 
@@ -131,7 +135,7 @@ class SequentialLR(_Composed):
         members = _checked("SequentialLR", schedulers, optimizer)
         _check_milestones(milestones, len(members))
         check("SequentialLR", last_epoch=(LAST_EPOCH, last_epoch))
-        self._members, self._milestones = members, list(milestones)
+        self._schedulers, self._milestones = members, list(milestones)
         self.optimizer, self.param = optimizer, members[-1].param
         self._begin()
         for _ in range(last_epoch + 1):
@@ -140,12 +144,12 @@ class SequentialLR(_Composed):
 
     def _begin(self) -> None:
         self.last_epoch = 0
-        for leaf in _leaves(self):
+        for leaf in leaves(self):
             leaf._write(leaf.base_lrs)
         self._member(0)._begin()
 
     def _member(self, t: int) -> LRScheduler:
-        return self._members[bisect_right(self._milestones, t)]
+        return self._schedulers[bisect_right(self._milestones, t)]
 
     def _coming(self) -> Sequence[LRScheduler]:
         t = self.last_epoch + 1
@@ -168,15 +172,6 @@ def _step_one(member: LRScheduler, metrics: Any) -> None:
         member.step(metrics)
     else:
         member.step()
-
-
-def _leaves(member: LRScheduler) -> Iterator[LRScheduler]:
-    """The schedulers in a scheduler that are not made of others."""
-    if not isinstance(member, _Composed):
-        yield member
-    else:
-        for each in member._members:
-            yield from _leaves(each)
 
 
 def _checked(owner: str, schedulers: Any, optimizer: Any) -> list[LRScheduler]:

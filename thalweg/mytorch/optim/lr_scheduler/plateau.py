@@ -29,6 +29,7 @@ class ReduceLROnPlateau(Plateau, LRScheduler):
     """
 
     _lists = ("min_lrs",)
+    _takes_metrics = True
     _counts = ("num_bad_epochs", "cooldown_counter")
 
     def __init__(

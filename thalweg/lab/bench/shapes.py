@@ -1,10 +1,6 @@
 """The parameter shapes that optimizers are measured on."""
 
-from collections.abc import Sequence
-
-import torch
-
-__all__ = ["SHAPES", "gradients_for", "parameters_with", "transformer"]
+__all__ = ["GRADIENT_SCALE", "SHAPES", "Shape", "perceptron", "transformer"]
 
 Shape = tuple[int, ...]
 
@@ -33,17 +29,3 @@ SHAPES: dict[str, list[Shape]] = {
     "small": [(64, 64), (64,)] * 1000,
     "mlp": perceptron(784, 256, 128, 10),
 }
-
-
-def gradients_for(shapes: Sequence[Shape]) -> list[torch.Tensor]:
-    """Random gradients, the same on every run."""
-    generator = torch.Generator().manual_seed(0)
-    return [torch.randn(shape, generator=generator).mul_(GRADIENT_SCALE) for shape in shapes]
-
-
-def parameters_with(gradients: Sequence[torch.Tensor]) -> list[torch.nn.Parameter]:
-    """New parameters of ones that hold these gradients, not copies of them."""
-    params = [torch.nn.Parameter(torch.ones_like(grad)) for grad in gradients]
-    for p, grad in zip(params, gradients, strict=True):
-        p.grad = grad
-    return params

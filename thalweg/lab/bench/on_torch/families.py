@@ -1,26 +1,19 @@
 """What is measured together: an optimizer of ours, torch's forms of it, and its floor."""
 
 import functools
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from floors import EVERY, FLOORS
 
 from thalweg import optim
+from thalweg.lab.bench.floors import EVERY, FLOORS
+from thalweg.lab.bench.on_torch.parameters import rivals
 
-__all__ = ["FAMILIES", "FORMS", "OPTIMIZERS", "Family", "Make", "named"]
+__all__ = ["FAMILIES", "OPTIMIZERS", "Family", "Make", "named"]
 
 Make = Callable[[Sequence[torch.nn.Parameter]], torch.optim.Optimizer]
-
-# torch's three ways to compute the same step
-FORMS: dict[str, dict[str, bool]] = {
-    "loop": {"foreach": False},
-    "foreach": {"foreach": True},
-    "fused": {"fused": True},
-}
 
 
 @dataclass(frozen=True)
@@ -45,15 +38,7 @@ class Family:
     @property
     def torch_forms(self) -> dict[str, Make]:
         """The forms in which torch has this optimizer; none, if it does not have it."""
-        found = getattr(torch.optim, self.optimizer, None)
-        if found is None:
-            return {}
-        accepted = inspect.signature(found).parameters
-        return {
-            form: functools.partial(found, **self.settings, **flags)
-            for form, flags in FORMS.items()
-            if flags.keys() <= accepted.keys()
-        }
+        return rivals(self.optimizer, self.settings)
 
 
 # decay is on wherever a user would have it on, so that both sides do the same work

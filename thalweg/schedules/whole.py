@@ -1,4 +1,4 @@
-"""A call that fails leaves schedulers and parameter groups as they were."""
+"""A call that fails, or only looks, leaves schedulers and parameter groups as they were."""
 
 from __future__ import annotations
 

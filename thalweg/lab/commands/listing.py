@@ -1,0 +1,65 @@
+"""`thalweg list`: every optimizer, stage, schedule and scheduler, a line each with its paper."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from thalweg.lab.answers import JSON, OUT, answer, wrapped
+from thalweg.lab.errors import UserError
+from thalweg.lab.listing import KINDS, Item, items
+
+__all__ = ["list_items"]
+
+_HEADS = {
+    "optimizers": "Optimizers",
+    "stages": "Stages, for chains of your own",
+    "schedules": "Schedules: functions of the step",
+    "schedulers": "Schedulers, under torch's names",
+}
+
+
+def list_items(
+    kind: Annotated[str | None, typer.Argument(metavar="KIND", hidden=True)] = None,
+    as_json: JSON = False,
+    out: OUT = None,
+) -> None:
+    """List what there is, a line each, with its paper.
+
+    KIND is optimizers, stages, schedules or schedulers; without it, all four. `thalweg show NAME`
+    tells more of each.
+    """
+    kinds = KINDS if kind is None else (_kind(kind),)
+    listed = items(kinds)
+    answer(lambda width: _lines(listed, width), _plainly(listed), as_json, out)
+
+
+def _kind(typed: str) -> str:
+    same = {"rules": "optimizers", "rule": "optimizers"}
+    same |= {kind.removesuffix("s"): kind for kind in KINDS} | {kind: kind for kind in KINDS}
+    if typed.lower() not in same:
+        raise UserError(f"KIND must be one of {', '.join(KINDS)}, got {typed!r}")
+    return same[typed.lower()]
+
+
+def _plainly(listed: list[Item]) -> list[dict[str, Any]]:
+    """The items as a program wants them."""
+    keys = ("name", "kind", "line", "paper", "torch_only")
+    return [{key: getattr(item, key) for key in keys} for item in listed]
+
+
+def _lines(listed: list[Item], width: int) -> list[str]:
+    longest = max(len(item.name) for item in listed)
+    lines: list[str] = []
+    for kind in dict.fromkeys(item.kind for item in listed):
+        lines += ["", *wrapped(_HEADS[kind], width), ""] if lines else [_HEADS[kind], ""]
+        for item in (one for one in listed if one.kind == kind):
+            said = f"{item.line}{' (torch only)' if item.torch_only else ''}"
+            said += f". {item.paper}" if item.paper else "."
+            if width >= longest + 40:
+                head = f"  {item.name:<{longest}}  "
+                lines += wrapped(said, width, head, " " * len(head))
+            else:
+                lines += [f"  {item.name}", *wrapped(said, width, "    ")]
+    return lines
