@@ -99,16 +99,7 @@ class Chain:
             Wiring.of(self.parts, functools.partial(self._public, which), which)
             for which in self.choice.alternatives
         ]
-        questions = Questions.of(self.parts)
-        self.reductions, self.requests = questions.reductions, questions.requests
-        self.asked_of_all = questions.of_all
-        self.reduces_rows = questions.reduces_rows or any(
-            part.declared.text.on_vectors for part in self.parts
-        )
-        texts = [part.declared.text for part in self.parts]
-        self.on_matrices = any(text.matrices or text.on_vectors for text in texts)
-        self.reads_columns = any(text.columns for text in texts)
-        self.is_asking = bool(self.reductions or self.requests)
+        self._find_questions()
         asked = {n for part in self.parts for n in part.declared.text.source.arguments}
         self._of_shape = tuple(name for name in ("ndim", "rows", "columns") if name in asked)
         self.evaluates = [i for i, part in enumerate(self.parts) if part.declared.evaluate]
@@ -118,6 +109,17 @@ class Chain:
         for which in self.choice.alternatives:
             check_order(name, self.choice.of(which), self._default)
         self._asks_order = any(part.passes_on("g") for part in self.parts[self._last_reader() :])
+
+    def _find_questions(self) -> None:
+        """What the texts ask of more than elements."""
+        questions = Questions.of(self.parts)
+        self.reductions, self.requests = questions.reductions, questions.requests
+        self.asked_of_all = questions.of_all
+        self.is_asking = bool(self.reductions or self.requests)
+        texts = [part.declared.text for part in self.parts]
+        self.reduces_rows = questions.reduces_rows or any(text.on_vectors for text in texts)
+        self.on_matrices = any(text.matrices or text.on_vectors for text in texts)
+        self.reads_columns = any(text.columns for text in texts)
 
     def _public(self, which: int, part: Part, name: str) -> str:
         """A setting among all: of what a stage takes, the one of the tensor's own rule."""

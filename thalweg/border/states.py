@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from thalweg.chain import Chain, Slot
 from thalweg.declaration import starting
+from thalweg.rule import Rule
 
-__all__ = ["lacking"]
+__all__ = ["lacking", "wanted"]
 
 
 def lacking(
@@ -29,3 +31,20 @@ def lacking(
         if held.get(slot.key) is None  # old checkpoints of torch's SGD hold a None
     ]
     return cells, arrays
+
+
+def wanted(
+    chain: Chain, shape: Sequence[int], group: Mapping[str, Any]
+) -> tuple[dict[str, tuple[int, ...]], list[str]]:
+    """The shapes of the arrays that a parameter of a group may keep, by key, and the keys that it
+    has once it was stepped."""
+    settings = SimpleNamespace(**{**chain.defaults, **group})
+    slots = [one for one in chain.slots if one.part.which in (None, chain.choice.which(shape))]
+    needed = [s.key for s in slots if issubclass(s.part.declared, Rule) and s.is_certain]
+    if needed:  # its numbers too: one that began anew would be a jump that nobody sees
+        needed += [
+            key
+            for key, (i, _) in chain.cells.items()
+            if key == "step" or issubclass(chain.parts[i].declared, Rule)
+        ]
+    return {slot.key: slot.state.shape(shape, settings) for slot in slots}, needed

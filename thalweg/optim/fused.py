@@ -15,6 +15,7 @@ from thalweg.border.classes import as_chain, made_class
 from thalweg.border.copies import check_not_swapped, lent_state
 from thalweg.border.groups import Lot, lots
 from thalweg.border.optimizer import ChainOptimizer
+from thalweg.border.states import wanted
 from thalweg.chain import Chain, Slot
 from thalweg.fuse.whole import Deed, take
 from thalweg.optim import (
@@ -30,7 +31,7 @@ from thalweg.optim.memory.seen import Seen, look
 from thalweg.optim.memory.states import STATE_TYPES, First, NewStates, cell_of, cell_type
 from thalweg.optim.traced import Trace, are_fake, freeze, is_watched, operator, remember
 from thalweg.optim.words import in_torchs_words, of_shape
-from thalweg.rule import Declared, Rule
+from thalweg.rule import Declared
 from thalweg.settings import as_double
 
 __all__ = ["FusedOptimizer", "optimizer"]
@@ -332,19 +333,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     def _wanted(
         self, p: Tensor, group: Mapping[str, Any]
     ) -> tuple[Mapping[str, Sequence[int]], Collection[str]]:
-        chain = with_average(self.chain, group)
-        which = chain.choice.which(p.shape)
-        slots = [slot for slot in chain.slots if slot.part.which in (None, which)]
-        of_rules = [slot for slot in slots if issubclass(slot.part.declared, Rule)]
-        needed = [slot.key for slot in of_rules if slot.is_certain]
-        if needed:  # its numbers too: one that began anew would be a jump that nobody sees
-            needed += [
-                key
-                for key, (i, _) in chain.cells.items()
-                if key == "step" or issubclass(chain.parts[i].declared, Rule)
-            ]
-        settings = SimpleNamespace(**{**chain.defaults, **group})
-        return {slot.key: slot.state.shape(p.shape, settings) for slot in slots}, needed
+        return wanted(with_average(self.chain, group), p.shape, group)
 
     @property
     def _cells(self) -> Collection[str]:

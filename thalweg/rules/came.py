@@ -19,7 +19,9 @@ class CAME(Rule):
         R, C <- means of (x - m)^2 + eps2 over a row and a column, by b3
         p    <- p - lr m / sqrt(R C / mean(R))
 
-    Vectors keep their squares whole, and their step is lr m.
+    A vector keeps its squares whole, and nothing of how far it strays.
+
+        v    <- b2 v + (1 - b2) (g^2 + eps1),  x = g / sqrt(v),  p <- p - lr m
 
     Paper: Luo et al. 2023, arXiv:2307.02047, Algorithm 2.
     Differs: not in torch. A row is an index of axis 0, a column all the others; came-pytorch has
