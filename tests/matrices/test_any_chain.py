@@ -1,4 +1,7 @@
-"""Random chains around rules on matrices, fused and as they are written, under one closure."""
+"""Random chains around rules on matrices, fused and as they are written, under one closure.
+
+Without SOAP: where a stage takes rank from a gradient, a basis of what is left is arbitrary.
+"""
 
 import torch
 from hypothesis import given
@@ -7,7 +10,7 @@ from hypothesis import strategies as st
 import thalweg.optim as optim
 from thalweg.chain import Chain, chain, named
 from thalweg.either import either
-from thalweg.rules import CAME, SGD, SOAP, Adam, AdamMini, Lion, Shampoo
+from thalweg.rules import CAME, SGD, Adam, AdamMini, Lion, Shampoo
 from thalweg.stages import (
     SAM,
     Cautious,
@@ -29,7 +32,6 @@ RULES = [
     CAME,
     either(Shampoo, Adam),
     either(Shampoo, Lion),
-    either(SOAP, Adam, shared=True),
     SGD,
 ]
 ON_STEP = [TrustRatio, Cautious]

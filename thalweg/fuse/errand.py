@@ -189,7 +189,8 @@ class Errand:
             try:
                 as_written(self.chain, one, context, self.totals, name)
             except reference.Asked as question:
-                found.append((k, question))
+                if question.name == name:
+                    found.append((k, question))
         return found
 
     def _parts_of_odd(self, name: str) -> list[tuple[Any, int]]:

@@ -54,7 +54,7 @@ def update(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """One step of one tensor: its new arrays by qualified name, and its new kept numbers by key.
 
-    Raises `Asked` where it comes to a reduction over all tensors that is not among the known. With
+    Raises `Asked` where it comes to what all tensors are asked for and is not among the known. With
     one that is `wanted`, it comes to no other: Python may ask in another order than the text's.
     """
     run = Run(chain, arrays, given, known, wanted)
@@ -150,10 +150,8 @@ class Run:
 
     def _request(self, part: Part, name: str, value: Any = None) -> Any:
         name, p = part.qualified(name), self.arrays["p"]
-        if name not in self.known and self.wanted in ("", name):
+        if name not in self.known:  # what is wanted stands before it, or is nothing to this tensor
             raise Asked(name, value if value is None else value.reshape(self.given.shape))
-        if name not in self.known:  # what is wanted does not depend on it
-            return p * math.nan
         return self.known[name].reshape(p.shape)
 
     def _whole(self, value: Any, like: Any = None) -> Any:
