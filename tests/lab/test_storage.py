@@ -116,6 +116,7 @@ def test_what_a_dead_process_had_is_taken_and_what_a_living_one_has_is_not(tmp_p
     monkeypatch.setattr(storage, "_PATIENCE", 0.0)
     with opened(tmp_path) as one, opened(tmp_path) as other:
         assert one.claim(LEFT)
+        other.news()
         one._over.set()  # its heart stands still, as that of a process that was killed
         one._heart.join()
         other.claim(LEFT)  # sees it for the first time

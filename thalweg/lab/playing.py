@@ -62,8 +62,9 @@ def play(
     at_work: set[Unit] = set()
     try:
         while not is_stopped() and not clock.is_over():
-            for record in ledger.news():
-                _take(contest, record)
+            if crew.free:  # else nothing new could be begun, and asking costs
+                for record in ledger.news():
+                    _take(contest, record)
             if clock.is_over(_TUNING_SHARE):
                 _close_tuning(contest, ledger)
             if contest.is_over:

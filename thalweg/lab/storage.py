@@ -51,6 +51,7 @@ class Storage:
         self._contest = contest
         self._study_id = storage.get_study_id_from_name(study.study_name)
         self._seen: set[int] = set()
+        self._latest: list[Any] = []  # as they were when news were last asked for
         self._closed: int | None = None
         self._mine: dict[Unit, int] = {}
         self._beats: dict[int, tuple[Any, float]] = {}
@@ -62,7 +63,8 @@ class Storage:
     def news(self) -> list[Record]:
         """What has been finished since the last time, by whomever."""
         records = []
-        for trial in self._trials():
+        self._latest = self._trials()
+        for trial in self._latest:
             if trial.number not in self._seen and "record" in trial.user_attrs:
                 self._seen.add(trial.number)
                 records.append(Record.of(json.loads(trial.user_attrs["record"])))
@@ -77,11 +79,11 @@ class Storage:
 
         Of two that take it at once the one whose trial has the lower number keeps it.
         """
-        if self._holders(unit):
+        if self._holders(unit, self._latest):
             return False
         token = secrets.token_hex(8)
         self._storage.create_new_trial(self._study_id, self._new(unit, token))
-        holders = self._holders(unit)
+        holders = self._holders(unit, self._trials())
         mine = next(one for one in holders if one.user_attrs["by"] == token)
         if holders[0].number != mine.number:
             self._end(mine.number, "FAIL")
@@ -122,10 +124,10 @@ class Storage:
         found: list[Any] = self._study.get_trials(deepcopy=False)
         return found
 
-    def _holders(self, unit: Unit) -> list[Any]:
+    def _holders(self, unit: Unit, trials: list[Any]) -> list[Any]:
         """The trials of a training that are done, or running and alive, the first one first."""
         found = []
-        for trial in self._trials():
+        for trial in trials:
             if trial.user_attrs.get("unit") != list(unit) or trial.state.name == "FAIL":
                 continue
             if trial.state.is_finished() or not self._is_dead(trial):
