@@ -28,6 +28,7 @@ from thalweg.optim.memory.operands import collect, unpacked
 from thalweg.optim.memory.rounds import Rounds
 from thalweg.optim.memory.seen import Seen, look
 from thalweg.optim.memory.states import STATE_TYPES, First, NewStates, cell_of, cell_type
+from thalweg.optim.prepared import PreparedSteps
 from thalweg.optim.traced import Trace, are_fake, freeze, is_watched, operator, remember
 from thalweg.optim.words import in_torchs_words
 from thalweg.rule import Declared, Rule
@@ -57,6 +58,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     _layout: TensorLayout | None
     _rest: TensorLayout | None  # of the parameters whose averages move without a gradient
     _first: First
+    _prepared: PreparedSteps
 
     def __init__(self, params: Any, **settings: Any) -> None:
         settings = self._settled(settings)
@@ -67,6 +69,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         super()._begin()
         vars(self).setdefault("_chain", self.chain)
         self._layout, self._rest, self._first = None, None, {}
+        self._prepared = PreparedSteps()
 
     def _check_flags(self, settings: dict[str, Any]) -> None:
         name = self._chain.name
@@ -160,6 +163,8 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         return True
 
     def _run(self, differentiable: bool) -> None:
+        if self._prepared.take(self):
+            return
         all_lots = lots(self._chain.name, self.param_groups)
         seen = look(all_lots, rests=at_rest(self._chain) is not None)
         if is_watched():
@@ -168,6 +173,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
                 self._trace(frozen=True)
                 return
         self._step(all_lots, seen, self.state, differentiable)
+        self._prepared.prepare(self, all_lots)
 
     @property
     def _is_traceable(self) -> bool:

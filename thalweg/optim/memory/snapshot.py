@@ -19,11 +19,12 @@ from torch import Tensor
 from thalweg.fuse.engines import host
 from thalweg.optim.memory.reach import strides
 
-__all__ = ["Addresses", "Described"]
+__all__ = ["ADDRESS_OF", "Addresses", "Described"]
 
 _guards = getattr(getattr(torch._C, "_dynamo", None), "guards", None)
 _TensorGuards = getattr(_guards, "TensorGuards", None)
-_address_of = getattr(_guards, "_torchinductor_pyobject_tensor_data_ptr", None)
+ADDRESS_OF = int(getattr(_guards, "_torchinductor_pyobject_tensor_data_ptr", 0))
+"""A C function from a tensor's Python object to where it lies; 0 where torch has none."""
 
 # below this many tensors the compiled loop is not worth calling
 _FEW = 64
@@ -35,14 +36,14 @@ class Addresses:
     def __init__(self, tensors: Sequence[Tensor]) -> None:
         self._tensors = tensors  # kept alive: their identities are used as C pointers
         self._objects: NDArray[np.int64] | None = None
-        if _address_of is not None and len(tensors) >= _FEW:
+        if ADDRESS_OF and len(tensors) >= _FEW:
             self._objects = np.fromiter(map(id, tensors), np.int64, len(tensors))
 
     def now(self) -> NDArray[np.int64]:
         """The address of each tensor's first element at this moment."""
         if self._objects is None:
             return np.fromiter(map(Tensor.data_ptr, self._tensors), np.int64, len(self._tensors))
-        return host().call_each(int(_address_of or 0), self._objects)
+        return host().call_each(ADDRESS_OF, self._objects)
 
 
 class Described:

@@ -1,0 +1,123 @@
+"""What of an optimizer a prepared step rests on, whatever its arrays are: the groups, as they were.
+
+A setting that has another value is read anew; a group that has other parameters, another filter or
+other states under its settings makes another step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from operator import is_, itemgetter
+from types import SimpleNamespace
+from typing import Any
+
+from thalweg.border.groups import Lot
+from thalweg.chain import Chain, Slot
+
+__all__ = ["Patience", "StandingGroups"]
+
+_PLAIN = (float, int, str, type(None))
+_LONGEST = 31
+
+
+class Patience:
+    """When a step is worth preparing: not the first one, and not again at every step where
+    something is another at every step."""
+
+    def __init__(self) -> None:
+        self._wait, self._left, self._taken = 0, 1, 0
+        self.taken = 0
+        """How many prepared steps there were; for tests."""
+
+    def is_over(self) -> bool:
+        """Whether the step that has just been taken the long way is to be prepared."""
+        self._left -= 1
+        return self._left < 0
+
+    def note(self) -> None:
+        """A prepared step was taken."""
+        self.taken += 1
+        self._taken += 1
+
+    def disappointed(self) -> None:
+        """What was prepared does not fit."""
+        was_worth_it = self._taken > self._wait
+        self._wait = self._wait // 2 if was_worth_it else min(2 * self._wait + 1, _LONGEST)
+        self._left, self._taken = self._wait, 0
+
+
+class _Group:
+    """One group as it was when its step was prepared."""
+
+    def __init__(self, chain: Chain, group: Mapping[str, Any]) -> None:
+        self._each = list(group["params"])
+        self._filter = _frozen(group.get("decay_filter")), _frozen(group.get("param_names"))
+        names = [name for name in chain.settings if name in group]
+        self._absent = chain.settings.keys() - group.keys()
+        self._read = itemgetter(*names, *names[:1]) if names else tuple  # of two at least: a tuple
+        self.take(group)
+
+    def take(self, group: Mapping[str, Any]) -> None:
+        """Remember its settings; those that it lacks have their defaults."""
+        self._values = tuple(map(_frozen, self._read(group)))
+
+    def has_same_settings(self, group: Mapping[str, Any]) -> bool:
+        if self._absent and not self._absent.isdisjoint(group):
+            return False
+        return bool(self._read(group) == self._values)
+
+    def has_same_parameters(self, group: Mapping[str, Any]) -> bool:
+        """Whether they are the same objects, treated as they were."""
+        params = group["params"]
+        if len(params) != len(self._each) or not all(map(is_, params, self._each)):
+            return False
+        if self._filter[0] is None:
+            return group.get("decay_filter") is None
+        return self._filter == (group.get("decay_filter"), group.get("param_names"))
+
+
+def _frozen(value: Any) -> Any:
+    """A value to compare with later: equal only to what is certainly the same setting."""
+    if isinstance(value, _PLAIN):
+        return value
+    if type(value) in (tuple, list) and all(isinstance(one, _PLAIN) for one in value):
+        return type(value)(value)
+    return object()  # it may change in place: never the same
+
+
+class StandingGroups:
+    """The groups of an optimizer as they were when a step was prepared."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        groups: Sequence[Mapping[str, Any]],
+        lots: Sequence[Lot],
+        live: Sequence[Sequence[Slot]],
+    ) -> None:
+        self._chain, self._lots, self._live = chain, lots, live
+        self._groups = [_Group(chain, group) for group in groups]
+        sizes = [1 if group.get("decay_filter") is None else 2 for group in groups]
+        numbers = iter(range(len(lots)))
+        self._lots_of = [[next(numbers) for _ in range(size)] for size in sizes]
+
+    def changes(
+        self, groups: Sequence[Mapping[str, Any]]
+    ) -> list[tuple[int, list[SimpleNamespace]]] | None:
+        """The lots whose settings have changed, with what their parts see now; None where it is
+        another step. Raises what their settings make it raise."""
+        if len(groups) != len(self._groups):
+            return None
+        found = []
+        for i, (group, known) in enumerate(zip(groups, self._groups, strict=True)):
+            if not known.has_same_parameters(group):
+                return None
+            if known.has_same_settings(group):
+                continue
+            for number in self._lots_of[i]:
+                views = self._chain.views(group, self._lots[number].spared)
+                if self._chain.live_slots(views) != self._live[number]:
+                    return None
+                found.append((number, views))
+            known.take(group)
+        return found

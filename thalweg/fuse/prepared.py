@@ -1,0 +1,277 @@
+"""A step that was taken before, taken again: what was settled then is not settled anew.
+
+Of a step are settled once: its kernels, the tables of addresses, which numbers follow from settings
+alone. What is left are the gradients' addresses, the numbers that change with the count, and the
+count. Whether all else is as it was, each border asks in its own way; where it is not, the step
+goes the way of `border/layout.py`, which looks at everything, and is prepared again.
+
+A tensor without a gradient is a row that the sweep passes over: the set may differ at every step.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thalweg.chain import Chain, Ways
+from thalweg.fuse.batch import Batch
+from thalweg.fuse.cpu.standing import StandingLaunch
+from thalweg.fuse.engines import host
+from thalweg.fuse.plan import Plan, plan_for
+from thalweg.fuse.storage import FORMATS
+from thalweg.fuse.work import Work
+
+__all__ = ["PreparedCall"]
+
+_GRADIENT = 1  # its column in the table of addresses
+_MOST = 64  # arrangements that are remembered
+
+Row = tuple[Any, ...]
+
+
+class _Deciding:
+    """What each part of a chain works out before a step, in order, and which of it is constant."""
+
+    def __init__(self, chain: Chain) -> None:
+        self.chain, wiring = chain, chain._wiring
+        keys = list(chain.cells)
+        self.decide = [part.declared.decide for part in chain.parts]
+        self.places = [[keys.index(key) for key in own] for own in wiring.cells]
+        self.counts = [
+            "t" in part.declared.text.source.arguments or bool(own)
+            for part, own in zip(chain.parts, wiring.cells, strict=True)
+        ]
+        self.step = keys.index("step") if "step" in keys else None
+        names = itertools.chain.from_iterable(wiring.numbers)
+        self.number_at = {name: i for i, name in enumerate(names)}
+
+
+class _Context:
+    """Tensors of one lot and one count: their step is decided once for all of them."""
+
+    def __init__(
+        self,
+        deciding: _Deciding,
+        views: Sequence[SimpleNamespace],
+        shape: tuple[int, ...],
+        cells: list[float],
+    ) -> None:
+        self._deciding, self._views, self._shape, self.cells = deciding, views, shape, cells
+        self._fixed: list[Any] = [None] * len(deciding.decide)
+        self._known: tuple[Ways, Row] | None = None
+        self.kept = cells
+
+    def decide(self) -> tuple[Ways, Row]:
+        """The ways of the chain's `if`s, and every number; `kept` are then the next cells."""
+        if self._known is not None:
+            return self._known
+        of, cells = self._deciding, self.cells
+        t = 1 if of.step is None else int(cells[of.step]) + 1
+        kept = list(cells)
+        ways: list[tuple[bool | None, ...]] = []
+        numbers: list[Any] = []
+        for i, decide in enumerate(of.decide):
+            own = self._fixed[i]
+            if own is None:
+                places = of.places[i]
+                own = decide(self._views[i], t, False, self._shape, [cells[j] for j in places])
+                if not of.counts[i]:
+                    self._fixed[i] = own
+                for j, value in zip(places, own[2], strict=True):
+                    kept[j] = float(value)
+            ways.append(own[0])
+            numbers += own[1]
+        if of.step is not None:
+            kept[of.step] = cells[of.step] + 1
+        self.kept = kept
+        found = tuple(ways), tuple(numbers)
+        if not (of.chain.cells or any(of.counts)):
+            self._known = found
+        return found
+
+
+class _Share:
+    """The tensors of one plan and one set of formats: a launch, and what is written into it."""
+
+    def __init__(self, deciding: _Deciding, batch: Batch, pointers: NDArray[np.int64]) -> None:
+        self.members = None if len(batch.members) == len(pointers) else batch.members
+        pass_ = batch.plan.main
+        sweep, places = batch._sweep(pass_)
+        self._home = pointers[batch.members[:, None], places]
+        found = np.flatnonzero(places == _GRADIENT)
+        self._gradient = int(found[0]) if len(found) else None
+        self._pick = _picker([deciding.number_at[name] for name in pass_.numbers])
+        numbers = np.zeros((len(batch.members), len(pass_.numbers)))
+        self.launch = StandingLaunch(sweep, self._home.copy(), numbers)
+        self._row: Row | None = None
+        self._has_holes = False
+
+    def locate(self, gradients: NDArray[np.int64], missing: bool) -> None:
+        """Take in where the gradients lie; tensors that have none are passed over."""
+        own = gradients if self.members is None else gradients[self.members]
+        pointers = self.launch.pointers
+        if self._gradient is not None:
+            pointers[:, self._gradient] = own
+        if missing or self._has_holes:
+            pointers[:, 0] = np.where(own, own if self._gradient == 0 else self._home[:, 0], 0)
+            self._has_holes = missing
+
+    def number(self, rows: Sequence[Row], context_of: NDArray[np.int64] | None) -> None:
+        """Take in the numbers of each context."""
+        if context_of is None:
+            row = self._pick(rows[0])
+            if row != self._row:
+                self.launch.numbers[:] = row
+                self._row = row
+            return
+        self._row = None
+        table = np.array([self._pick(row) for row in rows], np.float64).reshape(len(rows), -1)
+        own = context_of if self.members is None else context_of[self.members]
+        self.launch.numbers[:] = table[own]
+
+
+def _picker(places: Sequence[int]) -> Callable[[Row], Row]:
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda row: tuple(row[i] for i in places)
+
+
+class PreparedCall:
+    """One step after another of tensors that stay where they are.
+
+    `pointers` [tensor, column] and `cells` [tensor, key] are those of `work`, whose states were all
+    made before. `cells` is kept here as the last step left it.
+    """
+
+    def __init__(
+        self,
+        work: Work,
+        pointers: NDArray[np.int64],
+        cells: NDArray[np.float64],
+        views: Sequence[list[SimpleNamespace]],
+    ) -> None:
+        self.cells: NDArray[np.float64] = np.ascontiguousarray(cells)
+        self._work, self._pointers, self._views = work, pointers, list(views)
+        self._deciding = _Deciding(work.chain)
+        self._contexts: list[_Context] | None = None  # of all tensors; None: to be found anew
+        self._context_of: NDArray[np.int64] | None = None  # None where there is one
+        self._plans: dict[Ways, int] = {}
+        self._arrangements: dict[int | bytes, list[_Share]] = {}
+        self._shares: list[_Share] = []
+        self._next: tuple[list[_Context], NDArray[np.bool_] | None] = [], None
+
+    @staticmethod
+    def can_take(chain: Chain, formats: Sequence[str | None] = ()) -> bool:
+        """Whether all that its steps need is known before anything is read."""
+        is_random = any(form and FORMATS[form].rounds_at_random for form in formats)
+        return not (chain.reductions or chain.shared or is_random)
+
+    def set(self, lot: int, views: list[SimpleNamespace]) -> None:
+        """The settings of a lot have changed."""
+        self._views[lot] = views
+        self._contexts = None
+
+    def prepare(self, gradients: NDArray[np.int64], missing: int) -> float:
+        """Settle the next step of the tensors whose gradients lie there, 0 for those that have
+        none; nothing moves yet. Returns the largest number that it will keep."""
+        active = gradients != 0 if missing else None
+        if missing or self._contexts is None:
+            self._find_contexts(active)
+        contexts = self._contexts or []
+        decided = [context.decide() for context in contexts]
+        self._shares = self._arranged([ways for ways, _ in decided])
+        rows = [row for _, row in decided]
+        for share in self._shares:
+            share.locate(gradients, bool(missing))
+            share.number(rows, self._context_of)
+            share.launch.begin()
+        self._next = contexts, active
+        if not self.cells.size:
+            return 0.0
+        return max(max(context.kept) for context in contexts)
+
+    def run(self, threads: int) -> None:
+        """Move the tensors, and count it in `cells`: called again, it does what is left of it."""
+        for share in self._shares:
+            share.launch.run(threads)
+        contexts, active = self._next
+        if self.cells.size:
+            kept = [context.kept for context in contexts]
+            if self._context_of is None:
+                following: Any = kept[0]
+            else:
+                following = np.array(kept, np.float64)[self._context_of]
+            if active is None:
+                self.cells[:] = following
+            else:
+                self.cells[active] = following if self._context_of is None else following[active]
+        for context in contexts:
+            context.cells = context.kept
+        if active is not None:
+            self._contexts = None
+
+    def _find_contexts(self, active: NDArray[np.bool_] | None) -> None:
+        """Sort the tensors by lot and cells, those that are passed over with any."""
+        work = self._work
+        code = work._fellows
+        for column in self.cells.T:
+            if (column != column[0]).any():
+                values, inverse = np.unique(column, return_inverse=True)
+                code = code * len(values) + inverse
+        rows = np.arange(len(code)) if active is None else np.flatnonzero(active)
+        _, first, inverse = np.unique(code[rows], return_index=True, return_inverse=True)
+        examples = rows[first].tolist()
+        shapes = [work.kinds[i].shape for i in work.kind_of[examples].tolist()]
+        cells, lots = self.cells[examples].tolist(), work.lot_of[examples].tolist()
+        self._contexts = [
+            _Context(self._deciding, self._views[lot], shape, own)
+            for lot, shape, own in zip(lots, shapes, cells, strict=True)
+        ]
+        self._context_of = None
+        if len(examples) > 1:
+            self._context_of = np.zeros(len(code), np.int64)
+            self._context_of[rows] = inverse.reshape(-1)
+
+    def _arranged(self, ways: Sequence[Ways]) -> list[_Share]:
+        """The launches for contexts that go these ways; made once."""
+        if not ways:
+            return []
+        plans = [self._number_of(one) for one in ways]
+        if all(plan == plans[0] for plan in plans):
+            key: int | bytes = plans[0]
+        else:
+            assert self._context_of is not None
+            key = np.array(plans)[self._context_of].tobytes()
+        if key not in self._arrangements:
+            if len(self._arrangements) >= _MOST:
+                self._arrangements.clear()
+            self._arrangements[key] = self._arrange(key)
+        return self._arrangements[key]
+
+    def _number_of(self, ways: Ways) -> int:
+        if ways not in self._plans:
+            self._plans[ways] = len(self._plans)
+        return self._plans[ways]
+
+    def _arrange(self, key: int | bytes) -> list[_Share]:
+        work, count = self._work, len(self._work.kind_of)
+        plan_of = np.full(count, key) if isinstance(key, int) else np.frombuffer(key, np.int64)
+        plans: dict[int, Plan] = {
+            number: plan_for(work.chain, ways) for ways, number in self._plans.items()
+        }
+        both = plan_of * len(work.kinds) + work.kind_of
+        found, which = np.unique(both, return_inverse=True)
+        pairs = [divmod(one, len(work.kinds)) for one in found.tolist()]
+        formats = [work.kinds[kind].formats for _, kind in pairs]
+        batches = work._batched([plans[plan] for plan, _ in pairs], formats, which.reshape(-1))
+        return [
+            _Share(self._deciding, batch, self._pointers)
+            for batch in batches
+            if batch.plan.main.stores
+        ]
