@@ -11,7 +11,7 @@ A tensor without a gradient is a row that the sweep passes over: the set may dif
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from operator import itemgetter
 from types import SimpleNamespace
 from typing import Any
@@ -38,8 +38,8 @@ Row = tuple[Any, ...]
 class _Deciding:
     """What each part of a chain works out before a step, in order, and which of it is constant."""
 
-    def __init__(self, chain: Chain) -> None:
-        self.chain, wiring = chain, chain._wiring
+    def __init__(self, chain: Chain, narrow: Collection[int]) -> None:
+        self.chain, self.narrow, wiring = chain, narrow, chain._wiring
         keys = list(chain.cells)
         self.decide = [part.declared.decide for part in chain.parts]
         self.places = [[keys.index(key) for key in own] for own in wiring.cells]
@@ -84,7 +84,7 @@ class _Context:
                 if not of.counts[i]:
                     self._fixed[i] = own
                 for j, value in zip(places, own[2], strict=True):
-                    kept[j] = float(value)
+                    kept[j] = float(np.float32(value)) if j in of.narrow else float(value)
             ways.append(own[0])
             numbers += own[1]
         if of.step is not None:
@@ -146,7 +146,8 @@ class PreparedCall:
     """One step after another of tensors that stay where they are.
 
     `pointers` [tensor, column] and `cells` [tensor, key] are those of `work`, whose states were all
-    made before. `cells` is kept here as the last step left it.
+    made before. `cells` is kept here as the last step left it; those in the `narrow` columns lie
+    in single precision, and are rounded as they are kept.
     """
 
     def __init__(
@@ -155,10 +156,11 @@ class PreparedCall:
         pointers: NDArray[np.int64],
         cells: NDArray[np.float64],
         views: Sequence[list[SimpleNamespace]],
+        narrow: Collection[int] = (),
     ) -> None:
         self.cells: NDArray[np.float64] = np.ascontiguousarray(cells)
         self._work, self._pointers, self._views = work, pointers, list(views)
-        self._deciding = _Deciding(work.chain)
+        self._deciding = _Deciding(work.chain, narrow)
         self._contexts: list[_Context] | None = None  # of all tensors; None: to be found anew
         self._context_of: NDArray[np.int64] | None = None  # None where there is one
         self._plans: dict[Ways, int] = {}

@@ -89,7 +89,8 @@ class _PreparedTensors:
         # what stands for a missing gradient where torch's guards look at all of them
         self._nothing: list[Tensor] = []
         views = [chain.views(lot.group, lot.spared) for lot in lots]
-        self._call = PreparedCall(layout.work, layout.pointers, layout._read(), views)
+        narrow = np.flatnonzero(~layout.wide.any(axis=0)).tolist()
+        self._call = PreparedCall(layout.work, layout.pointers, layout._read(), views, narrow)
         cells = [cell for of_one in layout._cells for cell in of_one]
         places = np.frombuffer(layout._at, np.int64)[: len(layout._standing)].copy()
         self._look = Look(
@@ -124,8 +125,10 @@ class _PreparedTensors:
             if any(not p.numel() for p in seen.params) or len(seen.rounds(states)) > 1:
                 return None
             layout = TensorLayout(chain, seen, lots, views, states, NewStates({}), False)
-        if not layout.reusable or not layout.pointers.size or not layout.pointers[:, 1].all():
+        if not layout.reusable or not layout.params or not layout.pointers[:, 1].all():
             return None
+        if (layout.wide.any(axis=0) != layout.wide.all(axis=0)).any():
+            return None  # of one number, some in single precision and some in double
         return cls(opt, lots, layout, without)
 
     def fits(self, opt: FusedOptimizer) -> bool:
