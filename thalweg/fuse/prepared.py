@@ -11,6 +11,7 @@ A tensor without a gradient is a row that the sweep passes over: the set may dif
 from __future__ import annotations
 
 import itertools
+import struct
 from collections.abc import Callable, Collection, Sequence
 from operator import itemgetter
 from types import SimpleNamespace
@@ -32,68 +33,72 @@ __all__ = ["PreparedCall"]
 _GRADIENT = 1  # its column in the table of addresses
 _MOST = 64  # arrangements that are remembered
 
-Row = tuple[Any, ...]
+Row = Sequence[Any]
 
 
 class _Deciding:
-    """What each part of a chain works out before a step, in order, and which of it is constant."""
+    """What each part of a chain works out before a step, and which parts do so at every step."""
 
     def __init__(self, chain: Chain, narrow: Collection[int]) -> None:
-        self.chain, self.narrow, wiring = chain, narrow, chain._wiring
+        self.narrow, wiring = narrow, chain._wiring
         keys = list(chain.cells)
-        self.decide = [part.declared.decide for part in chain.parts]
-        self.places = [[keys.index(key) for key in own] for own in wiring.cells]
-        self.counts = [
-            "t" in part.declared.text.source.arguments or bool(own)
-            for part, own in zip(chain.parts, wiring.cells, strict=True)
-        ]
         self.step = keys.index("step") if "step" in keys else None
+        ends = list(itertools.accumulate(map(len, wiring.numbers), initial=0))
+        self.parts = [
+            (
+                i,
+                part.declared.decide,
+                [keys.index(key) for key in own],
+                slice(*ends[i : i + 2]),
+                "t" in part.declared.text.source.arguments or bool(own),
+            )
+            for i, (part, own) in enumerate(zip(chain.parts, wiring.cells, strict=True))
+        ]
+        self.moving = [part for part in self.parts if part[-1]]
         names = itertools.chain.from_iterable(wiring.numbers)
         self.number_at = {name: i for i, name in enumerate(names)}
 
 
 class _Context:
-    """Tensors of one lot and one count: their step is decided once for all of them."""
+    """Tensors of one lot and one count: their step is decided once for all of them.
+
+    Decided are the `ways` of the chain's `if`s, every number, and the cells that it will keep.
+    """
 
     def __init__(
         self,
-        deciding: _Deciding,
+        of: _Deciding,
         views: Sequence[SimpleNamespace],
         shape: tuple[int, ...],
         cells: list[float],
     ) -> None:
-        self._deciding, self._views, self._shape, self.cells = deciding, views, shape, cells
-        self._fixed: list[Any] = [None] * len(deciding.decide)
-        self._known: tuple[Ways, Row] | None = None
+        self._of, self._views, self._shape, self.cells = of, views, shape, cells
+        ways: list[tuple[bool | None, ...]] = [()] * len(of.parts)
+        self.numbers: list[Any] = [0.0] * len(of.number_at)
         self.kept = cells
+        self._ways, self._is_new = ways, True
+        self.ways: Ways = ()
 
-    def decide(self) -> tuple[Ways, Row]:
-        """The ways of the chain's `if`s, and every number; `kept` are then the next cells."""
-        if self._known is not None:
-            return self._known
-        of, cells = self._deciding, self.cells
+    def decide(self) -> None:
+        """Decide the next step: of the parts that settings alone decide, only the first time."""
+        of, cells = self._of, self.cells
+        parts = of.parts if self._is_new else of.moving
+        if not (parts or cells):
+            return
         t = 1 if of.step is None else int(cells[of.step]) + 1
         kept = list(cells)
-        ways: list[tuple[bool | None, ...]] = []
-        numbers: list[Any] = []
-        for i, decide in enumerate(of.decide):
-            own = self._fixed[i]
-            if own is None:
-                places = of.places[i]
-                own = decide(self._views[i], t, False, self._shape, [cells[j] for j in places])
-                if not of.counts[i]:
-                    self._fixed[i] = own
-                for j, value in zip(places, own[2], strict=True):
-                    kept[j] = float(np.float32(value)) if j in of.narrow else float(value)
-            ways.append(own[0])
-            numbers += own[1]
+        for i, decide, places, where, _ in parts:
+            held = [cells[j] for j in places]
+            self._ways[i], self.numbers[where], following = decide(
+                self._views[i], t, False, self._shape, held
+            )
+            for j, value in zip(places, following, strict=True):
+                kept[j] = float(np.float32(value)) if j in of.narrow else float(value)
         if of.step is not None:
             kept[of.step] = cells[of.step] + 1
-        self.kept = kept
-        found = tuple(ways), tuple(numbers)
-        if not (of.chain.cells or any(of.counts)):
-            self._known = found
-        return found
+        self.kept, self._is_new = kept, False
+        if parts:
+            self.ways = tuple(self._ways)
 
 
 class _Share:
@@ -107,9 +112,10 @@ class _Share:
         found = np.flatnonzero(places == _GRADIENT)
         self._gradient = int(found[0]) if len(found) else None
         self._pick = _picker([deciding.number_at[name] for name in pass_.numbers])
+        self._pack = struct.Struct(f"{len(pass_.numbers)}d").pack_into
         numbers = np.zeros((len(batch.members), len(pass_.numbers)))
         self.launch = StandingLaunch(sweep, self._home.copy(), numbers)
-        self._row: Row | None = None
+        self._row: tuple[Any, ...] | None = None
         self._has_holes = False
 
     def locate(self, gradients: NDArray[np.int64], missing: bool) -> None:
@@ -127,7 +133,9 @@ class _Share:
         if context_of is None:
             row = self._pick(rows[0])
             if row != self._row:
-                self.launch.numbers[:] = row
+                self._row, numbers = None, self.launch.numbers
+                self._pack(numbers, 0, *row)
+                numbers[1:] = numbers[0]
                 self._row = row
             return
         self._row = None
@@ -136,7 +144,7 @@ class _Share:
         self.launch.numbers[:] = table[own]
 
 
-def _picker(places: Sequence[int]) -> Callable[[Row], Row]:
+def _picker(places: Sequence[int]) -> Callable[[Row], tuple[Any, ...]]:
     if len(places) > 1:
         return itemgetter(*places)
     return lambda row: tuple(row[i] for i in places)
@@ -186,9 +194,10 @@ class PreparedCall:
         if missing or self._contexts is None:
             self._find_contexts(active)
         contexts = self._contexts or []
-        decided = [context.decide() for context in contexts]
-        self._shares = self._arranged([ways for ways, _ in decided])
-        rows = [row for _, row in decided]
+        for context in contexts:
+            context.decide()
+        self._shares = self._arranged([context.ways for context in contexts])
+        rows = [context.numbers for context in contexts]
         for share in self._shares:
             share.locate(gradients, bool(missing))
             share.number(rows, self._context_of)
@@ -245,9 +254,8 @@ class PreparedCall:
         if not ways:
             return []
         plans = [self._number_of(one) for one in ways]
-        if all(plan == plans[0] for plan in plans):
-            key: int | bytes = plans[0]
-        else:
+        key: int | bytes = plans[0]
+        if plans.count(plans[0]) < len(plans):
             assert self._context_of is not None
             key = np.array(plans)[self._context_of].tobytes()
         if key not in self._arrangements:

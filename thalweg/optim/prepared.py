@@ -24,7 +24,6 @@ from thalweg.border.groups import Lot
 from thalweg.border.states import lacking
 from thalweg.chain import Chain
 from thalweg.fuse.cpu.standing import Look
-from thalweg.fuse.engines import host
 from thalweg.fuse.prepared import PreparedCall
 from thalweg.fuse.whole import Deed, take
 from thalweg.fuse.work import EXACT
@@ -178,7 +177,7 @@ class _PreparedTensors:
         layout = self._layout
         self._call.run(torch.get_num_threads())
         if layout.cells.size:
-            host().write_numbers(layout.cells, layout.wide, self._call.cells)
+            self._look.keep()
         moved = layout.params
         if self._look.missing:
             moved = [p for p, g in zip(moved, self._grads, strict=True) if g is not None]

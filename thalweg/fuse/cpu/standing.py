@@ -52,6 +52,23 @@ def kernel(table):
     put_integer(table, 13, missing)
 """
 
+_KEEP = """# Made by thalweg: stores the numbers kept with tensors.
+from thalweg.fuse.cpu.memory import double, integer, store
+
+store_narrow = store("float32", "float64", "cell", ("cell",))
+store_wide = store("float64", "float64", "cell", ("cell",))
+
+
+def kernel(table):
+    cells, wide, numbers = integer(table, 5), integer(table, 6), integer(table, 7)
+    for i in range(integer(table, 8)):
+        at = integer(cells, i)
+        if integer(wide, i):
+            store_wide(at, 0, double(numbers, i))
+        else:
+            store_narrow(at, 0, double(numbers, i))
+"""
+
 
 class StandingLaunch:
     """A pass over the same tensors at every step: its tables stay, what is new is written there.
@@ -116,15 +133,20 @@ class Look:
             np.int64,
         )
         self._at = address(self._table)
-        self._kernel = compiled(_LOOK, "look", 1, holds_gil=True)
+        self._look = compiled(_LOOK, "look", 1, holds_gil=True)
+        self._keep = compiled(_KEEP, "keep", 1, holds_gil=True)
 
     def holds(self, objects: Sequence[Any]) -> bool:
         """Whether all is where it was, and each of these objects lies somewhere or is None; then
         `found` says where, 0 for None, and `missing` how many there are of those."""
         ids = np.fromiter(map(id, objects), np.int64, len(objects))
         self._table[9] = address(ids)
-        self._kernel(self._at)
+        self._look(self._at)
         return not self._table[12]
+
+    def keep(self) -> None:
+        """Store the numbers, as they are now, into the cells."""
+        self._keep(self._at)
 
     @property
     def missing(self) -> int:
