@@ -32,13 +32,13 @@ def _pointer_to(kind: Any) -> Any:
 _floats, _integers = _pointer_to(types.float32), _pointer_to(types.int64)
 
 
-@numba.njit(fastmath={"contract", "nsz", "arcp"})
+@numba.njit(error_model="numpy", fastmath={"contract", "nsz", "arcp"})
 def _sgd(p: Any, g: Any, size: int) -> None:
     for i in range(size):
         p[i] -= np.float32(1e-3) * g[i]
 
 
-@numba.njit(fastmath={"contract", "nsz", "arcp"})
+@numba.njit(error_model="numpy", fastmath={"contract", "nsz", "arcp"})
 def _adam(p: Any, g: Any, m: Any, v: Any, size: int) -> None:
     for i in range(size):
         m[i] = np.float32(0.9) * m[i] + np.float32(0.1) * g[i]
