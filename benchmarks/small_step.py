@@ -1,4 +1,4 @@
-"""What a step costs on small work: ours, torch's forms, a floor; its fixed part, and that per tensor."""
+"""A step on small work: ours, torch's forms and a floor; its fixed part, and that per tensor."""
 
 import statistics
 import time

@@ -25,13 +25,13 @@ KNOWN = [name for name in APART if name in OURS and not OPTIMIZERS[name].reducti
 
 def plain(opt: torch.optim.Optimizer) -> torch.optim.Optimizer:
     """An optimizer of ours whose steps all go the long way."""
-    opt._prepared.patience.is_over = lambda: False
+    opt._prepared.prepare = lambda make: None
     return opt
 
 
 def prepared(opt: torch.optim.Optimizer) -> int:
     """How many steps were prepared ones."""
-    return opt._prepared.patience.taken
+    return opt._prepared.taken
 
 
 class History:
@@ -270,14 +270,14 @@ opt = getattr(optim, sys.argv[1])(params, **eval(sys.argv[2]))
 old = []
 for _ in range(12):
     step()
-assert opt._prepared.patience.taken >= 9
+assert opt._prepared.taken >= 9
 lying = {}  # where each tensor has been moved to
 for p in params * 2:
     for _ in range(40):
         step()
-    before = opt._prepared.patience.taken
+    before = opt._prepared.taken
     step(but=p)  # whose gradient's pages are given up, and it has no other
-    assert opt._prepared.patience.taken == before + 1
+    assert opt._prepared.taken == before + 1
     step()
     for where in ("p", *opt.state[p]):
         tensor = p.data if where == "p" else opt.state[p][where]
@@ -296,7 +296,7 @@ for p in params * 2:
 if sys.argv[3:] == ["and read"]:
     next(iter(lying.values())).give_up()
     step()
-print(opt._prepared.patience.taken, all(bool(p.isfinite().all()) for p in params))
+print(opt._prepared.taken, all(bool(p.isfinite().all()) for p in params))
 """
 
 

@@ -6,44 +6,82 @@ other states under its settings makes another step.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import is_, itemgetter
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 from thalweg.border.groups import Lot
 from thalweg.chain import Chain, Slot
+from thalweg.fuse.whole import Deed, take
 
-__all__ = ["Patience", "StandingGroups"]
+__all__ = ["PreparedSteps", "StandingGroups"]
 
 _PLAIN = (float, int, str, type(None))
-_LONGEST = 31
+_LONGEST = 31  # steps
 
 
-class Patience:
-    """When a step is worth preparing: not the first one, and not again at every step where
-    something is another at every step."""
+class Prepared(Protocol):
+    """A step that a border has prepared."""
+
+    def fits(self, opt: Any) -> bool:
+        """Whether the next step is this one; if so, all is settled, and nothing has moved."""
+
+    def deeds(self, opt: Any) -> list[Deed]:
+        """What is to be done to take it."""
+
+    def let_go(self) -> None:
+        """The gradients are nobody's business any more."""
+
+
+class PreparedSteps:
+    """The prepared step of an optimizer, if there is one: taken where it fits, else made anew.
+
+    Not for the first step, and not again and again where something is another at every step.
+    """
 
     def __init__(self) -> None:
-        self._wait, self._left, self._taken = 0, 1, 0
+        self._step: Prepared | None = None
+        self._wait, self._left, self._since = 0, 1, 0
         self.taken = 0
         """How many prepared steps there were; for tests."""
 
-    def is_over(self) -> bool:
-        """Whether the step that has just been taken the long way is to be prepared."""
+    def take(self, opt: Any) -> bool:
+        """Take a step, if it is the prepared one."""
+        step = self._step
+        if step is None:
+            return False
+        try:
+            if _fits(step, opt):
+                take(lambda: step.deeds(opt), step.let_go)
+                self.taken += 1
+                self._since += 1
+                return True
+        finally:
+            step.let_go()
+        self._disappointed()
+        return False
+
+    def prepare(self, make: Callable[[], Prepared | None]) -> None:
+        """A step was taken the long way: prepare the next one, where that can be done."""
         self._left -= 1
-        return self._left < 0
+        if self._left < 0:
+            self._step = make()
+            if self._step is None:
+                self._disappointed()
 
-    def note(self) -> None:
-        """A prepared step was taken."""
-        self.taken += 1
-        self._taken += 1
-
-    def disappointed(self) -> None:
-        """What was prepared does not fit."""
-        was_worth_it = self._taken > self._wait
+    def _disappointed(self) -> None:
+        """What was prepared does not fit, or nothing could be: longer and longer, wait."""
+        self._step, was_worth_it = None, self._since > self._wait
         self._wait = self._wait // 2 if was_worth_it else min(2 * self._wait + 1, _LONGEST)
-        self._left, self._taken = self._wait, 0
+        self._left, self._since = self._wait, 0
+
+
+def _fits(step: Prepared, opt: Any) -> bool:
+    try:
+        return step.fits(opt)
+    except Exception:  # of settings and tensors that no step can take the long way says which
+        return False
 
 
 class _Group:
@@ -99,7 +137,7 @@ class StandingGroups:
         self._groups = [_Group(chain, group) for group in groups]
         sizes = [1 if group.get("decay_filter") is None else 2 for group in groups]
         numbers = iter(range(len(lots)))
-        self._lots_of = [[next(numbers) for _ in range(size)] for size in sizes]
+        self.lots_of = [[next(numbers) for _ in range(size)] for size in sizes]
 
     def changes(
         self, groups: Sequence[Mapping[str, Any]]
@@ -114,7 +152,7 @@ class StandingGroups:
                 return None
             if known.has_same_settings(group):
                 continue
-            for number in self._lots_of[i]:
+            for number in self.lots_of[i]:
                 views = self._chain.views(group, self._lots[number].spared)
                 if self._chain.live_slots(views) != self._live[number]:
                     return None

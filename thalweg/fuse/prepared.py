@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from thalweg.chain import Chain, Ways
 from thalweg.fuse.batch import Batch
-from thalweg.fuse.cpu.standing import StandingLaunch
 from thalweg.fuse.engines import host
 from thalweg.fuse.plan import Plan, plan_for
 from thalweg.fuse.storage import FORMATS
@@ -114,7 +113,8 @@ class _Share:
         self._pick = _picker([deciding.number_at[name] for name in pass_.numbers])
         self._pack = struct.Struct(f"{len(pass_.numbers)}d").pack_into
         numbers = np.zeros((len(batch.members), len(pass_.numbers)))
-        self.launch = StandingLaunch(sweep, self._home.copy(), numbers)
+        self.launch = host().standing_launch(sweep, self._home.copy(), numbers)
+        self._buffer = self.launch.numbers.data
         self._row: tuple[Any, ...] | None = None
         self._has_holes = False
 
@@ -134,7 +134,7 @@ class _Share:
             row = self._pick(rows[0])
             if row != self._row:
                 self._row, numbers = None, self.launch.numbers
-                self._pack(numbers, 0, *row)
+                self._pack(self._buffer, 0, *row)
                 numbers[1:] = numbers[0]
                 self._row = row
             return

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from thalweg.averaging import at_rest, with_average
+from thalweg.border.again import PreparedSteps
 from thalweg.border.classes import as_chain, made_class
 from thalweg.border.copies import check_not_swapped, lent_state
 from thalweg.border.groups import Lot, lots
@@ -28,7 +29,7 @@ from thalweg.optim.memory.operands import collect, unpacked
 from thalweg.optim.memory.rounds import Rounds
 from thalweg.optim.memory.seen import Seen, look
 from thalweg.optim.memory.states import STATE_TYPES, First, NewStates, cell_of, cell_type
-from thalweg.optim.prepared import PreparedSteps
+from thalweg.optim.prepared import PreparedTensors
 from thalweg.optim.traced import Trace, are_fake, freeze, is_watched, operator, remember
 from thalweg.optim.words import in_torchs_words
 from thalweg.rule import Declared, Rule
@@ -173,7 +174,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
                 self._trace(frozen=True)
                 return
         self._step(all_lots, seen, self.state, differentiable)
-        self._prepared.prepare(self, all_lots)
+        self._prepared.prepare(lambda: PreparedTensors.of(self, all_lots))
 
     @property
     def _is_traceable(self) -> bool:

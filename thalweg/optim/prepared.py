@@ -19,13 +19,13 @@ import torch
 from torch import Tensor
 
 from thalweg.averaging import at_rest
-from thalweg.border.again import Patience, StandingGroups
+from thalweg.border.again import StandingGroups
 from thalweg.border.groups import Lot
 from thalweg.border.states import lacking
 from thalweg.chain import Chain
-from thalweg.fuse.cpu.standing import Look
+from thalweg.fuse.engines import host
 from thalweg.fuse.prepared import PreparedCall
-from thalweg.fuse.whole import Deed, take
+from thalweg.fuse.whole import Deed
 from thalweg.fuse.work import EXACT
 from thalweg.optim.memory.layout import TensorLayout
 from thalweg.optim.memory.seen import Seen
@@ -36,43 +36,12 @@ from thalweg.optim.traced import is_watched
 if TYPE_CHECKING:
     from thalweg.optim.fused import FusedOptimizer
 
-__all__ = ["PreparedSteps"]
+__all__ = ["PreparedTensors"]
 
 _values, _flat = dict.values, itertools.chain.from_iterable
 
 
-class PreparedSteps:
-    """The prepared step of an optimizer, if there is one: taken where it fits, else made anew."""
-
-    def __init__(self) -> None:
-        self.patience = Patience()
-        self._tensors: _PreparedTensors | None = None
-
-    def take(self, opt: FusedOptimizer) -> bool:
-        """Take a step, if it is the prepared one."""
-        tensors = self._tensors
-        if tensors is None:
-            return False
-        try:
-            if _fits(tensors, opt):
-                take(lambda: [tensors.move, opt._turn.note], tensors.let_go)
-                self.patience.note()
-                return True
-        finally:
-            tensors.let_go()
-        self._tensors = None
-        self.patience.disappointed()
-        return False
-
-    def prepare(self, opt: FusedOptimizer, lots: Sequence[Lot]) -> None:
-        """A step was taken the long way: prepare the next one, where that can be done."""
-        if PreparedCall.can_take(opt._chain) and ADDRESS_OF and self.patience.is_over():
-            self._tensors = _PreparedTensors.of(opt, lots)
-            if self._tensors is None:
-                self.patience.disappointed()
-
-
-class _PreparedTensors:
+class PreparedTensors:
     """The tensors of a layout, which has a row for each parameter whose states are made."""
 
     def __init__(
@@ -92,7 +61,7 @@ class _PreparedTensors:
         self._call = PreparedCall(layout.work, layout.pointers, layout._read(), views, narrow)
         cells = [cell for of_one in layout._cells for cell in of_one]
         places = np.frombuffer(layout._at, np.int64)[: len(layout._standing)].copy()
-        self._look = Look(
+        self._look = host().look(
             ADDRESS_OF,
             [*layout._standing, *cells],
             np.concatenate([places, layout.cells.reshape(-1)]),
@@ -105,8 +74,10 @@ class _PreparedTensors:
         self._grads: Sequence[Tensor | None] = ()
 
     @classmethod
-    def of(cls, opt: FusedOptimizer, lots: Sequence[Lot]) -> _PreparedTensors | None:
+    def of(cls, opt: FusedOptimizer, lots: Sequence[Lot]) -> PreparedTensors | None:
         """What the optimizer's next steps find as it is now; None where that is no use."""
+        if not (PreparedCall.can_take(opt._chain) and ADDRESS_OF):
+            return None
         if opt._first or opt.defaults["differentiable"]:
             return None
         chain, states = opt._chain, opt.state
@@ -172,7 +143,11 @@ class _PreparedTensors:
             self._nothing = [p.detach() for p in self._layout.params]
         return [n if g is None else g for g, n in zip(grads, self._nothing, strict=True)]
 
-    def move(self) -> list[Deed]:
+    def deeds(self, opt: FusedOptimizer) -> list[Deed]:
+        """Take the step, and say so."""
+        return [self._move, opt._turn.note]
+
+    def _move(self) -> list[Deed]:
         """Take the step and count it: called again, it does what is left of it."""
         layout = self._layout
         self._call.run(torch.get_num_threads())
@@ -190,17 +165,10 @@ class _PreparedTensors:
         self._grads = ()
 
 
-def _fits(tensors: _PreparedTensors, opt: FusedOptimizer) -> bool:
-    try:
-        return tensors.fits(opt)
-    except Exception:  # of settings and tensors that no step can take the long way says which
-        return False
-
-
 def _is_ready(
     chain: Chain, states: Mapping[Tensor, dict[str, Any]], p: Tensor, view: Sequence[Any]
 ) -> bool:
-    """Whether a parameter's states are all made; asked of torch's defaultdict without making one."""
+    """Whether a parameter's states are all made; a defaultdict is asked without making one."""
     slots = chain.live_slots(view)
     if not (slots or chain.cells):
         return True

@@ -15,10 +15,10 @@ from torch.optim import optimizer as torchs
 
 __all__ = ["quick"]
 
-_Range = getattr(getattr(torch._C, "_profiler", None), "_RecordFunctionFast", None)
-_is_profiled = getattr(torch.autograd, "_profiler_enabled", None)
-_modes = getattr(torch._C, "_len_torch_dispatch_stack", None)
-_functions = getattr(torch._C, "_len_torch_function_stack", None)
+_Range: Any = getattr(getattr(torch._C, "_profiler", None), "_RecordFunctionFast", None)
+_is_profiled: Any = getattr(torch.autograd, "_profiler_enabled", None)
+_modes: Any = getattr(torch._C, "_len_torch_dispatch_stack", None)
+_functions: Any = getattr(torch._C, "_len_torch_function_stack", None)
 _before = getattr(torchs, "_global_optimizer_pre_hooks", None)
 _after = getattr(torchs, "_global_optimizer_post_hooks", None)
 _KNOWN = None not in (_Range, _is_profiled, _modes, _functions, _before, _after)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.fuse.cpu.cache import compiled
-from thalweg.fuse.cpu.sweep import Sweep, address
+from thalweg.fuse.cpu.sweep import address
 from thalweg.fuse.threads import run
 
 __all__ = ["Look", "StandingLaunch"]
@@ -79,7 +79,7 @@ class StandingLaunch:
 
     def __init__(
         self,
-        sweep: Sweep,
+        sweep: Any,
         pointers: NDArray[np.int64],
         numbers: NDArray[np.float64],
         seed: int = 0,
