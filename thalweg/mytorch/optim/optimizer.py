@@ -44,7 +44,16 @@ TYPES: dict[str, Any] = {
 }
 
 # what a copy or a file does without: it is found again, or belongs to a `with` block
-_PASSING = {"_chain", "_layout", "_rest", "_prepared", "_predicate", "_swapped", "_at_home", "_turn"}
+_PASSING = (
+    "_chain",
+    "_layout",
+    "_rest",
+    "_prepared",
+    "_turn",
+    "_predicate",
+    "_swapped",
+    "_at_home",
+)
 
 
 class Optimizer(ChainOptimizer):

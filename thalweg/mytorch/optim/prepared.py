@@ -50,10 +50,9 @@ class PreparedArrays:
         self._owners, self._dicts = list(opt.state), list(opt.state.values())
         self._keys = list(_flat(self._dicts))
         # the arrays among all that is kept, and the numbers that the steps of these rows count
-        held, counted = list(_flat(map(_values, self._dicts))), {id(row.held) for row in rows}
-        cells = {*chain.cells}
-        places = [(id(own), key) for own in self._dicts for key in own]
-        self._are_cells = [own in counted and key in cells for own, key in places]
+        held, cells = list(_flat(map(_values, self._dicts))), chain.cells.keys()
+        counted = {row.p: cells for row in rows}
+        self._are_cells = [key in counted.get(p, ()) for p, own in opt.state.items() for key in own]
         self._held = [v for v, is_cell in zip(held, self._are_cells, strict=True) if not is_cell]
         data = [row.data for row in rows]
         states = [array for row in rows for _, array in row.arrays.values()]
