@@ -118,8 +118,15 @@ class _Share:
         self._row: tuple[Any, ...] | None = None
         self._has_holes = False
 
-    def locate(self, gradients: NDArray[np.int64], missing: bool) -> None:
-        """Take in where the gradients lie; tensors that have none are passed over."""
+    def begin(
+        self,
+        gradients: NDArray[np.int64],
+        missing: bool,
+        rows: Sequence[Row],
+        context_of: NDArray[np.int64] | None,
+    ) -> None:
+        """Take in where the gradients lie, and the numbers of each context; tensors that have no
+        gradient are passed over."""
         own = gradients if self.members is None else gradients[self.members]
         pointers = self.launch.pointers
         if self._gradient is not None:
@@ -127,9 +134,6 @@ class _Share:
         if missing or self._has_holes:
             pointers[:, 0] = np.where(own, own if self._gradient == 0 else self._home[:, 0], 0)
             self._has_holes = missing
-
-    def number(self, rows: Sequence[Row], context_of: NDArray[np.int64] | None) -> None:
-        """Take in the numbers of each context."""
         if context_of is None:
             row = self._pick(rows[0])
             if row != self._row:
@@ -137,11 +141,12 @@ class _Share:
                 self._pack(self._buffer, 0, *row)
                 numbers[1:] = numbers[0]
                 self._row = row
-            return
-        self._row = None
-        table = np.array([self._pick(row) for row in rows], np.float64).reshape(len(rows), -1)
-        own = context_of if self.members is None else context_of[self.members]
-        self.launch.numbers[:] = table[own]
+        else:
+            self._row = None
+            table = np.array([self._pick(row) for row in rows], np.float64).reshape(len(rows), -1)
+            which = context_of if self.members is None else context_of[self.members]
+            self.launch.numbers[:] = table[which]
+        self.launch.begin()
 
 
 def _picker(places: Sequence[int]) -> Callable[[Row], tuple[Any, ...]]:
@@ -169,10 +174,12 @@ class PreparedCall:
         self.cells: NDArray[np.float64] = np.ascontiguousarray(cells)
         self._work, self._pointers, self._views = work, pointers, list(views)
         self._deciding = _Deciding(work.chain, narrow)
+        self._counts = self.cells.size > 0
         self._contexts: list[_Context] | None = None  # of all tensors; None: to be found anew
         self._context_of: NDArray[np.int64] | None = None  # None where there is one
         self._plans: dict[Ways, int] = {}
         self._arrangements: dict[int | bytes, list[_Share]] = {}
+        self._whole: dict[Ways, list[_Share]] = {}  # where one context is all
         self._shares: list[_Share] = []
         self._next: tuple[list[_Context], NDArray[np.bool_] | None] = [], None
 
@@ -199,20 +206,16 @@ class PreparedCall:
         self._shares = self._arranged([context.ways for context in contexts])
         rows = [context.numbers for context in contexts]
         for share in self._shares:
-            share.locate(gradients, bool(missing))
-            share.number(rows, self._context_of)
-            share.launch.begin()
+            share.begin(gradients, missing > 0, rows, self._context_of)
         self._next = contexts, active
-        if not self.cells.size:
-            return 0.0
-        return max(max(context.kept) for context in contexts)
+        return max([max(context.kept) for context in contexts]) if self._counts else 0.0
 
     def run(self, threads: int) -> None:
         """Move the tensors, and count it in `cells`: called again, it does what is left of it."""
         for share in self._shares:
             share.launch.run(threads)
         contexts, active = self._next
-        if self.cells.size:
+        if self._counts:
             kept = [context.kept for context in contexts]
             if self._context_of is None:
                 following: Any = kept[0]
@@ -253,6 +256,8 @@ class PreparedCall:
         """The launches for contexts that go these ways; made once."""
         if not ways:
             return []
+        if len(ways) == 1 and ways[0] in self._whole:  # nearly always
+            return self._whole[ways[0]]
         plans = [self._number_of(one) for one in ways]
         key: int | bytes = plans[0]
         if plans.count(plans[0]) < len(plans):
@@ -261,7 +266,10 @@ class PreparedCall:
         if key not in self._arrangements:
             if len(self._arrangements) >= _MOST:
                 self._arrangements.clear()
+                self._whole.clear()
             self._arrangements[key] = self._arrange(key)
+        if len(ways) == 1:
+            self._whole[ways[0]] = self._arrangements[key]
         return self._arrangements[key]
 
     def _number_of(self, ways: Ways) -> int:

@@ -204,8 +204,7 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         run twice.
         """
         profiled = torch.optim.Optimizer.profile_hook_step
-        finishing = _finishing(func)
-        hooked, traced = quick(finishing, profiled(finishing)), _once(func, profiled(func))
+        hooked, traced = quick(func, profiled(_finishing(func))), _once(func, profiled(func))
 
         @functools.wraps(func)
         def step(self: BaseOptimizer, *args: Any, **kwargs: Any) -> Any:

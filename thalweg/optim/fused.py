@@ -35,6 +35,9 @@ from thalweg.optim.words import in_torchs_words
 from thalweg.rule import Declared, Rule
 from thalweg.settings import as_double
 
+# what torch.set_grad_enabled calls, without the object that it makes
+_set_grad_enabled = getattr(torch._C, "_set_grad_enabled", torch.set_grad_enabled)
+
 __all__ = ["FusedOptimizer", "optimizer"]
 
 
@@ -142,13 +145,13 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         before = torch.is_grad_enabled()
         try:
             try:
-                torch.set_grad_enabled(differentiable and before)
+                _set_grad_enabled(differentiable and before)
                 if self._unscale():
                     self._run(differentiable)
             finally:
-                torch.set_grad_enabled(before)
+                _set_grad_enabled(before)
         finally:  # Ctrl-C may come in between
-            torch.set_grad_enabled(before)
+            _set_grad_enabled(before)
 
     def _unscale(self) -> bool:
         """Apply what a GradScaler left on the optimizer; False if this step must not happen."""

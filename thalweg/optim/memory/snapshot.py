@@ -26,6 +26,9 @@ _TensorGuards = getattr(_guards, "TensorGuards", None)
 ADDRESS_OF = int(getattr(_guards, "_torchinductor_pyobject_tensor_data_ptr", 0))
 """A C function from a tensor's Python object to where it lies; 0 where torch has none."""
 
+# torch's guards keep a set of those they are asked of: it is to stay in the cache
+_MOST = 128
+
 # below this many tensors the compiled loop is not worth calling
 _FEW = 64
 
@@ -53,21 +56,27 @@ class Described:
     """
 
     def __init__(self, tensors: Sequence[Tensor]) -> None:
-        self._guards: Any = None
+        self._guards: list[Any] = []
         self._described: Any = None
-        if _TensorGuards is not None:
-            self._guards = _TensorGuards(
-                *tensors,
-                dynamic_dims_sizes=[list(t.shape) for t in tensors],
-                dynamic_dims_strides=list(map(strides, tensors)),
-            )
-        else:
+        self._count = len(tensors)
+        if _TensorGuards is None:
             self._described = _describe(tensors)
+            return
+        for first in range(0, len(tensors), _MOST):
+            its = tensors[first : first + _MOST]
+            guards = _TensorGuards(
+                *its,
+                dynamic_dims_sizes=[list(t.shape) for t in its],
+                dynamic_dims_strides=list(map(strides, its)),
+            )
+            self._guards.append((guards.check, slice(first, first + _MOST)))
 
     def fits(self, tensors: Sequence[Tensor]) -> bool:
         """Whether the tensors are, one by one, as those described."""
-        if self._guards is not None:
-            return bool(self._guards.check(*tensors))
+        if len(tensors) != self._count:
+            return False
+        if self._described is None:
+            return all(check(*tensors[its]) for check, its in self._guards)
         try:
             is_true: bool = _describe(tensors) == self._described
             return is_true
