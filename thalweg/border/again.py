@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from thalweg.border.groups import Lot
 from thalweg.chain import Chain, Slot
+from thalweg.fuse.expected import ABSENT, NEVER
 from thalweg.fuse.whole import Deed, take
 
 __all__ = ["PreparedSteps", "StandingGroups"]
@@ -114,12 +115,19 @@ class _Group:
         return self._filter == (group.get("decay_filter"), group.get("param_names"))
 
 
+def _is_lasting(value: Any) -> bool:
+    """Whether a value stays what it is."""
+    return isinstance(value, _PLAIN) or (
+        type(value) is tuple and all(isinstance(one, _PLAIN) for one in value)
+    )
+
+
 def _frozen(value: Any) -> Any:
     """A value to compare with later: equal only to what is certainly the same setting."""
-    if isinstance(value, _PLAIN):
+    if _is_lasting(value):
         return value
-    if type(value) in (tuple, list) and all(isinstance(one, _PLAIN) for one in value):
-        return type(value)(value)
+    if type(value) is list and all(map(_is_lasting, value)):
+        return list(value)
     return object()  # it may change in place: never the same
 
 
@@ -134,6 +142,8 @@ class StandingGroups:
         live: Sequence[Sequence[Slot]],
     ) -> None:
         self._chain, self._lots, self._live = chain, lots, live
+        self.names = [*chain.settings, "decay_filter"]
+        """The keys that a step reads."""
         self._groups = [_Group(chain, group) for group in groups]
         sizes = [1 if group.get("decay_filter") is None else 2 for group in groups]
         numbers = iter(range(len(lots)))
@@ -159,3 +169,9 @@ class StandingGroups:
                 found.append((number, views))
             known.take(group)
         return found
+
+    def values(self, groups: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """What the groups hold under these names, to be found again by identity: `NEVER` for what
+        can change in place."""
+        found = [group.get(name, ABSENT) for group in groups for name in self.names]
+        return [value if value is ABSENT or _is_lasting(value) else NEVER for value in found]

@@ -9,9 +9,7 @@ has not been given.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
-from operator import is_
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +22,7 @@ from thalweg.border.groups import Lot
 from thalweg.border.states import lacking
 from thalweg.chain import Chain
 from thalweg.fuse.engines import host
+from thalweg.fuse.expected import Expected
 from thalweg.fuse.prepared import PreparedCall
 from thalweg.fuse.whole import Deed
 from thalweg.fuse.work import EXACT
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PreparedTensors"]
 
-_values, _flat = dict.values, itertools.chain.from_iterable
-
 
 class PreparedTensors:
     """The tensors of a layout, which has a row for each parameter whose states are made."""
@@ -51,27 +48,27 @@ class PreparedTensors:
         self._layout, self._without = layout, without
         self._groups = StandingGroups(chain, opt.param_groups, lots, layout.live)
         self._rests = at_rest(chain) is not None
-        self._owners = list(opt.state)
-        self._dicts = list(opt.state.values())
-        self._keys, self._held = list(_flat(self._dicts)), list(_flat(map(_values, self._dicts)))
         # what stands for a missing gradient where torch's guards look at all of them
         self._nothing: list[Tensor] = []
         views = [chain.views(lot.group, lot.spared) for lot in lots]
         narrow = np.flatnonzero(~layout.wide.any(axis=0)).tolist()
         self._call = PreparedCall(layout.work, layout.pointers, layout._read(), views, narrow)
         cells = [cell for of_one in layout._cells for cell in of_one]
-        places = np.frombuffer(layout._at, np.int64)[: len(layout._standing)].copy()
-        self._look = host().look(
-            ADDRESS_OF,
-            [*layout._standing, *cells],
-            np.concatenate([places, layout.cells.reshape(-1)]),
-            layout.cells,
-            layout.wide,
-            self._call.cells,
-            len(layout.params),
+        places = np.frombuffer(layout._at, np.int64)[: len(layout._standing)]
+        expected = Expected(
+            groups=opt.param_groups,
+            names=self._groups.names,
+            values=self._groups.values(opt.param_groups),
+            states=opt.state,
+            standing=[*layout._standing, *cells],
+            places=np.concatenate([places, layout.cells.reshape(-1)]),
+            cells=layout.cells,
+            wide=layout.wide,
+            numbers=self._call.cells,
+            rows=layout.params,
         )
+        self._look = host().look(ADDRESS_OF, expected)
         self._is_wide = bool(layout.wide.all())
-        self._grads: Sequence[Tensor | None] = ()
 
     @classmethod
     def of(cls, opt: FusedOptimizer, lots: Sequence[Lot]) -> PreparedTensors | None:
@@ -80,6 +77,8 @@ class PreparedTensors:
             return None
         if opt._first or opt.defaults["differentiable"]:
             return None
+        if any(type(group["params"]) is not list for group in opt.param_groups):
+            return None  # it is looked at through C
         chain, states = opt._chain, opt.state
         views = [chain.views(lot.group, lot.spared) for lot in lots]
         seen, without = Seen([], [], []), list[Tensor]()
@@ -103,45 +102,32 @@ class PreparedTensors:
 
     def fits(self, opt: FusedOptimizer) -> bool:
         """Whether this step is the one prepared; if so, all is settled, and nothing has moved."""
+        look, layout = self._look, self._layout
         if opt._swapped or opt._first or is_watched():
             return False
-        changed = self._groups.changes(opt.param_groups)
-        if changed is None or not self._has_same_states(opt.state):
+        if not look.holds(opt.param_groups, opt.state):
             return False
-        layout, look = self._layout, self._look
-        grads = [p.grad for p in layout.params]
-        if any([p.grad is not None for p in self._without]):
+        changed = self._groups.changes(opt.param_groups) if look.differs else ()
+        if changed is None or any([p.grad is not None for p in self._without]):
             return False
-        if not look.holds(grads):
+        grads, missing = look.grads, look.missing
+        if missing:
+            if self._rests:
+                return False
+            # torch's guards look at another tensor of the same description
+            self._nothing = self._nothing or [p.detach() for p in layout.params]
+            pairs = zip(grads, self._nothing, strict=True)
+            grads = [nothing if grad is None else grad for grad, nothing in pairs]
+        elif self._without and self._rests:
             return False
-        missing = look.missing
-        if missing + len(self._without) and self._rests:
+        if not (layout._described.fits([*layout._standing, *grads]) and look.located()):
             return False
-        if not layout._described.fits([*layout._standing, *self._filled(grads, missing)]):
-            return False
-        self._grads = grads
+        if look.differs:
+            look.take(self._groups.values(opt.param_groups))
         for lot, views in changed:
             self._call.set(lot, views)
         largest = self._call.prepare(look.found, missing)
         return self._is_wide or largest < EXACT
-
-    def _has_same_states(self, states: Mapping[Tensor, dict[str, Any]]) -> bool:
-        """Whether the states are the same objects under the same keys."""
-        if len(states) != len(self._owners) or not all(map(is_, states, self._owners)):
-            return False
-        dicts = list(states.values())
-        if list(_flat(dicts)) != self._keys:
-            return False
-        held = list(_flat(map(_values, dicts)))
-        return len(held) == len(self._held) and all(map(is_, held, self._held))
-
-    def _filled(self, grads: Sequence[Tensor | None], missing: int) -> Sequence[Tensor]:
-        """The gradients, with another tensor of the same description for each that is missing."""
-        if not missing:
-            return grads  # type: ignore[return-value]
-        if not self._nothing:
-            self._nothing = [p.detach() for p in self._layout.params]
-        return [n if g is None else g for g, n in zip(grads, self._nothing, strict=True)]
 
     def deeds(self, opt: FusedOptimizer) -> list[Deed]:
         """Take the step, and say so."""
@@ -155,14 +141,15 @@ class PreparedTensors:
             self._look.keep()
         moved = layout.params
         if self._look.missing:
-            moved = [p for p, g in zip(moved, self._grads, strict=True) if g is not None]
+            pairs = zip(moved, self._look.found.tolist(), strict=True)
+            moved = [p for p, at in pairs if at]
         # the kernels wrote behind torch's back: autograd must hear of it
         torch.autograd.graph.increment_version(moved)
         return []
 
     def let_go(self) -> None:
         """The gradients are nobody's business any more."""
-        self._grads = ()
+        self._look.let_go()
 
 
 def _is_ready(
