@@ -19,6 +19,7 @@ from thalweg import mytorch
 
 BLOCK = 0.004  # seconds that one turn of one side takes, about
 WARM_UP = 14  # past RAdam's rectification, and two cycles of Ranger
+LONGEST = 1.0  # seconds of warming up, where a step is slow
 COUNTS = (1, 6, 30, 100)  # of tensors, for the two fitted numbers
 SIZE = 16  # elements of each of them
 
@@ -187,9 +188,12 @@ def take_turns(sides: Mapping[str, Side], rounds: int, cycle: int) -> dict[str, 
     and moves no median.
     """
     for before, step in sides.values():
+        start = time.perf_counter()
         for turn in range(WARM_UP):
             before(turn)
             step()
+            if turn > 3 and time.perf_counter() - start > LONGEST:
+                break
     inner = {name: _steps_of_a_block(*side, cycle) for name, side in sides.items()}
     found: dict[str, list[float]] = {name: [] for name in sides}
     names, turn = list(sides), WARM_UP
@@ -215,7 +219,7 @@ def _block(
 
 
 def _steps_of_a_block(before: Callable[[int], None], step: Callable[[], Any], cycle: int) -> int:
-    seconds = statistics.median(_block(before, step, 5, WARM_UP))
+    seconds = statistics.median(_block(before, step, 3, WARM_UP))
     return cycle * max(1, int(BLOCK / cycle / seconds))
 
 
@@ -271,7 +275,12 @@ def print_fits(report: Report, fits: Mapping[str, Mapping[str, tuple[float, floa
 
 def main() -> None:
     parser = make_parser(__doc__ or "", [family.name for family in FAMILIES])
-    parser.add_argument("--case", choices=[c.name for c in CASES], help="one of them; default: all")
+    parser.add_argument(
+        "--case",
+        action="append",
+        choices=[c.name for c in CASES],
+        help="again for more; default: all",
+    )
     parser.add_argument("--rounds", metavar="N", type=positive, default=15, help="default: 15")
     parser.add_argument("--no-fit", action="store_true", help="leave the two fitted numbers out")
     asked = parser.parse_args()
@@ -279,7 +288,7 @@ def main() -> None:
     results: dict[str, Any] = {}
     found: dict[str, Estimate] = {}
     for case in CASES:
-        if asked.case not in (None, case.name):
+        if asked.case and case.name not in asked.case:
             continue
         torch.set_num_threads(min(case.threads, asked.threads))
         families = [n for n in case.families if asked.only in (None, n)]

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import weakref
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 import thalweg.optim as optim
-from tests.optim.runs import APART, CHANGED, OURS, TWINS, assert_close, numbers, reloaded
+from tests.optim.runs import APART, CHANGED, OURS, TWINS, assert_close, numbers, reloaded, walk
 from thalweg.optim.memory.states import cell_of
 from thalweg.optimizers import OPTIMIZERS
 
@@ -222,6 +223,62 @@ def test_whatever_happens_between_two_steps_the_numbers_stay_right(name, happeni
         assert before < prepared(history.ours) < history.t
     finally:
         torch.set_num_threads(threads)
+
+
+def stepped(name: str, count: int = 5, **settings) -> tuple[torch.optim.Optimizer, list[Parameter]]:
+    """An optimizer whose next step is prepared."""
+    params = [Parameter(numbers(shape, i)) for i, shape in enumerate(SHAPES)]
+    opt = getattr(optim, name)(params, lr=0.01, **settings)
+    walk(opt, count)
+    assert prepared(opt) == count - 2
+    return opt, params
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adagrad"])
+def test_a_gradient_that_is_sparse_all_at_once_goes_the_long_way(name):
+    opt, params = stepped(name)
+    other, theirs = stepped(name)
+    for p in [*params, *theirs]:
+        p.grad = torch.zeros_like(p)
+    theirs[0].grad[1] = 2.0
+    params[0].grad = theirs[0].grad.to_sparse(1)
+    opt.step()
+    other.step()
+    assert_close(params, theirs)
+    assert (prepared(opt), prepared(other)) == (3, 4)
+
+
+def test_hooks_that_come_later_run_and_a_profiler_sees_the_step():
+    opt, _ = stepped("AdamW")
+    seen = []
+    opt.register_step_pre_hook(lambda *_: seen.append("before"))
+    handle = opt.register_step_post_hook(lambda *_: seen.append("after"))
+    opt.step()
+    assert seen == ["before", "after"]
+    handle.remove()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        opt.step()
+    assert "Optimizer.step#AdamW.step" in {event.name for event in profile.events()}
+    assert prepared(opt) == 5
+
+
+def test_a_setting_that_no_step_can_take_is_refused_and_nothing_moves():
+    opt, params = stepped("AdamW")
+    before = [p.detach().clone() for p in params]
+    opt.param_groups[0]["lr"] = -1.0
+    with pytest.raises(ValueError, match="AdamW: lr must be"):
+        opt.step()
+    assert_close(params, before)
+    opt.param_groups[0]["lr"] = 0.01
+    walk(opt, 3)
+    assert prepared(opt) > 3
+
+
+def test_a_step_keeps_no_gradient_alive():
+    opt, params = stepped("AdamW")
+    gone = [weakref.ref(p.grad) for p in params]
+    opt.zero_grad()
+    assert [one() for one in gone] == [None] * len(gone)
 
 
 # Each tensor lies on pages of its own. Those that are given up are made inaccessible: who reads or
