@@ -53,7 +53,11 @@ class PreparedSteps:
         if step is None:
             return False
         try:
-            if _fits(step, opt):
+            try:
+                fits = step.fits(opt)
+            except Exception:  # what no step can take, the long way says
+                fits = False
+            if fits:
                 take(lambda: step.deeds(opt), step.let_go)
                 self.taken += 1
                 self._since += 1
@@ -76,13 +80,6 @@ class PreparedSteps:
         self._step, was_worth_it = None, self._since > self._wait
         self._wait = self._wait // 2 if was_worth_it else min(2 * self._wait + 1, _LONGEST)
         self._left, self._since = self._wait, 0
-
-
-def _fits(step: Prepared, opt: Any) -> bool:
-    try:
-        return step.fits(opt)
-    except Exception:  # of settings and tensors that no step can take the long way says which
-        return False
 
 
 class _Group:

@@ -87,11 +87,11 @@ class _Context:
         t = 1 if of.step is None else int(cells[of.step]) + 1
         kept = list(cells)
         for i, decide, places, where, _ in parts:
-            held = [cells[j] for j in places]
+            held = [cells[j] for j in places] if places else ()
             self._ways[i], self.numbers[where], following = decide(
                 self._views[i], t, False, self._shape, held
             )
-            for j, value in zip(places, following, strict=True):
+            for j, value in zip(places, following, strict=True) if places else ():
                 kept[j] = float(np.float32(value)) if j in of.narrow else float(value)
         if of.step is not None:
             kept[of.step] = cells[of.step] + 1

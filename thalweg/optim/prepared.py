@@ -108,7 +108,9 @@ class PreparedTensors:
         if not look.holds(opt.param_groups, opt.state):
             return False
         changed = self._groups.changes(opt.param_groups) if look.differs else ()
-        if changed is None or any([p.grad is not None for p in self._without]):
+        if changed is None:
+            return False
+        if self._without and any([p.grad is not None for p in self._without]):
             return False
         grads, missing = look.grads, look.missing
         if missing:
@@ -120,7 +122,7 @@ class PreparedTensors:
             grads = [nothing if grad is None else grad for grad, nothing in pairs]
         elif self._without and self._rests:
             return False
-        if not (layout._described.fits([*layout._standing, *grads]) and look.located()):
+        if not (layout._described.fits(layout._standing, grads) and look.located()):
             return False
         if look.differs:
             look.take(self._groups.values(opt.param_groups))

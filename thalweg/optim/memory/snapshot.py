@@ -71,10 +71,13 @@ class Described:
             )
             self._guards.append((guards.check, slice(first, first + _MOST)))
 
-    def fits(self, tensors: Sequence[Tensor]) -> bool:
-        """Whether the tensors are, one by one, as those described."""
-        if len(tensors) != self._count:
+    def fits(self, tensors: Sequence[Tensor], more: Sequence[Tensor] = ()) -> bool:
+        """Whether the tensors, `more` of them behind the others, are one by one as described."""
+        if len(tensors) + len(more) != self._count:
             return False
+        if len(self._guards) == 1:
+            return bool(self._guards[0][0](*tensors, *more))
+        tensors = [*tensors, *more]
         if self._described is None:
             return all(check(*tensors[its]) for check, its in self._guards)
         try:
