@@ -260,8 +260,9 @@ def measure(case: Case, family: Family, rounds: int) -> dict[str, list[float]]:
 
 
 def print_times(report: Report, case: Case, measured: Mapping[str, Any]) -> None:
-    plural = "s" * (case.threads > 1)
-    report.console.print(f"\n{case.name}: {case.threads} thread{plural}; medians in µs\n")
+    threads = min(case.threads, report.threads)
+    plural = "s" * (threads > 1)
+    report.console.print(f"\n{case.name}: {threads} thread{plural}; medians in µs\n")
     table = make_table("", "ours", "floor", "torch's best", "", "best / ours")
     for name, times in measured.items():
         best = best_of_torch(times)

@@ -117,12 +117,15 @@ class _Share:
         self._buffer = self.launch.numbers.data
         self._row: tuple[Any, ...] | None = None
         self._has_holes = False
+        # the numbers that are in the table, where no step has others
+        self._moves = bool(deciding.moving)
+        self._contexts: Sequence[_Context] | None = None
 
     def begin(
         self,
         gradients: NDArray[np.int64],
         missing: bool,
-        rows: Sequence[Row],
+        contexts: Sequence[_Context],
         context_of: NDArray[np.int64] | None,
     ) -> None:
         """Take in where the gradients lie, and the numbers of each context; tensors that have no
@@ -135,17 +138,19 @@ class _Share:
             pointers[:, 0] = np.where(own, own if self._gradient == 0 else self._home[:, 0], 0)
             self._has_holes = missing
         if context_of is None:
-            row = self._pick(rows[0])
+            row = self._pick(contexts[0].numbers)
             if row != self._row:
-                self._row, numbers = None, self.launch.numbers
+                self._row, self._contexts, numbers = None, None, self.launch.numbers
                 self._pack(self._buffer, 0, *row)
                 numbers[1:] = numbers[0]
                 self._row = row
-        else:
+        elif self._moves or contexts is not self._contexts:
             self._row = None
-            table = np.array([self._pick(row) for row in rows], np.float64).reshape(len(rows), -1)
+            rows = [self._pick(context.numbers) for context in contexts]
+            table = np.array(rows, np.float64).reshape(len(rows), -1)
             which = context_of if self.members is None else context_of[self.members]
             self.launch.numbers[:] = table[which]
+            self._contexts = contexts
         self.launch.begin()
 
 
@@ -198,15 +203,14 @@ class PreparedCall:
         """Settle the next step of the tensors whose gradients lie there, 0 for those that have
         none; nothing moves yet. Returns the largest number that it will keep."""
         active = gradients != 0 if missing else None
-        if missing or self._contexts is None:
-            self._find_contexts(active)
+        if self._contexts is None or (missing and self._counts):
+            self._find_contexts(active if self._counts else None)
         contexts = self._contexts or []
         for context in contexts:
             context.decide()
         self._shares = self._arranged([context.ways for context in contexts])
-        rows = [context.numbers for context in contexts]
         for share in self._shares:
-            share.begin(gradients, missing > 0, rows, self._context_of)
+            share.begin(gradients, missing > 0, contexts, self._context_of)
         self._next = contexts, active
         return max([max(context.kept) for context in contexts]) if self._counts else 0.0
 
@@ -227,7 +231,7 @@ class PreparedCall:
                 self.cells[active] = following if self._context_of is None else following[active]
         for context in contexts:
             context.cells = context.kept
-        if active is not None:
+        if active is not None and self._counts:
             self._contexts = None
 
     def _find_contexts(self, active: NDArray[np.bool_] | None) -> None:
