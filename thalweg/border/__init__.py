@@ -7,6 +7,7 @@
     states.py     what a parameter's state lacks before a step
     layout.py     the tables that a step hands to the engine
     asking.py     another gradient, for rules that ask for one
+    again.py      whether the next step is like the last one, which is then a prepared call
     evaluation.py the weights to look at, whatever keeps them
     copies.py     slow weights and averages, put into the parameters and taken out
     matching.py   loading by name

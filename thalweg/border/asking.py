@@ -117,8 +117,8 @@ class AskingSteps:
 
     param_groups: Any
     _chain: Chain
-    _asking: Callable[[Request, About], list[Any]] | None = None
-    _elsewhere: Elsewhere | None = None
+    _asking: Callable[[Request, About], list[Any]] | None
+    _elsewhere: Elsewhere | None
 
     # what the border's class has, which comes behind this one
     _kept: Callable[[Any], Any]

@@ -33,6 +33,7 @@ from thalweg.optim.loading import (
     unshare,
 )
 from thalweg.optim.memory.states import narrowed
+from thalweg.optim.quick import quick
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -203,7 +204,7 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         run twice.
         """
         profiled = torch.optim.Optimizer.profile_hook_step
-        hooked, traced = profiled(_finishing(func)), _once(func, profiled(func))
+        hooked, traced = quick(func, profiled(_finishing(func))), _once(func, profiled(func))
 
         @functools.wraps(func)
         def step(self: BaseOptimizer, *args: Any, **kwargs: Any) -> Any:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
-from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from thalweg.averaging import at_rest, with_average
+from thalweg.border.again import PreparedSteps
 from thalweg.border.classes import as_chain, made_class
 from thalweg.border.copies import check_not_swapped, lent_state
 from thalweg.border.groups import Lot, lots
@@ -25,14 +25,17 @@ from thalweg.optim import (
 from thalweg.optim.arguments import EXTRAS, FLAGS, TYPES
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.memory.layout import TensorLayout
-from thalweg.optim.memory.operands import collect, unpacked
+from thalweg.optim.memory.operands import collect, unpacked, views_of
 from thalweg.optim.memory.rounds import Rounds
 from thalweg.optim.memory.seen import Seen, look
 from thalweg.optim.memory.states import STATE_TYPES, First, NewStates, cell_of, cell_type
+from thalweg.optim.prepared import PreparedTensors
 from thalweg.optim.traced import Trace, are_fake, freeze, is_watched, operator, remember
 from thalweg.optim.words import in_torchs_words, of_shape
 from thalweg.rule import Declared
-from thalweg.settings import as_double
+
+# what torch.set_grad_enabled calls, without the object that it makes
+_set_grad_enabled = getattr(torch._C, "_set_grad_enabled", torch.set_grad_enabled)
 
 __all__ = ["FusedOptimizer", "optimizer"]
 
@@ -41,14 +44,13 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     """What the classes made by `optimizer` share: one fused pass per step, torch's protocols.
 
     On the CPU every dense parameter of float32, float64, bfloat16 or float16, real or complex,
-    takes the fused pass; any other takes the reference engine. `foreach` and `fused` choose
-    nothing, there is one path; `fused=True` lets a GradScaler leave the unscaling to `step`.
+    takes the fused pass; any other the reference engine. `foreach` and `fused` choose nothing;
+    `fused=True` lets a GradScaler leave the unscaling to `step`.
     `state_dtype="float32"` keeps the states of narrow parameters in single precision.
     `decay_filter` says which parameters decay: "no_bias_norm" (weights of two or more axes, no
     biases, no norms: exact for an optimizer made from the model itself, `AdamW(model)`, from
     `model.named_parameters()`, or with `no_bias_norm(model)`; else, also for a list of pairs, by
-    axes and names) or a predicate of (name, parameter), which takes names. `spared` says what it
-    left out.
+    axes and names) or a predicate of (name, parameter); `spared` says what it left out.
     `average=EMA(0.999)` or `SWA(...)` keeps an average of the weights, in the same pass.
     """
 
@@ -58,7 +60,8 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     _layout: TensorLayout | None
     _rest: TensorLayout | None  # of the parameters whose averages move without a gradient
     _first: First
-    _asking: Any = None  # answers what a rule asks for in this step
+    _asking: Any  # answers what a rule asks for in this step
+    _prepared: PreparedSteps
 
     def __init__(self, params: Any, **settings: Any) -> None:
         settings = self._settled(settings)
@@ -69,6 +72,8 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         super()._begin()
         vars(self).setdefault("_chain", self.chain)
         self._layout, self._rest, self._first = None, None, {}
+        self._asking = self._elsewhere = None
+        self._prepared = PreparedSteps()
 
     def _check_flags(self, settings: dict[str, Any]) -> None:
         name = self._chain.name
@@ -152,13 +157,13 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         before = torch.is_grad_enabled()
         try:
             try:
-                torch.set_grad_enabled(differentiable and before)
+                _set_grad_enabled(differentiable and before)
                 if self._unscale():
                     self._run(differentiable)
             finally:
-                torch.set_grad_enabled(before)
+                _set_grad_enabled(before)
         finally:  # Ctrl-C may come in between
-            torch.set_grad_enabled(before)
+            _set_grad_enabled(before)
 
     def _unscale(self) -> bool:
         """Apply what a GradScaler left on the optimizer; False if this step must not happen."""
@@ -174,6 +179,8 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         return True
 
     def _run(self, differentiable: bool) -> None:
+        if self._prepared.take(self):
+            return
         all_lots = lots(self._chain.name, self.param_groups, self._chain.choice.numbers)
         seen = look(all_lots, rests=at_rest(self._chain) is not None)
         if is_watched():
@@ -182,11 +189,13 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
                 self._trace(frozen=True)
                 return
         self._step(all_lots, seen, self.state, differentiable)
+        self._prepared.prepare(lambda: PreparedTensors.of(self, all_lots))
 
     @property
     def _is_traceable(self) -> bool:
         """Whether a step can be one operator: all it reads and writes are tensors."""
-        return not (self.defaults["differentiable"] or self._chain.counts_in_int)
+        is_more = self._chain.counts_in_int or self._chain.requests
+        return not (self.defaults["differentiable"] or is_more)
 
     def _step(
         self,
@@ -214,7 +223,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         new: NewStates,
         differentiable: bool,
     ) -> list[Deed]:
-        views = [_views(self._chain, lot, differentiable) for lot in all_lots]
+        views = [views_of(self._chain, lot, differentiable) for lot in all_lots]
         if self._layout is not None and self._layout.fits(seen, views, states):
             deeds = self._layout.prepare(views, self._asking)
         elif are_fake(seen.params) and self._is_traceable:
@@ -240,7 +249,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         differentiable: bool,
     ) -> list[Deed]:
         """What moves of parameters without a gradient: their averages, where they are kept."""
-        views = [_views(chain, lot, differentiable) for lot in all_lots]
+        views = [views_of(chain, lot, differentiable) for lot in all_lots]
         if self._rest is not None and self._rest.fits(resting, views, states):
             return self._rest.prepare(views)
         made = Rounds(chain, all_lots, views, states, differentiable, rests=True)
@@ -373,18 +382,3 @@ def optimizer(
     made = as_chain(rule)
     by_position = made.rules[0].torch_flags.replace(",", " ").split()
     return made_class(made, FusedOptimizer, module, by_position, like)
-
-
-def _views(chain: Chain, lot: Lot, differentiable: bool) -> list[SimpleNamespace]:
-    """The settings of a lot by part: numbers, and under autograd tensors where they hang on it."""
-    views = chain.views(lot.group, lot.spared, differentiable, lot.which)
-    for h in (h for h in views if h is not None) if differentiable else ():
-        vars(h).update({name: _number(value) for name, value in vars(h).items()})
-    return views
-
-
-def _number(value: Any) -> Any:
-    """A setting without axes, which it would give to what it meets."""
-    if isinstance(value, tuple | list):
-        return tuple(map(_number, value))
-    return as_double(value.reshape(())) if isinstance(value, Tensor) else value

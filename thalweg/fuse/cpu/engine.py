@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from thalweg.fuse.cpu import cache, numbers, products
+from thalweg.fuse.cpu import arrays, cache, looking, numbers, products, standing
 from thalweg.fuse.cpu.sweep import Sweep, Table
 from thalweg.fuse.plan import Pass
 
@@ -47,5 +47,8 @@ class CpuEngine:
     read_numbers = staticmethod(numbers.read_numbers)
     write_numbers = staticmethod(numbers.write_numbers)
     call_each = staticmethod(numbers.call_each)
+    standing_launch = staticmethod(standing.StandingLaunch)
+    look = looking.Look
+    array_look = arrays.ArrayLook
     inner_products = staticmethod(products.inner_products)
     combine = staticmethod(products.combine)

@@ -41,6 +41,7 @@ def kernel(k_arguments):
             break
         for k_chunk in range(integer(k_tasks, k_task), integer(k_tasks, k_task + 1)):
             k_tensor = integer(k_chunks, 3 * k_chunk)
+            {skip}
             k_first = integer(k_chunks, 3 * k_chunk + 1)
             k_count = integer(k_chunks, 3 * k_chunk + 2)
 """
@@ -48,7 +49,9 @@ def kernel(k_arguments):
 # What a kernel takes, as one table of integers whose address it is given: the addresses of tables
 # in row order, and one count. The counter is shared by all threads.
 ARGUMENTS = (
-    "k_pointers",  # int64 [tensor, column]: where each array lies, and each companion
+    # int64 [tensor, column]: where each array lies, and each companion; a tensor whose first one is
+    # nowhere is passed over
+    "k_pointers",
     "k_numbers",  # double [tensor, number]
     "k_columns",  # int64 [tensor]: elements of one row
     "k_chunks",  # int64 [chunk, 3]: tensor, first element or row, how many
@@ -58,6 +61,9 @@ ARGUMENTS = (
     "k_counter",  # int64: the next task to be taken
     "k_seed",  # what the random bits of a step come from
 )
+
+_SKIP = """if integer(k_pointers, {} * k_tensor) == 0:
+                continue"""
 
 _FINISH = {"mean": "k_sum / k_row_length", "norm": "k_sqrt(k_sum)"}
 
@@ -83,6 +89,7 @@ def kernel_text(pass_: Pass, formats: Sequence[str], computation: str, title: st
         computation=computation,
         functions="\n".join(functions),
         accessors="\n".join(accessors),
+        skip=_SKIP.format(len(among)) if among else "",
         arguments="\n".join(
             f"    {name} = integer(k_arguments, {i})" for i, name in enumerate(ARGUMENTS)
         ),

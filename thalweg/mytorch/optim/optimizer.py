@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from thalweg.averaging import Average, at_rest, check_average, with_average
+from thalweg.border.again import PreparedSteps
 from thalweg.border.classes import as_chain, made_class
 from thalweg.border.copies import check_not_swapped, lent_state
 from thalweg.border.groups import NO_BIAS_NORM, Lot, check_keys, decide, lots, model_of
@@ -23,6 +24,7 @@ from thalweg.mytorch.graph import enable_grad
 from thalweg.mytorch.nn import Module, Parameter
 from thalweg.mytorch.optim.loading import fitting
 from thalweg.mytorch.optim.memory import ArrayLayout, Turn, first_state, ready_gradient
+from thalweg.mytorch.optim.prepared import PreparedArrays
 from thalweg.rule import Declared
 
 if TYPE_CHECKING:
@@ -42,8 +44,8 @@ TYPES: dict[str, Any] = {
 }
 
 # what a copy or a file does without: it is found again, or belongs to a `with` block
-_PASSING = {"_chain", "_layout", "_rest", "_predicate", "_swapped", "_at_home", "_turn"}
-_PASSING |= {"_asking", "_elsewhere"}
+_PASSING = {"_chain", "_layout", "_rest", "_prepared", "_turn", "_predicate", "_swapped"}
+_PASSING |= {"_at_home", "_asking", "_elsewhere"}
 
 
 class Optimizer(ChainOptimizer):
@@ -65,14 +67,17 @@ class Optimizer(ChainOptimizer):
     _layout: ArrayLayout | None = None
     _rest: ArrayLayout | None = None  # of the parameters whose averages move without a gradient
     _asking: Any = None  # answers what a rule asks for in this step
+    _elsewhere: Any = None  # the first half of a step in two
     _turn: whole.Turn
+    _prepared: PreparedSteps
     _predicate: Callable[[str, Parameter], bool] | None = None
     _swapped: str = ""
     _own: Mapping[str, Any] = MappingProxyType({})  # what a subclass keeps in its groups besides
 
     def __new__(cls, *args: Any, **settings: Any) -> Self:
         made = super().__new__(cls)
-        made._turn = whole.Turn()  # here, so that copies and what comes from files have their own
+        # here, so that copies and what comes from files have their own
+        made._turn, made._prepared = whole.Turn(), PreparedSteps()
         return made
 
     def __init__(self, params: Any, **settings: Any) -> None:
@@ -142,7 +147,9 @@ class Optimizer(ChainOptimizer):
 
     def _take_step(self) -> None:
         check_not_swapped(self)
-        whole.take(self._deeds, lambda: None)
+        if not self._prepared.take(self):
+            whole.take(self._deeds, lambda: None)
+            self._prepared.prepare(lambda: PreparedArrays.of(self))
 
     def _evaluated(self, closure: Callable[[], Any]) -> Any:
         return _evaluated(closure)

@@ -9,6 +9,7 @@ In the order of a step:
     reach.py     which tensors a kernel may run over as they lie, and how others are brought there
     snapshot.py  whether thousands of tensors are still what they were, asked in C
     odd.py       those that no kernel can reach, for the reference engine
+    gapped.py    those with gaps between their elements
     rows.py      those whose gradient is sparse
     sharded.py   those of which every process holds a part
     operands.py  the same for a step that is traced: tensors in lists, and back

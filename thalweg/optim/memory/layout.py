@@ -26,6 +26,7 @@ from thalweg.fuse.engines import host
 from thalweg.fuse.whole import Deed, take
 from thalweg.fuse.work import EXACT, Kind, Prepared
 from thalweg.optim.memory.desk import TensorDesk
+from thalweg.optim.memory.gapped import DenseCopy
 from thalweg.optim.memory.odd import BOTH, OddTensor
 from thalweg.optim.memory.reach import (
     address,
@@ -94,7 +95,7 @@ class TensorLayout(Layout):
         self._copies = (
             False  # whether something had to be brought into another layout for this step
         )
-        self._rows: list[BorrowedRows] = []
+        self._rows: list[BorrowedRows | DenseCopy] = []
         self._in_place: list[tuple[int, RowsInPlace]] = []
         self._counts: list[tuple[dict[str, Any], Tensor]] = []
         try:
@@ -130,6 +131,12 @@ class TensorLayout(Layout):
                 self._copies = True
                 continue
             row = self._gathered(_Row(p, g, lot, held, held, first), view, differentiable)
+            is_plain = not (differentiable or chain.requests or chain.on_matrices)
+            if is_plain and row.p is p and DenseCopy.can_take(p):
+                dense = DenseCopy(p)
+                if is_reachable(chain, dense.p, row.g, slots, row.arrays, held):
+                    self._rows.append(dense)
+                    self._copies, row.p = True, dense.p
             if differentiable or not is_reachable(chain, row.p, row.g, slots, row.arrays, held):
                 self.odd += _odd(chain, row, differentiable)
             else:

@@ -19,7 +19,7 @@ BOTH = "both"
 
 class OddTensor:
     """One parameter that lies where, or as, no kernel can reach it: another device, a tensor
-    subclass, gaps between its elements, or `differentiable=True`.
+    subclass, elements in one place, or `differentiable=True`.
 
     Of a complex parameter it is one component, which `component` picks from every tensor; or it is
     both, the imaginary part's rows behind those of the real one.

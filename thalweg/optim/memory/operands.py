@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from torch import Tensor
@@ -13,8 +14,9 @@ from thalweg.chain import Chain, Slot
 from thalweg.optim.memory.seen import Seen, look
 from thalweg.optim.memory.states import First, NewStates
 from thalweg.optim.traced import Trace
+from thalweg.settings import as_double
 
-__all__ = ["collect", "unpacked"]
+__all__ = ["collect", "unpacked", "views_of"]
 
 States = MutableMapping[Tensor, dict[str, Any]]
 
@@ -87,3 +89,18 @@ def _views(chain: Chain, group: Mapping[str, Any], lot: Lot, as_tensors: bool = 
 def _keys(chain: Chain, slots: Sequence[Slot]) -> list[str]:
     """The keys of a parameter's state, in the operator's order."""
     return [*chain.cells, *(slot.key for slot in slots)]
+
+
+def views_of(chain: Chain, lot: Lot, differentiable: bool) -> list[SimpleNamespace]:
+    """The settings of a lot by part: numbers, and under autograd tensors where they hang on it."""
+    views = chain.views(lot.group, lot.spared, differentiable, lot.which)
+    for h in (h for h in views if h is not None) if differentiable else ():
+        vars(h).update({name: _number(value) for name, value in vars(h).items()})
+    return views
+
+
+def _number(value: Any) -> Any:
+    """A setting without axes, which it would give to what it meets."""
+    if isinstance(value, tuple | list):
+        return tuple(map(_number, value))
+    return as_double(value.reshape(())) if isinstance(value, Tensor) else value

@@ -19,11 +19,15 @@ from torch import Tensor
 from thalweg.fuse.engines import host
 from thalweg.optim.memory.reach import strides
 
-__all__ = ["Addresses", "Described"]
+__all__ = ["ADDRESS_OF", "Addresses", "Described"]
 
 _guards = getattr(getattr(torch._C, "_dynamo", None), "guards", None)
 _TensorGuards = getattr(_guards, "TensorGuards", None)
-_address_of = getattr(_guards, "_torchinductor_pyobject_tensor_data_ptr", None)
+ADDRESS_OF = int(getattr(_guards, "_torchinductor_pyobject_tensor_data_ptr", 0))
+"""A C function from a tensor's Python object to where it lies; 0 where torch has none."""
+
+# torch's guards keep a set of those they are asked of: it is to stay in the cache
+_MOST = 128
 
 # below this many tensors the compiled loop is not worth calling
 _FEW = 64
@@ -35,14 +39,14 @@ class Addresses:
     def __init__(self, tensors: Sequence[Tensor]) -> None:
         self._tensors = tensors  # kept alive: their identities are used as C pointers
         self._objects: NDArray[np.int64] | None = None
-        if _address_of is not None and len(tensors) >= _FEW:
+        if ADDRESS_OF and len(tensors) >= _FEW:
             self._objects = np.fromiter(map(id, tensors), np.int64, len(tensors))
 
     def now(self) -> NDArray[np.int64]:
         """The address of each tensor's first element at this moment."""
         if self._objects is None:
             return np.fromiter(map(Tensor.data_ptr, self._tensors), np.int64, len(self._tensors))
-        return host().call_each(int(_address_of or 0), self._objects)
+        return host().call_each(ADDRESS_OF, self._objects)
 
 
 class Described:
@@ -52,21 +56,30 @@ class Described:
     """
 
     def __init__(self, tensors: Sequence[Tensor]) -> None:
-        self._guards: Any = None
+        self._guards: list[Any] = []
         self._described: Any = None
-        if _TensorGuards is not None:
-            self._guards = _TensorGuards(
-                *tensors,
-                dynamic_dims_sizes=[list(t.shape) for t in tensors],
-                dynamic_dims_strides=list(map(strides, tensors)),
-            )
-        else:
+        self._count = len(tensors)
+        if _TensorGuards is None:
             self._described = _describe(tensors)
+            return
+        for first in range(0, len(tensors), _MOST):
+            its = tensors[first : first + _MOST]
+            guards = _TensorGuards(
+                *its,
+                dynamic_dims_sizes=[list(t.shape) for t in its],
+                dynamic_dims_strides=list(map(strides, its)),
+            )
+            self._guards.append((guards.check, slice(first, first + _MOST)))
 
-    def fits(self, tensors: Sequence[Tensor]) -> bool:
-        """Whether the tensors are, one by one, as those described."""
-        if self._guards is not None:
-            return bool(self._guards.check(*tensors))
+    def fits(self, tensors: Sequence[Tensor], more: Sequence[Tensor] = ()) -> bool:
+        """Whether the tensors, `more` of them behind the others, are one by one as described."""
+        if len(tensors) + len(more) != self._count:
+            return False
+        if len(self._guards) == 1:
+            return bool(self._guards[0][0](*tensors, *more))
+        tensors = [*tensors, *more]
+        if self._described is None:
+            return all(check(*tensors[its]) for check, its in self._guards)
         try:
             is_true: bool = _describe(tensors) == self._described
             return is_true

@@ -1,0 +1,371 @@
+"""A step that is like the last one is a prepared call: whatever changes between two, it notices."""
+
+import signal
+import subprocess
+import sys
+import weakref
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import Parameter
+
+import thalweg.optim as optim
+from tests.optim.runs import APART, CHANGED, OURS, TWINS, assert_close, numbers, reloaded, walk
+from thalweg.optim.memory.states import cell_of
+from thalweg.optimizers import OPTIMIZERS
+
+pytestmark = pytest.mark.usefixtures("numbers_in_double")
+
+SHAPES = [(4, 3), (5,), (), (2, 3, 2, 2), (1, 4)]
+# those of which all is known before a step, as it must be to prepare one
+KNOWN = [name for name in APART if name in OURS and not OPTIMIZERS[name].reductions]
+
+
+def plain(opt: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    """An optimizer of ours whose steps all go the long way."""
+    opt._prepared.prepare = lambda make: None
+    return opt
+
+
+def prepared(opt: torch.optim.Optimizer) -> int:
+    """How many steps were prepared ones."""
+    return opt._prepared.taken
+
+
+class History:
+    """Parameters under one of ours, and the same numbers under torch's class; where it has none,
+    under ours, which never prepares."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.t, self.rests = name, 0, set[int]()
+        self.mine = [Parameter(numbers(shape, i)) for i, shape in enumerate(SHAPES)]
+        self.theirs = [Parameter(p.detach().clone()) for p in self.mine]
+        self.way = "as it is"
+        self.ours = getattr(optim, name)(self._groups(self.mine), **OURS[name])
+        self.other = self._other(self._groups(self.theirs))
+
+    def _other(self, groups: list[dict]) -> torch.optim.Optimizer:
+        if self.name in TWINS:
+            return getattr(torch.optim, self.name)(groups, **OURS[self.name])
+        return plain(getattr(optim, self.name)(groups, **OURS[self.name]))
+
+    @staticmethod
+    def _groups(params: list[Parameter]) -> list[dict]:
+        return [{"params": params[:3]}, {"params": params[3:], "lr": 0.02}]
+
+    def step(self) -> None:
+        self.t += 1
+        for i, (p, q) in enumerate(zip(self.mine, self.theirs, strict=True)):
+            given = numbers(q.shape, 100 * self.t + i)
+            q.grad = None if i in self.rests else given
+            if i in self.rests:
+                p.grad = None
+            elif self.way == "in place" and p.grad is not None:
+                p.grad.copy_(given)
+            else:
+                p.grad = self._laid_out(given.clone())
+        self.ours.step()
+        self.other.step()
+        assert_close(self.mine, self.theirs)
+
+    def _laid_out(self, grad: Tensor) -> Tensor:
+        if self.way == "turned" and grad.dim() > 1:
+            return grad.mT.contiguous().mT
+        if self.way == "in a bucket":
+            return torch.cat([grad.reshape(-1), grad.reshape(-1)])[grad.numel() :].view(grad.shape)
+        return grad
+
+    def calm_down(self) -> None:
+        """From here on nothing must be copied for a step."""
+        self.way, self.rests = "as it is", set()
+        for p in self.mine:
+            p.data = p.data.contiguous()
+
+    # what may happen between two steps; `k` chooses
+
+    def rest(self, k: int) -> None:
+        self.rests = {i for i in range(len(SHAPES)) if k >> i & 1}
+
+    def lay_out(self, k: int) -> None:
+        self.way = ["as it is", "in place", "turned", "in a bucket"][k % 4]
+
+    def schedule(self, k: int) -> None:
+        for opt in (self.ours, self.other):
+            opt.param_groups[k % 2]["lr"] = [0.0, 0.001, 0.03, 0.1][k // 2 % 4]
+
+    def change_settings(self, k: int) -> None:
+        for opt in (self.ours, self.other):
+            opt.param_groups[k % 2].update([CHANGED, OURS][k // 2 % 2][self.name])
+
+    def turn_around(self, k: int) -> None:
+        for opt in (self.ours, self.other):
+            if "maximize" in opt.param_groups[0]:
+                opt.param_groups[k % 2]["maximize"] = bool(k // 2 % 2)
+
+    def move_a_parameter(self, k: int) -> None:
+        p = self.mine[k % len(SHAPES)]
+        p.data = p.data.mT.contiguous().mT if k > 15 and p.dim() > 1 else p.data.clone()
+
+    def replace_a_state(self, k: int) -> None:
+        held = self.ours.state[self.mine[k % len(SHAPES)]]
+        for key, value in list(held.items())[k % 2 :: 2]:
+            held[key] = value.clone()
+
+    def move_a_state(self, k: int) -> None:
+        for value in self.ours.state[self.mine[k % len(SHAPES)]].values():
+            value.data = value.data.clone()
+
+    def swap_states(self, k: int) -> None:
+        """Two arrays under each other's key, on both sides."""
+        pairs = ((self.ours, self.mine), (self.other, self.theirs))
+        for opt, params in pairs:
+            held = opt.state[params[k % len(SHAPES)]]
+            keys = [slot.key for slot in self.ours._chain.slots if slot.key in held][:2]
+            if len(keys) == 2 and self.name != "Rprop":
+                held[keys[0]], held[keys[1]] = held[keys[1]].abs(), held[keys[0]].abs()
+
+    def count_again(self, k: int) -> None:
+        pairs = ((self.ours, self.mine), (self.other, self.theirs))
+        for opt, params in pairs:
+            held = opt.state[params[k % len(SHAPES)]]
+            if isinstance(held.get("step"), Tensor):
+                held["step"].fill_(float(3 + k % 5))
+
+    def wind_a_counter(self, k: int) -> None:
+        """A count that is another tensor of the same number."""
+        held = self.ours.state[self.mine[k % len(SHAPES)]]
+        if isinstance(held.get("step"), Tensor):
+            held["step"] = cell_of(float(held["step"]), held["step"].dtype)
+
+    def load(self, k: int) -> None:
+        self.ours.load_state_dict(reloaded(self.ours.state_dict()))
+
+    def add_a_group(self, k: int) -> None:
+        if len(self.mine) == len(SHAPES):
+            self.mine.append(Parameter(numbers((3, 2), k)))
+            self.theirs.append(Parameter(numbers((3, 2), k)))
+            self.ours.add_param_group({"params": self.mine[-1:]})
+            self.other.add_param_group({"params": self.theirs[-1:]})
+
+    def freeze(self, k: int) -> None:
+        self.mine[k % len(SHAPES)].requires_grad_(bool(k // 8 % 2))
+
+    def use_threads(self, k: int) -> None:
+        torch.set_num_threads(1 + k % 2)
+
+    def take_a_tensor(self, k: int) -> None:
+        """A rate that is a tensor, and changes in place; torch's capturable forms alone take it."""
+        rate = torch.tensor(0.01 * (1 + k % 3))
+        self.ours.param_groups[0]["lr"] = rate
+        self.step_at(0.01 * (1 + k % 3))
+        rate.fill_(0.02)
+        self.step_at(0.02)
+        self.ours.param_groups[0]["lr"] = 0.01
+        self.step_at(0.01)
+
+    def step_at(self, lr: float) -> None:
+        self.other.param_groups[0]["lr"] = float(torch.tensor(lr))
+        self.step()
+
+    def use_a_hook(self, k: int) -> None:
+        def hook(opt, args, kwargs):
+            opt.param_groups[0]["lr"] = 0.005 * (1 + k % 3)
+
+        handles = [opt.register_step_pre_hook(hook) for opt in (self.ours, self.other)]
+        self.step()
+        for handle in handles:
+            handle.remove()
+
+
+EVENTS = [
+    History.rest,
+    History.lay_out,
+    History.schedule,
+    History.change_settings,
+    History.turn_around,
+    History.move_a_parameter,
+    History.replace_a_state,
+    History.move_a_state,
+    History.swap_states,
+    History.count_again,
+    History.wind_a_counter,
+    History.load,
+    History.add_a_group,
+    History.freeze,
+    History.use_threads,
+    History.take_a_tensor,
+    History.use_a_hook,
+]
+events = st.tuples(st.sampled_from(EVENTS), st.integers(0, 31))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KNOWN)
+@given(happening=st.lists(st.lists(events, max_size=2), min_size=3, max_size=12))
+def test_whatever_happens_between_two_steps_the_numbers_stay_right(name, happening):
+    threads = torch.get_num_threads()
+    history = History(name)
+    try:
+        for _ in range(3):
+            history.step()
+        assert prepared(history.ours) > 0
+        for of_one in happening:
+            for event, k in of_one:
+                event(history, k)
+            history.step()
+        before = prepared(history.ours)
+        history.calm_down()
+        for _ in range(2 + 32 + 2):  # however often it was disappointed
+            history.step()
+        assert before < prepared(history.ours) < history.t
+    finally:
+        torch.set_num_threads(threads)
+
+
+def stepped(name: str, count: int = 5, **settings) -> tuple[torch.optim.Optimizer, list[Parameter]]:
+    """An optimizer whose next step is prepared."""
+    params = [Parameter(numbers(shape, i)) for i, shape in enumerate(SHAPES)]
+    opt = getattr(optim, name)(params, lr=0.01, **settings)
+    walk(opt, count)
+    assert prepared(opt) == count - 2
+    return opt, params
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adagrad"])
+def test_a_gradient_that_is_sparse_all_at_once_goes_the_long_way(name):
+    opt, params = stepped(name)
+    other, theirs = stepped(name)
+    for p in [*params, *theirs]:
+        p.grad = torch.zeros_like(p)
+    theirs[0].grad[1] = 2.0
+    params[0].grad = theirs[0].grad.to_sparse(1)
+    opt.step()
+    other.step()
+    assert_close(params, theirs)
+    assert (prepared(opt), prepared(other)) == (3, 4)
+
+
+def test_hooks_that_come_later_run_and_a_profiler_sees_the_step():
+    opt, _ = stepped("AdamW")
+    seen = []
+    opt.register_step_pre_hook(lambda *_: seen.append("before"))
+    handle = opt.register_step_post_hook(lambda *_: seen.append("after"))
+    opt.step()
+    assert seen == ["before", "after"]
+    handle.remove()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        opt.step()
+    assert "Optimizer.step#AdamW.step" in {event.name for event in profile.events()}
+    assert prepared(opt) == 5
+
+
+def test_a_setting_that_no_step_can_take_is_refused_and_nothing_moves():
+    opt, params = stepped("AdamW")
+    before = [p.detach().clone() for p in params]
+    opt.param_groups[0]["lr"] = -1.0
+    with pytest.raises(ValueError, match="AdamW: lr must be"):
+        opt.step()
+    assert_close(params, before)
+    opt.param_groups[0]["lr"] = 0.01
+    walk(opt, 3)
+    assert prepared(opt) > 3
+
+
+def test_a_step_keeps_no_gradient_alive():
+    opt, params = stepped("AdamW")
+    gone = [weakref.ref(p.grad) for p in params]
+    opt.zero_grad()
+    assert [one() for one in gone] == [None] * len(gone)
+
+
+# Each tensor lies on pages of its own. Those that are given up are made inaccessible: who reads or
+# writes there ends the process.
+GUARDED = """
+import ctypes, mmap, sys
+import torch
+from torch.nn import Parameter
+import thalweg.optim as optim
+
+libc = ctypes.CDLL(None, use_errno=True)
+kept = []
+
+
+class Pages:
+    def __init__(self, like):
+        self.memory = mmap.mmap(-1, mmap.PAGESIZE * (1 + like.numel() * 4 // mmap.PAGESIZE))
+        kept.append(self.memory)
+        flat = torch.frombuffer(self.memory, dtype=torch.float32, count=like.numel())
+        self.tensor = flat.view(like.shape).copy_(like)
+
+    def give_up(self):
+        at = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
+        assert libc.mprotect(ctypes.c_void_p(at), ctypes.c_size_t(len(self.memory)), 0) == 0
+
+
+def give_gradients(but=None):
+    found = []
+    for p in params:
+        found.append(None if p is but else Pages(torch.randn(p.shape)))
+        p.grad = found[-1] and found[-1].tensor
+    return found
+
+
+def step(but=None):
+    now = give_gradients(but)
+    for pages in old:
+        if pages is not None:
+            pages.give_up()
+    opt.step()
+    old[:] = now
+
+
+params = [Parameter(Pages(torch.randn(shape)).tensor) for shape in ((64, 3), (7,), ())]
+opt = getattr(optim, sys.argv[1])(params, **eval(sys.argv[2]))
+old = []
+for _ in range(12):
+    step()
+assert opt._prepared.taken >= 9
+lying = {}  # where each tensor has been moved to
+for p in params * 2:
+    for _ in range(40):
+        step()
+    before = opt._prepared.taken
+    step(but=p)  # whose gradient's pages are given up, and it has no other
+    assert opt._prepared.taken == before + 1
+    step()
+    for where in ("p", *opt.state[p]):
+        tensor = p.data if where == "p" else opt.state[p][where]
+        if where == "step":
+            continue
+        pages = Pages(tensor)
+        if where == "p":
+            p.data = pages.tensor
+        else:
+            opt.state[p][where] = pages.tensor
+        if (id(p), where) in lying:
+            lying[id(p), where].give_up()
+        lying[id(p), where] = pages
+        for _ in range(3):
+            step()
+if sys.argv[3:] == ["and read"]:
+    next(iter(lying.values())).give_up()
+    step()
+print(opt._prepared.taken, all(bool(p.isfinite().all()) for p in params))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pages are made inaccessible by mprotect")
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["SGD", "AdamW", "Ranger"])
+def test_no_address_is_used_that_this_step_was_not_given(name):
+    command = [sys.executable, "-c", GUARDED, name, repr(OURS[name])]
+    ended = subprocess.run([*command, "and read"], capture_output=True)
+    assert ended.returncode == -signal.SIGSEGV
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    taken, is_finite = done.stdout.split()
+    assert int(taken) > 100
+    assert is_finite == "True"

@@ -1,0 +1,43 @@
+"""A launch that is run again and again: what a prepared step asks of the engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thalweg.fuse.cpu.sweep import address
+from thalweg.fuse.threads import run
+
+__all__ = ["StandingLaunch"]
+
+
+class StandingLaunch:
+    """A pass over the same tensors at every step: its tables stay, what is new is written there.
+
+    `pointers` [tensor, array] and `numbers` [tensor, number] are read when it runs; a tensor whose
+    first address is 0 is passed over.
+    """
+
+    def __init__(
+        self,
+        sweep: Any,
+        pointers: NDArray[np.int64],
+        numbers: NDArray[np.float64],
+        seed: int = 0,
+    ) -> None:
+        launch = sweep.launch(pointers, numbers, seed)
+        self.pointers, self.numbers, self._counter = launch._memory
+        self._launch, self._kernel = launch, sweep._kernel
+        self._at = address(launch._arguments)
+        self._elements = sweep.table.elements if len(sweep.table.chunks) else 0
+
+    def begin(self) -> None:
+        """Make it ready to be run once; run again before the next time, it does nothing."""
+        self._counter[0] = 0
+
+    def run(self, threads: int) -> None:
+        """Run it on that many `threads` at most."""
+        if self._elements:
+            run(self._kernel, self._at, self._elements, threads)
