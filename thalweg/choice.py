@@ -44,13 +44,13 @@ class Choice:
 
     def number(self, shape: Sequence[int]) -> int:
         """The number of a shape: of its alternative and, where it matters, of its axes."""
-        axes = len(shape) if self.by_ndim else 0
+        axes = len(shape) + 1 if self.by_ndim else 0  # 0, where nobody says how many
         return (self.which(shape) or 0) + len(self.alternatives) * axes
 
     def told(self, number: int) -> tuple[int, dict[str, int]]:
         """The alternative of a number, and what every part's settings say of the axes."""
-        ndim, which = divmod(number, len(self.alternatives))
-        return which, {"ndim": ndim} if self.by_ndim else {}
+        axes, which = divmod(number, len(self.alternatives))
+        return which, {"ndim": axes - 1} if axes else {}
 
     def check(self, shape: Sequence[int]) -> None:
         """Raise ValueError for a shape of a parameter that no rule takes."""

@@ -251,11 +251,16 @@ def _soap() -> Chain:
 
 def _with_others(rule: type[Rule]) -> str:
     """A rule's text, with what it does to the tensors that it does not take."""
-    doc = rule.__doc__ or ""
-    return doc.replace(
-        "Differs:", "Differs: what is no matrix, or has a side over 10,000, gets Adam."
-    )
+    return (rule.__doc__ or "").replace("    Paper:", f"{_ADAM_FOR_OTHERS}\n    Paper:")
 
+
+_ADAM_FOR_OTHERS = """    What is no matrix, or has a side over 10,000, gets Adam.
+
+        m <- b1 m + (1 - b1) g
+        v <- b2 v + (1 - b2) g^2
+        p <- p - lr mhat / (sqrt(vhat) + eps)       mhat = m / (1 - b1^t)
+                                                    vhat = v / (1 - b2^t)
+"""
 
 _OF_ADAM = "lr, betas, eps, weight_decay"
 

@@ -70,6 +70,8 @@ class Setting:
     def check(self, where: str, value: Any) -> None:
         """Raise TypeError for the wrong kind and ValueError for a value out of range."""
         if isinstance(self.default, bool):
+            if isinstance(value, int | float) and value not in (0, 1):
+                raise TypeError(f"{where} must be True or False, got {value!r}")
             return
         if self.choices:
             if value is not None and value not in self.choices:  # None is the default

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from thalweg import mytorch
-from thalweg.lab.backends.mytorch import make_classifier
+from thalweg.lab.backends.mytorch import accuracy, backward, build, loss_of, score
+from thalweg.lab.tasks.layers import mlp
+from thalweg.lab.tasks.task import Material
 from thalweg.mytorch import Tensor, data, nn, no_grad, optim
 
 LARGE = np.array([[1e30, -1e30], [np.inf, np.nan], [0.0, -0.0]], np.float32)
@@ -128,15 +130,13 @@ def test_a_loss_that_is_infinite_or_has_no_gradient_says_nothing():
 
 
 def test_the_labs_trainings_diverge_in_silence():
-    rng = np.random.default_rng(0)
-    layers = [
-        (rng.normal(size=s).astype(np.float32), np.zeros(s[0], np.float32)) for s in [(10, 64)]
-    ]
-    classifier = make_classifier(layers)
-    for parameter in classifier.parameters():
+    model = build(mlp((64,), 10, np.random.default_rng(0)))
+    for parameter in model.parameters():
         parameter.data[...] = np.nan
     images, labels = data.digits(train=False).arrays
+    batch = images[:8].reshape(8, 64), labels[:8]
+    material = Material(model, loss_of(10), [batch], [batch], [batch], accuracy)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert np.isnan(classifier.backward(images[:8].reshape(8, 64), labels[:8]))
-        assert np.isnan(classifier.logits(images[:8].reshape(8, 64))).all()
+        assert np.isnan(backward(material, batch))
+        assert np.isnan(score(material, [batch]).loss)

@@ -176,7 +176,7 @@ ORDERS = [
     (
         "Muon",
         (0.02, 0.95, True, 5),
-        "momentum must be a number, got True; .*Jordan's has .* keyword$",
+        "nesterov must be True or False, got 5; .*Jordan's has .* keyword$",
     ),
     (
         "Adafactor",

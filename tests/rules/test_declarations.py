@@ -49,7 +49,8 @@ IN_A_CLASS = {
     ),
     "a state per two things": (
         rule(PLAIN, above='b = state("b", per=("rows", 3))'),
-        "state('b'): per must be one of element, tensor, all, or two sides, got ('rows', 3)",
+        "state('b'): per must be one of element, row, column, tensor, all, or two sides, "
+        "got ('rows', 3)",
     ),
     "one number that starts as the parameter": (
         rule(PLAIN, above='b = state("b", start="p", per="all")'),

@@ -36,6 +36,13 @@ _WORDS = {
     ),
 }
 
+# torch's newest class has words of its own
+_OF_MUON = {
+    "lr": "Learning rate should be >= 0 but is: {}",
+    "momentum": "momentum should be >= 0 but is: {}",
+    "weight_decay": "weight decay should be >= 0 but is: {}",
+}
+
 Check = Callable[[Any, Mapping[str, Any]], None]
 
 
@@ -47,7 +54,9 @@ def in_torchs_words(check: Check) -> Check:
         try:
             check(self, settings)
         except ValueError as error:
-            words = _words(str(error), settings) if _passes_for_torchs(self) else ""
+            names = {base.__name__ for base in _bases(self)}
+            own = {**_WORDS, **(_OF_MUON if "Muon" in names else {})}
+            words = _words(str(error), settings, own) if _passes_for_torchs(self) else ""
             if not words or words in str(error):
                 raise
             raise ValueError(f"{error} ({words})") from None
@@ -70,7 +79,7 @@ def _bases(optimizer: Any) -> list[type]:
     return [base for base in type(optimizer).__mro__ if base is not torch.optim.Optimizer]
 
 
-def _words(sentence: str, settings: Mapping[str, Any]) -> str:
+def _words(sentence: str, settings: Mapping[str, Any], known: Mapping[str, str]) -> str:
     found = _SENTENCE.match(sentence)
     if not found or found[1] not in settings:
         return ""
@@ -79,5 +88,5 @@ def _words(sentence: str, settings: Mapping[str, Any]) -> str:
     value = several if index is None else several[index]
     if isinstance(value, Tensor) and value.numel() != 1:
         return f"Tensor {name}{'' if index is None else f'[{index}]'} must be 1-element"
-    template = _WORDS.get(name, "")
+    template = known.get(name, "")
     return template.format(value, name=name, index=index, all=several)

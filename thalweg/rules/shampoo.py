@@ -11,8 +11,9 @@ class Shampoo(Rule):
     one as large as the square of the parameter. Strong where many steps are too many; the
     roots are the price, and may be renewed every few steps only.
 
-        L <- L + g g',  R <- R + g' g               both begin as eps I
-        p <- p - lr L^(-1/4) g R^(-1/4)             renewed every precondition_frequency steps
+        L <- L + g g',  R <- R + g' g               plus eps times one
+        P, Q = L^(-1/4), R^(-1/4)                   renewed every precondition_frequency steps
+        p <- p - lr P g Q
 
     Paper: Gupta et al. 2018, arXiv:1802.09568, Algorithm 1.
     Differs: not in torch. A row is an index of axis 0, a column all the others. No grafting: put

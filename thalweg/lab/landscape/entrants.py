@@ -15,7 +15,7 @@ from thalweg.optimizers import OPTIMIZERS
 from thalweg.rule import Rule
 from thalweg.source import unknown
 
-__all__ = ["CLASSIC", "MOMENTUM", "Entrant", "entrant", "entrants"]
+__all__ = ["CLASSIC", "MOMENTUM", "Entrant", "entrant", "entrants", "out_of_place"]
 
 CLASSIC = ("SGD", "momentum", "RMSprop", "Adam", "RAdam", "Ranger")
 
@@ -85,13 +85,13 @@ def _registered(name: str) -> Chain:
     reason = _LEFT_OUT.get(name)
     if name in OPTIMIZERS and any(rule.rows_only for rule in OPTIMIZERS[name].rules):
         reason = "it is for the sparse gradients of embeddings, and there are none here"
-    reason = reason or _out_of_place(OPTIMIZERS[name])
+    reason = reason or out_of_place(OPTIMIZERS[name])
     if reason:
         raise UserError(f"{name} cannot take part: {reason}")
     return OPTIMIZERS[name]
 
 
-def _out_of_place(made: Chain) -> str:
+def out_of_place(made: Chain) -> str:
     """Why an optimizer has nothing to do on a surface; empty, if it has."""
     if made.choice.which((2,)) is None:
         return "it moves matrices only, and a point is none"
@@ -130,7 +130,7 @@ def _own(spec: str) -> Chain:
 
 
 def _in_place(spec: str, made: Chain) -> Chain:
-    if reason := _out_of_place(made):
+    if reason := out_of_place(made):
         raise UserError(f"{spec} cannot take part: {reason}")
     return made
 

@@ -15,7 +15,7 @@ from thalweg.chain import Chain
 from thalweg.fuse.engines import javascript
 from thalweg.lab.colours import Look, looks
 from thalweg.lab.landscape import tuning
-from thalweg.lab.landscape.entrants import CLASSIC, Entrant, entrant
+from thalweg.lab.landscape.entrants import CLASSIC, Entrant, entrant, out_of_place
 from thalweg.lab.landscape.race import Race
 from thalweg.lab.landscape.surface import Surface, ground
 from thalweg.lab.landscape.surfaces import SURFACES
@@ -62,8 +62,14 @@ def page_text(race: Race) -> tuple[str, list[str]]:
 
 def _able() -> list[str]:
     """The optimizers that a reader of the page may add."""
-    plain = [name for name in OPTIMIZERS if not any(r.rows_only for r in OPTIMIZERS[name].rules)]
-    return [*CLASSIC, *plain]
+    return [
+        *CLASSIC,
+        *(
+            name
+            for name, made in OPTIMIZERS.items()
+            if not out_of_place(made) and not any(rule.rows_only for rule in made.rules)
+        ),
+    ]
 
 
 def _rule(one: Entrant, look: Look) -> str:
