@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from alternate import Estimate, ratio, summarize
 from bare_loop import BareLoop
-from families import FAMILIES, Family, named
 from flags import make_parser, positive
 from report import Report, Target, make_table
-from shapes import perceptron, transformer
 
 from thalweg import mytorch
+from thalweg.lab.bench.alternate import Estimate, ratio, summarize
+from thalweg.lab.bench.on_torch.families import FAMILIES, Family, named
+from thalweg.lab.bench.shapes import perceptron, transformer
 
 BLOCK = 0.004  # seconds that one turn of one side takes, about
 WARM_UP = 14  # past RAdam's rectification, and two cycles of Ranger

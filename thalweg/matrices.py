@@ -42,7 +42,8 @@ class Library:
     `linalg` has `qr` and `eigh` as NumPy's; `stack` makes one array of several; `length` is the
     root of the sum of the squares of each matrix, its axes kept; `add_product(x, a, b, beta,
     alpha)` is beta x + alpha a @ b; `short` makes an array one of the type in which an iteration
-    that needs few digits runs, and `typed(x, like)` gives x the type of another.
+    that needs few digits runs, and `typed(x, like)` gives x the type of another. `whole` makes one
+    array of what several processes hold, and `shared(x, like)` cuts x up as another is.
     """
 
     linalg: Any
@@ -51,6 +52,8 @@ class Library:
     add_product: Callable[[Any, Any, Any, float, float], Any]
     short: Callable[[Any], Any]
     typed: Callable[[Any, Any], Any]
+    whole: Callable[[Any], Any] = lambda x: x
+    shared: Callable[[Any, Any], Any] = lambda x, like: x
 
 
 def _length(x: Any) -> Any:
@@ -106,6 +109,7 @@ def newton_schulz(x: Any, coefficients: Sequence[float], steps: float, eps: floa
     of the two Gram matrices.
     """
     library, given = _library_of(x), x
+    x = library.whole(x)
     a, b, c = map(float, coefficients)
     is_tall = x.shape[-2] > x.shape[-1]
     x = library.short(transposed(x) if is_tall else x)
@@ -113,22 +117,26 @@ def newton_schulz(x: Any, coefficients: Sequence[float], steps: float, eps: floa
     for _ in range(int(steps)):
         gram = x @ transposed(x)
         x = library.add_product(x, library.add_product(gram, gram, gram, b, c), x, a, 1.0)
-    return library.typed(transposed(x) if is_tall else x, given)
+    x = library.typed(transposed(x) if is_tall else x, given)
+    return library.shared(x, given)
 
 
 def qr(x: Any) -> Any:
     """The orthogonal factor of x: its columns made orthonormal, one after the other."""
-    return _library_of(x).linalg.qr(x)[0]
+    library = _library_of(x)
+    return library.shared(library.linalg.qr(library.whole(x))[0], x)
 
 
 def eigenbasis(x: Any) -> Any:
     """The eigenvectors of a symmetric matrix as columns, those of the largest eigenvalues first."""
-    return _library_of(x).linalg.eigh(-x)[1]
+    library = _library_of(x)
+    return library.shared(library.linalg.eigh(-library.whole(x))[1], x)
 
 
 def inverse_root(x: Any, root: float, eps: float) -> Any:
     """A symmetric matrix that has no negative eigenvalues, plus eps times one, to the power
     -1/root."""
-    values, vectors = _library_of(x).linalg.eigh(x)
+    library = _library_of(x)
+    values, vectors = library.linalg.eigh(library.whole(x))
     powers = (maximum(values, 0.0) + eps) ** (-1 / root)
-    return (vectors * powers[..., None, :]) @ transposed(vectors)
+    return library.shared((vectors * powers[..., None, :]) @ transposed(vectors), x)

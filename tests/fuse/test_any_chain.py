@@ -103,6 +103,8 @@ def chains(draw: st.DrawFn) -> Chain:
     steps = draw(st.lists(st.sampled_from(ON_STEP), max_size=2, unique=True))
     behind = draw(st.lists(st.sampled_from(BEHIND), max_size=2, unique=True))
     parts = [*front, rule, *(steps if "u" in rule.text.source.returned else []), *behind]
+    if Decay in parts:  # one weight decay is enough
+        parts = [part for part in parts if part is not StepDecay]
     if "lr" not in rule.declaration.settings:  # nothing for those that ask for it
         parts = [part for part in parts if "lr" not in part.declaration.needs]
     # a step as long as the weights takes one of a single element to 0, or to a rounding of it

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from thalweg import elementwise, matrices
+from thalweg.optim.memory.sharded import cut_like, is_sharded
 
 __all__: list[str] = []
 
@@ -77,6 +78,13 @@ def _add_product(x: Tensor, a: Tensor, b: Tensor, beta: float, alpha: float) -> 
 matrices.register(
     Tensor,
     matrices.Library(
-        torch.linalg, torch.stack, _length, _add_product, Tensor.bfloat16, Tensor.type_as
+        torch.linalg,
+        torch.stack,
+        _length,
+        _add_product,
+        Tensor.bfloat16,
+        typed=lambda x, like: x.to(like.dtype),
+        whole=lambda x: x.full_tensor() if is_sharded(x) else x,
+        shared=lambda x, like: cut_like(like, x) if is_sharded(like) else x,
     ),
 )
