@@ -12,6 +12,7 @@ from typing import Any
 
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
+_PICTURE = re.compile(r"^!\[[^\]]*\]\((?!https?://)[^)]+\)\n", re.MULTILINE)
 _RELATIVE = re.compile(r"\[([^\]]+)\]\((?!https?://)([^)]+)\)")
 
 
@@ -25,10 +26,11 @@ class ReadmeOfTheWheel(MetadataHookInterface):
 
 
 def without_links(text: str) -> str:
-    """Say the place of a relative link in words; leave absolute links as they are."""
+    """Say the place of a relative link in words, and leave out pictures of the checkout; absolute
+    links stay as they are."""
 
     def in_words(link: re.Match[str]) -> str:
         words, place = link.groups()
         return words if words == place else f"{words} ({place})"
 
-    return _RELATIVE.sub(in_words, text)
+    return _RELATIVE.sub(in_words, _PICTURE.sub("", text))

@@ -1,6 +1,6 @@
 """What a step must know before it may move anything: reductions, lines on matrices, answers.
 
-Each batch of tensors goes through the stages of its plan; where all tensors are asked at once, it
+Each batch of tensors goes through the legs of its plan; where all tensors are asked at once, it
 waits for the others.
 """
 
@@ -17,7 +17,7 @@ from thalweg.chain import Chain, Decided
 from thalweg.fuse import reference
 from thalweg.fuse.batch import Batch
 from thalweg.fuse.desk import Desk, Scratch
-from thalweg.fuse.plan import MatrixWork, Pass, Question, Stage
+from thalweg.fuse.plan import MatrixWork, Pass, Question, Leg
 from thalweg.fuse.totals import Totals
 from thalweg.settings import as_double
 
@@ -70,7 +70,7 @@ def as_written(
 
 
 class Errand:
-    """The stages before the main pass, of all tensors of one step."""
+    """The legs before the main pass, of all tensors of one step."""
 
     def __init__(
         self,
@@ -98,25 +98,25 @@ class Errand:
         of_all = list(self.chain.asked_of_all)
         while any(waiting.values()) or of_all:
             before = sum(map(len, waiting.values())) + len(of_all)
-            for i, stages in waiting.items():
-                while stages and self._can(i, stages[0]):
-                    self._do(i, stages.pop(0))
+            for i, legs in waiting.items():
+                while legs and self._can(i, legs[0]):
+                    self._do(i, legs.pop(0))
             while of_all and self._is_due(of_all[0], waiting):
                 name = of_all.pop(0)
                 if name in self.chain.requests:
                     self._ask(name, waiting)
                 else:
                     self.totals.settle(name, self._parts_of_odd(name))
-            assert sum(map(len, waiting.values())) + len(of_all) < before, "stages wait in a ring"
+            assert sum(map(len, waiting.values())) + len(of_all) < before, "legs wait in a ring"
         return self.totals
 
-    def _is_due(self, name: str, waiting: Mapping[int, list[Stage]]) -> bool:
+    def _is_due(self, name: str, waiting: Mapping[int, list[Leg]]) -> bool:
         """Whether every tensor has come to what all are asked for, or will not come to it."""
         if name not in self.chain.requests:
-            stages = [one for of_one in waiting.values() for one in of_one]
+            legs = [one for of_one in waiting.values() for one in of_one]
             return not any(
                 isinstance(one, Pass) and any(result.name == name for result in one.results)
-                for one in stages
+                for one in legs
             )
         behind = [one for of_one in waiting.values() for one in of_one[1:]]
         return not any(isinstance(one, Question) and one.name == name for one in behind)
@@ -137,37 +137,35 @@ class Errand:
         assert self.desk is not None
         return Scratch(batch.plan, batch.members.tolist(), batch.tensor_shapes, self.desk)
 
-    def _can(self, i: int, stage: Stage) -> bool:
-        """Whether all that a stage of a batch takes is known."""
-        return not isinstance(stage, Question) and self.totals.suffice(i, stage.numbers)
+    def _can(self, i: int, leg: Leg) -> bool:
+        """Whether all that a leg of a batch takes is known."""
+        return not isinstance(leg, Question) and self.totals.suffice(i, leg.numbers)
 
-    def _do(self, i: int, stage: Stage) -> None:
+    def _do(self, i: int, leg: Leg) -> None:
         batch, known = self.batches[i], self.totals.of_batches[i]
-        if isinstance(stage, MatrixWork):
+        if isinstance(leg, MatrixWork):
             assert batch.scratch is not None
             contexts = self._context_of[batch.members].tolist()
-            batch.scratch.work(stage, [self._numbers[c] for c in contexts], known)
+            batch.scratch.work(leg, [self._numbers[c] for c in contexts], known)
             return
-        assert isinstance(stage, Pass)
-        if stage.stores:
+        assert isinstance(leg, Pass)
+        if leg.stores:
             assert batch.scratch is not None
-            batch.scratch.make(stage.stores)
-        sums = batch.run(
-            stage, self._numbers, self._context_of, known, self._pointers, self._threads
-        )
-        self.totals.add(i, stage, sums)
+            batch.scratch.make(leg.stores)
+        sums = batch.run(leg, self._numbers, self._context_of, known, self._pointers, self._threads)
+        self.totals.add(i, leg, sums)
 
-    def _ask(self, name: str, waiting: Mapping[int, list[Stage]]) -> None:
+    def _ask(self, name: str, waiting: Mapping[int, list[Leg]]) -> None:
         """Ask a question of the text about all tensors that have come to it."""
         own: list[Scratch] = []
         about: list[tuple[Any, Any]] = []
         question: Question | None = None
-        for i, stages in waiting.items():
-            head = stages[0] if stages else None
+        for i, legs in waiting.items():
+            head = legs[0] if legs else None
             if isinstance(head, Question) and head.name == name:
                 question, scratch = head, self.batches[i].scratch
                 assert scratch is not None
-                stages.pop(0)
+                legs.pop(0)
                 own.append(scratch)
                 about += zip(scratch.members, scratch.at(question), strict=True)
         asked = self._asked_by_odd(name)

@@ -119,7 +119,7 @@ class Question:
     at: str | None
 
 
-Stage = Pass | MatrixWork | Question
+Leg = Pass | MatrixWork | Question  # of a step, one after the other
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +134,7 @@ class Plan:
     """
 
     chain: Chain
-    ahead: tuple[Stage, ...]
+    ahead: tuple[Leg, ...]
     main: Pass
     kept: tuple[str, ...] = ()
     closing: tuple[str, ...] = ()
@@ -249,11 +249,11 @@ class _Builder:
         where it has no use for them itself."""
         return [name for name, i in self.places.items() if self._reduce(i).over == "all"]
 
-    def barriers(self) -> list[Stage]:
+    def barriers(self) -> list[Leg]:
         """What must be known before the main pass and no pass can compute: lines on matrices and
         questions, each behind the passes that it needs. Lines share the pass that writes their
         operands, where none of them takes what another gives."""
-        found: list[Stage] = []
+        found: list[Leg] = []
         lines: list[tuple[int, MatrixLine]] = []
         for place, node in enumerate(self.nodes):
             if not isinstance(node, MatrixLine | Ask):
@@ -271,7 +271,7 @@ class _Builder:
             found.append(Question(node.name, node.target, at))
         return [*found, *self._matrix_work(lines)]
 
-    def _matrix_work(self, lines: Sequence[tuple[int, MatrixLine]]) -> list[Stage]:
+    def _matrix_work(self, lines: Sequence[tuple[int, MatrixLine]]) -> list[Leg]:
         """Some lines on matrices, behind the passes that they need."""
         if not lines:
             return []
@@ -301,9 +301,9 @@ class _Builder:
         made = [name for name in dict.fromkeys(operands) if name not in ("p", "g", *self.states)]
         return self._cut(self.nodes[:place], made, made)
 
-    def _ready(self, pass_: Pass, numbers: Collection[str] = ()) -> list[Stage]:
+    def _ready(self, pass_: Pass, numbers: Collection[str] = ()) -> list[Leg]:
         """A pass behind those that measure what it takes; nothing, if it would write nothing."""
-        before: list[Stage] = [*self.rounds({*pass_.numbers, *numbers})]
+        before: list[Leg] = [*self.rounds({*pass_.numbers, *numbers})]
         return [*before, pass_] if pass_.stores else before
 
     def rounds(self, numbers: Collection[str]) -> list[Pass]:
