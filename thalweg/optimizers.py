@@ -251,13 +251,12 @@ def _soap() -> Chain:
 
 def _with_others(rule: type[Rule]) -> str:
     """A rule's text, with what it does to the tensors that it does not take."""
-    return (rule.__doc__ or "").replace("    Paper:", f"{_ADAM_FOR_OTHERS}\n    Paper:")
+    return (rule.__doc__ or "").replace("\n\n    Paper:", f"{_ADAM_FOR_OTHERS}\n    Paper:")
 
 
-_ADAM_FOR_OTHERS = """    What is no matrix, or has a side over 10,000, gets Adam.
-
-        m <- b1 m + (1 - b1) g
-        v <- b2 v + (1 - b2) g^2
+_ADAM_FOR_OTHERS = """
+        m <- b1 m + (1 - b1) g                      Adam, of what is no matrix, or has a
+        v <- b2 v + (1 - b2) g^2                    side over 10,000
         p <- p - lr mhat / (sqrt(vhat) + eps)       mhat = m / (1 - b1^t)
                                                     vhat = v / (1 - b2^t)
 """

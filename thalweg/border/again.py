@@ -70,10 +70,14 @@ class PreparedSteps:
     def prepare(self, make: Callable[[], Prepared | None]) -> None:
         """A step was taken the long way: prepare the next one, where that can be done."""
         self._left -= 1
-        if self._left < 0:
+        if self._left >= 0:
+            return
+        try:
             self._step = make()
-            if self._step is None:
-                self._disappointed()
+        except Exception:  # the step is taken: what cannot be prepared goes the long way again
+            self._step = None
+        if self._step is None:
+            self._disappointed()
 
     def _disappointed(self) -> None:
         """What was prepared does not fit, or nothing could be: longer and longer, wait."""

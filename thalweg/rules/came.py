@@ -18,10 +18,8 @@ class CAME(Rule):
         m    <- b1 m + (1 - b1) x
         R, C <- means of (x - m)^2 + eps2 over a row and a column, by b3
         p    <- p - lr m / sqrt(R C / mean(R))
-
-    A vector keeps its squares whole, and nothing of how far it strays.
-
-        v    <- b2 v + (1 - b2) (g^2 + eps1),  x = g / sqrt(v),  p <- p - lr m
+        v    <- b2 v + (1 - b2) (g^2 + eps1)        of a vector, in place of r and c:
+                                                    x = g / sqrt(v),  p <- p - lr m
 
     Paper: Luo et al. 2023, arXiv:2307.02047, Algorithm 2.
     Differs: not in torch. A row is an index of axis 0, a column all the others; came-pytorch has
