@@ -25,6 +25,13 @@ class Choice:
         self.title, self.parts = title, parts
         self.alternatives = range(max((part.which or 0 for part in parts), default=0) + 1)
         self.is_choosy = any(part.declared.takes for part in parts)
+        for which in self.alternatives[:-1]:
+            own = [part.declared for part in self.parts if part.which == which]
+            if not any(declared.takes for declared in own):
+                raise TypeError(
+                    f"{title}: {own[-1].__name__} takes every tensor, and what stands behind it in "
+                    "either(...) would get none; put it last"
+                )
         self.by_ndim = self._keeps_by_ndim(settings)
         self.numbers: Callable[[Sequence[int]], int] | None = None
         """What tells the number, for `Chain.views`, of the tensors that keep the same states; None

@@ -50,7 +50,7 @@ def takes(parts: Sequence[Part], shape: Sequence[int]) -> bool:
     for part in parts:
         asked = getattr(part.declared, "takes", None)
         if asked is not None:
-            count = asked.__code__.co_argcount
+            count = asked.__code__.co_argcount + asked.__code__.co_kwonlyargcount
             names = asked.__code__.co_varnames[:count]
             if not asked(**{name: known[name] for name in names}):
                 return False

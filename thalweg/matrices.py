@@ -124,6 +124,9 @@ def newton_schulz(x: Any, coefficients: Sequence[float], steps: float, eps: floa
 def qr(x: Any) -> Any:
     """The orthogonal factor of x: its columns made orthonormal, one after the other."""
     library = _library_of(x)
+    if x.shape[-2] < x.shape[-1]:
+        rows, columns = x.shape[-2:]
+        raise ValueError(f"qr is of a matrix with as many rows as columns, got {rows} x {columns}")
     return library.shared(library.linalg.qr(library.whole(x))[0], x)
 
 

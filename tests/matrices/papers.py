@@ -135,13 +135,13 @@ def came(
         rows = b2 * rows + (1 - b2) * squares.mean(1, keepdims=True)
         columns = b2 * columns + (1 - b2) * squares.mean(0, keepdims=True)
         v = b2 * v + (1 - b2) * squares
-        x = g / np.sqrt(v if is_vector else rows @ columns / rows.mean())
+        x = g / np.sqrt(v if is_vector else (rows / rows.mean()) @ columns)
         x = x / max(1, np.sqrt((x**2).mean()) / clip_threshold)
         m = b1 * m + (1 - b1) * x
         strays = (x - m) ** 2 + eps[1]
         residual_rows = b3 * residual_rows + (1 - b3) * strays.mean(1, keepdims=True)
         residual_columns = b3 * residual_columns + (1 - b3) * strays.mean(0, keepdims=True)
-        trust = residual_rows @ residual_columns / residual_rows.mean()
+        trust = (residual_rows / residual_rows.mean()) @ residual_columns
         p = (1 - lr * weight_decay) * p - lr * (m if is_vector else m / np.sqrt(trust))
         yield p.reshape(shape)
 

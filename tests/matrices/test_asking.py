@@ -1,5 +1,7 @@
 """Rules that ask for another gradient: at other weights, or of another loss."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,9 @@ import thalweg.optim as optim
 from tests.matrices import papers
 from thalweg import mytorch
 from thalweg.chain import chain
+from thalweg.reductions import norm
+from thalweg.requests import gradient as asked
+from thalweg.rule import Stage
 from thalweg.rules import Adam
 from thalweg.stages import SAM, Lookahead
 
@@ -236,7 +241,7 @@ def test_in_short_types(dtype):
 
 WRONG = {
     "no closure": (
-        lambda run: run.opt.step(),
+        lambda run: [run.closure()(), run.opt.step()],
         RuntimeError,
         "SAM: a step asks for the gradient of the loss once more and must be given a closure that "
         "computes it, step(closure), or be taken as first_step() and second_step()",
@@ -254,7 +259,8 @@ WRONG = {
     "the first half twice": (
         lambda run: [run.closure()(), run.opt.first_step(), run.opt.first_step()],
         RuntimeError,
-        "SAM: first_step() was called twice; call second_step()",
+        "SAM: first_step() was called after first_step(); call second_step() first, so that the "
+        "weights are back",
     ),
 }
 
@@ -276,3 +282,97 @@ def test_sophia_names_the_closure_that_it_lacks(border):
         run.opt.step(run.closure())
     with pytest.raises(RuntimeError, match=r"first_step\(\) is for a rule that asks for one more"):
         run.opt.first_step()
+
+
+class Every(Stage):
+    """SAM every other step."""
+
+    k: int = 2
+    rho: float = 0.1
+
+    @staticmethod
+    def update(p, g, t, k, rho):
+        if t % k == 0:
+            g = asked(p + rho * g / (norm(g, "all") + 1e-12))
+        return g
+
+
+@pytest.mark.parametrize("border", BORDERS)
+def test_a_step_that_asks_nothing_is_taken_by_its_second_half(border):
+    made = chain("Look", Every, Adam, lr=0.02)
+    one, two = border(made, started()), border(made, started())
+    for _ in range(6):
+        one.opt.step(one.closure())
+        compute = two.closure()
+        compute()
+        before = [value.copy() for value in two.values]
+        two.opt.first_step()
+        if two.opt.state and int(next(iter(two.opt.state.values()))["step"]) % 2 == 0:
+            assert_close(two.values, before, rtol=0)
+        compute()
+        two.opt.second_step()
+    assert_close(two.values, one.values, rtol=0)
+
+
+BETWEEN = {
+    "a step": lambda run: run.opt.step(run.closure()),
+    "a file": lambda run: run.opt.load_state_dict(run.opt.state_dict()),
+    "a copy": lambda run: copy.deepcopy(run.opt),
+    "a look": lambda run: run.opt.evaluation().__enter__(),
+    "the end of a round": lambda run: run.opt.sync(),
+}
+
+
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("what", BETWEEN)
+def test_between_the_halves_the_weights_are_nobody_elses(border, what):
+    run, twin = (border(chain("L", SAM, Adam, Lookahead, lr=0.02), started()) for _ in range(2))
+    for one in (run, twin):
+        one.opt.step(one.closure())
+        one.closure()()
+        one.opt.first_step()
+    with pytest.raises(RuntimeError, match=r"first_step\(\); call second_step\(\) first"):
+        BETWEEN[what](run)
+    for one in (run, twin):
+        one.closure()()
+        one.opt.second_step()
+    assert_close(run.values, twin.values, rtol=0)
+
+
+@pytest.mark.parametrize("border", BORDERS)
+def test_a_second_half_that_fails_may_be_tried_again(border):
+    run, twin = (border("SAM", started(), lr=0.02) for _ in range(2))
+    for one in (run, twin):
+        one.closure()()
+        one.opt.first_step()
+        one.closure()()
+    run.opt.param_groups[0]["lr"] = -1.0
+    with pytest.raises(ValueError, match="lr must be >= 0"):
+        run.opt.second_step()
+    run.opt.param_groups[0]["lr"] = 0.02
+    for one in (run, twin):
+        one.opt.second_step()
+    assert_close(run.values, twin.values, rtol=0)
+
+
+def test_who_joins_between_the_halves_is_told_in_a_sentence():
+    run = OnTorch("SAM", started(), lr=0.02)
+    run.closure()()
+    run.opt.first_step()
+    late = torch.nn.Parameter(torch.ones(2, dtype=torch.float64))
+    run.opt.add_param_group({"params": [late]})
+    late.grad = torch.ones_like(late)
+    run.closure()()
+    late.grad = torch.ones_like(late)
+    run.opt._elsewhere.grads.append((late, late.grad))
+    with pytest.raises(RuntimeError, match="has joined since"):
+        run.opt.second_step()
+
+
+def test_fit_takes_it_in_two():
+    rng = np.random.default_rng(0)
+    model = mytorch.nn.Linear(3, 1)
+    opt = mytorch.optim.SAM(model, lr=0.05)
+    batches = [(rng.normal(size=(8, 3)).astype(np.float32), np.ones((8, 1), np.float32))] * 20
+    history = mytorch.fit(model, mytorch.nn.MSELoss(), opt, batches, epochs=2)
+    assert history.loss[1] < history.loss[0]

@@ -126,3 +126,16 @@ def test_what_is_no_matrix_gets_adam(name):
             opt.step()
         found.append(p.detach())
     assert torch.equal(*found)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-12, 1e-8, 1.0, 1e8])
+def test_came_takes_gradients_of_any_size(scale):
+    """The product of two means of squares is less than any float32, where neither is."""
+    start, gradients = _started((3, 4))
+    p = torch.nn.Parameter(torch.tensor(start, dtype=torch.float32))
+    opt = optim.CAME([p], lr=0.01)
+    scaled = [scale * g for g in gradients[:5]]
+    for g, wanted in zip(scaled, papers.came(start, scaled, lr=0.01), strict=True):
+        p.grad = torch.tensor(g, dtype=torch.float32)
+        opt.step()
+        np.testing.assert_allclose(p.detach().numpy(), wanted, rtol=1e-4, atol=1e-5)

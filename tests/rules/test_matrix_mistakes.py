@@ -139,6 +139,12 @@ OUTSIDE = {
         "from thalweg.either import either\nfrom thalweg.rules import Adam\neither(Adam)",
         "either takes two rules or more, got 1",
     ),
+    "either with one that takes every tensor in front": (
+        "from thalweg.either import either\nfrom thalweg.rules import Adam, Muon\n"
+        'chain("Mine", either(Adam, Muon))',
+        "Mine: Adam takes every tensor, and what stands behind it in either(...) would get none; "
+        "put it last",
+    ),
     "either inside either": (
         "from thalweg.either import either\nfrom thalweg.rules import Adam, Muon, SGD\n"
         'chain("Mine", either(Muon, Adam), either(Muon, SGD))',

@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from thalweg.border.copies import check_not_swapped
 from thalweg.chain import Chain
 from thalweg.text import Request
 
@@ -19,22 +20,28 @@ __all__ = ["Asking", "AskingSteps", "Elsewhere"]
 About = Sequence[tuple[Any, Any]]
 
 
+def _lacking(title: str, name: str) -> RuntimeError:
+    """What to say of a loss whose closure a step was not given."""
+    how = "step(closure)" if name == "loss" else f"step(closure, {name}=closure)"
+    more = ", or be taken as first_step() and second_step()" if name == "loss" else ""
+    return RuntimeError(
+        f"{title}: a step asks for the gradient of the {name} once more and must be "
+        f"given a closure that computes it, {how}{more}"
+    )
+
+
 def _check_closures(chain: Chain, closures: Mapping[str, Any]) -> None:
-    """Raise where a step asks for the gradient of a loss whose closure it was not given."""
+    """Raise for a closure that nobody asks for, and for one that is lacking where others are
+    given."""
     names = {request.of for request in chain.requests.values() if request.kind == "gradient"}
-    for name in sorted(names):
-        if closures.get(name) is None:
-            how = "step(closure)" if name == "loss" else f"step(closure, {name}=closure)"
-            more = ", or be taken as first_step() and second_step()" if name == "loss" else ""
-            raise RuntimeError(
-                f"{chain.name}: a step asks for the gradient of the {name} once more and must be "
-                f"given a closure that computes it, {how}{more}"
-            )
     for name in closures:
         if name not in names and name != "loss":
             raise TypeError(
                 f"{chain.name}: step was given a closure {name!r}, which no part asks for"
             )
+    for name in sorted(names):
+        if closures.get(name) is None and any(closures.values()):
+            raise _lacking(chain.name, name)
 
 
 class Asking:
@@ -46,18 +53,24 @@ class Asking:
 
     def __init__(
         self,
+        title: str,
         params: Iterable[Any],
         closures: Mapping[str, Callable[[], Any]],
         kept: Callable[[Any], Any],
         put: Callable[[Any, Any], None],
         evaluated: Callable[[Callable[[], Any]], Any],
     ) -> None:
-        self.params, self.closures = list(params), closures
+        self.title, self.params, self.closures = title, list(params), closures
         self._kept, self._put, self._evaluated = kept, put, evaluated
+
+    def prepared(self) -> None:
+        """Nothing is left to be asked."""
 
     def __call__(self, request: Request, about: About) -> list[Any]:
         """The gradients of these parameters at these weights; the weights, and the gradients that
         were there, are put back whatever happens."""
+        if self.closures.get(request.of) is None:
+            raise _lacking(self.title, request.of)
         elsewhere = Elsewhere(self.params, about, self._kept, self._put)
         try:
             elsewhere.go()
@@ -80,7 +93,7 @@ class Elsewhere:
         kept: Callable[[Any], Any],
         put: Callable[[Any, Any], None],
     ) -> None:
-        self.about, self._put = about, put
+        self.about, self._kept, self._put = about, kept, put
         self.home = [(p, kept(p)) for p, _ in about]
         self.grads = [(p, p.grad) for p in params]
 
@@ -92,6 +105,10 @@ class Elsewhere:
         for p, _ in self.grads:
             p.grad = None
 
+    def is_home(self) -> bool:
+        """Whether the weights are those of home."""
+        return all(bool((self._kept(p) == weights).all()) for p, weights in self.home)
+
     def back(self) -> None:
         """Put weights and gradients back."""
         for p, weights in self.home:
@@ -101,15 +118,39 @@ class Elsewhere:
 
 
 class _Paused(Exception):
-    """A step in two has come to its question."""
+    """A step in two has come to its question; without one, it asks nothing."""
 
-    def __init__(self, request: Request, about: About) -> None:
+    def __init__(self, about: About = ()) -> None:
         super().__init__()
-        self.request, self.about = request, about
+        self.about = about
 
 
-def _pausing(request: Request, about: About) -> list[Any]:
-    raise _Paused(request, about)
+class _Pausing:
+    """Stops a step where it asks, or where nothing is left to be asked."""
+
+    def __call__(self, request: Request, about: About) -> list[Any]:
+        raise _Paused(about)
+
+    def prepared(self) -> None:
+        raise _Paused
+
+
+class _Answered:
+    """The second half of a step: its question has been answered."""
+
+    def __init__(self, title: str, answers: Mapping[Any, Any]) -> None:
+        self.title, self.answers = title, answers
+
+    def __call__(self, request: Request, about: About) -> list[Any]:
+        if any(p not in self.answers for p, _ in about):
+            raise RuntimeError(
+                f"{self.title}: a parameter has a gradient now and had none in first_step(), or "
+                "has joined since; take the step anew"
+            )
+        return [self.answers[p] for p, _ in about]
+
+    def prepared(self) -> None:
+        """Nothing is left to be asked."""
 
 
 class AskingSteps:
@@ -119,6 +160,7 @@ class AskingSteps:
     _chain: Chain
     _asking: Callable[[Request, About], list[Any]] | None
     _elsewhere: Elsewhere | None
+    _swapped: str
 
     # what the border's class has, which comes behind this one
     _kept: Callable[[Any], Any]
@@ -134,18 +176,14 @@ class AskingSteps:
         wants them; its first value is returned. The gradient of another loss than the one that is
         minimized goes by its name, `step(closure, sampled=other)`.
         """
+        check_not_swapped(self)  # type: ignore[arg-type]
         given = {"loss": closure, **closures}
-        if closure is not None or closures or not self._is_answered:
-            _check_closures(self._chain, given)
+        _check_closures(self._chain, given)
         params = [p for group in self.param_groups for p in group["params"]]
-        asking = Asking(params, given, self._kept, self._put, self._evaluated)
+        title = self._chain.name
+        asking = Asking(title, params, given, self._kept, self._put, self._evaluated)
         with self._answered_by(asking):
             return super().step(closure)  # type: ignore[misc]
-
-    @property
-    def _is_answered(self) -> bool:
-        """Whether this step is the second half of one."""
-        return self._asking is not None
 
     @contextlib.contextmanager
     def _answered_by(self, asking: Callable[[Request, About], list[Any]]) -> Iterator[None]:
@@ -168,24 +206,35 @@ class AskingSteps:
                 f"{name}: first_step() is for a rule that asks for one more gradient of the loss, "
                 f"and {name} asks for {asked}"
             )
-        if self._elsewhere is not None:
-            raise RuntimeError(f"{name}: first_step() was called twice; call second_step()")
-        with self._answered_by(_pausing):
+        check_not_swapped(self, "first_step()")  # type: ignore[arg-type]
+        with self._answered_by(_Pausing()):
             try:
                 self._take_step()
             except _Paused as paused:
                 params = [p for group in self.param_groups for p in group["params"]]
                 self._elsewhere = Elsewhere(params, paused.about, self._kept, self._put)
+                self._swapped = "first_step()"
                 self._elsewhere.go()
 
     def second_step(self) -> None:
         """Put the weights back and take the step, with the gradients that are there now as the
-        answer; afterwards the parameters have those of before `first_step()`."""
-        elsewhere = self._elsewhere
+        answer; afterwards the parameters have those of before `first_step()`.
+
+        Where the step fails, all is as it was before, for another try.
+        """
+        elsewhere, name = self._elsewhere, self._chain.name
         if elsewhere is None:
-            raise RuntimeError(f"{self._chain.name}: second_step() comes after first_step()")
+            raise RuntimeError(f"{name}: second_step() comes after first_step()")
         answers = {p: p.grad for p, _ in elsewhere.about}
         elsewhere.back()
-        self._elsewhere = None
-        with self._answered_by(lambda _, about: [answers[p] for p, _ in about]):
-            self.step()
+        self._elsewhere, self._swapped = None, ""
+        try:
+            with self._answered_by(_Answered(name, answers)):
+                self.step()
+        except Exception:
+            if elsewhere.is_home():
+                elsewhere.go()
+                for p, grad in answers.items():
+                    p.grad = grad
+                self._elsewhere, self._swapped = elsewhere, "first_step()"
+            raise

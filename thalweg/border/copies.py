@@ -149,6 +149,11 @@ def check_not_swapped(opt: WithCopies, what: str = "step()") -> None:
             f"{opt._chain.name}: {what} was called after eval(); "
             "call train() first, so that the weights are back"
         )
+    if opt._swapped == "first_step()":
+        raise RuntimeError(
+            f"{opt._chain.name}: {what} was called after first_step(); "
+            "call second_step() first, so that the weights are back"
+        )
     if opt._swapped:
         raise RuntimeError(
             f"{opt._chain.name}: {what} was called inside `with {opt._swapped}`; "
@@ -175,6 +180,8 @@ def _swapped(opt: WithCopies, block: str, pairs: Iterable[tuple[Any, Any]]) -> I
 
 def lend(opt: WithCopies, block: str, pairs: Iterable[tuple[Any, Any]]) -> None:
     """Give each parameter its other value, until `bring_back`; `block` is what the user wrote."""
+    if opt._swapped == "first_step()":
+        check_not_swapped(opt, block)
     if opt._swapped:
         inside, then = f"`with {opt._swapped}`", "leave that block first"
         if opt._swapped == "eval()":
@@ -222,6 +229,8 @@ def bring_back(opt: WithCopies) -> None:
 def lent_state(opt: WithCopies) -> dict[str, Any]:
     """What a copy or a file of an optimizer needs to have its own weights back by `train`; one that
     is made inside a block is in none, and its weights are those that it has."""
+    if opt._swapped == "first_step()":
+        check_not_swapped(opt, "a copy or a file")
     if opt._swapped != "eval()":
         return {}
     return {"_swapped": "eval()", "_at_home": [(p, own, None) for p, own, _ in opt._at_home]}

@@ -146,11 +146,17 @@ class Scratch:
             table |= {name: known[name][k] for name in work.numbers if name in known}
             shape = self._shapes[k]
             alone = k if math.prod(shape) > _STACKED else -1
-            key = (alone, shape, *(str(value) for value in table.values()))
+            key = (alone, shape, *(str(value) for value in table.values()), *self._sides(work, k))
             if key not in found:
                 found[key] = [], worked_out(work.uniform, table)
             found[key][0].append(k)
         return list(found.values())
+
+    def _sides(self, work: MatrixWork, k: int) -> list[tuple[int, ...]]:
+        """The shapes of a member's matrices: a side may be a setting, which groups have."""
+        asked = dict.fromkeys(name for line in work.lines for name in line.names)
+        states = {slot.qualified for slot in self.plan.chain.slots if slot.state.is_apart}
+        return [tuple(self._matrix(k, name).shape) for name in asked if name in states]
 
     def _run(
         self,
@@ -165,7 +171,11 @@ class Scratch:
                 if name not in table:
                     arrays = [self._matrix(k, name) for k in members]
                     table[name] = arrays[0] if len(arrays) == 1 else matrices.stacked(arrays)
-            value = eval(compiled, _WORDS, table)
+            try:
+                value = eval(compiled, _WORDS, table)
+            except (RuntimeError, ValueError) as error:  # of the library's: no basis is found, say
+                title = self.plan.chain.name
+                raise ArithmeticError(f"{title}: `{line.written}`: {error}") from error
             table[line.target] = value
             found[line.target] = [value] if len(members) == 1 else value
         return found

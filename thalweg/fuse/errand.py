@@ -17,7 +17,7 @@ from thalweg.chain import Chain, Decided
 from thalweg.fuse import reference
 from thalweg.fuse.batch import Batch
 from thalweg.fuse.desk import Desk, Scratch
-from thalweg.fuse.plan import MatrixWork, Pass, Question, Leg
+from thalweg.fuse.plan import Leg, MatrixWork, Pass, Question
 from thalweg.fuse.totals import Totals
 from thalweg.settings import as_double
 

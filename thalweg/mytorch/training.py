@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.border.asking import AskingSteps
 from thalweg.mytorch.checks import check_positive
 from thalweg.mytorch.evaluation import Loss, Means, Metrics, Reading, Unpack
 from thalweg.mytorch.history import History
@@ -131,8 +132,17 @@ class _Training:
                 loss.backward()
                 if self.clip_norm is not None:
                     clip_grad_norm_(self.reading.model.parameters(), self.clip_norm)
-                self.optimizer.step()
+                self._move(batch)
         return {"loss": number, **values}, count
+
+    def _move(self, batch: Any) -> None:
+        """Take a step; where the rule asks for another gradient, with that of the same batch."""
+        if not isinstance(self.optimizer, AskingSteps):
+            self.optimizer.step()
+            return
+        self.optimizer.first_step()
+        self.reading.of(batch)[0].backward()
+        self.optimizer.second_step()
 
     def note(self, means: dict[str, float], held: dict[str, float], seconds: float) -> None:
         self.epochs.append(means)

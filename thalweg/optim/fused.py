@@ -210,6 +210,8 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
 
         def deeds() -> list[Deed]:
             found = self._deeds(all_lots, seen, states, new, differentiable)
+            if self._asking is not None:
+                self._asking.prepared()
             found.append(self._turn.note)
             return found
 

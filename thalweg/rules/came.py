@@ -49,7 +49,7 @@ class CAME(Rule):
         if ndim > 1:
             r = lerp(r, mean(s, "row"), 1 - b2)
             c = lerp(c, mean(s, "column"), 1 - b2)
-            x = g / sqrt(r * c / mean(r))
+            x = g / (sqrt(r / mean(r)) * sqrt(c))  # r c may be less than any number
         else:
             v = lerp(v, s, 1 - b2)
             x = g / sqrt(v)
@@ -59,7 +59,7 @@ class CAME(Rule):
             i = (x - m) * (x - m) + eps2
             R = lerp(R, mean(i, "row"), 1 - b3)
             C = lerp(C, mean(i, "column"), 1 - b3)
-            u = lr * m / sqrt(R * C / mean(R))
+            u = lr * m / (sqrt(R / mean(R)) * sqrt(C))
         else:
             u = lr * m
         return u, m, v, r, c, R, C

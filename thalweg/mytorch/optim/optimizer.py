@@ -169,6 +169,8 @@ class Optimizer(ChainOptimizer):
             views = self._views(chain, now, all_lots)
             still, self._rest = self._one_step(chain, self._rest, resting, views)
             deeds += still
+        if self._asking is not None:
+            self._asking.prepared()
         return deeds
 
     @staticmethod

@@ -112,9 +112,7 @@ class NewStates:
         for slot, start in arrays:
             self._made.append((held, slot.key))
             if slot.state.is_apart:
-                h = views[chain.parts.index(slot.part)]
-                wide = group.get("state_dtype") == "float32"
-                held[slot.key] = _matrix(slot, start, p, h, wide)
+                held[slot.key] = _apart(slot, start, p, views[chain.parts.index(slot.part)])
             else:
                 held[slot.key] = _start(start, p, group)
             self._first.append((p, slot.part.prefix))
@@ -170,12 +168,10 @@ def _cell(chain: Chain, key: str, start: Any, dtype: torch.dtype) -> Any:
     return cell_of(start, dtype)
 
 
-def _matrix(slot: Slot, start: Any, p: Tensor, h: Any, wide: bool) -> Tensor:
-    """A matrix before the first step, of the computation type: no basis survives a short one. One
-    number per row or column is as short as those per element."""
+def _apart(slot: Slot, start: Any, p: Tensor, h: Any) -> Tensor:
+    """A matrix, or one number per row or column, before the first step: of the computation type,
+    since no basis survives a short one, and what is so small costs nothing."""
     dtype = torch.float64 if p.dtype == torch.float64 else torch.float32
-    if not isinstance(slot.state.per, tuple) and not wide:
-        dtype = p.dtype
     return torch.full(slot.state.shape(p.shape, h), float(start), dtype=dtype, device=p.device)
 
 
