@@ -56,7 +56,7 @@ def setting(
     high: Any = None,
     above: Any = None,
     below: Any = None,
-    choices: Iterable[str] = (),
+    choices: Iterable[str | None] = (),
 ) -> Any:
     """Declare a hyper-parameter; `low` and `high` are included in the range, `above` and `below`
     are not. The default's type is the kind: float, int, a tuple of floats, bool or, with `choices`,

@@ -51,7 +51,7 @@ def read(
         if name not in levels:
             raise source.error(line, advice(name))
     text = Text(source, plain_text(source, levels))
-    choices = {name: one.choices for name, one in settings.items()}
+    choices = {n: [word for word in one.choices if word] for n, one in settings.items()}
     defaults = {name: one.default for name, one in settings.items()}
     kinds = Kinds(source, defaults, choices, [*states, *STREAMS, *GIVEN])
     reader = _Reader(text, levels, states, kinds, defaults)

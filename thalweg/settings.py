@@ -23,7 +23,7 @@ class Setting:
     high: Any = None
     above: Any = None
     below: Any = None
-    choices: tuple[str, ...] = ()
+    choices: tuple[str | None, ...] = ()  # None, where it may be one, is the default
 
     def element(self, i: int) -> Setting:
         """Number `i` of several, as a setting of its own."""
@@ -74,7 +74,7 @@ class Setting:
                 raise TypeError(f"{where} must be True or False, got {value!r}")
             return
         if self.choices:
-            if value is not None and value not in self.choices:  # None is the default
+            if value not in self.choices:
                 raise ValueError(f"{where} must be {self.range}, got {value!r}")
         elif isinstance(self.default, tuple):
             self._check_tuple(where, value)

@@ -367,7 +367,7 @@ class Muon(FusedOptimizer, _torchs.Muon):
         ns_coefficients: tuple[float | Tensor, ...] = (3.4445, -4.775, 2.0315),
         eps: float | Tensor = 1e-07,
         ns_steps: int = 5,
-        adjust_lr_fn: Literal["original", "match_rms_adamw"] = "original",
+        adjust_lr_fn: Literal["original", "match_rms_adamw", None] = "original",
         *,
         maximize: bool = False,
         foreach: bool | None = None,

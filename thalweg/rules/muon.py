@@ -37,7 +37,7 @@ class Muon(Rule):
     ns_coefficients: tuple[float, float, float] = (3.4445, -4.775, 2.0315)
     eps: float = 1e-7
     ns_steps: int = setting(5, below=100)
-    adjust_lr_fn: str = setting("original", choices=("original", "match_rms_adamw"))
+    adjust_lr_fn: str = setting("original", choices=("original", "match_rms_adamw", None))
 
     m = state("momentum_buffer")
 
