@@ -124,7 +124,7 @@ class Calls:
         of = tree.args[1] if len(tree.args) == 2 else ast.Constant("loss")
         if not (isinstance(of, ast.Constant) and isinstance(of.value, str)):
             raise self.source.error(tree.lineno, f"{word} must say of which loss by a word")
-        if tree.args and self.level(tree.args[0]) != Level.ELEMENT:
+        if self.level(tree.args[0]) != Level.ELEMENT:
             raise self.source.error(
                 tree.lineno,
                 f"{word} is told other weights, and `{as_written(tree.args[0])}` is none",

@@ -274,10 +274,10 @@ class _Plain:
         takes = {**elementwise.ARITY, **matrices.ARITY}.get(word)
         if word in requests.REQUESTS:
             most = requests.REQUESTS[word]
-            if len(tree.args) not in range(min(most, 1), most + 1):
-                said = "where, and of which loss" if most else "nothing"
+            if len(tree.args) not in range(1, most + 1):
                 raise self.source.error(
-                    tree.lineno, f"{word} is told {said}; it got {len(tree.args)} arguments"
+                    tree.lineno,
+                    f"{word} is told where, and of which loss; it got {len(tree.args)} arguments",
                 )
             return
         if takes is None and len(tree.args) not in (1, 2):

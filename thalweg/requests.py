@@ -1,13 +1,13 @@
-"""What an `update` may ask of whoever takes the step: the gradient elsewhere, the curvature."""
+"""What an `update` may ask of whoever takes the step: the gradient at other weights."""
 
 from __future__ import annotations
 
 from typing import Any, NoReturn
 
-__all__ = ["REQUESTS", "curvature", "gradient"]
+__all__ = ["REQUESTS", "gradient"]
 
 # how many arguments each takes at most
-REQUESTS = {"gradient": 2, "curvature": 0}
+REQUESTS = {"gradient": 2}
 
 
 def gradient(at: Any, of: str = "loss") -> NoReturn:
@@ -16,8 +16,3 @@ def gradient(at: Any, of: str = "loss") -> NoReturn:
     Another loss than the one that is minimized has a name, by which `step` is given its closure.
     """
     raise RuntimeError(f"gradient({of!r}) is answered by an optimizer that takes the step")
-
-
-def curvature() -> NoReturn:
-    """An estimate of the diagonal of the Hessian: z times H z, with z of random signs."""
-    raise RuntimeError("curvature is answered by an optimizer that takes the step")

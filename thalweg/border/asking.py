@@ -33,7 +33,7 @@ def _lacking(title: str, name: str) -> RuntimeError:
 def _check_closures(chain: Chain, closures: Mapping[str, Any]) -> None:
     """Raise for a closure that nobody asks for, and for one that is lacking where others are
     given."""
-    names = {request.of for request in chain.requests.values() if request.kind == "gradient"}
+    names = {request.of for request in chain.requests.values()}
     for name in closures:
         if name not in names and name != "loss":
             raise TypeError(
@@ -100,8 +100,7 @@ class Elsewhere:
     def go(self) -> None:
         """Put the weights where they are asked for, without gradients."""
         for p, at in self.about:
-            if at is not None:
-                self._put(p, at)
+            self._put(p, at)
         for p, _ in self.grads:
             p.grad = None
 

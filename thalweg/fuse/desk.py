@@ -93,8 +93,6 @@ class Scratch:
 
     def at(self, question: Question) -> list[Any]:
         """The weights of each member that a question is about."""
-        if question.at is None:
-            return [None] * len(self.members)
         if question.at in self.arrays:
             return self.arrays[question.at]
         return [self.desk.array(tensor, question.at) for tensor in self.members]

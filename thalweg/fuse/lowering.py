@@ -60,7 +60,7 @@ class MatrixLine:
 
 @dataclass(frozen=True)
 class Ask:
-    """Another gradient, at the weights that an array holds, or the curvature at these."""
+    """Another gradient, at the weights that an array holds."""
 
     name: str
     target: str

@@ -116,7 +116,7 @@ class Question:
 
     name: str
     target: str
-    at: str | None
+    at: str
 
 
 Leg = Pass | MatrixWork | Question  # of a step, one after the other
@@ -267,8 +267,7 @@ class _Builder:
                 lines.append((place, node))
                 continue
             found += self._ready(self._written(place, node.operands))
-            at = node.operands[0] if node.operands else None
-            found.append(Question(node.name, node.target, at))
+            found.append(Question(node.name, node.target, *node.operands))
         return [*found, *self._matrix_work(lines)]
 
     def _matrix_work(self, lines: Sequence[tuple[int, MatrixLine]]) -> list[Leg]:

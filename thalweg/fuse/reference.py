@@ -148,10 +148,10 @@ class Run:
         known = self.known[name]
         return Measured(known) if type(known) is float else known
 
-    def _request(self, part: Part, name: str, value: Any = None) -> Any:
+    def _request(self, part: Part, name: str, value: Any) -> Any:
         name, p = part.qualified(name), self.arrays["p"]
         if name not in self.known:  # what is wanted stands before it, or is nothing to this tensor
-            raise Asked(name, value if value is None else value.reshape(self.given.shape))
+            raise Asked(name, value.reshape(self.given.shape))
         return self.known[name].reshape(p.shape)
 
     def _whole(self, value: Any, like: Any = None) -> Any:
