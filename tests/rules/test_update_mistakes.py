@@ -14,7 +14,10 @@ from tests.rules.mistakes import (
 )
 from thalweg.rule import Rule
 
-WORDS = "sqrt, exp, log, abs, sign, maximum, minimum, where, lerp, sum, mean, norm, largest"
+WORDS = (
+    "sqrt, exp, log, abs, sign, maximum, minimum, where, lerp, sum, mean, norm, largest, "
+    "newton_schulz, qr, eigenbasis, inverse_root, gradient"
+)
 
 NAMES = {
     "an unknown name in the signature": (
@@ -224,9 +227,9 @@ STATEMENTS = {
     ),
     "a list": (line("m = [g]"), "`[g]` is not arithmetic on elements"),
     "text with values in it": (line('m = f"{g}"'), "`f'{g}'` is not arithmetic on elements"),
-    "a product of matrices": (
-        line("m = g @ g"),
-        "`a @ b` is not arithmetic on elements, such as + - * / // % **",
+    "a shift": (
+        line("m = g << 2"),
+        "`a << b` is not arithmetic on elements, such as + - * / // % **",
     ),
     "a line that no one could follow": (
         line(f"m = {' + '.join(['g'] * 300)}"),
