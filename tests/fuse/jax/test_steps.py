@@ -13,6 +13,7 @@ from tests.fuse.test_any_chain import Momentum, Scaled, Warm, chains, settings_o
 from tests.fuse.test_js_whole import Floors, Guarded, Mixed
 from tests.fuse.test_kept_numbers import DoG, DoGOfAll
 from tests.fuse.test_steps_reshaped import ClipStep
+from tests.plain import PLAIN
 from thalweg.chain import chain, named
 from thalweg.fuse import jax as engine
 from thalweg.optimizers import OPTIMIZERS
@@ -137,7 +138,7 @@ def test_any_chain_takes_the_path_of_the_oracle(data):
     assert takes_the_path_of_the_oracle(made, [h] * 6, data.draw(st.integers(0, 2**31)))
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", PLAIN)
 def test_settings_that_are_plain_numbers_are_decided_by_python(name):
     """The same path; and of the states only those that the settings ask for."""
     made = OPTIMIZERS[name]

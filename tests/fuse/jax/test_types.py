@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.fuse.jax.paths import Jitted, assert_same, by_oracle, drawn, numbers
+from tests.plain import PLAIN
 from thalweg.fuse import jax as engine
 from thalweg.optimizers import OPTIMIZERS
 
@@ -56,7 +57,7 @@ def test_arrays_and_numbers_keep_their_types(name, dtype, either):
     assert not bool((moved["w"] == params["w"]).all())
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", PLAIN)
 def test_in_single_precision_it_is_the_oracle_s_path_rounded(name, singles):
     """Each step rounds every operation anew, and a bias correction of few digits once more."""
     made = OPTIMIZERS[name]
