@@ -315,7 +315,16 @@ class Chain:
             for part, h in zip(self.parts, views, strict=True)
             if h is not None
         }
-        return [slot for slot in self.slots if slot.name in read_by.get(slot.part.prefix, ())]
+        live = [slot for slot in self.slots if slot.name in read_by.get(slot.part.prefix, ())]
+        of_part = {part.prefix: h for part, h in zip(self.parts, views, strict=True)}
+        return [
+            replace(
+                s, sides=tuple(getattr(of_part[s.part.prefix], side) for side in s.state.settings)
+            )
+            if s.state.settings
+            else s
+            for s in live
+        ]
 
     @property
     def rules(self) -> list[type[Rule]]:

@@ -37,6 +37,12 @@ class State:
         row or column."""
         return isinstance(self.per, tuple) or self.per in ("row", "column")
 
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The settings that are sides of it."""
+        sides = self.per if isinstance(self.per, tuple) else ()
+        return tuple(side for side in sides if side not in ("rows", "columns"))
+
     def shape(self, shape: Sequence[int], h: Any) -> tuple[int, ...]:
         """Its array's shape, for a parameter of this shape and the settings of its part."""
         if self.per in ("row", "column") and shape:

@@ -68,12 +68,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Slot:
-    """One state array of one parameter: whose it is and what torch calls it."""
+    """One state array of one parameter: whose it is and what torch calls it; of a matrix, also how
+    long the sides are that settings say."""
 
     part: Part
     name: str
     key: str
     state: State
+    sides: tuple[int, ...] = ()
 
     @property
     def qualified(self) -> str:

@@ -351,3 +351,15 @@ def test_a_wide_matrix_has_no_orthogonal_columns():
     p.grad = torch.randn(3, 4)
     with pytest.raises(ArithmeticError, match=r"Wide: `d = qr\(g\)`: qr is of .* got 3 x 4"):
         optim.optimizer(Wide)([p]).step()
+
+
+def test_a_side_that_a_program_has_changed_is_refused_by_the_step():
+    p = torch.nn.Parameter(torch.ones(3, 5))
+    opt = optim.optimizer(Low)([p])
+    p.grad = torch.ones(3, 5)
+    opt.step()
+    before = p.detach().clone()
+    opt.param_groups[0]["rank"] = 3
+    with pytest.raises(RuntimeError, match=r"state 'B' must have the shape \(3, 3\), got \(3, 2\)"):
+        opt.step()
+    assert torch.equal(p.detach(), before)

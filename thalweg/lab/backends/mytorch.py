@@ -16,7 +16,7 @@ from thalweg.lab.errors import UserError
 from thalweg.lab.frameworks import Score, held_bytes
 from thalweg.lab.loading import is_place, load
 from thalweg.lab.specification import OF_TORCH
-from thalweg.lab.tasks.layers import Layer
+from thalweg.lab.tasks.layers import Layer, made_of
 from thalweg.lab.tasks.task import Material
 from thalweg.lab.whole_models import muon_and_adamw
 from thalweg.mytorch import manual_seed, nn, optim
@@ -37,28 +37,9 @@ __all__ = [
 ]
 
 
-_PLAIN: dict[str, Callable[[], nn.Module]] = {
-    "relu": nn.ReLU,
-    "flatten": nn.Flatten,
-    "pool": lambda: nn.MaxPool2d(2),
-}
-
-
 def build(layers: Sequence[Layer]) -> nn.Module:
     """A model with copies of the layers' weights."""
-    return nn.Sequential(*map(_module, layers))
-
-
-def _module(layer: Layer) -> nn.Module:
-    if layer.weight is None or layer.bias is None:
-        return _PLAIN[layer.kind]()
-    outputs, inputs, *kernel = layer.weight.shape
-    made: nn.Module = (
-        nn.Linear(inputs, outputs)
-        if layer.kind == "linear"
-        else nn.Conv2d(inputs, outputs, kernel[0], padding=kernel[0] // 2)
-    )
-    made.load_state_dict({"weight": layer.weight, "bias": layer.bias})
+    made: nn.Module = made_of(layers, nn, np.asarray)
     return made
 
 

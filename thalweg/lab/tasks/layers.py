@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from thalweg.lab.errors import UserError
 
-__all__ = ["HIDDEN", "MODELS", "Layer", "cnn", "describe", "first_layers", "mlp"]
+__all__ = ["HIDDEN", "MODELS", "Layer", "cnn", "describe", "first_layers", "made_of", "mlp"]
 
 MODELS = ("mlp", "cnn")
 
@@ -82,3 +82,23 @@ def _drawn(kind: str, shape: tuple[int, ...], random: np.random.Generator) -> La
     """Normal weights, as He et al. 2015 scale them, and a bias of zeros."""
     weight = random.normal(0, np.sqrt(2 / np.prod(shape[1:])), shape).astype(np.float32)
     return Layer(kind, weight, np.zeros(shape[0], np.float32))
+
+
+def made_of(layers: Sequence[Layer], nn: Any, tensor: Callable[[np.ndarray], Any]) -> Any:
+    """A model with copies of the layers' weights, of the modules that a framework has under torch's
+    names; `tensor` makes what it takes of an array."""
+    return nn.Sequential(*(_module(layer, nn, tensor) for layer in layers))
+
+
+def _module(layer: Layer, nn: Any, tensor: Callable[[np.ndarray], Any]) -> Any:
+    if layer.weight is None or layer.bias is None:
+        plain = {"relu": nn.ReLU, "flatten": nn.Flatten, "pool": lambda: nn.MaxPool2d(2)}
+        return plain[layer.kind]()
+    outputs, inputs, *kernel = layer.weight.shape
+    made = (
+        nn.Linear(inputs, outputs)
+        if layer.kind == "linear"
+        else nn.Conv2d(inputs, outputs, kernel[0], padding=kernel[0] // 2)
+    )
+    made.load_state_dict({"weight": tensor(layer.weight), "bias": tensor(layer.bias)})
+    return made
