@@ -38,7 +38,7 @@ LAYERS = {
     },
     "pictures": {"thalweg.pictures"},
     "declarations": {"thalweg.rules", "thalweg.stages", "thalweg.schedules"},
-    "registry": {"thalweg.averaging", "thalweg.optimizers"},
+    "registry": {"thalweg.averaging", "thalweg.composites", "thalweg.optimizers"},
     "engines": {"thalweg.fuse"},
     "border": {"thalweg.border"},
     "borders": {"thalweg.mytorch", "thalweg.optim"},
