@@ -24,6 +24,7 @@ BRINGS_IN_NO = {
     "thalweg.chain": {"torch", "numba", "matplotlib"},
     "thalweg.rules": {"torch", "numba", "matplotlib"},
     "thalweg.stages": {"torch", "numba", "matplotlib"},
+    "thalweg.composites": {"torch", "numba", "matplotlib"},
     "thalweg.optimizers": {"torch", "numba", "matplotlib"},
     "thalweg.fuse.plan": {"torch", "numba", "matplotlib"},
     "thalweg.fuse.reference": {"torch", "numba", "matplotlib"},

@@ -24,9 +24,9 @@ FILES = {module: path for module, path in MODULES.items() if path.name != "__mai
 
 
 def needs_no_list(module: str) -> bool:
-    """Packages that are there for their modules, and files whose one class their package lists."""
+    """Packages that are there for their modules, and files whose one class or chain their package lists."""
     return module in {"thalweg", "thalweg.fuse", "thalweg.optim.matrices"} or module.startswith(
-        ("thalweg.rules.", "thalweg.stages.")
+        ("thalweg.composites.", "thalweg.rules.", "thalweg.stages.")
     )
 
 
