@@ -1,4 +1,4 @@
-"""One training on two processes: `torchrun two_processes.py HOST LIBRARY FILE` writes the weights."""
+"""One training on two processes; `torchrun two_processes.py HOST LIBRARY FILE` writes weights."""
 
 import logging
 import sys
