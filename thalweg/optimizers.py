@@ -228,6 +228,59 @@ def _sam() -> Chain:
     )
 
 
+def _sgdw() -> Chain:
+    """SGDW: SGD with decoupled weight decay.
+
+    The weights shrink by themselves and not through the momentum, so that the best weight_decay
+    no longer hangs on the momentum: what AdamW is to Adam, for convolutional networks.
+
+        p <- p - lr weight_decay p
+        b <- momentum b + (1 - dampening) g      the first time: b <- g
+        d  = g + momentum b                      with nesterov; otherwise d = b
+        p <- p - lr d
+
+    Paper: Loshchilov and Hutter 2019, arXiv:1711.05101, Algorithm 1.
+    Differs: not in torch. As `SGD` and AdamW of torch, lr is not inside b and the paper's schedule
+    multiplier is lr itself.
+    """
+    return chain(
+        "SGDW",
+        DecoupledDecay,
+        rules.SGD,
+        signature=rules.SGD.signature,
+        momentum=0.9,
+        weight_decay=1e-4,
+        decoupled_weight_decay=True,
+        doc=_sgdw.__doc__ or "",
+    )
+
+
+def _tiger() -> Chain:
+    """Tiger: Lion with one beta, for a budget of one state.
+
+    The sign of a long mean of gradients, with decoupled decay. Made for gradient accumulation
+    with no array for the sum, on language models; lr about a third of AdamW's.
+
+        p <- p - lr weight_decay p
+        m <- beta m + (1 - beta) g
+        p <- p - lr sign(m)
+
+    Paper: none. Su 2023, "Tiger: A Tight-fisted Optimizer", kexue.fm/archives/9512.
+    Differs: not in torch. lr is the same for every tensor, as in the ports; the author scales it by
+    the root mean square of weights.
+    """
+    return chain(
+        "Tiger",
+        DecoupledDecay,
+        named(rules.Signum, momentum="beta"),
+        signature="lr, beta, weight_decay",
+        beta=0.965,
+        weight_decay=1e-2,
+        decoupled_weight_decay=True,
+        doc=_tiger.__doc__ or "",
+    )
+
+
 def _shampoo() -> Chain:
     return chain(
         "Shampoo",
@@ -282,8 +335,10 @@ _COMPOSITES: dict[str, Callable[[], Chain]] = {
     "Muon": _muon,
     "Ranger": _ranger,
     "SAM": _sam,
+    "SGDW": _sgdw,
     "SOAP": _soap,
     "Shampoo": _shampoo,
+    "Tiger": _tiger,
 }
 
 

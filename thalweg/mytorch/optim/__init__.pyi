@@ -12,30 +12,44 @@ from thalweg.mytorch.optim.optimizer import Optimizer, optimizer
 from thalweg.mytorch.optim.scheduler import Scheduler
 
 __all__ = [
+    "ADOPT",
     "ASGD",
     "CAME",
+    "FTRL",
     "LAMB",
     "LARS",
+    "MADGRAD",
+    "QHM",
     "SAM",
     "SGD",
+    "SGDW",
     "SOAP",
+    "AdEMAMix",
     "AdaBelief",
+    "AdaBound",
     "AdaGrad",
     "Adadelta",
     "Adagrad",
     "Adam",
+    "AdamAtan2",
     "AdamMini",
     "AdamW",
     "Adamax",
+    "Adan",
+    "AggMo",
     "CautiousAdamW",
     "CautiousLion",
+    "DiffGrad",
     "Grams",
+    "LaProp",
     "Lion",
     "Muon",
     "NAdam",
     "NovoGrad",
     "Optimizer",
+    "Padam",
     "Prodigy",
+    "QHAdam",
     "RAdam",
     "RMSprop",
     "Ranger",
@@ -43,9 +57,13 @@ __all__ = [
     "ScheduleFreeAdamW",
     "Scheduler",
     "Shampoo",
+    "Signum",
+    "SimplifiedAdEMAMix",
     "Sophia",
     "SparseAdam",
     "StableAdamW",
+    "Tiger",
+    "Yogi",
     "lr_scheduler",
     "optimizer",
 ]
@@ -53,6 +71,22 @@ __all__ = [
 _Params = (
     Module | Iterable[Parameter] | Iterable[tuple[str, Parameter]] | Iterable[Mapping[str, Any]]
 )
+
+class ADOPT(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.9999),
+        eps: float = 1e-06,
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
+        *,
+        clip: bool = True,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
 
 class ASGD(Optimizer):
     def __init__(
@@ -84,6 +118,21 @@ class CAME(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class FTRL(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.1,
+        beta: float = 0.0,
+        lambda_1: float = 0.0,
+        lambda_2: float = 0.0,
+        initial_accumulator_value: float = 0.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class LAMB(Optimizer):
     def __init__(
         self,
@@ -107,6 +156,36 @@ class LARS(Optimizer):
         weight_decay: float = 0.0,
         trust: float = 0.001,
         eps: float = 1e-08,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class MADGRAD(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.01,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        eps: float = 1e-06,
+        *,
+        decoupled_weight_decay: bool = False,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class QHM(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 1.0,
+        momentum: float = 0.999,
+        nu: float = 0.7,
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
         *,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
@@ -145,6 +224,21 @@ class SGD(Optimizer):
         lr_decay: float = 0.0,
     ) -> None: ...
 
+class SGDW(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        momentum: float = 0.9,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0001,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class SOAP(Optimizer):
     def __init__(
         self,
@@ -161,6 +255,23 @@ class SOAP(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class AdEMAMix(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, ...] = (0.9, 0.999, 0.9999),
+        alpha: float = 5.0,
+        t_alpha: int = 0,
+        t_beta3: int = 0,
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class AdaBelief(Optimizer):
     def __init__(
         self,
@@ -171,6 +282,24 @@ class AdaBelief(Optimizer):
         weight_decay: float = 0.0,
         rectify: bool = True,
         *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class AdaBound(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        final_lr: float = 0.1,
+        gamma: float = 0.001,
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        amsbound: bool = False,
+        *,
+        decoupled_weight_decay: bool = False,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
@@ -235,6 +364,21 @@ class Adam(Optimizer):
         beta2: float | None = None,
     ) -> None: ...
 
+class AdamAtan2(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.0001,
+        betas: tuple[float, float] = (0.9, 0.99),
+        weight_decay: float = 0.0,
+        *,
+        a: float = 1.27,
+        b: float = 1.0,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class AdamMini(Optimizer):
     def __init__(
         self,
@@ -278,6 +422,35 @@ class Adamax(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class Adan(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, ...] = (0.98, 0.92, 0.99),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        *,
+        no_prox: bool = False,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class AggMo(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.01,
+        betas: tuple[float, ...] = (0.0, 0.9, 0.99),
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class CautiousAdamW(Optimizer):
     def __init__(
         self,
@@ -305,6 +478,21 @@ class CautiousLion(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class DiffGrad(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Grams(Optimizer):
     def __init__(
         self,
@@ -312,6 +500,20 @@ class Grams(Optimizer):
         lr: float = 0.001,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class LaProp(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.0004,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-15,
         weight_decay: float = 0.0,
         *,
         maximize: bool = False,
@@ -380,6 +582,23 @@ class NovoGrad(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class Padam(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.1,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        amsgrad: bool = True,
+        partial: float = 0.25,
+        *,
+        decoupled_weight_decay: bool = False,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Prodigy(Optimizer):
     def __init__(
         self,
@@ -390,6 +609,22 @@ class Prodigy(Optimizer):
         weight_decay: float = 0.0,
         d0: float = 1e-06,
         d_coef: float = 1.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class QHAdam(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.995, 0.999),
+        nus: tuple[float, float] = (0.7, 1.0),
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
+        eps: float = 1e-08,
         *,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
@@ -493,6 +728,36 @@ class Shampoo(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class Signum(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class SimplifiedAdEMAMix(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.0001,
+        betas: tuple[float, float] = (0.99, 0.95),
+        alpha: float = 0.0,
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        *,
+        beta1_warmup: int = 0,
+        min_beta1: float = 0.9,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Sophia(AskingSteps, Optimizer):
     def __init__(
         self,
@@ -530,6 +795,35 @@ class StableAdamW(Optimizer):
         betas: tuple[float, float] = (0.9, 0.99),
         eps: float = 1e-06,
         weight_decay: float = 0.01,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Tiger(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        beta: float = 0.965,
+        weight_decay: float = 0.01,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Yogi(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.01,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 0.001,
+        initial_accumulator_value: float = 1e-06,
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
         *,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
