@@ -23,10 +23,11 @@ def paper(
     x0, s, v = p, np.zeros_like(p), np.zeros_like(p)
     for k, g in enumerate(ascending(gradients, maximize)):
         p, g = decayed(p, g, lr, weight_decay, decoupled_weight_decay)
+        start = x0 if momentum else p + s / (np.cbrt(v) + eps)
         weight = (lr + eps) * np.sqrt(k + 1)
         s = s + weight * g
         v = v + weight * g**2
-        z = x0 - s / (np.cbrt(v) + eps)
+        z = start - s / (np.cbrt(v) + eps)
         p = momentum * p + (1 - momentum) * z
         yield p
 

@@ -18,7 +18,7 @@ class MADGRAD(Rule):
 
     Paper: Defazio and Jelassi 2022, arXiv:2101.11075, Algorithm 1.
     Differs: not in torch. As the authors' code, eps is added to lr unless that is 0, and to the
-    root; decoupled decay is not in the paper.
+    root, and x0 is kept with momentum only. Decoupled decay is not in the paper.
     """
 
     signature = "lr, momentum, weight_decay, eps, *, decoupled_weight_decay"
@@ -34,8 +34,10 @@ class MADGRAD(Rule):
 
     @staticmethod
     def update(p, g, v, s, x0, t, lr, momentum, eps):
+        # without momentum p is where the last step led to, and x0 need not be kept
+        start = x0 if momentum != 0 else p + s / (v ** (1 / 3) + eps)
         weight = (lr + eps if lr != 0 else 0.0) * sqrt(t)
         v = v + weight * g * g
         s = s + weight * g
-        p = lerp(p, x0 - s / (v ** (1 / 3) + eps), 1 - momentum)
+        p = lerp(p, start - s / (v ** (1 / 3) + eps), 1 - momentum)
         return p, v, s
