@@ -34,7 +34,10 @@ class FTRL(Rule):
 
     @staticmethod
     def update(p, g, z, n, lr, beta, lambda_1, lambda_2):
-        if lr != 0:  # with none there is no step, and s would be infinite
+        if lr == 0:  # s would be infinite: nothing moves, but the states are made, as by any step
+            z = z + 0.0
+            n = n + 0.0
+        else:
             s = (sqrt(n + g * g) - sqrt(n)) / lr
             z = z + g - s * p
             n = n + g * g
