@@ -22,49 +22,88 @@ from thalweg.optim.lbfgs.optimizer import LBFGS
 from thalweg.optim.matrices.adafactor import Adafactor
 
 __all__ = [
+    "ADOPT",
     "ASGD",
     "CAME",
+    "FTRL",
     "LAMB",
     "LARS",
     "LBFGS",
+    "MADGRAD",
+    "QHM",
     "SAM",
     "SGD",
+    "SGDW",
     "SOAP",
+    "AdEMAMix",
     "AdaBelief",
+    "AdaBound",
     "AdaHessian",
     "Adadelta",
     "Adafactor",
     "Adagrad",
     "Adam",
+    "AdamAtan2",
     "AdamMini",
     "AdamW",
     "Adamax",
+    "Adan",
+    "AggMo",
     "BaseOptimizer",
     "CautiousAdamW",
     "CautiousLion",
+    "DiffGrad",
     "FusedOptimizer",
     "Grams",
+    "LaProp",
     "Lion",
     "Muon",
     "NAdam",
     "NovoGrad",
     "Optimizer",
+    "Padam",
     "Prodigy",
+    "QHAdam",
     "RAdam",
     "RMSprop",
     "Ranger",
     "Rprop",
     "ScheduleFreeAdamW",
     "Shampoo",
+    "Signum",
+    "SimplifiedAdEMAMix",
     "Sophia",
     "SparseAdam",
     "StableAdamW",
+    "Tiger",
+    "Yogi",
     "lr_scheduler",
     "no_bias_norm",
     "optimizer",
     "swa_utils",
     "swap_in_optimizer_params_and_state",
 ]
+
+class ADOPT(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.9999),
+        eps: float | Tensor = 1e-06,
+        weight_decay: float | Tensor = 0.0,
+        decoupled_weight_decay: bool = False,
+        *,
+        clip: bool = True,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
 
 class ASGD(FusedOptimizer, _torchs.ASGD):
     def __init__(
@@ -86,6 +125,28 @@ class ASGD(FusedOptimizer, _torchs.ASGD):
         average: Average | None = None,
     ) -> None: ...
 
+class AdEMAMix(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, ...] = (0.9, 0.999, 0.9999),
+        alpha: float | Tensor = 5.0,
+        t_alpha: int = 0,
+        t_beta3: int = 0,
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class AdaBelief(FusedOptimizer):
     def __init__(
         self,
@@ -96,6 +157,29 @@ class AdaBelief(FusedOptimizer):
         weight_decay: float | Tensor = 0.0,
         rectify: bool = True,
         *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class AdaBound(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        final_lr: float | Tensor = 0.1,
+        gamma: float | Tensor = 0.001,
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        amsbound: bool = False,
+        *,
+        decoupled_weight_decay: bool = False,
         maximize: bool = False,
         foreach: bool | None = None,
         capturable: bool = False,
@@ -188,6 +272,26 @@ class Adam(FusedOptimizer, _torchs.Adam):
         average: Average | None = None,
     ) -> None: ...
 
+class AdamAtan2(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.0001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.99),
+        weight_decay: float | Tensor = 0.0,
+        *,
+        a: float | Tensor = 1.27,
+        b: float | Tensor = 1.0,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class AdamMini(FusedOptimizer):
     def __init__(
         self,
@@ -246,6 +350,45 @@ class Adamax(FusedOptimizer, _torchs.Adamax):
         average: Average | None = None,
     ) -> None: ...
 
+class Adan(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, ...] = (0.98, 0.92, 0.99),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        *,
+        no_prox: bool = False,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class AggMo(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.01,
+        betas: tuple[float | Tensor, ...] = (0.0, 0.9, 0.99),
+        weight_decay: float | Tensor = 0.0,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class CAME(FusedOptimizer):
     def __init__(
         self,
@@ -292,6 +435,46 @@ class CautiousLion(FusedOptimizer):
         lr: float | Tensor = 0.0001,
         betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.99),
         weight_decay: float | Tensor = 0.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class DiffGrad(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class FTRL(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.1,
+        beta: float | Tensor = 0.0,
+        lambda_1: float | Tensor = 0.0,
+        lambda_2: float | Tensor = 0.0,
+        initial_accumulator_value: float | Tensor = 0.0,
         *,
         maximize: bool = False,
         foreach: bool | None = None,
@@ -361,6 +544,25 @@ class LARS(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class LaProp(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.0004,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-15,
+        weight_decay: float | Tensor = 0.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Lion(FusedOptimizer):
     def __init__(
         self,
@@ -369,6 +571,26 @@ class Lion(FusedOptimizer):
         betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.99),
         weight_decay: float | Tensor = 0.0,
         *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class MADGRAD(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.01,
+        momentum: float | Tensor = 0.9,
+        weight_decay: float | Tensor = 0.0,
+        eps: float | Tensor = 1e-06,
+        *,
+        decoupled_weight_decay: bool = False,
         maximize: bool = False,
         foreach: bool | None = None,
         capturable: bool = False,
@@ -442,6 +664,28 @@ class NovoGrad(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class Padam(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.1,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        amsgrad: bool = True,
+        partial: float | Tensor = 0.25,
+        *,
+        decoupled_weight_decay: bool = False,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Prodigy(FusedOptimizer):
     def __init__(
         self,
@@ -452,6 +696,47 @@ class Prodigy(FusedOptimizer):
         weight_decay: float | Tensor = 0.0,
         d0: float | Tensor = 1e-06,
         d_coef: float | Tensor = 1.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class QHAdam(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.995, 0.999),
+        nus: tuple[float | Tensor, float | Tensor] = (0.7, 1.0),
+        weight_decay: float | Tensor = 0.0,
+        decoupled_weight_decay: bool = False,
+        eps: float | Tensor = 1e-08,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class QHM(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 1.0,
+        momentum: float | Tensor = 0.999,
+        nu: float | Tensor = 0.7,
+        weight_decay: float | Tensor = 0.0,
+        decoupled_weight_decay: bool = False,
         *,
         maximize: bool = False,
         foreach: bool | None = None,
@@ -590,6 +875,26 @@ class SGD(FusedOptimizer, _torchs.SGD):
         average: Average | None = None,
     ) -> None: ...
 
+class SGDW(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        momentum: float | Tensor = 0.9,
+        dampening: float | Tensor = 0.0,
+        weight_decay: float | Tensor = 0.0001,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class SOAP(FusedOptimizer):
     def __init__(
         self,
@@ -652,6 +957,46 @@ class Shampoo(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class Signum(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        momentum: float | Tensor = 0.9,
+        weight_decay: float | Tensor = 0.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class SimplifiedAdEMAMix(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.0001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.99, 0.95),
+        alpha: float | Tensor = 0.0,
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        *,
+        beta1_warmup: int = 0,
+        min_beta1: float | Tensor = 0.9,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Sophia(AskingSteps, FusedOptimizer):
     def __init__(
         self,
@@ -699,6 +1044,45 @@ class StableAdamW(FusedOptimizer):
         betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.99),
         eps: float | Tensor = 1e-06,
         weight_decay: float | Tensor = 0.01,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Tiger(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        beta: float | Tensor = 0.965,
+        weight_decay: float | Tensor = 0.01,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Yogi(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.01,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 0.001,
+        initial_accumulator_value: float | Tensor = 1e-06,
+        weight_decay: float | Tensor = 0.0,
+        decoupled_weight_decay: bool = False,
         *,
         maximize: bool = False,
         foreach: bool | None = None,

@@ -12,31 +12,45 @@ from thalweg.mytorch.optim.optimizer import Optimizer, optimizer
 from thalweg.mytorch.optim.scheduler import Scheduler
 
 __all__ = [
+    "ADOPT",
     "ASGD",
     "CAME",
+    "FTRL",
     "LAMB",
     "LARS",
+    "MADGRAD",
+    "QHM",
     "SAM",
     "SGD",
+    "SGDW",
     "SOAP",
+    "AdEMAMix",
     "AdaBelief",
+    "AdaBound",
     "AdaGrad",
     "AdaHessian",
     "Adadelta",
     "Adagrad",
     "Adam",
+    "AdamAtan2",
     "AdamMini",
     "AdamW",
     "Adamax",
+    "Adan",
+    "AggMo",
     "CautiousAdamW",
     "CautiousLion",
+    "DiffGrad",
     "Grams",
+    "LaProp",
     "Lion",
     "Muon",
     "NAdam",
     "NovoGrad",
     "Optimizer",
+    "Padam",
     "Prodigy",
+    "QHAdam",
     "RAdam",
     "RMSprop",
     "Ranger",
@@ -44,9 +58,13 @@ __all__ = [
     "ScheduleFreeAdamW",
     "Scheduler",
     "Shampoo",
+    "Signum",
+    "SimplifiedAdEMAMix",
     "Sophia",
     "SparseAdam",
     "StableAdamW",
+    "Tiger",
+    "Yogi",
     "lr_scheduler",
     "optimizer",
 ]
@@ -54,6 +72,22 @@ __all__ = [
 _Params = (
     Module | Iterable[Parameter] | Iterable[tuple[str, Parameter]] | Iterable[Mapping[str, Any]]
 )
+
+class ADOPT(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.9999),
+        eps: float = 1e-06,
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
+        *,
+        clip: bool = True,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
 
 class ASGD(Optimizer):
     def __init__(
@@ -85,6 +119,21 @@ class CAME(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class FTRL(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.1,
+        beta: float = 0.0,
+        lambda_1: float = 0.0,
+        lambda_2: float = 0.0,
+        initial_accumulator_value: float = 0.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class LAMB(Optimizer):
     def __init__(
         self,
@@ -108,6 +157,36 @@ class LARS(Optimizer):
         weight_decay: float = 0.0,
         trust: float = 0.001,
         eps: float = 1e-08,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class MADGRAD(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.01,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        eps: float = 1e-06,
+        *,
+        decoupled_weight_decay: bool = False,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class QHM(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 1.0,
+        momentum: float = 0.999,
+        nu: float = 0.7,
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
         *,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
@@ -146,6 +225,21 @@ class SGD(Optimizer):
         lr_decay: float = 0.0,
     ) -> None: ...
 
+class SGDW(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        momentum: float = 0.9,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0001,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class SOAP(Optimizer):
     def __init__(
         self,
@@ -162,6 +256,23 @@ class SOAP(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class AdEMAMix(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, ...] = (0.9, 0.999, 0.9999),
+        alpha: float = 5.0,
+        t_alpha: int = 0,
+        t_beta3: int = 0,
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class AdaBelief(Optimizer):
     def __init__(
         self,
@@ -172,6 +283,24 @@ class AdaBelief(Optimizer):
         weight_decay: float = 0.0,
         rectify: bool = True,
         *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class AdaBound(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        final_lr: float = 0.1,
+        gamma: float = 0.001,
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        amsbound: bool = False,
+        *,
+        decoupled_weight_decay: bool = False,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
@@ -253,6 +382,21 @@ class Adam(Optimizer):
         beta2: float | None = None,
     ) -> None: ...
 
+class AdamAtan2(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.0001,
+        betas: tuple[float, float] = (0.9, 0.99),
+        weight_decay: float = 0.0,
+        *,
+        a: float = 1.27,
+        b: float = 1.0,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class AdamMini(Optimizer):
     def __init__(
         self,
@@ -296,6 +440,35 @@ class Adamax(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class Adan(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, ...] = (0.98, 0.92, 0.99),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        *,
+        no_prox: bool = False,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class AggMo(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.01,
+        betas: tuple[float, ...] = (0.0, 0.9, 0.99),
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class CautiousAdamW(Optimizer):
     def __init__(
         self,
@@ -323,6 +496,21 @@ class CautiousLion(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class DiffGrad(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Grams(Optimizer):
     def __init__(
         self,
@@ -330,6 +518,20 @@ class Grams(Optimizer):
         lr: float = 0.001,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class LaProp(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.0004,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-15,
         weight_decay: float = 0.0,
         *,
         maximize: bool = False,
@@ -398,6 +600,23 @@ class NovoGrad(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class Padam(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.1,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        amsgrad: bool = True,
+        partial: float = 0.25,
+        *,
+        decoupled_weight_decay: bool = False,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Prodigy(Optimizer):
     def __init__(
         self,
@@ -408,6 +627,22 @@ class Prodigy(Optimizer):
         weight_decay: float = 0.0,
         d0: float = 1e-06,
         d_coef: float = 1.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class QHAdam(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.995, 0.999),
+        nus: tuple[float, float] = (0.7, 1.0),
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
+        eps: float = 1e-08,
         *,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
@@ -511,6 +746,36 @@ class Shampoo(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class Signum(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class SimplifiedAdEMAMix(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.0001,
+        betas: tuple[float, float] = (0.99, 0.95),
+        alpha: float = 0.0,
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        *,
+        beta1_warmup: int = 0,
+        min_beta1: float = 0.9,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Sophia(AskingSteps, Optimizer):
     def __init__(
         self,
@@ -548,6 +813,35 @@ class StableAdamW(Optimizer):
         betas: tuple[float, float] = (0.9, 0.99),
         eps: float = 1e-06,
         weight_decay: float = 0.01,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Tiger(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        beta: float = 0.965,
+        weight_decay: float = 0.01,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Yogi(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.01,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 0.001,
+        initial_accumulator_value: float = 1e-06,
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
         *,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
