@@ -40,7 +40,7 @@ SUBJECT = Subject(
     changed={"momentum": 0.8},
     descends={"lr": 0.005},
     also=(
-        {},
+        {"lr": 0.1},  # at 1, z is so far off that its digits are not p's
         {"lr": 0.1, "momentum": 0.5, "r": 1.0, "weight_lr_power": 1.0, "maximize": True},
     ),
 )

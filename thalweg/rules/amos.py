@@ -42,7 +42,7 @@ class Amos(Rule):
     def update(p, g, m, v, b, t, ndim, columns, lr, beta, momentum, eta, zeta, eps):
         scale = eta
         if eta == 0:
-            scale = 1 / sqrt(columns) if ndim > 1 else 0.5
+            scale = 1 / sqrt(maximum(columns, 1)) if ndim > 1 else 0.5
         square = mean(g * g)
         v = beta * v + (1 - beta) * square
         vhat = maximum(v, eps) / (1 - beta**t)

@@ -37,10 +37,10 @@ class Project(Stage):
             whole = abs(sum(p * g)) / (maximum(length, norm_eps) * maximum(norm(g), norm_eps))
             by_row = sum(p * u, "row") / ((size + norm_eps) * (size + norm_eps))
             by_all = sum(p * u) / ((length + norm_eps) * (length + norm_eps))
-            if largest(along) < delta / sqrt(columns):
+            if largest(along) * sqrt(columns) < delta:
                 k = wd_ratio
                 u = u - by_row * p
-            elif whole < delta / sqrt(rows * columns):
+            elif whole * sqrt(rows * columns) < delta:
                 k = wd_ratio
                 u = u - by_all * p
         if weight_decay != 0:
