@@ -30,6 +30,7 @@ class DAdaptSGD(Rule):
     momentum: float = setting(0.0, low=0, below=1)
     d0: float = setting(1e-6, above=0)
     growth_rate: float = setting(float("inf"), low=1)
+    alike = ("lr",)
 
     s = state("s")
     p0 = state("x0", start="p")

@@ -16,19 +16,27 @@ __all__ = [
     "CAME",
     "LAMB",
     "LARS",
+    "MARS",
     "SAM",
     "SGD",
+    "SGDP",
     "SOAP",
+    "SPAM",
     "AdaBelief",
     "AdaGrad",
     "Adadelta",
     "Adagrad",
+    "Adai",
     "Adam",
     "AdamMini",
+    "AdamP",
     "AdamW",
     "Adamax",
+    "Amos",
     "CautiousAdamW",
     "CautiousLion",
+    "DAdaptAdam",
+    "DAdaptSGD",
     "Grams",
     "Lion",
     "Muon",
@@ -41,11 +49,14 @@ __all__ = [
     "Ranger",
     "Rprop",
     "ScheduleFreeAdamW",
+    "ScheduleFreeRAdam",
+    "ScheduleFreeSGD",
     "Scheduler",
     "Shampoo",
     "Sophia",
     "SparseAdam",
     "StableAdamW",
+    "StableSPAM",
     "lr_scheduler",
     "optimizer",
 ]
@@ -113,6 +124,26 @@ class LARS(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class MARS(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.003,
+        betas: tuple[float, float] = (0.95, 0.99),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        gamma: float = 0.025,
+        optimize_1d: bool = False,
+        lr_1d: float = 1.0,
+        betas_1d: tuple[float, float] = (0.9, 0.95),
+        weight_decay_1d: float = 0.1,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class SAM(AskingSteps, Optimizer):
     def __init__(
         self,
@@ -145,6 +176,24 @@ class SGD(Optimizer):
         lr_decay: float = 0.0,
     ) -> None: ...
 
+class SGDP(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        delta: float = 0.1,
+        wd_ratio: float = 0.1,
+        *,
+        norm_eps: float = 1e-08,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class SOAP(Optimizer):
     def __init__(
         self,
@@ -155,6 +204,24 @@ class SOAP(Optimizer):
         eps: float = 1e-08,
         weight_decay: float = 0.01,
         precondition_frequency: int = 10,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class SPAM(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-06,
+        weight_decay: float = 0.0,
+        threshold: float = 5000.0,
+        clip_after: int = 20,
+        reset_every: int = 500,
+        warmup_steps: int = 150,
         *,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
@@ -217,6 +284,21 @@ class Adagrad(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class Adai(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 1.0,
+        betas: tuple[float, float] = (0.1, 0.99),
+        eps: float = 0.001,
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Adam(Optimizer):
     def __init__(
         self,
@@ -244,6 +326,23 @@ class AdamMini(Optimizer):
         eps: float = 1e-08,
         weight_decay: float = 0.0,
         *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class AdamP(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        delta: float = 0.1,
+        wd_ratio: float = 0.1,
+        *,
+        norm_eps: float = 1e-08,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
@@ -278,6 +377,22 @@ class Adamax(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class Amos(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        beta: float = 0.999,
+        momentum: float = 0.0,
+        eta: float = 0.0,
+        zeta: float = 0.25,
+        eps: float = 1e-30,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class CautiousAdamW(Optimizer):
     def __init__(
         self,
@@ -299,6 +414,39 @@ class CautiousLion(Optimizer):
         lr: float = 0.0001,
         betas: tuple[float, float] = (0.9, 0.99),
         weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class DAdaptAdam(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 1.0,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        decouple: bool = False,
+        use_bias_correction: bool = False,
+        d0: float = 1e-06,
+        growth_rate: float = float("inf"),
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class DAdaptSGD(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 1.0,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        d0: float = 1e-06,
+        growth_rate: float = float("inf"),
         *,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
@@ -471,6 +619,41 @@ class ScheduleFreeAdamW(Optimizer):
         eps: float = 1e-08,
         weight_decay: float = 0.0,
         warmup_steps: int = 0,
+        r: float = 0.0,
+        weight_lr_power: float = 2.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class ScheduleFreeRAdam(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.0025,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        r: float = 0.0,
+        weight_lr_power: float = 2.0,
+        silent_sgd_phase: bool = True,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class ScheduleFreeSGD(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 1.0,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        warmup_steps: int = 0,
+        r: float = 0.0,
+        weight_lr_power: float = 2.0,
         *,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
@@ -530,6 +713,26 @@ class StableAdamW(Optimizer):
         betas: tuple[float, float] = (0.9, 0.99),
         eps: float = 1e-06,
         weight_decay: float = 0.01,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class StableSPAM(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        gamma1: float = 0.7,
+        gamma2: float = 0.9,
+        theta: float = 0.999,
+        total_steps: int = 0,
+        eta_min: float = 0.5,
+        reset_every: int = 1000,
         *,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
