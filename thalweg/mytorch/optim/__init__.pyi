@@ -24,10 +24,12 @@ __all__ = [
     "SPAM",
     "AdaBelief",
     "AdaGrad",
+    "AdaPNM",
     "Adadelta",
     "Adagrad",
     "Adai",
     "Adam",
+    "AdamC",
     "AdamMini",
     "AdamP",
     "AdamW",
@@ -47,6 +49,7 @@ __all__ = [
     "RAdam",
     "RMSprop",
     "Ranger",
+    "Ranger21",
     "Rprop",
     "ScheduleFreeAdamW",
     "ScheduleFreeRAdam",
@@ -255,6 +258,23 @@ class AdaGrad(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class AdaPNM(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, ...] = (0.9, 0.999, 1.0),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        amsgrad: bool = True,
+        *,
+        stable_decay: bool = False,
+        softplus: float = 0.0,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Adadelta(Optimizer):
     def __init__(
         self,
@@ -315,6 +335,23 @@ class Adam(Optimizer):
         average: Average | None = None,
         beta1: float | None = None,
         beta2: float | None = None,
+    ) -> None: ...
+
+class AdamC(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.01,
+        amsgrad: bool = False,
+        *,
+        corrected: bool = True,
+        max_lr: float = 0.0,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
     ) -> None: ...
 
 class AdamMini(Optimizer):
@@ -595,6 +632,29 @@ class Ranger(SlowWeights, Optimizer):
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
         N_sma_threshhold: float = ...,
+    ) -> None: ...
+
+class Ranger21(SlowWeights, Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, ...] = (0.9, 0.999, 1.0),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0001,
+        alpha: float = 0.5,
+        k: int = 5,
+        *,
+        clip_factor: float = 0.01,
+        clip_eps: float = 0.001,
+        use_gc: bool = True,
+        use_gcnorm: bool = True,
+        norm_loss: float = 0.0001,
+        softplus: float = 50.0,
+        amsgrad: bool = True,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
     ) -> None: ...
 
 class Rprop(Optimizer):
