@@ -10,7 +10,7 @@ class DAdaptSGD(Rule):
 
     The bound d grows from almost nothing to what the gradients allow, over all parameters
     together, measured in lengths of the first gradient; lr stays 1, and takes a schedule. For
-    convolutional networks that SGD trains well, when nobody wants to search for a rate.
+    networks with norms; without them d may grow too far, which a smaller lr or growth_rate ends.
 
         rate  = d lr / g0                       g0 = |g| at the first step, over all tensors
         r    <- r + rate <g, s>
