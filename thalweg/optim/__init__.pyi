@@ -30,28 +30,38 @@ __all__ = [
     "LARS",
     "LBFGS",
     "MADGRAD",
+    "MARS",
     "QHM",
     "SAM",
     "SGD",
+    "SGDP",
     "SGDW",
     "SOAP",
+    "SPAM",
     "AdEMAMix",
     "AdaBelief",
     "AdaBound",
     "AdaHessian",
+    "AdaPNM",
     "Adadelta",
     "Adafactor",
     "Adagrad",
+    "Adai",
     "Adam",
     "AdamAtan2",
+    "AdamC",
     "AdamMini",
+    "AdamP",
     "AdamW",
     "Adamax",
     "Adan",
     "AggMo",
+    "Amos",
     "BaseOptimizer",
     "CautiousAdamW",
     "CautiousLion",
+    "DAdaptAdam",
+    "DAdaptSGD",
     "DiffGrad",
     "FusedOptimizer",
     "Grams",
@@ -67,14 +77,18 @@ __all__ = [
     "RAdam",
     "RMSprop",
     "Ranger",
+    "Ranger21",
     "Rprop",
     "ScheduleFreeAdamW",
+    "ScheduleFreeRAdam",
+    "ScheduleFreeSGD",
     "Shampoo",
     "Signum",
     "SimplifiedAdEMAMix",
     "Sophia",
     "SparseAdam",
     "StableAdamW",
+    "StableSPAM",
     "Tiger",
     "Yogi",
     "lr_scheduler",
@@ -212,6 +226,28 @@ class AdaHessian(AskingSteps, FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class AdaPNM(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, ...] = (0.9, 0.999, 1.0),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        amsgrad: bool = True,
+        *,
+        stable_decay: bool = False,
+        softplus: float | Tensor = 0.0,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Adadelta(FusedOptimizer, _torchs.Adadelta):
     def __init__(
         self,
@@ -243,6 +279,26 @@ class Adagrad(FusedOptimizer, _torchs.Adagrad):
         foreach: bool | None = None,
         *,
         maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Adai(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.1,
+        betas: tuple[float | Tensor, float | Tensor] = (0.1, 0.99),
+        eps: float | Tensor = 0.001,
+        weight_decay: float | Tensor = 0.0,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
         capturable: bool = False,
         differentiable: bool = False,
         fused: bool | None = None,
@@ -292,6 +348,28 @@ class AdamAtan2(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class AdamC(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.01,
+        amsgrad: bool = False,
+        *,
+        corrected: bool = True,
+        max_lr: float | Tensor = 0.0,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class AdamMini(FusedOptimizer):
     def __init__(
         self,
@@ -301,6 +379,28 @@ class AdamMini(FusedOptimizer):
         eps: float | Tensor = 1e-08,
         weight_decay: float | Tensor = 0.0,
         *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class AdamP(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        delta: float | Tensor = 0.1,
+        wd_ratio: float | Tensor = 0.1,
+        *,
+        norm_eps: float | Tensor = 1e-08,
         maximize: bool = False,
         foreach: bool | None = None,
         capturable: bool = False,
@@ -389,6 +489,27 @@ class AggMo(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class Amos(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        beta: float | Tensor = 0.999,
+        momentum: float | Tensor = 0.0,
+        eta: float | Tensor = 0.0,
+        zeta: float | Tensor = 0.25,
+        eps: float | Tensor = 1e-30,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class CAME(FusedOptimizer):
     def __init__(
         self,
@@ -435,6 +556,49 @@ class CautiousLion(FusedOptimizer):
         lr: float | Tensor = 0.0001,
         betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.99),
         weight_decay: float | Tensor = 0.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class DAdaptAdam(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 1.0,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        decouple: bool = False,
+        use_bias_correction: bool = False,
+        d0: float | Tensor = 1e-06,
+        growth_rate: float | Tensor = float("inf"),
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class DAdaptSGD(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 1.0,
+        momentum: float | Tensor = 0.0,
+        weight_decay: float | Tensor = 0.0,
+        d0: float | Tensor = 1e-06,
+        growth_rate: float | Tensor = float("inf"),
         *,
         maximize: bool = False,
         foreach: bool | None = None,
@@ -591,6 +755,31 @@ class MADGRAD(FusedOptimizer):
         eps: float | Tensor = 1e-06,
         *,
         decoupled_weight_decay: bool = False,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class MARS(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.003,
+        betas: tuple[float | Tensor, float | Tensor] = (0.95, 0.99),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        amsgrad: bool = False,
+        gamma: float | Tensor = 0.025,
+        optimize_1d: bool = False,
+        lr_1d: float | Tensor = 1.0,
+        betas_1d: tuple[float | Tensor, float | Tensor] = (0.9, 0.95),
+        weight_decay_1d: float | Tensor = 0.1,
+        *,
         maximize: bool = False,
         foreach: bool | None = None,
         capturable: bool = False,
@@ -816,6 +1005,34 @@ class Ranger(SlowWeights, FusedOptimizer):
         N_sma_threshhold: float | Tensor = ...,
     ) -> None: ...
 
+class Ranger21(SlowWeights, FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, ...] = (0.9, 0.999, 1.0),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0001,
+        alpha: float | Tensor = 0.5,
+        k: int = 5,
+        *,
+        clip_factor: float | Tensor = 0.01,
+        clip_eps: float | Tensor = 0.001,
+        use_gc: bool = True,
+        use_gcnorm: bool = True,
+        norm_loss: float | Tensor = 0.0001,
+        softplus: float | Tensor = 50.0,
+        amsgrad: bool = True,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Rprop(FusedOptimizer, _torchs.Rprop):
     def __init__(
         self,
@@ -875,6 +1092,29 @@ class SGD(FusedOptimizer, _torchs.SGD):
         average: Average | None = None,
     ) -> None: ...
 
+class SGDP(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        momentum: float | Tensor = 0.0,
+        dampening: float | Tensor = 0.0,
+        weight_decay: float | Tensor = 0.0,
+        nesterov: bool = False,
+        delta: float | Tensor = 0.1,
+        wd_ratio: float | Tensor = 0.1,
+        *,
+        norm_eps: float | Tensor = 1e-08,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class SGDW(FusedOptimizer):
     def __init__(
         self,
@@ -916,6 +1156,29 @@ class SOAP(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class SPAM(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-06,
+        weight_decay: float | Tensor = 0.0,
+        threshold: float | Tensor = 5000.0,
+        clip_after: int = 20,
+        reset_every: int = 500,
+        warmup_steps: int = 150,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class ScheduleFreeAdamW(FusedOptimizer):
     def __init__(
         self,
@@ -925,6 +1188,51 @@ class ScheduleFreeAdamW(FusedOptimizer):
         eps: float | Tensor = 1e-08,
         weight_decay: float | Tensor = 0.0,
         warmup_steps: int = 0,
+        r: float | Tensor = 0.0,
+        weight_lr_power: float | Tensor = 2.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class ScheduleFreeRAdam(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.0025,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        r: float | Tensor = 0.0,
+        weight_lr_power: float | Tensor = 2.0,
+        silent_sgd_phase: bool = True,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class ScheduleFreeSGD(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 1.0,
+        momentum: float | Tensor = 0.9,
+        weight_decay: float | Tensor = 0.0,
+        warmup_steps: int = 0,
+        r: float | Tensor = 0.0,
+        weight_lr_power: float | Tensor = 2.0,
         *,
         maximize: bool = False,
         foreach: bool | None = None,
@@ -1044,6 +1352,31 @@ class StableAdamW(FusedOptimizer):
         betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.99),
         eps: float | Tensor = 1e-06,
         weight_decay: float | Tensor = 0.01,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class StableSPAM(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        gamma1: float | Tensor = 0.7,
+        gamma2: float | Tensor = 0.9,
+        theta: float | Tensor = 0.999,
+        total_steps: int = 0,
+        eta_min: float | Tensor = 0.5,
+        reset_every: int = 1000,
         *,
         maximize: bool = False,
         foreach: bool | None = None,

@@ -19,27 +19,37 @@ __all__ = [
     "LAMB",
     "LARS",
     "MADGRAD",
+    "MARS",
     "QHM",
     "SAM",
     "SGD",
+    "SGDP",
     "SGDW",
     "SOAP",
+    "SPAM",
     "AdEMAMix",
     "AdaBelief",
     "AdaBound",
     "AdaGrad",
     "AdaHessian",
+    "AdaPNM",
     "Adadelta",
     "Adagrad",
+    "Adai",
     "Adam",
     "AdamAtan2",
+    "AdamC",
     "AdamMini",
+    "AdamP",
     "AdamW",
     "Adamax",
     "Adan",
     "AggMo",
+    "Amos",
     "CautiousAdamW",
     "CautiousLion",
+    "DAdaptAdam",
+    "DAdaptSGD",
     "DiffGrad",
     "Grams",
     "LaProp",
@@ -54,8 +64,11 @@ __all__ = [
     "RAdam",
     "RMSprop",
     "Ranger",
+    "Ranger21",
     "Rprop",
     "ScheduleFreeAdamW",
+    "ScheduleFreeRAdam",
+    "ScheduleFreeSGD",
     "Scheduler",
     "Shampoo",
     "Signum",
@@ -63,6 +76,7 @@ __all__ = [
     "Sophia",
     "SparseAdam",
     "StableAdamW",
+    "StableSPAM",
     "Tiger",
     "Yogi",
     "lr_scheduler",
@@ -178,6 +192,26 @@ class MADGRAD(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class MARS(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.003,
+        betas: tuple[float, float] = (0.95, 0.99),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        gamma: float = 0.025,
+        optimize_1d: bool = False,
+        lr_1d: float = 1.0,
+        betas_1d: tuple[float, float] = (0.9, 0.95),
+        weight_decay_1d: float = 0.1,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class QHM(Optimizer):
     def __init__(
         self,
@@ -225,6 +259,24 @@ class SGD(Optimizer):
         lr_decay: float = 0.0,
     ) -> None: ...
 
+class SGDP(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        delta: float = 0.1,
+        wd_ratio: float = 0.1,
+        *,
+        norm_eps: float = 1e-08,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class SGDW(Optimizer):
     def __init__(
         self,
@@ -250,6 +302,24 @@ class SOAP(Optimizer):
         eps: float = 1e-08,
         weight_decay: float = 0.01,
         precondition_frequency: int = 10,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class SPAM(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-06,
+        weight_decay: float = 0.0,
+        threshold: float = 5000.0,
+        clip_after: int = 20,
+        reset_every: int = 500,
+        warmup_steps: int = 150,
         *,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
@@ -335,6 +405,23 @@ class AdaHessian(AskingSteps, Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class AdaPNM(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, ...] = (0.9, 0.999, 1.0),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        amsgrad: bool = True,
+        *,
+        stable_decay: bool = False,
+        softplus: float = 0.0,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Adadelta(Optimizer):
     def __init__(
         self,
@@ -358,6 +445,21 @@ class Adagrad(Optimizer):
         weight_decay: float = 0.0,
         initial_accumulator_value: float = 0.0,
         eps: float = 1e-10,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Adai(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.1,
+        betas: tuple[float, float] = (0.1, 0.99),
+        eps: float = 0.001,
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
         *,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
@@ -397,6 +499,23 @@ class AdamAtan2(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class AdamC(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.01,
+        amsgrad: bool = False,
+        *,
+        corrected: bool = True,
+        max_lr: float = 0.0,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class AdamMini(Optimizer):
     def __init__(
         self,
@@ -406,6 +525,23 @@ class AdamMini(Optimizer):
         eps: float = 1e-08,
         weight_decay: float = 0.0,
         *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class AdamP(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        delta: float = 0.1,
+        wd_ratio: float = 0.1,
+        *,
+        norm_eps: float = 1e-08,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
@@ -469,6 +605,22 @@ class AggMo(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class Amos(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        beta: float = 0.999,
+        momentum: float = 0.0,
+        eta: float = 0.0,
+        zeta: float = 0.25,
+        eps: float = 1e-30,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class CautiousAdamW(Optimizer):
     def __init__(
         self,
@@ -490,6 +642,39 @@ class CautiousLion(Optimizer):
         lr: float = 0.0001,
         betas: tuple[float, float] = (0.9, 0.99),
         weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class DAdaptAdam(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 1.0,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        decouple: bool = False,
+        use_bias_correction: bool = False,
+        d0: float = 1e-06,
+        growth_rate: float = float("inf"),
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class DAdaptSGD(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 1.0,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        d0: float = 1e-06,
+        growth_rate: float = float("inf"),
         *,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
@@ -702,6 +887,29 @@ class Ranger(SlowWeights, Optimizer):
         N_sma_threshhold: float = ...,
     ) -> None: ...
 
+class Ranger21(SlowWeights, Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, ...] = (0.9, 0.999, 1.0),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0001,
+        alpha: float = 0.5,
+        k: int = 5,
+        *,
+        clip_factor: float = 0.01,
+        clip_eps: float = 0.001,
+        use_gc: bool = True,
+        use_gcnorm: bool = True,
+        norm_loss: float = 0.0001,
+        softplus: float = 50.0,
+        amsgrad: bool = True,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Rprop(Optimizer):
     def __init__(
         self,
@@ -724,6 +932,41 @@ class ScheduleFreeAdamW(Optimizer):
         eps: float = 1e-08,
         weight_decay: float = 0.0,
         warmup_steps: int = 0,
+        r: float = 0.0,
+        weight_lr_power: float = 2.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class ScheduleFreeRAdam(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.0025,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        r: float = 0.0,
+        weight_lr_power: float = 2.0,
+        silent_sgd_phase: bool = True,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class ScheduleFreeSGD(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 1.0,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        warmup_steps: int = 0,
+        r: float = 0.0,
+        weight_lr_power: float = 2.0,
         *,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
@@ -813,6 +1056,26 @@ class StableAdamW(Optimizer):
         betas: tuple[float, float] = (0.9, 0.99),
         eps: float = 1e-06,
         weight_decay: float = 0.01,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class StableSPAM(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        gamma1: float = 0.7,
+        gamma2: float = 0.9,
+        theta: float = 0.999,
+        total_steps: int = 0,
+        eta_min: float = 0.5,
+        reset_every: int = 1000,
         *,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
