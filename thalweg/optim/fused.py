@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn import Module
 
 from thalweg.averaging import at_rest, with_average
 from thalweg.border.again import PreparedSteps
@@ -15,6 +16,7 @@ from thalweg.border.classes import as_chain, made_class
 from thalweg.border.copies import check_not_swapped, lent_state
 from thalweg.border.groups import Lot, lots
 from thalweg.border.optimizer import ChainOptimizer
+from thalweg.border.others import apart
 from thalweg.border.states import wanted
 from thalweg.chain import Chain, Slot
 from thalweg.fuse.whole import Deed, take
@@ -69,11 +71,25 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         super().__init__(params, settings)
 
     def _begin(self) -> None:
+        if "_others" in vars(self):  # a copy, or one from a file
+            self._take_others(self._others)
         super()._begin()
         vars(self).setdefault("_chain", self.chain)
         self._layout, self._rest, self._first = None, None, {}
         self._asking = self._elsewhere = None
         self._prepared = PreparedSteps()
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group; settings it does not name are those the optimizer was made with. With
+        `others=` it may become two."""
+        before = len(self.param_groups)
+        try:
+            for group in apart(self, param_group, Module):
+                super().add_param_group(group)
+                self._tidy(self.param_groups[-1])
+        except BaseException:
+            del self.param_groups[before:]
+            raise
 
     def _check_flags(self, settings: dict[str, Any]) -> None:
         name = self._chain.name
@@ -103,14 +119,14 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
                 f"got {settings['state_dtype']!r}"
             )
 
-    def _check_parameter(self, p: Tensor) -> None:
+    def _check_parameter(self, p: Tensor, group: Mapping[str, Any]) -> None:
         if p.layout != torch.strided:
             raise ValueError(
                 f"{self._chain.name} requires dense parameter tensors, got one of layout "
                 f"{p.layout} and shape {tuple(p.shape)}"
             )
         try:
-            self._chain.choice.check(p.shape)
+            self._chain.choice.check(p.shape, group)
         except ValueError as error:
             raise ValueError(f"{error}{of_shape(self, p)}") from None
 
@@ -351,7 +367,8 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         return self._chain.cells
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), **lent_state(self)}
+        own = {"_others": self._others} if "_others" in vars(self) else {}
+        return {**super().__getstate__(), **lent_state(self), **own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
