@@ -273,11 +273,10 @@ class _Plain:
     def _check_count(self, tree: ast.Call, word: str) -> None:
         takes = {**elementwise.ARITY, **matrices.ARITY}.get(word)
         if word in requests.REQUESTS:
-            most = requests.REQUESTS[word]
-            if len(tree.args) not in range(1, most + 1):
+            counts, told = requests.REQUESTS[word]
+            if len(tree.args) not in counts:
                 raise self.source.error(
-                    tree.lineno,
-                    f"{word} is told where, and of which loss; it got {len(tree.args)} arguments",
+                    tree.lineno, f"{word} is told {told}; it got {len(tree.args)} arguments"
                 )
             return
         if takes is None and len(tree.args) not in (1, 2):

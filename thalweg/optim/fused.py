@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -12,6 +13,7 @@ from torch.nn import Module
 
 from thalweg.averaging import at_rest, with_average
 from thalweg.border.again import PreparedSteps
+from thalweg.border.answering import Answering, answering
 from thalweg.border.classes import as_chain, made_class
 from thalweg.border.copies import check_not_swapped, lent_state
 from thalweg.border.groups import Lot, lots
@@ -32,6 +34,7 @@ from thalweg.optim.memory.rounds import Rounds
 from thalweg.optim.memory.seen import Seen, look
 from thalweg.optim.memory.states import STATE_TYPES, First, NewStates, cell_of, cell_type
 from thalweg.optim.prepared import PreparedTensors
+from thalweg.optim.second_order import differentiated
 from thalweg.optim.traced import Trace, are_fake, freeze, is_watched, operator, remember
 from thalweg.optim.words import in_torchs_words, of_shape
 from thalweg.rule import Declared
@@ -243,12 +246,14 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     ) -> list[Deed]:
         views = [views_of(self._chain, lot, differentiable) for lot in all_lots]
         if self._layout is not None and self._layout.fits(seen, views, states):
-            deeds = self._layout.prepare(views, self._asking)
+            deeds = self._layout.prepare(views, self._answering())
         elif are_fake(seen.params) and self._is_traceable:
             self._trace(frozen=True)
             return []
         else:
-            made = Rounds(self._chain, all_lots, views, states, differentiable, asking=self._asking)
+            made = Rounds(
+                self._chain, all_lots, views, states, differentiable, asking=self._answering()
+            )
             deeds = made.deeds(seen, new)
             self._layout = made.layout
         chain = at_rest(self._chain) if seen.resting else None
@@ -256,6 +261,10 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
             return deeds
         still = self._still(chain, all_lots, seen.resting, states, new, differentiable)
         return [*deeds, *still]
+
+    def _answering(self) -> Answering | None:
+        curvature = partial(differentiated, self._chain.name)
+        return answering(self._chain, self.param_groups, self._asking, curvature)
 
     def _still(
         self,

@@ -21,6 +21,7 @@ __all__ = [
     "SOAP",
     "AdaBelief",
     "AdaGrad",
+    "AdaHessian",
     "Adadelta",
     "Adagrad",
     "Adam",
@@ -182,6 +183,23 @@ class AdaGrad(Optimizer):
         params: _Params,
         lr: float = 0.01,
         eps: float = 1e-08,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class AdaHessian(AskingSteps, Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.1,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        hessian_power: float = 1.0,
+        update_each: int = 1,
+        seed: int = 2147483647,
         *,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,

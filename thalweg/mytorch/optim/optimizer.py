@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
@@ -13,6 +14,7 @@ import numpy as np
 
 from thalweg.averaging import Average, at_rest, check_average, with_average
 from thalweg.border.again import PreparedSteps
+from thalweg.border.answering import answering
 from thalweg.border.classes import as_chain, made_class
 from thalweg.border.copies import check_not_swapped, lent_state
 from thalweg.border.groups import NO_BIAS_NORM, Lot, check_keys, decide, lots, model_of
@@ -26,6 +28,7 @@ from thalweg.mytorch.nn import Module, Parameter
 from thalweg.mytorch.optim.loading import fitting
 from thalweg.mytorch.optim.memory import ArrayLayout, Turn, first_state, ready_gradient
 from thalweg.mytorch.optim.prepared import PreparedArrays
+from thalweg.mytorch.optim.second_order import differences
 from thalweg.rule import Declared
 
 if TYPE_CHECKING:
@@ -200,7 +203,9 @@ class Optimizer(ChainOptimizer):
         if layout is None or not layout.fits(turns, live, self.state):
             rests = chain is not self._chain
             layout = ArrayLayout(chain, turns, views, live, self.state, rests)
-        return layout.prepare(views, self._asking), layout
+        along = functools.partial(differences, self._asking)
+        asking = answering(chain, self.param_groups, self._asking, along)
+        return layout.prepare(views, asking), layout
 
     def _now(self, group: Mapping[str, Any]) -> Mapping[str, Any]:
         """A group's settings as this step takes them."""
