@@ -283,9 +283,11 @@ class _Plain:
             raise self.source.error(
                 tree.lineno, f"{word} takes what to reduce and over what, got {len(tree.args)}"
             )
-        if takes is not None and len(tree.args) != takes:
+        fewest, most = takes if isinstance(takes, tuple) else (takes, takes)
+        if takes is not None and not fewest <= len(tree.args) <= most:
+            many = f"{fewest} or {most}" if fewest != most else f"{takes}"
             raise self.source.error(
-                tree.lineno, f"{word} takes {takes} arguments, got {len(tree.args)}"
+                tree.lineno, f"{word} takes {many} arguments, got {len(tree.args)}"
             )
 
     def _not_a_word(self, tree: ast.Call, name: str, meant: object) -> str:
