@@ -223,6 +223,7 @@ WRONG = [
     ({"others": 3}, TypeError, "others must be an optimizer class of thalweg"),
     ({"others": "SOAP"}, TypeError, "others must take every tensor, and SOAP chooses by shape"),
     ({"others": "SAM"}, TypeError, "others must step without a closure, and SAM asks for one"),
+    ({"others": "Prodigy"}, TypeError, "others must step each tensor by itself, and Prodigy"),
     ({"others": "AdamW", "others_lrr": 1}, TypeError, "'others_lrr'; did you mean 'others_lr'"),
     ({"others": "AdamW", "others_lr": -1.0}, ValueError, "others_lr must be >= 0, got -1.0"),
 ]

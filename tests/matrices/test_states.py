@@ -48,6 +48,11 @@ def numbers(shape, seed):
     return np.random.default_rng(seed).normal(size=shape)
 
 
+def asked_of(opt):
+    """The losses that a step asks its closures for."""
+    return {one.of for one in opt._chain.requests.values() if one.kind != "noise"}
+
+
 class Run:
     """An optimizer of torch's tensors on a loss that depends on the step."""
 
@@ -74,9 +79,8 @@ class Run:
 
     def walk(self, steps, start=0):
         for t in range(start, start + steps):
-            if self.opt._chain.requests:
-                asked = {one.of for one in self.opt._chain.requests.values()} - {"loss"}
-                more = {name: self.closure(t, 5) for name in asked}
+            if asked := asked_of(self.opt):
+                more = {name: self.closure(t, 5) for name in asked - {"loss"}}
                 self.opt.step(self.closure(t), **more)
             else:
                 self.closure(t)()
@@ -299,9 +303,9 @@ def test_on_numpy_a_file_in_mid_run_is_as_if_there_were_none(name):
                 for i, p in enumerate(params):
                     p.grad = numbers(p.shape, 1000 * t + 10 * i + of)
 
-            asked = {one.of for one in opt._chain.requests.values()} - {"loss"}
-            more = {one: partial(closure, 5) for one in asked}
-            if opt._chain.requests:
+            asked = asked_of(opt)
+            more = {one: partial(closure, 5) for one in asked - {"loss"}}
+            if asked:
                 opt.step(closure, **more)
             else:
                 closure()
