@@ -179,8 +179,9 @@ def test_a_group_that_joins_is_told_apart_too():
 
 def test_a_group_that_fails_leaves_nothing():
     opt = optim.Muon(model(), others=optim.AdamW)
+    more = torch.nn.Linear(3, 3).named_parameters()
     with pytest.raises(ValueError, match="others_eps"):
-        opt.add_param_group({"params": torch.nn.Linear(3, 3).named_parameters(), "others_eps": -1.0})
+        opt.add_param_group({"params": more, "others_eps": -1.0})
     assert len(opt.param_groups) == 2
 
 
