@@ -283,7 +283,7 @@ class _Plain:
             raise self.source.error(
                 tree.lineno, f"{word} takes what to reduce and over what, got {len(tree.args)}"
             )
-        counts = takes if isinstance(takes, tuple) else (takes,)
+        counts: tuple[int | None, ...] = takes if isinstance(takes, tuple) else (takes,)
         if takes is not None and len(tree.args) not in counts:
             many = " or ".join(map(str, counts))
             raise self.source.error(

@@ -6,12 +6,14 @@ from typing import Any, Literal
 from thalweg.averaging import Average
 from thalweg.border.asking import AskingSteps
 from thalweg.border.copies import SlowWeights
+from thalweg.border.others import matrix_groups
 from thalweg.mytorch.nn import Module, Parameter
 from thalweg.mytorch.optim import lr_scheduler
 from thalweg.mytorch.optim.optimizer import Optimizer, optimizer
 from thalweg.mytorch.optim.scheduler import Scheduler
 
 __all__ = [
+    "APOLLO",
     "ASGD",
     "CAME",
     "LAMB",
@@ -22,6 +24,7 @@ __all__ = [
     "AdaBelief",
     "AdaGrad",
     "AdaHessian",
+    "AdaMuon",
     "Adadelta",
     "Adagrad",
     "Adam",
@@ -30,10 +33,14 @@ __all__ = [
     "Adamax",
     "CautiousAdamW",
     "CautiousLion",
+    "Dion",
+    "GaLore",
     "Grams",
     "Lion",
+    "MuSGD",
     "Muon",
     "NAdam",
+    "NorMuon",
     "NovoGrad",
     "Optimizer",
     "Prodigy",
@@ -43,17 +50,40 @@ __all__ = [
     "Rprop",
     "ScheduleFreeAdamW",
     "Scheduler",
+    "Scion",
     "Shampoo",
     "Sophia",
     "SparseAdam",
     "StableAdamW",
     "lr_scheduler",
+    "matrix_groups",
     "optimizer",
 ]
 
 _Params = (
     Module | Iterable[Parameter] | Iterable[tuple[str, Parameter]] | Iterable[Mapping[str, Any]]
 )
+
+class APOLLO(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.01,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-06,
+        weight_decay: float = 0.0,
+        rank: int = 128,
+        update_proj_gap: int = 200,
+        scale: float = 1.0,
+        scale_type: Literal["channel", "tensor"] = "channel",
+        seed: int = 0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
+    ) -> None: ...
 
 class ASGD(Optimizer):
     def __init__(
@@ -160,6 +190,8 @@ class SOAP(Optimizer):
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
     ) -> None: ...
 
 class AdaBelief(Optimizer):
@@ -204,6 +236,26 @@ class AdaHessian(AskingSteps, Optimizer):
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
+    ) -> None: ...
+
+class AdaMuon(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        weight_decay: float = 0.01,
+        momentum: float = 0.95,
+        nesterov: bool = False,
+        ns_coefficients: tuple[float, ...] = (3.4445, -4.775, 2.0315),
+        eps: float = 1e-08,
+        ns_steps: int = 5,
+        *,
+        flatten: bool = False,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
     ) -> None: ...
 
 class Adadelta(Optimizer):
@@ -323,6 +375,43 @@ class CautiousLion(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class Dion(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.01,
+        mu: float = 0.95,
+        weight_decay: float = 0.01,
+        rank: int = 768,
+        eps: float = 1e-08,
+        seed: int = 0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
+    ) -> None: ...
+
+class GaLore(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.01,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-06,
+        weight_decay: float = 0.0,
+        rank: int = 128,
+        update_proj_gap: int = 200,
+        scale: float = 0.25,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
+    ) -> None: ...
+
 class Grams(Optimizer):
     def __init__(
         self,
@@ -350,6 +439,24 @@ class Lion(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class MuSGD(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.01,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        nesterov: bool = True,
+        muon: float = 0.2,
+        sgd: float = 1.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
+    ) -> None: ...
+
 class Muon(Optimizer):
     def __init__(
         self,
@@ -361,11 +468,15 @@ class Muon(Optimizer):
         ns_coefficients: tuple[float, ...] = (3.4445, -4.775, 2.0315),
         eps: float = 1e-07,
         ns_steps: int = 5,
-        adjust_lr_fn: Literal["original", "match_rms_adamw", None] = "original",
+        adjust_lr_fn: Literal["original", "match_rms_adamw", "spectral_norm", None] = "original",
         *,
+        flatten: bool = False,
+        heads: int = 1,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
     ) -> None: ...
 
 class NAdam(Optimizer):
@@ -382,6 +493,28 @@ class NAdam(Optimizer):
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
+    ) -> None: ...
+
+class NorMuon(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.02,
+        weight_decay: float = 0.0,
+        momentum: float = 0.95,
+        beta2: float = 0.95,
+        nesterov: bool = True,
+        ns_coefficients: tuple[float, ...] = (3.4445, -4.775, 2.0315),
+        eps: float = 1e-10,
+        ns_steps: int = 5,
+        adjust_lr_fn: Literal["original", "match_rms_adamw", "spectral_norm", None] = "original",
+        *,
+        flatten: bool = False,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
     ) -> None: ...
 
 class NovoGrad(Optimizer):
@@ -495,6 +628,21 @@ class ScheduleFreeAdamW(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class Scion(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        momentum: float = 0.1,
+        scale: float = 1.0,
+        unconstrained: bool = False,
+        norm: Literal["auto", "sign"] = "auto",
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Shampoo(Optimizer):
     def __init__(
         self,
@@ -509,6 +657,8 @@ class Shampoo(Optimizer):
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
     ) -> None: ...
 
 class Sophia(AskingSteps, Optimizer):
