@@ -11,6 +11,7 @@
     again.py      whether the next step is like the last one, which is then a prepared call
     evaluation.py the weights to look at, whatever keeps them
     copies.py     slow weights and averages, put into the parameters and taken out
+    lent.py       the weights of the training in a file written after eval()
     matching.py   loading by name
 
 A new border derives its optimizer from `ChainOptimizer` and its layout of a step from `Layout`:

@@ -18,6 +18,7 @@ from thalweg.border.answering import answering
 from thalweg.border.classes import as_chain, made_class
 from thalweg.border.copies import check_not_swapped, lent_state
 from thalweg.border.groups import NO_BIAS_NORM, Lot, check_keys, decide, lots, model_of
+from thalweg.border.lent import lend_again, with_training_weights, without_training_weights
 from thalweg.border.matching import by_name
 from thalweg.border.optimizer import ChainOptimizer
 from thalweg.border.others import apart
@@ -212,7 +213,10 @@ class Optimizer(ChainOptimizer):
         return group
 
     def state_dict(self) -> dict[str, Any]:
-        """Copies of all states and settings, in torch's form: parameters go by their number."""
+        """Copies of all states and settings, in torch's form: parameters go by their number.
+
+        After `eval()` the weights of the training are in it, as "training_weights" of a parameter.
+        """
         ids = {p: i for i, p in enumerate(self._params())}
         groups = [
             copy.deepcopy({k: v for k, v in group.items() if k != "params"})
@@ -220,6 +224,7 @@ class Optimizer(ChainOptimizer):
             for group in self.param_groups
         ]
         state = {ids[p]: copy.deepcopy(held) for p, held in self.state.items() if held and p in ids}
+        state = with_training_weights(self, state, np.copy)
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> None:
@@ -227,7 +232,8 @@ class Optimizer(ChainOptimizer):
 
         Where both sides have the parameters' names, states go by name, whatever the order; with
         `strict`, a name missing on either side is an error. If something does not fit, nothing
-        changes.
+        changes. A file that was written after `eval()`, beside a model's, leaves the optimizer so:
+        `train()` brings the weights of the training back.
         """
         check_not_swapped(self, "load_state_dict()")
         name = self._chain.name
@@ -238,6 +244,7 @@ class Optimizer(ChainOptimizer):
                 f"'param_groups', got {type(state_dict).__name__}"
             )
         loaded = by_name(name, dict(state_dict), self.param_groups, self.state, strict)
+        loaded, lent = without_training_weights(title, self, loaded)
         have = [len(group["params"]) for group in self.param_groups]
         given = [len(group["params"]) for group in loaded["param_groups"]]
         if have != given:
@@ -255,6 +262,7 @@ class Optimizer(ChainOptimizer):
         other = copy.copy(self)  # to be checked before this one changes
         other._take(title, groups, loaded)
         vars(self).update({key: v for key, v in vars(other).items() if key != "_turn"})
+        lend_again(self, lent, np.array)
 
     def _take(self, title: str, groups: list[dict[str, Any]], loaded: Mapping[str, Any]) -> None:
         for group in groups:
