@@ -15,8 +15,8 @@ import thalweg.optim as optim
 from thalweg.fuse.desk import Scratch
 from thalweg.lab.bench.alternate import Estimate
 
-# the hidden matrices of a transformer of two layers: queries, keys and values; out; up; down
-WIDTH, LAYERS = 192, 2
+# the hidden matrices of a transformer's layer: queries, keys and values; out; up; down
+WIDTH, LAYERS = 512, 1
 SHAPES = [(3 * WIDTH, WIDTH), (WIDTH, WIDTH), (4 * WIDTH, WIDTH), (WIDTH, 4 * WIDTH)] * LAYERS
 
 RULES: dict[str, dict[str, Any]] = {

@@ -59,7 +59,7 @@ def constructor(
             start(self, **given, **made.fixed)
 
     __init__.__signature__ = signature  # type: ignore[attr-defined]
-    annotations = {n: one.annotation for n, one in signature.parameters.items() if n in named}
+    annotations = {n: one.annotation for n, one in signature.parameters.items() if n != "self"}
     __init__.__annotations__ = {**annotations, "return": None}
     return __init__
 
@@ -92,7 +92,7 @@ def _signature(
     parameters += [parameter(n, kinds.POSITIONAL_OR_KEYWORD, defaults[n]) for n in positional]
     parameters += [parameter(n, kinds.KEYWORD_ONLY, defaults[n]) for n in rest]
     if is_open:
-        annotations[OTHERS] = type | str | None
+        annotations |= {OTHERS: type | str | None, "others_settings": Any}
         parameters.append(parameter(OTHERS, kinds.KEYWORD_ONLY, None))
         parameters.append(parameter("others_settings", kinds.VAR_KEYWORD))
     return inspect.Signature(parameters, return_annotation=None)
