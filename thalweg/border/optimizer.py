@@ -125,6 +125,16 @@ class ChainOptimizer(AveragedWeights, Evaluated, DecayFilters):
         group.update(self._chain.fixed)
         self._tidy(group)
 
+    @property
+    def _said(self) -> dict[str, Any]:
+        """What it was given as others, for copies; nothing, where it was not."""
+        return {key: value for key, value in vars(self).items() if key == "_others"}
+
+    def _again(self) -> None:
+        """Have the others that it was made with: a copy, or an optimizer from a file."""
+        if "_others" in vars(self):
+            self._take_others(self._others)
+
     def _tidy(self, group: dict[str, Any]) -> None:
         """Take out of a group what nobody reads there: it is of the others, or has none."""
         if group.get(OTHERS) or "_others" in vars(self):

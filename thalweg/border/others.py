@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from thalweg.signature import Signature
 from thalweg.source import unknown
 from thalweg.stages import Maximize
 
-__all__ = ["apart", "matrix_groups", "named_lr", "with_others"]
+__all__ = ["add_in_parts", "matrix_groups", "named_lr", "with_others"]
 
 _LR = other("lr", 1)
 
@@ -104,7 +104,20 @@ def named_lr(chain: Chain, group: dict[str, Any], defaults: Mapping[str, Any]) -
     group.setdefault("lr", theirs)
 
 
-def apart(opt: Any, group: Any, kind: type) -> list[Any]:
+def add_in_parts(opt: Any, group: Any, kind: type, add: Callable[[Any], None]) -> None:
+    """Let a group join an optimizer by `add`, as two where it has others; all of it or nothing.
+    `kind` is the border's class of modules."""
+    before = len(opt.param_groups)
+    try:
+        for one in _apart(opt, group, kind):
+            add(one)
+            opt._tidy(opt.param_groups[-1])
+    except BaseException:
+        del opt.param_groups[before:]
+        raise
+
+
+def _apart(opt: Any, group: Any, kind: type) -> list[Any]:
     """A group that joins, as two: what the matrix rule steps, and the others; as it came where
     the optimizer has no others of its own or the group says which it is.
 
@@ -130,8 +143,8 @@ def apart(opt: Any, group: Any, kind: type) -> list[Any]:
     group.pop(OTHERS, None)
     settings = {**opt.defaults, **group}
     choice = opt._chain.choice
-    out = set() if model is None else set(map(id, _others_of(model, None).values()))
-    mine = [choice.which(p.shape, settings) == 0 and id(p) not in out for p in tensors]
+    out = set() if model is None else set(_others_of(model, None).values())
+    mine = [choice.which(p.shape, settings) == 0 and p not in out for p in tensors]
     if model is not None and settings.get("decay_filter") == NO_BIAS_NORM:
         group["decay_filter"] = no_bias_norm(model)
     found = []
@@ -173,11 +186,11 @@ def matrix_groups(
     named = list(model.named_parameters())
     if not named:
         raise ValueError(f"matrix_groups: {type(model).__name__} has no parameters")
-    theirs = set(map(id, out.values()))
-    theirs |= {id(p) for _, p in named if len(p.shape) < 2 or (len(p.shape) > 2 and not flatten)}
+    theirs = set(out.values())
+    theirs |= {p for _, p in named if len(p.shape) < 2 or (len(p.shape) > 2 and not flatten)}
     groups: list[dict[str, Any]] = [
-        {"params": [(name, p) for name, p in named if id(p) not in theirs]},
-        {"params": [(name, p) for name, p in named if id(p) in theirs], OTHERS: True},
+        {"params": [(name, p) for name, p in named if p not in theirs]},
+        {"params": [(name, p) for name, p in named if p in theirs], OTHERS: True},
     ]
     return [group for group in groups if group["params"]]
 

@@ -18,7 +18,7 @@ from thalweg.border.classes import as_chain, made_class
 from thalweg.border.copies import check_not_swapped, lent_state
 from thalweg.border.groups import Lot, lots
 from thalweg.border.optimizer import ChainOptimizer
-from thalweg.border.others import apart
+from thalweg.border.others import add_in_parts
 from thalweg.border.states import wanted
 from thalweg.chain import Chain, Slot
 from thalweg.fuse.whole import Deed, take
@@ -74,25 +74,16 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         super().__init__(params, settings)
 
     def _begin(self) -> None:
-        if "_others" in vars(self):  # a copy, or one from a file
-            self._take_others(self._others)
         super()._begin()
+        self._again()
         vars(self).setdefault("_chain", self.chain)
         self._layout, self._rest, self._first = None, None, {}
         self._asking = self._elsewhere = None
         self._prepared = PreparedSteps()
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a group; settings it does not name are those the optimizer was made with. With
-        `others=` it may become two."""
-        before = len(self.param_groups)
-        try:
-            for group in apart(self, param_group, Module):
-                super().add_param_group(group)
-                self._tidy(self.param_groups[-1])
-        except BaseException:
-            del self.param_groups[before:]
-            raise
+        """Add a group, settings it does not name as at the beginning; with `others=` maybe two."""
+        add_in_parts(self, param_group, Module, super().add_param_group)
 
     def _check_flags(self, settings: dict[str, Any]) -> None:
         name = self._chain.name
@@ -108,9 +99,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     def _check_own(self, chain: Chain, settings: Mapping[str, Any]) -> None:
         name = chain.name
         for key, value in settings.items():
-            one_number = key in chain.settings and not isinstance(
-                chain.settings[key].default, tuple
-            )
+            one_number = key in chain.settings and type(chain.settings[key].default) is not tuple
             if one_number and isinstance(value, Tensor) and value.numel() != 1:
                 raise ValueError(
                     f"{name}: {key} must be a number or a tensor of one element, "
@@ -376,8 +365,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         return self._chain.cells
 
     def __getstate__(self) -> dict[str, Any]:
-        own = {"_others": self._others} if "_others" in vars(self) else {}
-        return {**super().__getstate__(), **lent_state(self), **own}
+        return {**super().__getstate__(), **lent_state(self), **self._said}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

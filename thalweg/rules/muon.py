@@ -26,11 +26,10 @@ def size_of(rows, columns, adjust_lr_fn):
 class Muon(Rule):
     """Muon: momentum, orthogonalized.
 
-    The step of a weight matrix has all its singular values near one, so that rare
-    directions are learned as fast as common ones. For the hidden matrices of a
-    network; embeddings, heads and vectors go to AdamW: `Muon(model, others=AdamW)`.
-    With `flatten` a convolution is a matrix, rows by all the rest; with `heads` a matrix
-    of queries, keys or values is so many, one above the other.
+    The step of a weight matrix has all its singular values near one, so that rare directions
+    are learned as fast as common ones. For the hidden matrices of a network, with flatten for
+    convolutions as rows by all the rest, with heads for so many matrices, one above the other;
+    embeddings, heads and vectors go to AdamW: `Muon(model, others=AdamW)`.
 
         p  <- p - lr weight_decay p
         m  <- m + (1 - momentum) (g - m)

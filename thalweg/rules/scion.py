@@ -11,9 +11,7 @@ class Scion(Rule):
 
     A matrix takes an orthogonal step, a vector one of root mean square one, and a head or an
     embedding, in a group with `norm="sign"`, one of signs; weights stay within `scale` times such
-    a ball. No Adam and one momentum for the whole model, and an lr that holds at every width:
-
-        Scion([{"params": hidden, "scale": 50}, {"params": head, "norm": "sign", "scale": 3000}])
+    a ball, 50 for hidden ones and 3000 for a head. One momentum, and an lr for every width.
 
         m <- m + momentum (g - m)
         x  = m, orthogonalized as by Muon, times sqrt(rows / columns)

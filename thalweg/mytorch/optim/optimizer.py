@@ -21,7 +21,7 @@ from thalweg.border.groups import NO_BIAS_NORM, Lot, check_keys, decide, lots, m
 from thalweg.border.lent import lend_again, with_training_weights, without_training_weights
 from thalweg.border.matching import by_name
 from thalweg.border.optimizer import ChainOptimizer
-from thalweg.border.others import apart
+from thalweg.border.others import add_in_parts
 from thalweg.chain import Chain, Slot
 from thalweg.fuse import whole
 from thalweg.mytorch.graph import enable_grad
@@ -101,13 +101,7 @@ class Optimizer(ChainOptimizer):
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Add parameters, with settings of their own where the group names them. With `others=`
         they may become two groups."""
-        before = len(self.param_groups)
-        try:
-            for one in apart(self, group, Module):
-                self._add(one)
-        except BaseException:
-            del self.param_groups[before:]
-            raise
+        add_in_parts(self, group, Module, self._add)
 
     def _add(self, group: Mapping[str, Any]) -> None:
         name = self._chain.name
@@ -134,7 +128,6 @@ class Optimizer(ChainOptimizer):
             made["param_names"] = names
         decide(name, made, model)
         lots(name, [made])  # raises for a decay filter of another length
-        self._tidy(made)
         self.param_groups.append(made)
 
     def _begin_state(
@@ -298,8 +291,7 @@ class Optimizer(ChainOptimizer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        if "_others" in state:
-            self._take_others(self._others)
+        self._again()
         self._chain = with_average(self.chain, self.defaults)
 
     def _params(self) -> list[Parameter]:
