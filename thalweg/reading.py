@@ -273,8 +273,8 @@ class _Plain:
     def _check_count(self, tree: ast.Call, word: str) -> None:
         takes = {**elementwise.ARITY, **matrices.ARITY}.get(word)
         if word in requests.REQUESTS:
-            counts, told = requests.REQUESTS[word]
-            if len(tree.args) not in counts:
+            may, told = requests.REQUESTS[word]
+            if len(tree.args) not in may:
                 raise self.source.error(
                     tree.lineno, f"{word} is told {told}; it got {len(tree.args)} arguments"
                 )
@@ -283,9 +283,11 @@ class _Plain:
             raise self.source.error(
                 tree.lineno, f"{word} takes what to reduce and over what, got {len(tree.args)}"
             )
-        if takes is not None and len(tree.args) != takes:
+        counts: tuple[int | None, ...] = takes if isinstance(takes, tuple) else (takes,)
+        if takes is not None and len(tree.args) not in counts:
+            many = " or ".join(map(str, counts))
             raise self.source.error(
-                tree.lineno, f"{word} takes {takes} arguments, got {len(tree.args)}"
+                tree.lineno, f"{word} takes {many} arguments, got {len(tree.args)}"
             )
 
     def _not_a_word(self, tree: ast.Call, name: str, meant: object) -> str:

@@ -78,7 +78,7 @@ IN_A_LINE = {
     ),
     "too few arguments": (
         line("m = newton_schulz(g)"),
-        "newton_schulz takes 4 arguments, got 1",
+        "newton_schulz takes 4 or 5 arguments, got 1",
     ),
     "another attribute": (
         line("m = g.T @ g"),

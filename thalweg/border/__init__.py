@@ -4,6 +4,7 @@
     constructor.py  its `__init__`: names, aliases, errors by name
     optimizer.py  the settings of groups: averages, checks, renames, the first states
     groups.py     decay filters, and keys that are nobody's
+    others.py     one optimizer for a whole model: a matrix rule, and another for the rest
     states.py     what a parameter's state lacks before a step
     layout.py     the tables that a step hands to the engine
     answering.py    what answers the texts of a step: draws, closures, the border

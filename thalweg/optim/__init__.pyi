@@ -15,6 +15,7 @@ from thalweg.averaging import Average
 from thalweg.border.asking import AskingSteps
 from thalweg.border.copies import SlowWeights
 from thalweg.border.groups import no_bias_norm
+from thalweg.border.others import matrix_groups
 from thalweg.optim import lr_scheduler, swa_utils
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.fused import FusedOptimizer, optimizer
@@ -23,6 +24,7 @@ from thalweg.optim.matrices.adafactor import Adafactor
 
 __all__ = [
     "ADOPT",
+    "APOLLO",
     "ASGD",
     "CAME",
     "FTRL",
@@ -42,6 +44,7 @@ __all__ = [
     "AdaBelief",
     "AdaBound",
     "AdaHessian",
+    "AdaMuon",
     "AdaPNM",
     "Adadelta",
     "Adafactor",
@@ -63,12 +66,16 @@ __all__ = [
     "DAdaptAdam",
     "DAdaptSGD",
     "DiffGrad",
+    "Dion",
     "FusedOptimizer",
+    "GaLore",
     "Grams",
     "LaProp",
     "Lion",
+    "MuSGD",
     "Muon",
     "NAdam",
+    "NorMuon",
     "NovoGrad",
     "Optimizer",
     "Padam",
@@ -82,6 +89,7 @@ __all__ = [
     "ScheduleFreeAdamW",
     "ScheduleFreeRAdam",
     "ScheduleFreeSGD",
+    "Scion",
     "Shampoo",
     "Signum",
     "SimplifiedAdEMAMix",
@@ -92,6 +100,7 @@ __all__ = [
     "Tiger",
     "Yogi",
     "lr_scheduler",
+    "matrix_groups",
     "no_bias_norm",
     "optimizer",
     "swa_utils",
@@ -117,6 +126,32 @@ class ADOPT(FusedOptimizer):
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
         average: Average | None = None,
+    ) -> None: ...
+
+class APOLLO(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.01,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-06,
+        weight_decay: float | Tensor = 0.0,
+        rank: int = 128,
+        update_proj_gap: int = 200,
+        scale: float | Tensor = 1.0,
+        scale_type: Literal["channel", "tensor"] = "channel",
+        seed: int = 0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
     ) -> None: ...
 
 class ASGD(FusedOptimizer, _torchs.ASGD):
@@ -224,6 +259,31 @@ class AdaHessian(AskingSteps, FusedOptimizer):
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
         average: Average | None = None,
+    ) -> None: ...
+
+class AdaMuon(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        weight_decay: float | Tensor = 0.01,
+        momentum: float | Tensor = 0.95,
+        nesterov: bool = False,
+        ns_coefficients: tuple[float | Tensor, ...] = (3.4445, -4.775, 2.0315),
+        eps: float | Tensor = 1e-08,
+        ns_steps: int = 5,
+        *,
+        flatten: bool = False,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
     ) -> None: ...
 
 class AdaPNM(FusedOptimizer):
@@ -630,6 +690,29 @@ class DiffGrad(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class Dion(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.01,
+        mu: float | Tensor = 0.95,
+        weight_decay: float | Tensor = 0.01,
+        rank: int = 768,
+        eps: float | Tensor = 1e-08,
+        seed: int = 0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
+    ) -> None: ...
+
 class FTRL(FusedOptimizer):
     def __init__(
         self,
@@ -648,6 +731,30 @@ class FTRL(FusedOptimizer):
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
         average: Average | None = None,
+    ) -> None: ...
+
+class GaLore(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.01,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-06,
+        weight_decay: float | Tensor = 0.0,
+        rank: int = 128,
+        update_proj_gap: int = 200,
+        scale: float | Tensor = 0.25,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
     ) -> None: ...
 
 class Grams(FusedOptimizer):
@@ -790,6 +897,29 @@ class MARS(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class MuSGD(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.01,
+        momentum: float | Tensor = 0.9,
+        weight_decay: float | Tensor = 0.0,
+        nesterov: bool = True,
+        muon: float | Tensor = 0.2,
+        sgd: float | Tensor = 1.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
+    ) -> None: ...
+
 class Muon(FusedOptimizer, _torchs.Muon):
     def __init__(
         self,
@@ -801,8 +931,10 @@ class Muon(FusedOptimizer, _torchs.Muon):
         ns_coefficients: tuple[float | Tensor, ...] = (3.4445, -4.775, 2.0315),
         eps: float | Tensor = 1e-07,
         ns_steps: int = 5,
-        adjust_lr_fn: Literal["original", "match_rms_adamw", None] = "original",
+        adjust_lr_fn: Literal["original", "match_rms_adamw", "spectral_norm", None] = "original",
         *,
+        flatten: bool = False,
+        heads: int = 1,
         maximize: bool = False,
         foreach: bool | None = None,
         capturable: bool = False,
@@ -811,6 +943,8 @@ class Muon(FusedOptimizer, _torchs.Muon):
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
         average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
     ) -> None: ...
 
 class NAdam(FusedOptimizer, _torchs.NAdam):
@@ -832,6 +966,33 @@ class NAdam(FusedOptimizer, _torchs.NAdam):
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
         average: Average | None = None,
+    ) -> None: ...
+
+class NorMuon(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.02,
+        weight_decay: float | Tensor = 0.0,
+        momentum: float | Tensor = 0.95,
+        beta2: float | Tensor = 0.95,
+        nesterov: bool = True,
+        ns_coefficients: tuple[float | Tensor, ...] = (3.4445, -4.775, 2.0315),
+        eps: float | Tensor = 1e-10,
+        ns_steps: int = 5,
+        adjust_lr_fn: Literal["original", "match_rms_adamw", "spectral_norm", None] = "original",
+        *,
+        flatten: bool = False,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
     ) -> None: ...
 
 class NovoGrad(FusedOptimizer):
@@ -1154,6 +1315,8 @@ class SOAP(FusedOptimizer):
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
         average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
     ) -> None: ...
 
 class SPAM(FusedOptimizer):
@@ -1244,6 +1407,26 @@ class ScheduleFreeSGD(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class Scion(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        momentum: float | Tensor = 0.1,
+        scale: float | Tensor = 1.0,
+        unconstrained: bool = False,
+        norm: Literal["auto", "sign"] = "auto",
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Shampoo(FusedOptimizer):
     def __init__(
         self,
@@ -1263,6 +1446,8 @@ class Shampoo(FusedOptimizer):
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
         average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
     ) -> None: ...
 
 class Signum(FusedOptimizer):

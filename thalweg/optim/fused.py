@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn import Module
 
 from thalweg.averaging import at_rest, with_average
 from thalweg.border.again import PreparedSteps
@@ -17,6 +18,7 @@ from thalweg.border.classes import as_chain, made_class
 from thalweg.border.copies import check_not_swapped, lent_state
 from thalweg.border.groups import Lot, check_alike, lots
 from thalweg.border.optimizer import ChainOptimizer
+from thalweg.border.others import add_in_parts
 from thalweg.border.states import wanted
 from thalweg.chain import Chain, Slot
 from thalweg.fuse.whole import Deed, take
@@ -73,10 +75,15 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
 
     def _begin(self) -> None:
         super()._begin()
+        self._again()
         vars(self).setdefault("_chain", self.chain)
         self._layout, self._rest, self._first = None, None, {}
         self._asking = self._elsewhere = None
         self._prepared = PreparedSteps()
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group, settings it does not name as at the beginning; with `others=` maybe two."""
+        add_in_parts(self, param_group, Module, super().add_param_group)
 
     def _check_flags(self, settings: dict[str, Any]) -> None:
         name = self._chain.name
@@ -92,9 +99,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     def _check_own(self, chain: Chain, settings: Mapping[str, Any]) -> None:
         name = chain.name
         for key, value in settings.items():
-            one_number = key in chain.settings and not isinstance(
-                chain.settings[key].default, tuple
-            )
+            one_number = key in chain.settings and type(chain.settings[key].default) is not tuple
             if one_number and isinstance(value, Tensor) and value.numel() != 1:
                 raise ValueError(
                     f"{name}: {key} must be a number or a tensor of one element, "
@@ -106,14 +111,14 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
                 f"got {settings['state_dtype']!r}"
             )
 
-    def _check_parameter(self, p: Tensor) -> None:
+    def _check_parameter(self, p: Tensor, group: Mapping[str, Any]) -> None:
         if p.layout != torch.strided:
             raise ValueError(
                 f"{self._chain.name} requires dense parameter tensors, got one of layout "
                 f"{p.layout} and shape {tuple(p.shape)}"
             )
         try:
-            self._chain.choice.check(p.shape)
+            self._chain.choice.check(p.shape, group)
         except ValueError as error:
             raise ValueError(f"{error}{of_shape(self, p)}") from None
 
@@ -361,7 +366,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         return self._chain.cells
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), **lent_state(self)}
+        return {**super().__getstate__(), **lent_state(self), **self._said}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from thalweg.averaging import Average
 from thalweg.border.asking import AskingSteps
 from thalweg.border.copies import SlowWeights
+from thalweg.border.others import matrix_groups
 from thalweg.mytorch.nn import Module, Parameter
 from thalweg.mytorch.optim import lr_scheduler
 from thalweg.mytorch.optim.optimizer import Optimizer, optimizer
@@ -13,6 +14,7 @@ from thalweg.mytorch.optim.scheduler import Scheduler
 
 __all__ = [
     "ADOPT",
+    "APOLLO",
     "ASGD",
     "CAME",
     "FTRL",
@@ -32,6 +34,7 @@ __all__ = [
     "AdaBound",
     "AdaGrad",
     "AdaHessian",
+    "AdaMuon",
     "AdaPNM",
     "Adadelta",
     "Adagrad",
@@ -51,11 +54,15 @@ __all__ = [
     "DAdaptAdam",
     "DAdaptSGD",
     "DiffGrad",
+    "Dion",
+    "GaLore",
     "Grams",
     "LaProp",
     "Lion",
+    "MuSGD",
     "Muon",
     "NAdam",
+    "NorMuon",
     "NovoGrad",
     "Optimizer",
     "Padam",
@@ -70,6 +77,7 @@ __all__ = [
     "ScheduleFreeRAdam",
     "ScheduleFreeSGD",
     "Scheduler",
+    "Scion",
     "Shampoo",
     "Signum",
     "SimplifiedAdEMAMix",
@@ -80,6 +88,7 @@ __all__ = [
     "Tiger",
     "Yogi",
     "lr_scheduler",
+    "matrix_groups",
     "optimizer",
 ]
 
@@ -101,6 +110,27 @@ class ADOPT(Optimizer):
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
+    ) -> None: ...
+
+class APOLLO(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.01,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-06,
+        weight_decay: float = 0.0,
+        rank: int = 128,
+        update_proj_gap: int = 200,
+        scale: float = 1.0,
+        scale_type: Literal["channel", "tensor"] = "channel",
+        seed: int = 0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
     ) -> None: ...
 
 class ASGD(Optimizer):
@@ -306,6 +336,8 @@ class SOAP(Optimizer):
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
     ) -> None: ...
 
 class SPAM(Optimizer):
@@ -403,6 +435,26 @@ class AdaHessian(AskingSteps, Optimizer):
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
+    ) -> None: ...
+
+class AdaMuon(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        weight_decay: float = 0.01,
+        momentum: float = 0.95,
+        nesterov: bool = False,
+        ns_coefficients: tuple[float, ...] = (3.4445, -4.775, 2.0315),
+        eps: float = 1e-08,
+        ns_steps: int = 5,
+        *,
+        flatten: bool = False,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
     ) -> None: ...
 
 class AdaPNM(Optimizer):
@@ -696,6 +748,43 @@ class DiffGrad(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class Dion(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.01,
+        mu: float = 0.95,
+        weight_decay: float = 0.01,
+        rank: int = 768,
+        eps: float = 1e-08,
+        seed: int = 0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
+    ) -> None: ...
+
+class GaLore(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.01,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-06,
+        weight_decay: float = 0.0,
+        rank: int = 128,
+        update_proj_gap: int = 200,
+        scale: float = 0.25,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
+    ) -> None: ...
+
 class Grams(Optimizer):
     def __init__(
         self,
@@ -737,6 +826,24 @@ class Lion(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class MuSGD(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.01,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        nesterov: bool = True,
+        muon: float = 0.2,
+        sgd: float = 1.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
+    ) -> None: ...
+
 class Muon(Optimizer):
     def __init__(
         self,
@@ -748,11 +855,15 @@ class Muon(Optimizer):
         ns_coefficients: tuple[float, ...] = (3.4445, -4.775, 2.0315),
         eps: float = 1e-07,
         ns_steps: int = 5,
-        adjust_lr_fn: Literal["original", "match_rms_adamw", None] = "original",
+        adjust_lr_fn: Literal["original", "match_rms_adamw", "spectral_norm", None] = "original",
         *,
+        flatten: bool = False,
+        heads: int = 1,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
     ) -> None: ...
 
 class NAdam(Optimizer):
@@ -769,6 +880,28 @@ class NAdam(Optimizer):
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
+    ) -> None: ...
+
+class NorMuon(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.02,
+        weight_decay: float = 0.0,
+        momentum: float = 0.95,
+        beta2: float = 0.95,
+        nesterov: bool = True,
+        ns_coefficients: tuple[float, ...] = (3.4445, -4.775, 2.0315),
+        eps: float = 1e-10,
+        ns_steps: int = 5,
+        adjust_lr_fn: Literal["original", "match_rms_adamw", "spectral_norm", None] = "original",
+        *,
+        flatten: bool = False,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
     ) -> None: ...
 
 class NovoGrad(Optimizer):
@@ -973,6 +1106,21 @@ class ScheduleFreeSGD(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class Scion(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        momentum: float = 0.1,
+        scale: float = 1.0,
+        unconstrained: bool = False,
+        norm: Literal["auto", "sign"] = "auto",
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Shampoo(Optimizer):
     def __init__(
         self,
@@ -987,6 +1135,8 @@ class Shampoo(Optimizer):
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
     ) -> None: ...
 
 class Signum(Optimizer):

@@ -29,6 +29,7 @@ from thalweg.border.groups import (
 from thalweg.border.lent import lend_again, with_training_weights, without_training_weights
 from thalweg.border.matching import by_name
 from thalweg.border.optimizer import ChainOptimizer
+from thalweg.border.others import add_in_parts
 from thalweg.chain import Chain, Slot
 from thalweg.fuse import whole
 from thalweg.mytorch.graph import enable_grad
@@ -57,7 +58,7 @@ TYPES: dict[str, Any] = {
 
 # what a copy or a file does without: it is found again, or belongs to a `with` block
 _PASSING = {"_chain", "_layout", "_rest", "_prepared", "_turn", "_predicate", "_swapped"}
-_PASSING |= {"_at_home", "_asking", "_elsewhere"}
+_PASSING |= {"_at_home", "_asking", "_elsewhere", "chain"}
 
 
 class Optimizer(ChainOptimizer):
@@ -106,7 +107,11 @@ class Optimizer(ChainOptimizer):
         return self._chain.name
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
-        """Add parameters, with settings of their own where the group names them."""
+        """Add parameters, with settings of their own where the group names them. With `others=`
+        they may become two groups."""
+        add_in_parts(self, group, Module, self._add)
+
+    def _add(self, group: Mapping[str, Any]) -> None:
         name = self._chain.name
         if not isinstance(group, Mapping):
             raise TypeError(f"{name}: a group must be a dict, got {type(group).__name__}")
@@ -123,7 +128,7 @@ class Optimizer(ChainOptimizer):
         if len(set(params)) < len(params):
             raise ValueError(f"{name}: a parameter comes twice in a group")
         for p in params:
-            self._chain.choice.check(p.shape)
+            self._chain.choice.check(p.shape, made)
         if not set(params).isdisjoint(self._params()):
             raise ValueError(f"{name}: a parameter is in more than one group")
         made["params"] = params
@@ -296,6 +301,7 @@ class Optimizer(ChainOptimizer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
+        self._again()
         self._chain = with_average(self.chain, self.defaults)
 
     def _params(self) -> list[Parameter]:
