@@ -138,6 +138,15 @@ def test_a_compiled_angle_is_exact_in_every_direction(form):
     )
 
 
+@pytest.mark.parametrize(("form", "least", "most"), [("float32", -110, 92), ("float64", -750, 712)])
+def test_a_compiled_exponential_is_exact_up_to_infinity_and_down_to_zero(form, least, most):
+    x = np.random.default_rng(0).uniform(least, most, 40_000).astype(form)
+    with np.errstate(all="ignore"):
+        expected = np.exp(x)
+    assert {0, math.inf} <= set(expected.tolist())
+    same(fused(x, np.ones_like(x), form).state("exp"), expected, "exp")
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_an_array_keeps_its_type(name):
     a, b = np.ones((2, 3), np.float32)
