@@ -127,6 +127,26 @@ def test_arrays_and_the_compiled_pass_agree(name, form):
     same(fused(a, b, form).state(name), on_arrays(FUNCTIONS[name], a, b), name)
 
 
+@pytest.mark.parametrize("form", ["float32", "float64"])
+def test_a_compiled_angle_is_exact_in_every_direction(form):
+    rng = np.random.default_rng(0)
+    sizes = 10.0 ** rng.integers(-6, 7, (2, 40_000))
+    y, x = (rng.standard_normal((2, 40_000)) * sizes).astype(form)
+    # a few roundings, one of a quotient and one of a sum with a part of pi among them
+    np.testing.assert_allclose(
+        fused(y, x, form).state("atan2"), np.arctan2(y, x), rtol=4 * np.finfo(form).eps
+    )
+
+
+@pytest.mark.parametrize(("form", "least", "most"), [("float32", -110, 92), ("float64", -750, 712)])
+def test_a_compiled_exponential_is_exact_up_to_infinity_and_down_to_zero(form, least, most):
+    x = np.random.default_rng(0).uniform(least, most, 40_000).astype(form)
+    with np.errstate(all="ignore"):
+        expected = np.exp(x)
+    assert {0, math.inf} <= set(expected.tolist())
+    same(fused(x, np.ones_like(x), form).state("exp"), expected, "exp")
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_an_array_keeps_its_type(name):
     a, b = np.ones((2, 3), np.float32)

@@ -11,10 +11,10 @@ class Adan(Rule):
     going. Takes an lr 5 to 10 times AdamW's and reaches its quality in fewer epochs, on vision
     transformers above all; four states.
 
-        d <- g - last,  last <- g                         d is zero at first
+        change = g - last,  last <- g                     change is zero at first
         m <- b1 m + (1 - b1) g
-        v <- b2 v + (1 - b2) d
-        n <- b3 n + (1 - b3) (g + b2 d)^2
+        v <- b2 v + (1 - b2) change
+        n <- b3 n + (1 - b3) (g + b2 change)^2
         u  = lr (m / (1 - b1^t) + b2 v / (1 - b2^t)) / (sqrt(n / (1 - b3^t)) + eps)
         p <- (p - u) / (1 + lr weight_decay)              with no_prox: p - u - lr weight_decay p
 

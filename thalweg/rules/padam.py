@@ -44,5 +44,7 @@ class Padam(Rule):
             vmax = maximum(vmax, v)
             second = vmax
         step = lr * sqrt(1 - b2**t) / (1 - b1**t)
-        u = step * m / (sqrt(second) + eps) ** (2 * partial)
+        root = sqrt(second) + eps
+        # a power costs several times what memory does, and the usual one is a root
+        u = step * m / (sqrt(root) if partial == 0.25 else root ** (2 * partial))
         return u, m, v, vmax
