@@ -19,8 +19,7 @@ from thalweg.lab.tasks.builtin import open_task
 from thalweg.lab.tasks.layers import first_layers
 from thalweg.lab.training import rehearse, train
 
-# Sophia asks for the gradient of a sampled loss besides, which no task here has.
-TAKING_PART = [one.name for one in SUBJECTS if not one.is_for_sparse and one.name != "Sophia"]
+TAKING_PART = [one.name for one in SUBJECTS if not one.is_for_sparse]
 
 # Watches the whole command from inside its process.
 ALONE = """

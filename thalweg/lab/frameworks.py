@@ -48,12 +48,34 @@ class Backend(Protocol):
         """Give the loss of a batch and leave fresh gradients behind."""
         ...
 
+    def backward_on_drawn(
+        self, material: Material, batch: Any, random: np.random.Generator
+    ) -> float:
+        """The same for targets drawn from the model's own predictions."""
+        ...
+
     def score(self, material: Material, batches: Iterable[Any]) -> Score:
         """Look at a model, in evaluation mode and without gradients."""
         ...
 
     def optimizer_class(self, name: str) -> Callable[..., Any]:
         """What makes the optimizer of a specification's name out of parameters and settings."""
+        ...
+
+    def class_of(self, made: Any, name: str) -> Callable[..., Any]:
+        """What makes an optimizer of a rule, of a chain, or of a class that is one already."""
+        ...
+
+    def parameter(self, array: np.ndarray) -> Any:
+        """A parameter with a copy of these numbers, in their precision."""
+        ...
+
+    def numbers(self, of: Any) -> np.ndarray:
+        """The numbers of a parameter, which may be the parameter's own."""
+        ...
+
+    def put_gradient(self, of: Any, gradient: np.ndarray) -> None:
+        """Let a parameter have this gradient."""
         ...
 
     def bytes_of(self, optimizer: Any) -> int:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import statistics
-import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -13,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from thalweg.border.asking import AskingSteps
 from thalweg.lab.errors import UserError
 from thalweg.lab.frameworks import Backend, load_backend, seed_all
+from thalweg.lab.stepping import Stepping
 from thalweg.lab.tasks.task import Material, Task
 from thalweg.lab.typed_schedule import read_schedule
 
@@ -90,7 +88,7 @@ def train(
     backend = load_backend(task.framework)
     material = task.start(seed)
     steps = epochs * _length(task, material)
-    made = _Stepped(backend, material, optimizer, settings)
+    made = _Stepped(backend, material, optimizer, settings, seed)
     made.follow(schedule, steps)
     curve, losses, diverged_at, pruned_at = Curve(), list[float](), None, None
     for step, batch in enumerate(_batches(material, seed, epochs), start=1):
@@ -129,7 +127,7 @@ def rehearse(task: Task, optimizer: str, settings: Mapping[str, Any]) -> None:
     batch = next(iter(material.train), None)
     if batch is None:
         raise UserError(f"{task.name}: the train loader gives no batch")
-    _Stepped(load_backend(task.framework), material, optimizer, settings).step(batch)
+    _Stepped(load_backend(task.framework), material, optimizer, settings, 0).step(batch)
 
 
 def _is_look(step: int, steps: int) -> bool:
@@ -176,6 +174,7 @@ class _Stepped:
         material: Material,
         name: str,
         settings: Mapping[str, Any],
+        seed: int,
     ) -> None:
         self._backend, self._material = backend, material
         make = backend.optimizer_class(name)
@@ -186,7 +185,7 @@ class _Stepped:
             raise UserError(f"{name} cannot take part: {text}") from error
         self._groups = getattr(self.optimizer, "param_groups", [])
         self._rates: list[Any] = []
-        self._wants_closure = _wants_closure(self.optimizer)
+        self._stepping = Stepping(self.optimizer, material, backend, seed)
         self._mode("train")
         self.step_seconds: list[float] = []
         self.iteration_seconds: list[float] = []
@@ -206,27 +205,10 @@ class _Stepped:
         """Do an iteration and give the loss before it."""
         for group, rates in zip(self._groups, self._rates, strict=False):
             group["lr"] = float(rates[len(self.step_seconds)])
-        losses: list[float] = []
-        inside = 0.0
-
-        def closure() -> Any:
-            nonlocal inside
-            begin = time.perf_counter()
-            losses.append(self._backend.backward(self._material, batch))
-            inside += time.perf_counter() - begin
-            return losses[-1]
-
-        with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite says it
-            begin = time.perf_counter()
-            if self._wants_closure:
-                self.optimizer.step(closure)
-            else:
-                closure()
-                self.optimizer.step()
-            seconds = time.perf_counter() - begin
-        self.iteration_seconds.append(seconds)
-        self.step_seconds.append(seconds - inside)
-        return losses[0]
+        taken = self._stepping(batch, len(self.step_seconds))
+        self.iteration_seconds.append(taken.seconds)
+        self.step_seconds.append(taken.seconds - taken.inside)
+        return taken.loss
 
     def score(self, batches: Any) -> Any:
         """Score the weights to look at."""
@@ -251,17 +233,6 @@ class _Stepped:
         """Tell an optimizer with two modes, as Schedule-Free's authors have it."""
         if not hasattr(self.optimizer, "evaluation"):
             getattr(self.optimizer, name, lambda: None)()
-
-
-def _wants_closure(optimizer: Any) -> bool:
-    """Whether a step has to be told how to get the loss."""
-    if isinstance(optimizer, AskingSteps):
-        return True
-    if any(base.__name__ == "LBFGS" for base in type(optimizer).__mro__):
-        return True  # though torch's signature, as ours, may leave the closure out
-    given = next(iter(inspect.signature(optimizer.step).parameters.values()), None)
-    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return given is not None and given.kind in plain and given.default is given.empty
 
 
 def _median(seconds: list[float]) -> float | None:
