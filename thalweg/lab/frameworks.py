@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 
 import numpy as np
 
@@ -80,6 +80,14 @@ class Backend(Protocol):
 
     def bytes_of(self, optimizer: Any) -> int:
         """How much memory an optimizer keeps besides the weights and their gradients."""
+        ...
+
+    def write_state(self, file: BinaryIO, value: Any) -> None:
+        """Write a nest of the framework's arrays, numbers and words."""
+        ...
+
+    def read_state(self, file: BinaryIO) -> Any:
+        """What was written, equal in every bit; nothing of the file is executed."""
         ...
 
     def seed(self, number: int) -> None: ...

@@ -6,16 +6,18 @@ import math
 import statistics
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from thalweg.lab.errors import UserError
 from thalweg.lab.frameworks import Backend, load_backend, seed_all
+from thalweg.lab.state_file import same
 from thalweg.lab.stepping import Stepping
 from thalweg.lab.tasks.task import Material, Task
 from thalweg.lab.typed_schedule import read_schedule
+from thalweg.lab.unfinished import Unfinished
 
 __all__ = ["LOOKS", "WARM_UP", "Curve", "Outcome", "Step", "rehearse", "train"]
 
@@ -78,20 +80,26 @@ def train(
     schedule: str | None = None,
     is_hopeless: Callable[[Curve], bool] | None = None,
     looks_at_test: bool = False,
+    kept: Unfinished | None = None,
 ) -> Generator[Step, None, Outcome]:
     """Train, yielding at each look; a loss that is not finite ends the run, as does `is_hopeless`.
 
     `schedule` is one as it is typed, in which `steps` stands for their number. The test split is
-    looked at once, at the end, if at all. Raises UserError where the optimizer or the task cannot
-    do it.
+    looked at once, at the end, if at all. What is `kept` of the same training is gone on with, and
+    is kept now and then between two epochs. Raises UserError where the optimizer or the task
+    cannot do it.
     """
     backend = load_backend(task.framework)
-    material = task.start(seed)
-    steps = epochs * _length(task, material)
-    made = _Stepped(backend, material, optimizer, settings, seed)
-    made.follow(schedule, steps)
-    curve, losses, diverged_at, pruned_at = Curve(), list[float](), None, None
-    for step, batch in enumerate(_batches(material, seed, epochs), start=1):
+
+    def fresh() -> _Stepped:
+        made = _Stepped(backend, task.start(seed), optimizer, settings, seed)
+        made.plan(task, epochs, schedule)
+        return made
+
+    made, done = _taken_up(fresh, backend, kept, seed)
+    material, steps, curve, losses = made.material, made.steps, done.curve, done.losses
+    diverged_at, pruned_at = None, None
+    for step, batch in enumerate(_batches(made, done, seed, epochs, kept), start=done.step + 1):
         losses.append(made.step(batch))
         if math.isfinite(losses[-1]) and not _is_look(step, steps):
             continue
@@ -104,6 +112,8 @@ def train(
         if is_hopeless is not None and step < steps and is_hopeless(curve):
             pruned_at = step
             break
+    if kept is not None:
+        kept.drop()
     test = None
     if looks_at_test:
         parts = material.validation if material.test is None else material.test
@@ -158,11 +168,58 @@ def _length(task: Task, material: Material) -> int:
     return count
 
 
-def _batches(material: Material, seed: int, epochs: int) -> Iterator[Any]:
-    """The batches of all epochs, the same whatever random numbers an optimizer draws."""
-    for epoch in range(epochs):
+@dataclass
+class _Done:
+    """What is behind a training: its whole epochs, their steps, and what was seen of it; `losses`
+    are those since the last look."""
+
+    epochs: int = 0
+    step: int = 0
+    curve: Curve = field(default_factory=Curve)
+    losses: list[float] = field(default_factory=list)
+
+
+def _batches(
+    made: _Stepped, done: _Done, seed: int, epochs: int, kept: Unfinished | None
+) -> Iterator[Any]:
+    """The batches of all epochs to come, the same whatever random numbers an optimizer draws."""
+    if kept is not None:
+        kept.begin()
+    for epoch in range(done.epochs, epochs):
         seed_all(seed, epoch)
-        yield from material.train
+        yield from made.material.train
+        done.epochs, done.step = epoch + 1, len(made.step_seconds)
+        if kept is not None and done.epochs < epochs:
+            kept.write(made.backend, lambda: {**made.state(), "done": asdict(done)})
+
+
+def _taken_up(
+    fresh: Callable[[], _Stepped], backend: Backend, kept: Unfinished | None, seed: int
+) -> tuple[_Stepped, _Done]:
+    """A training where it was left, or at its beginning."""
+    made, state = fresh(), None if kept is None else kept.read(backend)
+    if state is None:
+        return made, _Done()
+    try:
+        made.load(state)
+        held = dict(state["done"])
+        done = _Done(**{**held, "curve": Curve(**held["curve"])})
+    except Exception:  # a user's own optimizer, say, that takes no state: it begins anew
+        return fresh(), _Done()
+    _walk_through(made, done, seed)
+    return made, done
+
+
+def _walk_through(made: _Stepped, done: _Done, seed: int) -> None:
+    """Let the loaders draw what they drew in these epochs."""
+    step, material = 0, made.material
+    for epoch in range(done.epochs):
+        seed_all(seed, epoch)
+        for _ in material.train:
+            step += 1
+            if _is_look(step, made.steps):
+                for _ in material.validation:
+                    pass
 
 
 class _Stepped:
@@ -176,25 +233,50 @@ class _Stepped:
         settings: Mapping[str, Any],
         seed: int,
     ) -> None:
-        self._backend, self._material = backend, material
+        self.backend, self.material, self.steps = backend, material, 0
         make = backend.optimizer_class(name)
         try:
             self.optimizer = make(material.model.parameters(), **settings)
         except (TypeError, ValueError, NotImplementedError, RuntimeError) as error:
             text = " ".join(str(error).split())
             raise UserError(f"{name} cannot take part: {text}") from error
-        self._groups = getattr(self.optimizer, "param_groups", [])
         self._rates: list[Any] = []
         self._stepping = Stepping(self.optimizer, material, backend, seed)
         self._mode("train")
         self.step_seconds: list[float] = []
         self.iteration_seconds: list[float] = []
 
-    def follow(self, schedule: str | None, steps: int) -> None:
-        """Move every group's learning rate along a schedule of so many steps."""
+    def plan(self, task: Task, epochs: int, schedule: str | None) -> None:
+        """Count the steps, and move every group's learning rate along a schedule of so many."""
+        self.steps = epochs * _length(task, self.material)
         if schedule is not None:
-            typed = read_schedule(schedule, steps=steps)
-            self._rates = [typed.values(steps, group["lr"])[:, 0] for group in self._groups]
+            typed = read_schedule(schedule, steps=self.steps)
+            self._rates = [typed.values(self.steps, group["lr"])[:, 0] for group in self._groups]
+
+    def state(self) -> dict[str, Any]:
+        """All that goes on from here goes on from."""
+        return {
+            "model": dict(self.material.model.state_dict()),
+            "optimizer": self.optimizer.state_dict(),
+            "step_seconds": self.step_seconds,
+            "iteration_seconds": self.iteration_seconds,
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Be as it was; raises ValueError where that cannot be, to the last bit."""
+        self.material.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step_seconds = list(state["step_seconds"])
+        self.iteration_seconds = list(state["iteration_seconds"])
+        found = self.state()
+        if not all(same(found[name], state[name]) for name in found):
+            raise ValueError("what was loaded is not what was kept")
+
+    @property
+    def _groups(self) -> list[dict[str, Any]]:
+        """Those of now: loading a state makes new ones."""
+        found: list[dict[str, Any]] = getattr(self.optimizer, "param_groups", [])
+        return found
 
     @property
     def lr(self) -> float:
@@ -213,7 +295,7 @@ class _Stepped:
     def score(self, batches: Any) -> Any:
         """Score the weights to look at."""
         with self._evaluation(), np.errstate(over="ignore", invalid="ignore"):
-            return self._backend.score(self._material, batches)
+            return self.backend.score(self.material, batches)
 
     def _evaluation(self) -> AbstractContextManager[None]:
         if hasattr(self.optimizer, "evaluation"):

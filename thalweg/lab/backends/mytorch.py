@@ -16,6 +16,7 @@ from thalweg.lab.errors import UserError
 from thalweg.lab.frameworks import Score, held_bytes
 from thalweg.lab.loading import is_place, load
 from thalweg.lab.specification import OF_TORCH
+from thalweg.lab.state_file import read_state, write_state
 from thalweg.lab.tasks.drawn import draw_of
 from thalweg.lab.tasks.layers import Layer, made_of
 from thalweg.lab.tasks.task import Material
@@ -37,9 +38,11 @@ __all__ = [
     "optimizer_class",
     "parameter",
     "put_gradient",
+    "read_state",
     "score",
     "seed",
     "use_threads",
+    "write_state",
 ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -35,9 +35,11 @@ __all__ = [
     "parameter",
     "put_gradient",
     "read_file",
+    "read_state",
     "score",
     "seed",
     "use_threads",
+    "write_state",
 ]
 
 
@@ -181,6 +183,16 @@ def use_threads(count: int) -> None:
 def read_file(path: str) -> Any:
     """What `torch.save` has written, its tensors as arrays; nothing of the file is executed."""
     return _as_arrays(torch.load(path, map_location="cpu", weights_only=True))
+
+
+def write_state(file: BinaryIO, value: Any) -> None:
+    """Write a nest of tensors, numbers and words."""
+    torch.save(value, file)
+
+
+def read_state(file: BinaryIO) -> Any:
+    """What was written; nothing of the file is executed."""
+    return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def _as_arrays(value: Any) -> Any:
