@@ -107,6 +107,7 @@ def entrant(spec: str, backend: str = "mytorch") -> Entrant:
 
 def _kind(name: str, backend: str) -> Any:
     """The chain or the class of a name, or of where one is."""
+    border = load_backend(backend)
     if name in OPTIMIZERS:
         kind: Any = OPTIMIZERS[name]
     elif is_place(name):
@@ -117,11 +118,11 @@ def _kind(name: str, backend: str) -> Any:
             except (TypeError, ValueError) as error:
                 raise UserError(f"{name}: {error}") from None
     else:
-        kind = load_backend(backend).optimizer_class(name)
+        kind = border.optimizer_class(name)
     if isinstance(kind, Chain):
         if reason := out_of_place(kind):
             raise UserError(f"{name} cannot take part: {reason}")
-    elif not isinstance(kind, type):
+    elif not (isinstance(kind, type) and hasattr(kind, "step")):
         raise UserError(
             f"{name} must be a rule, such as `class Mine(Rule)` with thalweg.rule.Rule, a chain of "
             f"thalweg.chain.chain, or an optimizer class, got {kind!r}"
