@@ -72,5 +72,11 @@ def _lines(found: Choice, width: int) -> list[str]:
     lines = [found.code, "", *wrapped(found.reason, width), "", "Evidence"]
     for fact in found.evidence:
         lines += wrapped(f"{fact.text} ({fact.source})", width, "  - ", "    ")
-    lines += ["", "Where there is none", *wrapped(found.lacking, width, "  "), "", "Next"]
+    lines += ["", "Where there is none", *wrapped(found.lacking, width, "  "), ""]
+    if found.others:
+        lines.append("Others, by their rules alone")
+        for one in found.others:
+            lines += wrapped(f"{one.what}: {', '.join(one.names)}", width, "  - ", "    ")
+        lines.append("")
+    lines.append("Next")
     return lines + [f"  {one}" for one in found.next_steps]
