@@ -3,14 +3,12 @@
 import json
 import math
 import signal
-import subprocess
-import sys
 from dataclasses import asdict
 
 import numpy as np
 import pytest
 
-from tests.lab.conftest import COMMAND, environment, run_thalweg
+from tests.lab.conftest import run_thalweg
 from tests.lab.test_backends import TAKING_PART
 from tests.lab.test_resume import journalled, without_times
 from thalweg.lab.frameworks import BACKENDS, load_backend
@@ -156,34 +154,40 @@ def task(seed):
 """
 
 
+BATCHES, KILLED_AT = 5, 1 + 8 * 5 + 3  # of an epoch; in the ninth, one batch having tried the task
+LONG = (
+    *("compare", "ranger", "--lr", "0.01", "--model", "task.py:task", "--out", "kept"),
+    *("--seeds", "2", "--epochs", "12", "--keep", "0"),
+)
+PASSES = 2 * 12 * BATCHES + 1
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of a comparison that nobody killed."""
+    place = tmp_path_factory.mktemp("whole")
+    (place / "task.py").write_text(TASK.replace("{at}", "-1"))
+    outcome = run_thalweg(*LONG, cwd=place)
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert (place / "passes").stat().st_size == PASSES
+    return place / "kept"
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("jobs", ["1", "2"])
-def test_a_kill_costs_no_more_than_the_epoch_that_it_fell_into(jobs, tmp_path):
-    """Twenty epochs of five batches, killed in the 13th; `--keep 0` keeps every epoch."""
-    epochs, batches, seeds = 20, 5, 2
-    passes = seeds * epochs * batches + 1  # and one that tries the task
-    arguments = ("compare", "ranger", "--lr", "0.01", "--model", "task.py:task")
-    arguments += ("--seeds", str(seeds), "--epochs", str(epochs), "--keep", "0", "--jobs", jobs)
-    for place, at in (("whole", -1), ("again", 1 + 12 * batches + 3)):
-        (tmp_path / place).mkdir()
-        (tmp_path / place / "task.py").write_text(TASK.replace("{at}", str(at)))
-    whole = run_thalweg(*arguments, "--out", "kept", cwd=tmp_path / "whole")
-    assert (whole.code, whole.stderr) == (0, "")
-    assert (tmp_path / "whole" / "passes").stat().st_size == passes
-    again = tmp_path / "again"
-    command = [*COMMAND, *arguments, "--out", "kept"]
-    first = subprocess.run(command, capture_output=True, cwd=again, env=environment())
-    assert first.returncode == (-signal.SIGKILL if jobs == "1" else 2)
-    begun = (again / "passes").stat().st_size
-    assert any((again / "kept" / "unfinished").iterdir())
-    resumed = run_thalweg(*arguments, "--out", "kept", "--resume", cwd=again)
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_kill_costs_no_more_than_the_epoch_that_it_fell_into(jobs, whole, tmp_path):
+    """Counted in passes through the model, each of which leaves a letter in a file."""
+    (tmp_path / "task.py").write_text(TASK.replace("{at}", str(KILLED_AT)))
+    first = run_thalweg(*LONG, "--jobs", str(jobs), cwd=tmp_path)
+    assert first.code == (-signal.SIGKILL if jobs == 1 else 2)
+    assert any((tmp_path / "kept" / "unfinished").iterdir())
+    resumed = run_thalweg(*LONG, "--jobs", str(jobs), "--resume", cwd=tmp_path)
     assert (resumed.code, resumed.stderr) == (0, "")
-    # the epochs that the killed ones were in are done once more, and the trial of the task
-    more = (again / "passes").stat().st_size - passes
-    assert 3 <= more - 1 <= int(jobs) * batches
-    assert begun > 12 * batches
-    assert journalled(again / "kept") == journalled(tmp_path / "whole" / "kept")
-    assert not (again / "kept" / "unfinished").exists()
+    # what is done twice: the trial of the task, and the epochs that the killed ones were in
+    again = (tmp_path / "passes").stat().st_size - PASSES - 1
+    assert 3 <= again <= jobs * BATCHES
+    assert journalled(tmp_path / "kept") == journalled(whole)
+    assert not (tmp_path / "kept" / "unfinished").exists()
 
 
 @pytest.mark.slow
@@ -200,11 +204,6 @@ def test_ctrl_c_before_anything_is_finished_keeps_what_was_begun(tmp_path):
 
 
 def test_the_time_between_two_must_be_one(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "thalweg", "compare", "sgd", "--keep", "soon"],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-    )
-    assert done.returncode == 2
-    assert done.stderr == ("thalweg: --keep must be a time such as 90s, 10m or 1.5h, got 'soon'\n")
+    done = run_thalweg("compare", "sgd", "--keep", "soon", cwd=tmp_path)
+    said = "thalweg: --keep must be a time such as 90s, 10m or 1.5h, got 'soon'\n"
+    assert (done.code, done.stderr) == (2, said)
