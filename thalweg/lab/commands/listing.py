@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from thalweg.lab.answers import JSON, OUT, answer, wrapped
+from thalweg.lab.answers import JSON, OUT, UNDRAWN, answer, wrapped
 from thalweg.lab.errors import UserError
 from thalweg.lab.listing import KINDS, Item, items
 
@@ -26,6 +26,7 @@ def list_items(
         str | None,
         typer.Option(metavar="WORD", help="Only those whose name, line or paper has it."),
     ] = None,
+    seed: UNDRAWN = 0,
     as_json: JSON = False,
     out: OUT = None,
 ) -> None:
