@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,12 +91,7 @@ def train(
     cannot do it.
     """
     backend = load_backend(task.framework)
-
-    def fresh() -> _Stepped:
-        made = _Stepped(backend, task.start(seed), optimizer, settings, seed)
-        made.plan(task, epochs, schedule)
-        return made
-
+    fresh = partial(_Stepped.planned, task, optimizer, settings, seed, epochs, schedule)
     made, done = _taken_up(fresh, backend, kept, seed)
     material, steps, curve, losses = made.material, made.steps, done.curve, done.losses
     diverged_at, pruned_at = None, None
@@ -246,12 +242,24 @@ class _Stepped:
         self.step_seconds: list[float] = []
         self.iteration_seconds: list[float] = []
 
-    def plan(self, task: Task, epochs: int, schedule: str | None) -> None:
-        """Count the steps, and move every group's learning rate along a schedule of so many."""
-        self.steps = epochs * _length(task, self.material)
+    @classmethod
+    def planned(
+        cls,
+        task: Task,
+        name: str,
+        settings: Mapping[str, Any],
+        seed: int,
+        epochs: int,
+        schedule: str | None,
+    ) -> _Stepped:
+        """One at the beginning of its training, whose steps are counted, and over which the
+        learning rate of every group moves along a schedule."""
+        made = cls(load_backend(task.framework), task.start(seed), name, settings, seed)
+        made.steps = steps = epochs * _length(task, made.material)
         if schedule is not None:
-            typed = read_schedule(schedule, steps=self.steps)
-            self._rates = [typed.values(self.steps, group["lr"])[:, 0] for group in self._groups]
+            typed = read_schedule(schedule, steps=steps)
+            made._rates = [typed.values(steps, group["lr"])[:, 0] for group in made._groups]
+        return made
 
     def state(self) -> dict[str, Any]:
         """All that goes on from here goes on from."""

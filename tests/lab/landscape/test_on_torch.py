@@ -56,6 +56,11 @@ def test_one_that_evaluates_within_its_step_gets_there(spec):
     np.testing.assert_allclose(places[-1], BOOTH.minima[0], atol=1e-6)
 
 
+def test_adafactor_walks_too():
+    places = path(entrant("adafactor", "torch"), BOOTH, BOOTH.start, 0.05, 20)
+    assert BOOTH.height(places[-1]) < BOOTH.height(places[0])
+
+
 def test_the_gradient_of_sam_is_that_where_it_asks():
     places = path(entrant("sam(rho=0.1)", "torch"), BOOTH, (1.0, 1.0), 0.01, 1)
     g = BOOTH.gradient(np.array([1.0, 1.0]))
