@@ -32,10 +32,10 @@ quick repeat: CASES ?= 4
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick repeat jax jax-tests frameworks frameworks-tests wheel versions check format bench stubs clean
+.PHONY: help demo test quick repeat jax jax-tests frameworks frameworks-tests docs docs-site docs-serve docs-server wheel versions check format bench stubs clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
 demo: $(VENV)/lab.stamp ## compare five optimizers on a network, and see six on a surface
 	$(BIN)/thalweg compare --jobs 2 $(ARGS)
@@ -67,6 +67,19 @@ frameworks: ## run the tests inside Lightning, Trainer, ..., in an environment (
 frameworks-tests: $(VENV)/frameworks.stamp
 	$(PYTEST) tests/frameworks $(ARGS)
 
+docs: ## build the book into site/, in an environment of its own (.venv-docs), and try it
+	@$(MAKE) --no-print-directory VENV=.venv-docs docs-site
+
+docs-site: $(VENV)/docs.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	$(BIN)/python -m pytest tests/book $(ARGS)
+
+docs-serve: ## show the book on http://127.0.0.1:8000 while it is written
+	@$(MAKE) --no-print-directory VENV=.venv-docs docs-server
+
+docs-server: $(VENV)/docs.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve $(ARGS)
+
 wheel: $(VENV)/dev.stamp ## build sdist and wheel, and run the quick tests on the wheel alone
 	$(BIN)/python scripts/try_the_wheel.py
 
@@ -90,10 +103,10 @@ stubs: $(VENV)/dev.stamp ## write the .pyi files of the generated classes anew, 
 	$(BIN)/python -m scripts.write_mytorch_stub
 
 clean: ## remove .venv, builds and caches; runs/ stays
-	rm -rf $(VENV) .venv-jax .venv-frameworks build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-jax .venv-frameworks .venv-docs site build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The environments of `make jax` and `make frameworks` aside, three installations in one .venv, each on top of the one
+# The environments of `make jax`, `make frameworks` and `make docs` aside, three installations in one .venv, each on top of the one
 # before: what the command line needs, torch, and what the tests and the checks need. A stamp says
 # which of them is there; it is as old as the files that decide it.
 DECIDES := pyproject.toml constraints.txt Makefile
@@ -126,6 +139,11 @@ $(VENV)/frameworks.stamp: $(VENV)/pip.stamp $(DECIDES)
 	@echo "installing the frameworks and torch (several minutes)"
 	$(INSTALL) --editable '.[torch]' --group frameworks
 	$(INSTALL) --no-deps timm
+	@touch $@
+
+$(VENV)/docs.stamp: $(VENV)/pip.stamp $(DECIDES)
+	@echo "installing what the book is built with"
+	$(INSTALL) --editable . --group docs
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/pip.stamp $(DECIDES)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.house.pages import run
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 HERE = [
@@ -64,14 +66,11 @@ def blocks(page: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("page", list(filter(blocks, HERE)), ids=of_the_checkout)
-def test_the_examples_of_a_page_run(page):
+def test_the_examples_of_a_page_run_and_print_what_it_shows(page, capsys):
     pytest.importorskip("torch")
     plt = pytest.importorskip("matplotlib.pyplot")
     plt.switch_backend("Agg")
-    # As a reader would: one after another, each going on from the one before.
-    names: dict[str, object] = {}
-    for block in blocks(page):
-        exec(compile(block, page.name, "exec"), names)
+    run(page, capsys)
     plt.close("all")
 
 

@@ -1,0 +1,66 @@
+"""What mkdocs asks while it builds the book (`hooks` in mkdocs.yml).
+
+The pages are read in the repository as well, so they are plain Markdown: equations between dollars,
+links to files beside them. Here equations become MathML, which browsers draw by themselves, and a
+link to a file that is no page becomes the file's name.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+import jieba
+from latex2mathml.converter import convert
+
+jieba.setLogLevel("WARNING")  # the search's: it tells how long it took to load
+
+DOCS = Path(__file__).parents[1] / "docs"
+CHINESE = "zh/"
+
+
+def on_config(config: Any) -> Any:
+    """A page that the menu names and that is not written yet is left out of it."""
+    config.nav = [present(entry) for entry in config.nav]
+    return config
+
+
+def present(entry: Any) -> Any:
+    if isinstance(entry, dict):
+        return {title: present(below) for title, below in entry.items()}
+    if isinstance(entry, list):
+        return [present(one) for one in entry if not is_missing(one)]
+    return entry
+
+
+def is_missing(entry: Any) -> bool:
+    return isinstance(entry, str) and not (DOCS / entry).exists()
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Links that leave docs/ are paths of the repository: `[text](../LICENSE)`."""
+    at = (DOCS / page.file.src_uri).parent
+
+    def named(link: re.Match[str]) -> str:
+        to = (at / link[2].partition("#")[0]).resolve()
+        if to.is_relative_to(DOCS):
+            return link[0]
+        return f"{link[1]} (`{to.relative_to(DOCS.parent).as_posix()}`)"
+
+    return re.sub(r"\[([^\]]+)\]\((\.\./[^)\s]+)\)", named, markdown)
+
+
+def on_page_content(content: str, **_: Any) -> str:
+    """Equations as MathML."""
+    inline = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.S)
+    block = re.compile(r'<div class="arithmatex">\\\[(.*?)\\\]</div>', re.S)
+    content = inline.sub(lambda found: convert(html.unescape(found[1])), content)
+    return block.sub(lambda found: convert(html.unescape(found[1]), display="block"), content)
+
+
+def on_page_context(context: Any, page: Any, config: Any, **_: Any) -> Any:
+    """The theme's own words, and the `lang` of the page, in the language of the page."""
+    config.theme["language"] = "zh" if page.url.startswith(CHINESE) else "en"
+    return context
