@@ -19,6 +19,7 @@ jieba.setLogLevel("WARNING")  # the search's: it tells how long it took to load
 
 DOCS = Path(__file__).parents[1] / "docs"
 CHINESE = "zh/"
+HAN = "\u2018-\u201d\u3000-\u303f\u4e00-\u9fff\uff00-\uffef"  # the signs and their punctuation
 
 
 def on_config(config: Any) -> Any:
@@ -40,7 +41,10 @@ def is_missing(entry: Any) -> bool:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Links that leave docs/ are paths of the repository: `[text](../LICENSE)`."""
+    """Links that leave docs/ are paths of the repository: `[text](../LICENSE)`.
+
+    Between two Chinese signs the end of a line is no space.
+    """
     at = (DOCS / page.file.src_uri).parent
 
     def named(link: re.Match[str]) -> str:
@@ -49,6 +53,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
             return link[0]
         return f"{link[1]} (`{to.relative_to(DOCS.parent).as_posix()}`)"
 
+    markdown = re.sub(rf"(?<=[{HAN}])\n(?=[{HAN}])", "", markdown)
     return re.sub(r"\[([^\]]+)\]\((\.\./[^)\s]+)\)", named, markdown)
 
 
@@ -61,6 +66,14 @@ def on_page_content(content: str, **_: Any) -> str:
 
 
 def on_page_context(context: Any, page: Any, config: Any, **_: Any) -> Any:
-    """The theme's own words, and the `lang` of the page, in the language of the page."""
+    """The theme's own words, and the `lang` of the page, in the language of the page.
+
+    The other language is a click away: of the guide the same page, else its first.
+    """
+    name = page.url.removeprefix(CHINESE)
     config.theme["language"] = "zh" if page.url.startswith(CHINESE) else "en"
+    both = (DOCS / CHINESE / name).with_suffix(".md").exists()
+    for other in config.extra["alternate"]:
+        there = name if both else "index.html"
+        other["link"] = f"{CHINESE}{there}" if other["lang"] == "zh" else there
     return context

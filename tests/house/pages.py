@@ -1,4 +1,4 @@
-"""A page's examples, run as a reader would: one after another, each going on from the one before."""
+"""A page's examples, run as a reader would: in order, each going on from the one before."""
 
 import linecache
 import re
