@@ -12,10 +12,11 @@ from scripts import draw_book
 
 
 @pytest.mark.slow
-def test_the_picture_drawn_anew_is_the_one_that_is_shown(tmp_path):
+@pytest.mark.parametrize("name", draw_book.PICTURES)
+def test_the_picture_drawn_anew_is_the_one_that_is_shown(name, tmp_path):
     plt.switch_backend("Agg")
-    draw_book.main(tmp_path)
+    draw_book.PICTURES[name](tmp_path / "anew.png")
     plt.close("all")
-    anew, shown = (plt.imread(at / "three.png") for at in (tmp_path, draw_book.DOCS / "mytorch"))
+    anew, shown = plt.imread(tmp_path / "anew.png"), plt.imread(draw_book.DOCS / name)
     assert anew.shape == shown.shape
     assert np.abs(anew - shown).mean() < 0.01
