@@ -50,6 +50,7 @@ def constructor(
     parameters += [parameter(n, kinds.POSITIONAL_OR_KEYWORD, defaults[n]) for n in positional]
     parameters += [parameter(n, kinds.KEYWORD_ONLY, defaults[n]) for n in rest]
     signature = inspect.Signature(parameters, return_annotation=None)
+    in_order = {"params": None, **{n: defaults[n] for n in (*positional, *rest)}}
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         for alias, name in made.aliases.items():
@@ -61,10 +62,8 @@ def constructor(
             if name not in signature.parameters:
                 raise TypeError(f"{made.name}: {unknown(name, list(signature.parameters)[2:])}")
         _check_positions(made.name, args, kwargs, ["params", *positional])
-        bound = signature.bind(self, *args, **kwargs)
-        bound.apply_defaults()
-        given = dict(bound.arguments)
-        del given["self"]
+        # as Signature.bind would, in a tenth of its time
+        given = {**in_order, **dict(zip(in_order, args, strict=False)), **kwargs}
         with by_keyword(made.name, positional[1:] if len(args) > 2 else []):
             start(self, **given, **made.fixed)
 

@@ -103,16 +103,19 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
                 f"got {settings['state_dtype']!r}"
             )
 
-    def _check_parameter(self, p: Tensor) -> None:
-        if p.layout != torch.strided:
-            raise ValueError(
-                f"{self._chain.name} requires dense parameter tensors, got one of layout "
-                f"{p.layout} and shape {tuple(p.shape)}"
-            )
-        try:
-            self._chain.choice.check(p.shape)
-        except ValueError as error:
-            raise ValueError(f"{error}{of_shape(self, p)}") from None
+    def _check_parameters(self, params: Sequence[Tensor]) -> None:
+        choice = self._chain.choice
+        for p in params:
+            if p.layout != torch.strided:
+                raise ValueError(
+                    f"{self._chain.name} requires dense parameter tensors, got one of layout "
+                    f"{p.layout} and shape {tuple(p.shape)}"
+                )
+        for p in params if choice.is_choosy else ():
+            try:
+                choice.check(p.shape)
+            except ValueError as error:
+                raise ValueError(f"{error}{of_shape(self, p)}") from None
 
     def _begin_state(
         self, p: Tensor, slots: Sequence[Slot], views: Sequence[Any], group: Mapping[str, Any]
