@@ -60,9 +60,14 @@ class Table:
         return table
 
 
+@functools.cache
+def _cores() -> int:
+    return os.cpu_count() or 1
+
+
 def _block(elements: int) -> int:
     """How many elements a chunk has at most."""
-    even = elements // (_CHUNKS_PER_CORE * (os.cpu_count() or 1))
+    even = elements // (_CHUNKS_PER_CORE * _cores())
     return min(BLOCK, max(_SMALLEST, even - even % _ALIGNED))
 
 
