@@ -118,7 +118,11 @@ def scheduler(name: str) -> Sides:
         if name in COMPOSED:
             parts = [known.ConstantLR(opt, 0.5, 4), known.ExponentialLR(opt, 0.99999)]
             is_sequence = name == "SequentialLR"
-            made = known.SequentialLR(opt, parts, [4]) if is_sequence else known.ChainedScheduler(parts)
+            made = (
+                known.SequentialLR(opt, parts, [4])
+                if is_sequence
+                else known.ChainedScheduler(parts)
+            )
         else:
             made = getattr(known, name)(opt, **SCHEDULERS[name])
         opt.step()
@@ -217,7 +221,9 @@ def main() -> None:
         shown = [f"{summarize(times[side]).median * 1e6:.4g}" for side in ("ours", best)]
         table.add_row(case.name, *shown, f"{found[case.name].value:.2f}")
         results[case.name] = {side: asdict(summarize(values)) for side, values in times.items()}
-    report.console.print(f"\nOne thread; medians. {len(NARROW)} tensors where no number is named.\n")
+    report.console.print(
+        f"\nOne thread; medians. {len(NARROW)} tensors where no number is named.\n"
+    )
     report.console.print(table)
     report.close({"rounds": asked.rounds, "seconds": results}, TARGETS, found)
 

@@ -37,7 +37,10 @@ class Setting:
             replace(
                 self,
                 default=default,
-                **{n: bound[i] if isinstance(bound, tuple) else bound for n, bound in bounds.items()},
+                **{
+                    n: bound[i] if isinstance(bound, tuple) else bound
+                    for n, bound in bounds.items()
+                },
             )
             for i, default in enumerate(self.default)
         ]
