@@ -33,15 +33,9 @@ class Setting:
     @functools.cached_property
     def _elements(self) -> list[Setting]:
         bounds = {name: getattr(self, name) for name in ("low", "high", "above", "below")}
+        several = {name: bound for name, bound in bounds.items() if isinstance(bound, tuple)}
         return [
-            replace(
-                self,
-                default=default,
-                **{
-                    n: bound[i] if isinstance(bound, tuple) else bound
-                    for n, bound in bounds.items()
-                },
-            )
+            replace(self, default=default, **{name: bound[i] for name, bound in several.items()})
             for i, default in enumerate(self.default)
         ]
 

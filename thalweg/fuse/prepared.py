@@ -2,8 +2,9 @@
 
 Of a step are settled once: its kernels, the tables of addresses, which numbers follow from settings
 alone. What is left are the gradients' addresses, the numbers that change with the count, those
-that are measured, and the count. Whether all else is as it was, each border asks in its own way; where it is not, the step
-goes the way of `border/layout.py`, which looks at everything, and is prepared again.
+that are measured, and the count. Whether all else is as it was, each border asks in its own way;
+where it is not, the step goes the way of `border/layout.py`, which looks at everything, and is
+prepared again.
 
 A tensor without a gradient is a row that the sweep passes over: the set may differ at every step.
 """

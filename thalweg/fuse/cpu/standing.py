@@ -48,6 +48,7 @@ class StandingLaunch:
     def sums(self) -> NDArray[np.float64]:
         """What each tensor adds to each result, when it has run; of one that was passed over, any
         number."""
+        sums: NDArray[np.float64] = self._launch.sums
         if self._is_whole:
-            return self._launch.sums
-        return of_tensors(self._launch.sums, self._kinds, self._tensor_of, len(self.pointers))
+            return sums
+        return of_tensors(sums, self._kinds, self._tensor_of, len(self.pointers))
