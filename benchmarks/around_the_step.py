@@ -3,7 +3,7 @@
 import functools
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,10 +13,10 @@ from lbfgs import CASES as LBFGS_CASES
 from lbfgs import Run
 from report import Report, Target, make_table
 from torch.nn import Linear, Parameter, ReLU, Sequential
-from turns import Side, take_turns
+from turns import Side, described, quick, ratio, take_turns
 
 from thalweg import optim
-from thalweg.lab.bench.alternate import Estimate, ratio, summarize
+from thalweg.lab.bench.alternate import Estimate
 from thalweg.lab.bench.shapes import perceptron, transformer
 
 NARROW = transformer(32, 12, 512, 64)  # GPT-2's 148 tensors, with width 32
@@ -197,7 +197,7 @@ TARGETS = tuple(Target(case.name, "<=", case.limit) for case in CASES)
 def against(times: Mapping[str, Sequence[float]]) -> tuple[str, Estimate]:
     """The quickest of torch's forms, and ours over it."""
     rivals = [name for name in times if name != "ours"]
-    best = min(rivals, key=lambda name: summarize(times[name]).median)
+    best = min(rivals, key=lambda name: quick(times[name]))
     return best, ratio(times["ours"], times[best])
 
 
@@ -216,13 +216,13 @@ def main() -> None:
         if asked.case and asked.case not in case.name:
             continue
         with report.console.status(case.name):
-            times = take_turns(case.make(), asked.rounds, 1)
+            times = take_turns(case.make(), asked.rounds)
         best, found[case.name] = against(times)
-        shown = [f"{summarize(times[side]).median * 1e6:.4g}" for side in ("ours", best)]
+        shown = [f"{quick(times[side]) * 1e6:.4g}" for side in ("ours", best)]
         table.add_row(case.name, *shown, f"{found[case.name].value:.2f}")
-        results[case.name] = {side: asdict(summarize(values)) for side, values in times.items()}
+        results[case.name] = {side: described(values) for side, values in times.items()}
     report.console.print(
-        f"\nOne thread; medians. {len(NARROW)} tensors where no number is named.\n"
+        f"\nOne thread; lower deciles. {len(NARROW)} tensors where no number is named.\n"
     )
     report.console.print(table)
     report.close({"rounds": asked.rounds, "seconds": results}, TARGETS, found)
