@@ -15,7 +15,6 @@ from thalweg.schedules.schedule import Schedule
 
 __all__ = [
     "Phase",
-    "along",
     "anneal",
     "cyclic",
     "one_cycle",
