@@ -122,7 +122,7 @@ class PreparedCall:
         self._context_of: NDArray[np.int64] | None = None  # None where there is one
         self._plans: dict[Ways, int] = {}
         self._arrangements: dict[int | bytes, list[Share]] = {}
-        self._whole: dict[Ways, list[Share]] = {}  # where one context is all
+        self._at_hand: dict[tuple[int, ...], list[Share]] = {}  # while the contexts are the same
         self._shares: list[Share] = []
         self._next: tuple[list[_Context], NDArray[np.bool_] | None] = [], None
 
@@ -216,6 +216,7 @@ class PreparedCall:
             for lot, shape, own in zip(lots, shapes, cells, strict=True)
         ]
         self._context_of = None
+        self._at_hand.clear()
         if len(examples) > 1:
             self._context_of = np.zeros(len(code), np.int64)
             self._context_of[rows] = inverse.reshape(-1)
@@ -224,9 +225,9 @@ class PreparedCall:
         """The launches for contexts that go these ways; made once."""
         if not ways:
             return []
-        if len(ways) == 1 and ways[0] in self._whole:  # nearly always
-            return self._whole[ways[0]]
-        plans = [self._number_of(one) for one in ways]
+        plans = tuple([self._number_of(one) for one in ways])
+        if plans in self._at_hand:  # nearly always
+            return self._at_hand[plans]
         key: int | bytes = plans[0]
         if plans.count(plans[0]) < len(plans):
             assert self._context_of is not None
@@ -234,10 +235,9 @@ class PreparedCall:
         if key not in self._arrangements:
             if len(self._arrangements) >= _MOST:
                 self._arrangements.clear()
-                self._whole.clear()
+                self._at_hand.clear()
             self._arrangements[key] = self._arrange(key)
-        if len(ways) == 1:
-            self._whole[ways[0]] = self._arrangements[key]
+        self._at_hand[plans] = self._arrangements[key]
         return self._arrangements[key]
 
     def _number_of(self, ways: Ways) -> int:

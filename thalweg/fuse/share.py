@@ -53,6 +53,10 @@ class StandingPass:
         self._buffer = self.launch.numbers.data
         self._row: tuple[Any, ...] | None = None
         self._has_holes = False
+        # of the tensors' contexts, which each has, and the only one, if they have one
+        self._sorted_by: NDArray[np.int64] | None = None
+        self._which: Any = None
+        self._only: int | None = 0
         # the numbers that are in the table, where no step has others
         self._moves = moves
         self._contexts: Sequence[Context] | None = None
@@ -73,8 +77,10 @@ class StandingPass:
         if missing or self._has_holes:
             pointers[:, 0] = np.where(own, own if self._gradient == 0 else self._home[:, 0], 0)
             self._has_holes = missing
-        if context_of is None:
-            row = self._pick(contexts[0].numbers)
+        if context_of is not self._sorted_by:
+            self._sort(context_of)
+        if self._only is not None:
+            row = self._pick(contexts[self._only].numbers)
             if row != self._row:
                 self._row, self._contexts, numbers = None, None, self.launch.numbers
                 self._pack(self._buffer, 0, *row)
@@ -84,10 +90,17 @@ class StandingPass:
             self._row = None
             rows = [self._pick(context.numbers) for context in contexts]
             table = np.array(rows, np.float64).reshape(len(rows), -1)
-            which = context_of if self._members is None else context_of[self._members]
-            self.launch.numbers[:] = table[which]
+            self.launch.numbers[:] = table[self._which]
             self._contexts = contexts
         self.launch.begin()
+
+    def _sort(self, context_of: NDArray[np.int64] | None) -> None:
+        """Find out which contexts the tensors have."""
+        self._sorted_by, self._only, self._row, self._contexts = context_of, 0, None, None
+        if context_of is not None:
+            own = context_of if self._members is None else context_of[self._members]
+            self._which = own
+            self._only = int(own[0]) if (own == own[0]).all() else None
 
     def know(self, known: Mapping[str, NDArray[np.float64]]) -> None:
         """Take in what was measured."""
