@@ -15,6 +15,7 @@ from thalweg.schedules.schedule import Schedule
 
 __all__ = [
     "Phase",
+    "along",
     "anneal",
     "cyclic",
     "one_cycle",
@@ -96,7 +97,7 @@ def within(
     return anneal(values[phase.source], values[phase.target], x, fall)
 
 
-def _along(
+def along(
     stretches: Sequence[Phase], values: Mapping[str, Any], t: Any, fall: Callable[..., Any]
 ) -> Any:
     """The value at t: that of the first phase to end at t or later, or else of the last."""
@@ -138,4 +139,4 @@ class one_cycle(Schedule):
     def factor(self, t: Any) -> Any:
         values = {"start": self.start, "peak": 1.0, "end": self.end}
         stretches = phases(self.steps, self.rise, self.three_phase)
-        return _along(stretches, values, minimum(t, self.steps - 1), FALLS[self.shape])
+        return along(stretches, values, minimum(t, self.steps - 1), FALLS[self.shape])
