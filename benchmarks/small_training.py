@@ -4,10 +4,10 @@ import copy
 import functools
 import itertools
 import math
+import random
 import statistics
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,10 @@ from flags import make_parser, positive
 from report import Report, Target, make_table
 from torch import Tensor
 from torch.nn import Linear, Module, ReLU, Sequential, Tanh, functional
+from turns import clock_of, described, quick, ratio
 
 from thalweg import mytorch, optim
-from thalweg.lab.bench.alternate import Estimate, alternate, ratio, summarize
+from thalweg.lab.bench.alternate import Estimate
 
 BATCH, WARM_UP, LAST = 64, 10, 50  # of the last losses the mean is compared
 OPTIMIZERS: dict[str, tuple[str, Mapping[str, Any]]] = {
@@ -176,9 +177,24 @@ def check_losses(what: str, trainings: Mapping[str, Training]) -> None:
         sys.exit(f"small_training: {what}: the last losses differ: {last}")
 
 
+def in_turns(
+    trainings: Mapping[str, Training], iterations: int, threads: int
+) -> dict[str, list[float]]:
+    """Seconds of each iteration of each side, one after the other in a new order each time."""
+    order, clock, sides = random.Random(0), clock_of(threads), list(trainings)
+    found: dict[str, list[float]] = {side: [] for side in sides}
+    for _ in range(WARM_UP + iterations):
+        order.shuffle(sides)
+        for side in sides:
+            start = clock()
+            trainings[side]()
+            found[side].append(clock() - start)
+    return {side: times[WARM_UP:] for side, times in found.items()}
+
+
 def best_of_torch(times: Mapping[str, Sequence[float]]) -> str:
     rivals = [side for side in times if side != "ours"]
-    return min(rivals, key=lambda side: statistics.median(times[side]))
+    return min(rivals, key=lambda side: quick(times[side]))
 
 
 def main() -> None:
@@ -197,19 +213,19 @@ def main() -> None:
             what = f"{training}, {name}"
             made = on_numpy(name) if training == ON_NUMPY else in_torch(training, name)
             with report.console.status(what):
-                times = alternate(made, rounds=asked.iterations, warm_up=WARM_UP)
+                times = in_turns(made, asked.iterations, asked.threads)
             check_losses(what, made)
             best = best_of_torch(times)
             one = found[f"{what}: ours / torch"] = ratio(times["ours"], times[best])
             shown = [
-                f"{summarize(times[side]).median * 1e6:.4g}" if side in times else "-"
+                f"{quick(times[side]) * 1e6:.4g}" if side in times else "-"
                 for side in ("ours", "torch", "torch fused")
             ]
             table.add_row(what, *shown, f"{one.value:.2f}")
-            results[what] = {side: asdict(summarize(values)) for side, values in times.items()}
+            results[what] = {side: described(values) for side, values in times.items()}
     report.console.print(
         f"\nforward, backward, step: batches of {BATCH}, {asked.iterations:,} iterations, "
-        f"threads: {asked.threads}; medians; of torch's two forms the quicker\n"
+        f"threads: {asked.threads}; lower deciles; of torch's two forms the quicker\n"
     )
     report.console.print(table)
     report.close({"iterations": asked.iterations, "seconds": results}, TARGETS, found)

@@ -14,7 +14,7 @@ import numpy as np
 
 from thalweg.lab.bench.alternate import Estimate, summarize
 
-__all__ = ["WARM_UP", "Side", "described", "quick", "ratio", "take_turns"]
+__all__ = ["WARM_UP", "Side", "clock_of", "described", "quick", "ratio", "take_turns"]
 
 BLOCK = 0.004  # seconds that one turn of one side takes, about
 WARM_UP = 14  # past RAdam's rectification, and two cycles of Ranger
@@ -24,11 +24,16 @@ RESAMPLES, MOST = 500, 1000  # of the bootstrap, and of the calls that each is d
 Side = tuple[Callable[[int], None], Callable[[], Any]]  # what is not timed, with the turn; a call
 
 
+def clock_of(threads: int) -> Callable[[], float]:
+    """What tells the time of work on so many threads."""
+    return time.thread_time if threads == 1 else time.perf_counter
+
+
 def take_turns(
     sides: Mapping[str, Side], rounds: int, cycle: int = 1, threads: int = 1
 ) -> dict[str, list[float]]:
     """Seconds of each call of each side, in blocks, in turns; of a cycle of calls their mean."""
-    clock = time.thread_time if threads == 1 else time.perf_counter
+    clock = clock_of(threads)
     for before, step in sides.values():
         start = time.perf_counter()
         for turn in range(WARM_UP):

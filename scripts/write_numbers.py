@@ -4,7 +4,7 @@ python scripts/write_numbers.py            write them anew
 python scripts/write_numbers.py --check    say whether they are those of the files
 
 A table stands between `<!-- numbers: NAME -->` and `<!-- end -->`; NAME is one of `TABLES`, which
-says of which file it is. `benchmarks/FILE.py --json` writes that.
+says of which file it is; the script of the same name under `benchmarks/` writes that with `--json`.
 """
 
 from __future__ import annotations

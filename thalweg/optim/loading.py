@@ -193,17 +193,16 @@ def unshare(states: MutableMapping[Any, Any], loaded: Mapping[Any, Any]) -> None
     that was loaded moves the state of the one that was saved. Where one tensor stood in several
     places, one copy does.
     """
-    theirs = set(map(id, _tensors(loaded)))
-    copies: dict[int, Tensor] = {}
+    theirs = set(_tensors(loaded))
+    copies: dict[Tensor, Tensor] = {}
 
     def own(value: Any) -> Any:
         if isinstance(value, Tensor):
-            number = id(value)
-            if number not in theirs:
+            if value not in theirs:
                 return value
-            if number not in copies:
-                copies[number] = value.clone()
-            return copies[number]
+            if value not in copies:
+                copies[value] = value.clone()
+            return copies[value]
         if isinstance(value, dict):
             made = copy.copy(value)  # it may be the loaded one
             made.update({key: own(one) for key, one in value.items()})
