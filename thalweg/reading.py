@@ -273,8 +273,8 @@ class _Plain:
     def _check_count(self, tree: ast.Call, word: str) -> None:
         takes = {**elementwise.ARITY, **matrices.ARITY}.get(word)
         if word in requests.REQUESTS:
-            counts, told = requests.REQUESTS[word]
-            if len(tree.args) not in counts:
+            may, told = requests.REQUESTS[word]
+            if len(tree.args) not in may:
                 raise self.source.error(
                     tree.lineno, f"{word} is told {told}; it got {len(tree.args)} arguments"
                 )

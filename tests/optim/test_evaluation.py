@@ -200,6 +200,7 @@ def test_an_average_is_not_loaded_into_the_weights_that_are_lent():
 SETTINGS = {
     "Ranger": {"lr": 0.01, "k": 5},
     "ScheduleFreeAdamW": {"lr": 0.01},
+    "ScheduleFreeSGD": {"lr": 0.01},
     "AdamW": {"lr": 0.01, "average": EMA(0.8)},
 }
 
@@ -211,14 +212,19 @@ def walked(p, opt, steps=4):
     return p.detach().clone()
 
 
+@pytest.mark.parametrize("how", ["eval()", "evaluation()"])
 @pytest.mark.parametrize("name", SETTINGS)
-def test_files_written_after_eval_hold_both_weights(name):
+def test_files_written_while_others_are_looked_at_hold_both_weights(name, how):
     """As programs write them that save the model where they have evaluated it."""
     p, opt = trained(name, **SETTINGS[name])
     own, shown = p.detach().clone(), looked_at(p, opt)
-    opt.eval()
-    model, file = p.detach().clone(), copy.deepcopy(opt.state_dict())
-    opt.train()
+    if how == "eval()":
+        opt.eval()
+        model, file = p.detach().clone(), copy.deepcopy(opt.state_dict())
+        opt.train()
+    else:
+        with opt.evaluation():
+            model, file = p.detach().clone(), copy.deepcopy(opt.state_dict())
     q = torch.nn.Parameter(model)
     fresh = getattr(optim, name)([q], **SETTINGS[name])
     fresh.load_state_dict(file)
@@ -234,8 +240,6 @@ def test_files_written_after_eval_hold_both_weights(name):
 def test_a_file_of_a_training_has_no_more_than_before():
     _, opt = trained("Ranger", **SETTINGS["Ranger"])
     assert "training_weights" not in opt.state_dict()["state"][0]
-    with opt.evaluation():
-        assert "training_weights" not in opt.state_dict()["state"][0]
 
 
 def test_a_file_written_after_eval_is_not_changed_by_what_comes_after():
@@ -281,3 +285,14 @@ def test_by_name_the_training_weights_go_to_their_own_parameter():
     fresh.load_state_dict(opt.state_dict())
     fresh.train()
     assert all(torch.equal(p, q) for p, q in zip(other.parameters(), own, strict=True))
+
+
+@pytest.mark.parametrize("name", ["ScheduleFreeAdamW", "ScheduleFreeSGD", "ScheduleFreeRAdam"])
+def test_a_second_step_while_others_are_looked_at_is_refused(name):
+    p, opt = trained(name)
+    opt.eval()
+    shown = p.detach().clone()
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r"step\(\) was called after eval\(\); call train"):
+            opt.step()
+    assert torch.equal(p, shown)

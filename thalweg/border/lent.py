@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from thalweg.border.copies import WithCopies
+from thalweg.border.copies import WithCopies, check_not_swapped
 
 __all__ = ["TRAINING_WEIGHTS", "lend_again", "with_training_weights", "without_training_weights"]
 
@@ -16,9 +16,11 @@ TRAINING_WEIGHTS = "training_weights"
 def with_training_weights(
     opt: WithCopies, states: Mapping[Any, Any], copied: Callable[[Any], Any]
 ) -> dict[Any, Any]:
-    """The states of a file, by the parameters' numbers, with the weights that `eval` took away."""
+    """The states of a file, by the parameters' numbers, with the weights that are away."""
+    if opt._swapped == "first_step()":
+        check_not_swapped(opt, "state_dict()")
     found = {**states}
-    if opt._swapped == "eval()":
+    if opt._swapped in ("eval()", "evaluation()"):
         params = [p for group in opt.param_groups for p in group["params"]]
         number_of = {p: i for i, p in enumerate(params)}
         for p, own, _ in opt._at_home:

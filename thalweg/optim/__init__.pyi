@@ -23,32 +23,54 @@ from thalweg.optim.lbfgs.optimizer import LBFGS
 from thalweg.optim.matrices.adafactor import Adafactor
 
 __all__ = [
+    "ADOPT",
     "APOLLO",
     "ASGD",
     "CAME",
+    "FTRL",
     "LAMB",
     "LARS",
     "LBFGS",
+    "MADGRAD",
+    "MARS",
+    "QHM",
     "SAM",
     "SGD",
+    "SGDP",
+    "SGDW",
     "SOAP",
+    "SPAM",
+    "AdEMAMix",
     "AdaBelief",
+    "AdaBound",
     "AdaHessian",
     "AdaMuon",
+    "AdaPNM",
     "Adadelta",
     "Adafactor",
     "Adagrad",
+    "Adai",
     "Adam",
+    "AdamAtan2",
+    "AdamC",
     "AdamMini",
+    "AdamP",
     "AdamW",
     "Adamax",
+    "Adan",
+    "AggMo",
+    "Amos",
     "BaseOptimizer",
     "CautiousAdamW",
     "CautiousLion",
+    "DAdaptAdam",
+    "DAdaptSGD",
+    "DiffGrad",
     "Dion",
     "FusedOptimizer",
     "GaLore",
     "Grams",
+    "LaProp",
     "Lion",
     "MuSGD",
     "Muon",
@@ -56,17 +78,27 @@ __all__ = [
     "NorMuon",
     "NovoGrad",
     "Optimizer",
+    "Padam",
     "Prodigy",
+    "QHAdam",
     "RAdam",
     "RMSprop",
     "Ranger",
+    "Ranger21",
     "Rprop",
     "ScheduleFreeAdamW",
+    "ScheduleFreeRAdam",
+    "ScheduleFreeSGD",
     "Scion",
     "Shampoo",
+    "Signum",
+    "SimplifiedAdEMAMix",
     "Sophia",
     "SparseAdam",
     "StableAdamW",
+    "StableSPAM",
+    "Tiger",
+    "Yogi",
     "lr_scheduler",
     "matrix_groups",
     "no_bias_norm",
@@ -74,6 +106,27 @@ __all__ = [
     "swa_utils",
     "swap_in_optimizer_params_and_state",
 ]
+
+class ADOPT(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.9999),
+        eps: float | Tensor = 1e-06,
+        weight_decay: float | Tensor = 0.0,
+        decoupled_weight_decay: bool = False,
+        *,
+        clip: bool = True,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
 
 class APOLLO(FusedOptimizer):
     def __init__(
@@ -121,6 +174,28 @@ class ASGD(FusedOptimizer, _torchs.ASGD):
         average: Average | None = None,
     ) -> None: ...
 
+class AdEMAMix(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, ...] = (0.9, 0.999, 0.9999),
+        alpha: float | Tensor = 5.0,
+        t_alpha: int = 0,
+        t_beta3: int = 0,
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class AdaBelief(FusedOptimizer):
     def __init__(
         self,
@@ -131,6 +206,29 @@ class AdaBelief(FusedOptimizer):
         weight_decay: float | Tensor = 0.0,
         rectify: bool = True,
         *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class AdaBound(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        final_lr: float | Tensor = 0.1,
+        gamma: float | Tensor = 0.001,
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        amsbound: bool = False,
+        *,
+        decoupled_weight_decay: bool = False,
         maximize: bool = False,
         foreach: bool | None = None,
         capturable: bool = False,
@@ -188,6 +286,28 @@ class AdaMuon(FusedOptimizer):
         **others_settings: Any,
     ) -> None: ...
 
+class AdaPNM(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, ...] = (0.9, 0.999, 1.0),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        amsgrad: bool = True,
+        *,
+        stable_decay: bool = False,
+        softplus: float | Tensor = 0.0,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Adadelta(FusedOptimizer, _torchs.Adadelta):
     def __init__(
         self,
@@ -227,6 +347,26 @@ class Adagrad(FusedOptimizer, _torchs.Adagrad):
         average: Average | None = None,
     ) -> None: ...
 
+class Adai(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.1,
+        betas: tuple[float | Tensor, float | Tensor] = (0.1, 0.99),
+        eps: float | Tensor = 0.001,
+        weight_decay: float | Tensor = 0.0,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Adam(FusedOptimizer, _torchs.Adam):
     def __init__(
         self,
@@ -248,6 +388,48 @@ class Adam(FusedOptimizer, _torchs.Adam):
         average: Average | None = None,
     ) -> None: ...
 
+class AdamAtan2(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.0001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.99),
+        weight_decay: float | Tensor = 0.0,
+        *,
+        a: float | Tensor = 1.27,
+        b: float | Tensor = 1.0,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class AdamC(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.01,
+        amsgrad: bool = False,
+        *,
+        corrected: bool = True,
+        max_lr: float | Tensor = 0.0,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class AdamMini(FusedOptimizer):
     def __init__(
         self,
@@ -257,6 +439,28 @@ class AdamMini(FusedOptimizer):
         eps: float | Tensor = 1e-08,
         weight_decay: float | Tensor = 0.0,
         *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class AdamP(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        delta: float | Tensor = 0.1,
+        wd_ratio: float | Tensor = 0.1,
+        *,
+        norm_eps: float | Tensor = 1e-08,
         maximize: bool = False,
         foreach: bool | None = None,
         capturable: bool = False,
@@ -298,6 +502,66 @@ class Adamax(FusedOptimizer, _torchs.Adamax):
         foreach: bool | None = None,
         *,
         maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Adan(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, ...] = (0.98, 0.92, 0.99),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        *,
+        no_prox: bool = False,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class AggMo(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.01,
+        betas: tuple[float | Tensor, ...] = (0.0, 0.9, 0.99),
+        weight_decay: float | Tensor = 0.0,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Amos(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        beta: float | Tensor = 0.999,
+        momentum: float | Tensor = 0.0,
+        eta: float | Tensor = 0.0,
+        zeta: float | Tensor = 0.25,
+        eps: float | Tensor = 1e-30,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
         capturable: bool = False,
         differentiable: bool = False,
         fused: bool | None = None,
@@ -363,6 +627,69 @@ class CautiousLion(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class DAdaptAdam(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 1.0,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        decouple: bool = False,
+        use_bias_correction: bool = False,
+        d0: float | Tensor = 1e-06,
+        growth_rate: float | Tensor = float("inf"),
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class DAdaptSGD(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 1.0,
+        momentum: float | Tensor = 0.0,
+        weight_decay: float | Tensor = 0.0,
+        d0: float | Tensor = 1e-06,
+        growth_rate: float | Tensor = float("inf"),
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class DiffGrad(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Dion(FusedOptimizer):
     def __init__(
         self,
@@ -384,6 +711,26 @@ class Dion(FusedOptimizer):
         average: Average | None = None,
         others: type[Any] | str | None = None,
         **others_settings: Any,
+    ) -> None: ...
+
+class FTRL(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.1,
+        beta: float | Tensor = 0.0,
+        lambda_1: float | Tensor = 0.0,
+        lambda_2: float | Tensor = 0.0,
+        initial_accumulator_value: float | Tensor = 0.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
     ) -> None: ...
 
 class GaLore(FusedOptimizer):
@@ -468,6 +815,25 @@ class LARS(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class LaProp(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.0004,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-15,
+        weight_decay: float | Tensor = 0.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Lion(FusedOptimizer):
     def __init__(
         self,
@@ -475,6 +841,51 @@ class Lion(FusedOptimizer):
         lr: float | Tensor = 0.0001,
         betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.99),
         weight_decay: float | Tensor = 0.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class MADGRAD(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.01,
+        momentum: float | Tensor = 0.9,
+        weight_decay: float | Tensor = 0.0,
+        eps: float | Tensor = 1e-06,
+        *,
+        decoupled_weight_decay: bool = False,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class MARS(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.003,
+        betas: tuple[float | Tensor, float | Tensor] = (0.95, 0.99),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        amsgrad: bool = False,
+        gamma: float | Tensor = 0.025,
+        optimize_1d: bool = False,
+        lr_1d: float | Tensor = 1.0,
+        betas_1d: tuple[float | Tensor, float | Tensor] = (0.9, 0.95),
+        weight_decay_1d: float | Tensor = 0.1,
         *,
         maximize: bool = False,
         foreach: bool | None = None,
@@ -603,6 +1014,28 @@ class NovoGrad(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class Padam(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.1,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        amsgrad: bool = True,
+        partial: float | Tensor = 0.25,
+        *,
+        decoupled_weight_decay: bool = False,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Prodigy(FusedOptimizer):
     def __init__(
         self,
@@ -613,6 +1046,47 @@ class Prodigy(FusedOptimizer):
         weight_decay: float | Tensor = 0.0,
         d0: float | Tensor = 1e-06,
         d_coef: float | Tensor = 1.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class QHAdam(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.995, 0.999),
+        nus: tuple[float | Tensor, float | Tensor] = (0.7, 1.0),
+        weight_decay: float | Tensor = 0.0,
+        decoupled_weight_decay: bool = False,
+        eps: float | Tensor = 1e-08,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class QHM(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 1.0,
+        momentum: float | Tensor = 0.999,
+        nu: float | Tensor = 0.7,
+        weight_decay: float | Tensor = 0.0,
+        decoupled_weight_decay: bool = False,
         *,
         maximize: bool = False,
         foreach: bool | None = None,
@@ -692,6 +1166,34 @@ class Ranger(SlowWeights, FusedOptimizer):
         N_sma_threshhold: float | Tensor = ...,
     ) -> None: ...
 
+class Ranger21(SlowWeights, FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, ...] = (0.9, 0.999, 1.0),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0001,
+        alpha: float | Tensor = 0.5,
+        k: int = 5,
+        *,
+        clip_factor: float | Tensor = 0.01,
+        clip_eps: float | Tensor = 0.001,
+        use_gc: bool = True,
+        use_gcnorm: bool = True,
+        norm_loss: float | Tensor = 0.0001,
+        softplus: float | Tensor = 50.0,
+        amsgrad: bool = True,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Rprop(FusedOptimizer, _torchs.Rprop):
     def __init__(
         self,
@@ -751,6 +1253,49 @@ class SGD(FusedOptimizer, _torchs.SGD):
         average: Average | None = None,
     ) -> None: ...
 
+class SGDP(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        momentum: float | Tensor = 0.0,
+        dampening: float | Tensor = 0.0,
+        weight_decay: float | Tensor = 0.0,
+        nesterov: bool = False,
+        delta: float | Tensor = 0.1,
+        wd_ratio: float | Tensor = 0.1,
+        *,
+        norm_eps: float | Tensor = 1e-08,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class SGDW(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        momentum: float | Tensor = 0.9,
+        dampening: float | Tensor = 0.0,
+        weight_decay: float | Tensor = 0.0001,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class SOAP(FusedOptimizer):
     def __init__(
         self,
@@ -774,6 +1319,29 @@ class SOAP(FusedOptimizer):
         **others_settings: Any,
     ) -> None: ...
 
+class SPAM(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-06,
+        weight_decay: float | Tensor = 0.0,
+        threshold: float | Tensor = 5000.0,
+        clip_after: int = 20,
+        reset_every: int = 500,
+        warmup_steps: int = 150,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class ScheduleFreeAdamW(FusedOptimizer):
     def __init__(
         self,
@@ -783,6 +1351,51 @@ class ScheduleFreeAdamW(FusedOptimizer):
         eps: float | Tensor = 1e-08,
         weight_decay: float | Tensor = 0.0,
         warmup_steps: int = 0,
+        r: float | Tensor = 0.0,
+        weight_lr_power: float | Tensor = 2.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class ScheduleFreeRAdam(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.0025,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        r: float | Tensor = 0.0,
+        weight_lr_power: float | Tensor = 2.0,
+        silent_sgd_phase: bool = True,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class ScheduleFreeSGD(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 1.0,
+        momentum: float | Tensor = 0.9,
+        weight_decay: float | Tensor = 0.0,
+        warmup_steps: int = 0,
+        r: float | Tensor = 0.0,
+        weight_lr_power: float | Tensor = 2.0,
         *,
         maximize: bool = False,
         foreach: bool | None = None,
@@ -837,6 +1450,46 @@ class Shampoo(FusedOptimizer):
         **others_settings: Any,
     ) -> None: ...
 
+class Signum(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        momentum: float | Tensor = 0.9,
+        weight_decay: float | Tensor = 0.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class SimplifiedAdEMAMix(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.0001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.99, 0.95),
+        alpha: float | Tensor = 0.0,
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        *,
+        beta1_warmup: int = 0,
+        min_beta1: float | Tensor = 0.9,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Sophia(AskingSteps, FusedOptimizer):
     def __init__(
         self,
@@ -884,6 +1537,70 @@ class StableAdamW(FusedOptimizer):
         betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.99),
         eps: float | Tensor = 1e-06,
         weight_decay: float | Tensor = 0.01,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class StableSPAM(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        gamma1: float | Tensor = 0.7,
+        gamma2: float | Tensor = 0.9,
+        theta: float | Tensor = 0.999,
+        total_steps: int = 0,
+        eta_min: float | Tensor = 0.5,
+        reset_every: int = 1000,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Tiger(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        beta: float | Tensor = 0.965,
+        weight_decay: float | Tensor = 0.01,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Yogi(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.01,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 0.001,
+        initial_accumulator_value: float | Tensor = 1e-06,
+        weight_decay: float | Tensor = 0.0,
+        decoupled_weight_decay: bool = False,
         *,
         maximize: bool = False,
         foreach: bool | None = None,

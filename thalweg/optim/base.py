@@ -253,7 +253,8 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
     def state_dict(self) -> dict[str, Any]:
         """The states and settings, in torch's form and, counts too, in torch's types.
 
-        After `eval()` the weights of the training are in it, as "training_weights" of a parameter.
+        After `eval()`, and in an `evaluation()`, the weights of the training are in it, as the
+        "training_weights" of a parameter.
         """
         found = super().state_dict()
         if "state" in found:  # a hook may have made anything of it
@@ -271,7 +272,7 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         rest stays, with a warning; words that DistributedDataParallel or torch.compile put into
         names are seen through. A state in a wider type than its parameter keeps it; torch would
         narrow it. States are copies, and nothing changes where something does not fit. A file that
-        was written after `eval()`, beside a model's, leaves the optimizer so: `train()` brings the
+        was written then, beside the model's, leaves the optimizer so: `train()` brings the
         weights of the training back.
         """
 

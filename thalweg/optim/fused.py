@@ -16,7 +16,7 @@ from thalweg.border.again import PreparedSteps
 from thalweg.border.answering import Answering, answering
 from thalweg.border.classes import as_chain, made_class
 from thalweg.border.copies import check_not_swapped, lent_state
-from thalweg.border.groups import Lot, lots
+from thalweg.border.groups import Lot, check_alike, lots
 from thalweg.border.optimizer import ChainOptimizer
 from thalweg.border.others import add_in_parts
 from thalweg.border.states import wanted
@@ -214,6 +214,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     ) -> None:
         """Take one step of these parameters, or none; those that rest only move their averages."""
         check_not_swapped(self)
+        check_alike(self._chain, self.param_groups)
         new = NewStates(self._first)
 
         def deeds() -> list[Deed]:

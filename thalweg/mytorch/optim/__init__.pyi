@@ -13,29 +13,51 @@ from thalweg.mytorch.optim.optimizer import Optimizer, optimizer
 from thalweg.mytorch.optim.scheduler import Scheduler
 
 __all__ = [
+    "ADOPT",
     "APOLLO",
     "ASGD",
     "CAME",
+    "FTRL",
     "LAMB",
     "LARS",
+    "MADGRAD",
+    "MARS",
+    "QHM",
     "SAM",
     "SGD",
+    "SGDP",
+    "SGDW",
     "SOAP",
+    "SPAM",
+    "AdEMAMix",
     "AdaBelief",
+    "AdaBound",
     "AdaGrad",
     "AdaHessian",
     "AdaMuon",
+    "AdaPNM",
     "Adadelta",
     "Adagrad",
+    "Adai",
     "Adam",
+    "AdamAtan2",
+    "AdamC",
     "AdamMini",
+    "AdamP",
     "AdamW",
     "Adamax",
+    "Adan",
+    "AggMo",
+    "Amos",
     "CautiousAdamW",
     "CautiousLion",
+    "DAdaptAdam",
+    "DAdaptSGD",
+    "DiffGrad",
     "Dion",
     "GaLore",
     "Grams",
+    "LaProp",
     "Lion",
     "MuSGD",
     "Muon",
@@ -43,18 +65,28 @@ __all__ = [
     "NorMuon",
     "NovoGrad",
     "Optimizer",
+    "Padam",
     "Prodigy",
+    "QHAdam",
     "RAdam",
     "RMSprop",
     "Ranger",
+    "Ranger21",
     "Rprop",
     "ScheduleFreeAdamW",
+    "ScheduleFreeRAdam",
+    "ScheduleFreeSGD",
     "Scheduler",
     "Scion",
     "Shampoo",
+    "Signum",
+    "SimplifiedAdEMAMix",
     "Sophia",
     "SparseAdam",
     "StableAdamW",
+    "StableSPAM",
+    "Tiger",
+    "Yogi",
     "lr_scheduler",
     "matrix_groups",
     "optimizer",
@@ -63,6 +95,22 @@ __all__ = [
 _Params = (
     Module | Iterable[Parameter] | Iterable[tuple[str, Parameter]] | Iterable[Mapping[str, Any]]
 )
+
+class ADOPT(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.9999),
+        eps: float = 1e-06,
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
+        *,
+        clip: bool = True,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
 
 class APOLLO(Optimizer):
     def __init__(
@@ -115,6 +163,21 @@ class CAME(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class FTRL(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.1,
+        beta: float = 0.0,
+        lambda_1: float = 0.0,
+        lambda_2: float = 0.0,
+        initial_accumulator_value: float = 0.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class LAMB(Optimizer):
     def __init__(
         self,
@@ -138,6 +201,56 @@ class LARS(Optimizer):
         weight_decay: float = 0.0,
         trust: float = 0.001,
         eps: float = 1e-08,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class MADGRAD(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.01,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        eps: float = 1e-06,
+        *,
+        decoupled_weight_decay: bool = False,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class MARS(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.003,
+        betas: tuple[float, float] = (0.95, 0.99),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        gamma: float = 0.025,
+        optimize_1d: bool = False,
+        lr_1d: float = 1.0,
+        betas_1d: tuple[float, float] = (0.9, 0.95),
+        weight_decay_1d: float = 0.1,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class QHM(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 1.0,
+        momentum: float = 0.999,
+        nu: float = 0.7,
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
         *,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
@@ -176,6 +289,39 @@ class SGD(Optimizer):
         lr_decay: float = 0.0,
     ) -> None: ...
 
+class SGDP(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        delta: float = 0.1,
+        wd_ratio: float = 0.1,
+        *,
+        norm_eps: float = 1e-08,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class SGDW(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        momentum: float = 0.9,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0001,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class SOAP(Optimizer):
     def __init__(
         self,
@@ -194,6 +340,41 @@ class SOAP(Optimizer):
         **others_settings: Any,
     ) -> None: ...
 
+class SPAM(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-06,
+        weight_decay: float = 0.0,
+        threshold: float = 5000.0,
+        clip_after: int = 20,
+        reset_every: int = 500,
+        warmup_steps: int = 150,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class AdEMAMix(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, ...] = (0.9, 0.999, 0.9999),
+        alpha: float = 5.0,
+        t_alpha: int = 0,
+        t_beta3: int = 0,
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class AdaBelief(Optimizer):
     def __init__(
         self,
@@ -204,6 +385,24 @@ class AdaBelief(Optimizer):
         weight_decay: float = 0.0,
         rectify: bool = True,
         *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class AdaBound(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        final_lr: float = 0.1,
+        gamma: float = 0.001,
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        amsbound: bool = False,
+        *,
+        decoupled_weight_decay: bool = False,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
@@ -258,6 +457,23 @@ class AdaMuon(Optimizer):
         **others_settings: Any,
     ) -> None: ...
 
+class AdaPNM(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, ...] = (0.9, 0.999, 1.0),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        amsgrad: bool = True,
+        *,
+        stable_decay: bool = False,
+        softplus: float = 0.0,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Adadelta(Optimizer):
     def __init__(
         self,
@@ -287,6 +503,21 @@ class Adagrad(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class Adai(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.1,
+        betas: tuple[float, float] = (0.1, 0.99),
+        eps: float = 0.001,
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Adam(Optimizer):
     def __init__(
         self,
@@ -305,6 +536,38 @@ class Adam(Optimizer):
         beta2: float | None = None,
     ) -> None: ...
 
+class AdamAtan2(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.0001,
+        betas: tuple[float, float] = (0.9, 0.99),
+        weight_decay: float = 0.0,
+        *,
+        a: float = 1.27,
+        b: float = 1.0,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class AdamC(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.01,
+        amsgrad: bool = False,
+        *,
+        corrected: bool = True,
+        max_lr: float = 0.0,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class AdamMini(Optimizer):
     def __init__(
         self,
@@ -314,6 +577,23 @@ class AdamMini(Optimizer):
         eps: float = 1e-08,
         weight_decay: float = 0.0,
         *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class AdamP(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        delta: float = 0.1,
+        wd_ratio: float = 0.1,
+        *,
+        norm_eps: float = 1e-08,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
@@ -348,6 +628,51 @@ class Adamax(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class Adan(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, ...] = (0.98, 0.92, 0.99),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        *,
+        no_prox: bool = False,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class AggMo(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.01,
+        betas: tuple[float, ...] = (0.0, 0.9, 0.99),
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Amos(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        beta: float = 0.999,
+        momentum: float = 0.0,
+        eta: float = 0.0,
+        zeta: float = 0.25,
+        eps: float = 1e-30,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class CautiousAdamW(Optimizer):
     def __init__(
         self,
@@ -369,6 +694,54 @@ class CautiousLion(Optimizer):
         lr: float = 0.0001,
         betas: tuple[float, float] = (0.9, 0.99),
         weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class DAdaptAdam(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 1.0,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        decouple: bool = False,
+        use_bias_correction: bool = False,
+        d0: float = 1e-06,
+        growth_rate: float = float("inf"),
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class DAdaptSGD(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 1.0,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        d0: float = 1e-06,
+        growth_rate: float = float("inf"),
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class DiffGrad(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
         *,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
@@ -419,6 +792,20 @@ class Grams(Optimizer):
         lr: float = 0.001,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class LaProp(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.0004,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-15,
         weight_decay: float = 0.0,
         *,
         maximize: bool = False,
@@ -531,6 +918,23 @@ class NovoGrad(Optimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class Padam(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.1,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        amsgrad: bool = True,
+        partial: float = 0.25,
+        *,
+        decoupled_weight_decay: bool = False,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Prodigy(Optimizer):
     def __init__(
         self,
@@ -541,6 +945,22 @@ class Prodigy(Optimizer):
         weight_decay: float = 0.0,
         d0: float = 1e-06,
         d_coef: float = 1.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class QHAdam(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.995, 0.999),
+        nus: tuple[float, float] = (0.7, 1.0),
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
+        eps: float = 1e-08,
         *,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
@@ -600,6 +1020,29 @@ class Ranger(SlowWeights, Optimizer):
         N_sma_threshhold: float = ...,
     ) -> None: ...
 
+class Ranger21(SlowWeights, Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, ...] = (0.9, 0.999, 1.0),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0001,
+        alpha: float = 0.5,
+        k: int = 5,
+        *,
+        clip_factor: float = 0.01,
+        clip_eps: float = 0.001,
+        use_gc: bool = True,
+        use_gcnorm: bool = True,
+        norm_loss: float = 0.0001,
+        softplus: float = 50.0,
+        amsgrad: bool = True,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Rprop(Optimizer):
     def __init__(
         self,
@@ -622,6 +1065,41 @@ class ScheduleFreeAdamW(Optimizer):
         eps: float = 1e-08,
         weight_decay: float = 0.0,
         warmup_steps: int = 0,
+        r: float = 0.0,
+        weight_lr_power: float = 2.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class ScheduleFreeRAdam(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.0025,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        r: float = 0.0,
+        weight_lr_power: float = 2.0,
+        silent_sgd_phase: bool = True,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class ScheduleFreeSGD(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 1.0,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        warmup_steps: int = 0,
+        r: float = 0.0,
+        weight_lr_power: float = 2.0,
         *,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
@@ -661,6 +1139,36 @@ class Shampoo(Optimizer):
         **others_settings: Any,
     ) -> None: ...
 
+class Signum(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class SimplifiedAdEMAMix(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.0001,
+        betas: tuple[float, float] = (0.99, 0.95),
+        alpha: float = 0.0,
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        *,
+        beta1_warmup: int = 0,
+        min_beta1: float = 0.9,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Sophia(AskingSteps, Optimizer):
     def __init__(
         self,
@@ -698,6 +1206,55 @@ class StableAdamW(Optimizer):
         betas: tuple[float, float] = (0.9, 0.99),
         eps: float = 1e-06,
         weight_decay: float = 0.01,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class StableSPAM(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        gamma1: float = 0.7,
+        gamma2: float = 0.9,
+        theta: float = 0.999,
+        total_steps: int = 0,
+        eta_min: float = 0.5,
+        reset_every: int = 1000,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Tiger(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        beta: float = 0.965,
+        weight_decay: float = 0.01,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Yogi(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.01,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 0.001,
+        initial_accumulator_value: float = 1e-06,
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
         *,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,

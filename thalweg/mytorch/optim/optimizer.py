@@ -17,7 +17,15 @@ from thalweg.border.again import PreparedSteps
 from thalweg.border.answering import answering
 from thalweg.border.classes import as_chain, made_class
 from thalweg.border.copies import check_not_swapped, lent_state
-from thalweg.border.groups import NO_BIAS_NORM, Lot, check_keys, decide, lots, model_of
+from thalweg.border.groups import (
+    NO_BIAS_NORM,
+    Lot,
+    check_alike,
+    check_keys,
+    decide,
+    lots,
+    model_of,
+)
 from thalweg.border.lent import lend_again, with_training_weights, without_training_weights
 from thalweg.border.matching import by_name
 from thalweg.border.optimizer import ChainOptimizer
@@ -166,6 +174,7 @@ class Optimizer(ChainOptimizer):
     def _deeds(self) -> list[whole.Deed]:
         """What is to be done to take one step; nothing moves yet."""
         name = self._chain.name
+        check_alike(self._chain, self.param_groups)
         all_lots = lots(name, self.param_groups, self._chain.choice.numbers)
         pairs = [(p, number) for number, lot in enumerate(all_lots) for p in lot.params]
         turns = [Turn(p, lot, ready_gradient(name, p)) for p, lot in pairs if p.grad is not None]
@@ -208,7 +217,8 @@ class Optimizer(ChainOptimizer):
     def state_dict(self) -> dict[str, Any]:
         """Copies of all states and settings, in torch's form: parameters go by their number.
 
-        After `eval()` the weights of the training are in it, as "training_weights" of a parameter.
+        After `eval()`, and in an `evaluation()`, the weights of the training are in it, as the
+        "training_weights" of a parameter.
         """
         ids = {p: i for i, p in enumerate(self._params())}
         groups = [
@@ -225,8 +235,8 @@ class Optimizer(ChainOptimizer):
 
         Where both sides have the parameters' names, states go by name, whatever the order; with
         `strict`, a name missing on either side is an error. If something does not fit, nothing
-        changes. A file that was written after `eval()`, beside a model's, leaves the optimizer so:
-        `train()` brings the weights of the training back.
+        changes. A file that was written after `eval()`, beside the model's, leaves the optimizer
+        so: `train()` brings the weights of the training back.
         """
         check_not_swapped(self, "load_state_dict()")
         name = self._chain.name
