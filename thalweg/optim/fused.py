@@ -50,12 +50,11 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
 
     On the CPU every dense parameter of float32, float64, bfloat16 or float16, real or complex,
     takes the fused pass; any other the reference engine. `foreach` and `fused` choose nothing;
-    `fused=True` lets a GradScaler leave the unscaling to `step`.
-    `state_dtype="float32"` keeps the states of narrow parameters in single precision.
+    `fused=True` lets a GradScaler leave the unscaling to `step`; `state_dtype="float32"` keeps
+    narrow parameters' states in single precision.
     `decay_filter` says which parameters decay: "no_bias_norm" (weights of two or more axes, no
-    biases, no norms: exact for an optimizer made from the model itself, `AdamW(model)`, from
-    `model.named_parameters()`, or with `no_bias_norm(model)`; else, also for a list of pairs, by
-    axes and names) or a predicate of (name, parameter); `spared` says what it left out.
+    biases, no norms: exact for `AdamW(model)` or its `named_parameters()`, or `no_bias_norm(model)`;
+    else by axes and names) or a predicate of (name, parameter); `spared` says what it left out.
     `average=EMA(0.999)` or `SWA(...)` keeps an average of the weights, in the same pass.
     """
 
