@@ -53,7 +53,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     `fused=True` lets a GradScaler leave the unscaling to `step`; `state_dtype="float32"` keeps
     narrow parameters' states in single precision.
     `decay_filter` says which parameters decay: "no_bias_norm" (weights of two or more axes, no
-    biases, no norms: exact for `AdamW(model)` or its `named_parameters()`, or `no_bias_norm(model)`;
+    biases, no norms: exact for `AdamW(model)`, its `named_parameters()`, or `no_bias_norm(model)`;
     else by axes and names) or a predicate of (name, parameter); `spared` says what it left out.
     `average=EMA(0.999)` or `SWA(...)` keeps an average of the weights, in the same pass.
     """
