@@ -25,7 +25,6 @@ from tests.optim.runs import (
     weights,
 )
 
-
 TWO_BETAS = [n for n in having("betas") if len(getattr(optim, n).chain.defaults["betas"]) == 2]
 
 
