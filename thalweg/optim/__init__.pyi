@@ -184,7 +184,7 @@ class Adai(FusedOptimizer):
     def __init__(
         self,
         params: ParamsT | Module,
-        lr: float | Tensor = 1.0,
+        lr: float | Tensor = 0.1,
         betas: tuple[float | Tensor, float | Tensor] = (0.1, 0.99),
         eps: float | Tensor = 0.001,
         weight_decay: float | Tensor = 0.0,

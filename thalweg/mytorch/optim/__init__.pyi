@@ -308,7 +308,7 @@ class Adai(Optimizer):
     def __init__(
         self,
         params: _Params,
-        lr: float = 1.0,
+        lr: float = 0.1,
         betas: tuple[float, float] = (0.1, 0.99),
         eps: float = 0.001,
         weight_decay: float = 0.0,
