@@ -254,8 +254,8 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
 
         After `eval()`, and in an `evaluation()`, it raises: other weights would be saved beside it.
         """
-        self._check_saved()
         found = super().state_dict()
+        self._check_saved()
         if "state" in found:  # a hook may have made anything of it
             cells = self._cells
             states = {key: narrowed(held, cells) for key, held in found["state"].items()}
