@@ -200,7 +200,7 @@ def test_an_average_is_not_loaded_into_the_weights_that_are_lent():
 @pytest.mark.parametrize("name", ["ScheduleFreeAdamW", "ScheduleFreeSGD", "ScheduleFreeRAdam"])
 def test_a_file_is_not_made_of_the_weights_that_are_looked_at(name):
     """Beside the model's they would be taken for those of the training."""
-    p, opt = trained(name)
+    _, opt = trained(name)
     opt.eval()
     with pytest.raises(RuntimeError, match=rf"^{name}: state_dict\(\) was called after eval\(\);"):
         opt.state_dict()
