@@ -42,6 +42,7 @@ LAYERS = {
     "engines": {"thalweg.fuse"},
     "border": {"thalweg.border"},
     "borders": {"thalweg.mytorch", "thalweg.optim"},
+    "integrations": {"thalweg.integrations"},
     "lab": {"thalweg.__main__", "thalweg.lab"},
 }
 ENGINES = {"thalweg.fuse.cpu", "thalweg.fuse.jax", "thalweg.fuse.js"}

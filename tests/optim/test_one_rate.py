@@ -22,12 +22,12 @@ def of_torch(name, *rates):
 @finders
 def test_two_rates_are_refused_by_name_before_anything_moves(name):
     params, opt = of_torch(name, 1.0, 0.5)
-    said = (
-        f"^{name} finds one step size for all parameters together: lr must be the same in all "
-        r"groups, or 0, got 0\.5 and 1\.0$"
-    )
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match="one step size") as caught:
         opt.step()
+    assert str(caught.value) == (
+        f"{name} finds one step size for all parameters together: lr must be the same in all "
+        "groups, or 0, got 0.5 and 1.0"
+    )
     assert all(torch.equal(p, torch.ones(3)) for p in params)
     assert not opt.state
 

@@ -23,6 +23,7 @@ except ModuleNotFoundError as error:
 from torch.optim import Optimizer, swap_in_optimizer_params_and_state
 
 from thalweg.border.groups import no_bias_norm
+from thalweg.border.others import matrix_groups
 from thalweg.optim import fused, lr_scheduler, optimizer, swa_utils
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.fallback import from_torch
@@ -38,6 +39,7 @@ __all__ = [
     "FusedOptimizer",
     "Optimizer",
     "lr_scheduler",
+    "matrix_groups",
     "no_bias_norm",
     "optimizer",
     "swa_utils",

@@ -23,6 +23,7 @@ from thalweg.border.groups import (
     model_of,
     spared,
 )
+from thalweg.border.lent import lend_again, with_training_weights, without_training_weights
 from thalweg.border.matching import by_name
 from thalweg.fuse.whole import Turn
 from thalweg.optim.loading import (
@@ -171,7 +172,7 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         """Settings under their own names where another was used."""
         return {**settings}
 
-    def _check_parameter(self, p: Tensor) -> None:
+    def _check_parameter(self, p: Tensor, group: Mapping[str, Any]) -> None:
         """Raise for a parameter of a new group that no step could move."""
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -190,7 +191,7 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         try:
             decide(self._title, self.param_groups[-1], model)
             for p in self.param_groups[-1]["params"]:
-                self._check_parameter(p)
+                self._check_parameter(p, self.param_groups[-1])
         except BaseException:
             self.param_groups.pop()
             raise
@@ -252,13 +253,14 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
     def state_dict(self) -> dict[str, Any]:
         """The states and settings, in torch's form and, counts too, in torch's types.
 
-        After `eval()`, and in an `evaluation()`, it raises: other weights would be saved beside it.
+        After `eval()`, and in an `evaluation()`, the weights of the training are in it, as the
+        "training_weights" of a parameter.
         """
         found = super().state_dict()
-        self._check_saved()
         if "state" in found:  # a hook may have made anything of it
             cells = self._cells
             states = {key: narrowed(held, cells) for key, held in found["state"].items()}
+            states = with_training_weights(itself(self), states, Tensor.clone)
             found = {**found, "state": states}
         return found
 
@@ -269,7 +271,9 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         `strict`, a name missing on either side is an error, without it what fits is loaded and the
         rest stays, with a warning; words that DistributedDataParallel or torch.compile put into
         names are seen through. A state in a wider type than its parameter keeps it; torch would
-        narrow it. States are copies, and nothing changes where something does not fit.
+        narrow it. States are copies, and nothing changes where something does not fit. A file that
+        was written then, beside the model's, leaves the optimizer so: `train()` brings the
+        weights of the training back.
         """
 
         own = itself(self)
@@ -278,12 +282,15 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
             return
         self._check_at_home("load_state_dict()")
         title = f"{self._title}.load_state_dict"
+        lent: dict[Tensor, Tensor] = {}
         if not isinstance(state_dict, Mapping):  # a hook may make one of another mapping
             check_form(title, state_dict)
 
         def remember(_: Any, given: dict[str, Any]) -> dict[str, Any]:  # after the user's own hooks
             check_form(title, given)
             named = by_name(self._title, given, self.param_groups, self.state, strict)
+            named, found = without_training_weights(title, self, named)
+            lent.update(found)
             if fits_in_number(self.param_groups, named):
                 named = self._with_own(self._with_decided(named))
                 self._check_all(title, named)
@@ -293,15 +300,13 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         handle = self.register_load_state_dict_pre_hook(remember)
         try:
             super().load_state_dict(state_dict)
+            lend_again(self, lent, lambda own: own.detach().clone())
         finally:
             handle.remove()
             self._loading = None
 
     def _check_at_home(self, what: str) -> None:
         """Raise where the parameters hold other weights than those of the training."""
-
-    def _check_saved(self) -> None:
-        """Raise where the parameters show weights that nobody who saves them means."""
 
     def _with_decided(self, loaded: dict[str, Any]) -> dict[str, Any]:
         """A file that has the word for its filter leaves it as the model's modules decided it."""

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn import Module
 
 from thalweg.averaging import at_rest, with_average
 from thalweg.border.again import PreparedSteps
+from thalweg.border.answering import Answering, answering
 from thalweg.border.classes import as_chain, made_class
-from thalweg.border.copies import check_not_swapped, check_saved, lent_state
+from thalweg.border.copies import check_not_swapped, lent_state
 from thalweg.border.groups import Lot, check_alike, lots
 from thalweg.border.optimizer import ChainOptimizer
+from thalweg.border.others import add_in_parts
 from thalweg.border.states import wanted
 from thalweg.chain import Chain, Slot
 from thalweg.fuse.whole import Deed, take
@@ -30,6 +34,7 @@ from thalweg.optim.memory.rounds import Rounds
 from thalweg.optim.memory.seen import Seen, look
 from thalweg.optim.memory.states import STATE_TYPES, First, NewStates, cell_of, cell_type
 from thalweg.optim.prepared import PreparedTensors
+from thalweg.optim.second_order import differentiated
 from thalweg.optim.traced import Trace, are_fake, freeze, is_watched, operator, remember
 from thalweg.optim.words import in_torchs_words, of_shape
 from thalweg.rule import Declared
@@ -70,10 +75,15 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
 
     def _begin(self) -> None:
         super()._begin()
+        self._again()
         vars(self).setdefault("_chain", self.chain)
         self._layout, self._rest, self._first = None, None, {}
         self._asking = self._elsewhere = None
         self._prepared = PreparedSteps()
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group, settings it does not name as at the beginning; with `others=` maybe two."""
+        add_in_parts(self, param_group, Module, super().add_param_group)
 
     def _check_flags(self, settings: dict[str, Any]) -> None:
         name = self._chain.name
@@ -89,9 +99,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     def _check_own(self, chain: Chain, settings: Mapping[str, Any]) -> None:
         name = chain.name
         for key, value in settings.items():
-            one_number = key in chain.settings and not isinstance(
-                chain.settings[key].default, tuple
-            )
+            one_number = key in chain.settings and type(chain.settings[key].default) is not tuple
             if one_number and isinstance(value, Tensor) and value.numel() != 1:
                 raise ValueError(
                     f"{name}: {key} must be a number or a tensor of one element, "
@@ -103,14 +111,14 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
                 f"got {settings['state_dtype']!r}"
             )
 
-    def _check_parameter(self, p: Tensor) -> None:
+    def _check_parameter(self, p: Tensor, group: Mapping[str, Any]) -> None:
         if p.layout != torch.strided:
             raise ValueError(
                 f"{self._chain.name} requires dense parameter tensors, got one of layout "
                 f"{p.layout} and shape {tuple(p.shape)}"
             )
         try:
-            self._chain.choice.check(p.shape)
+            self._chain.choice.check(p.shape, group)
         except ValueError as error:
             raise ValueError(f"{error}{of_shape(self, p)}") from None
 
@@ -228,12 +236,14 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     ) -> list[Deed]:
         views = [views_of(self._chain, lot, differentiable) for lot in all_lots]
         if self._layout is not None and self._layout.fits(seen, views, states):
-            deeds = self._layout.prepare(views, self._asking)
+            deeds = self._layout.prepare(views, self._answering())
         elif are_fake(seen.params) and self._is_traceable:
             self._trace(frozen=True)
             return []
         else:
-            made = Rounds(self._chain, all_lots, views, states, differentiable, asking=self._asking)
+            made = Rounds(
+                self._chain, all_lots, views, states, differentiable, asking=self._answering()
+            )
             deeds = made.deeds(seen, new)
             self._layout = made.layout
         chain = at_rest(self._chain) if seen.resting else None
@@ -241,6 +251,10 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
             return deeds
         still = self._still(chain, all_lots, seen.resting, states, new, differentiable)
         return [*deeds, *still]
+
+    def _answering(self) -> Answering | None:
+        curvature = partial(differentiated, self._chain.name)
+        return answering(self._chain, self.param_groups, self._asking, curvature)
 
     def _still(
         self,
@@ -337,9 +351,6 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     def _check_at_home(self, what: str) -> None:
         check_not_swapped(self, what)
 
-    def _check_saved(self) -> None:
-        check_saved(self)
-
     def _check_all(self, title: str, loaded: dict[str, Any]) -> None:
         super()._check_all(title, loaded)
         kinds = [group.get("average") for group in loaded["param_groups"]]
@@ -355,7 +366,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         return self._chain.cells
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), **lent_state(self)}
+        return {**super().__getstate__(), **lent_state(self), **self._said}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
