@@ -109,7 +109,8 @@ class Sweep:
         for i, kind in enumerate(self.kinds):
             if kind == "largest":
                 found[:, i] = -np.inf
-                np.maximum.at(found[:, i], chunks, launch.sums[:, i])
+                with np.errstate(invalid="ignore"):  # the largest of what has a NaN is one
+                    np.maximum.at(found[:, i], chunks, launch.sums[:, i])
             else:
                 found[:, i] = np.bincount(chunks, launch.sums[:, i], len(pointers))
         return found
