@@ -27,7 +27,7 @@ from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.memory.layout import TensorLayout
 from thalweg.optim.memory.operands import collect, unpacked, views_of
 from thalweg.optim.memory.rounds import Rounds
-from thalweg.optim.memory.seen import Seen, look
+from thalweg.optim.memory.seen import Seen, look, placed
 from thalweg.optim.memory.states import STATE_TYPES, First, NewStates, cell_of, cell_type
 from thalweg.optim.prepared import PreparedTensors
 from thalweg.optim.traced import Trace, are_fake, freeze, is_watched, operator, remember
@@ -206,6 +206,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     ) -> None:
         """Take one step of these parameters, or none; those that rest only move their averages."""
         check_not_swapped(self)
+        placed(seen)
         new = NewStates(self._first)
 
         def deeds() -> list[Deed]:

@@ -39,8 +39,16 @@ from thalweg.optim.memory.reach import (
 )
 from thalweg.optim.memory.rows import BorrowedRows, RowsInPlace
 from thalweg.optim.memory.seen import Seen
+from thalweg.optim.memory.sharded import (
+    SharingProcesses,
+    is_sharded,
+    moved_in_parts,
+    of_part,
+    part_of,
+)
 from thalweg.optim.memory.snapshot import Addresses, Described
 from thalweg.optim.memory.states import NewStates, cell_of, put, widened
+from thalweg.optim.traced import is_watched
 
 __all__ = ["TensorLayout"]
 
@@ -50,7 +58,8 @@ class _Row:
     """One parameter with everything that one step of it touches.
 
     `held` is its state; `arrays` are those of the state that are stepped: they are the same mapping
-    unless only rows of them are. `first` are the parts whose states are new.
+    unless only rows of them are. `first` are the parts whose states are new. `whole` is the
+    parameter itself, where `p`, `g` and `arrays` are the parts of it that lie in this process.
     """
 
     p: Tensor
@@ -59,6 +68,7 @@ class _Row:
     arrays: dict[str, Any]
     held: dict[str, Any]
     first: Set[str]
+    whole: Tensor | None = None
 
     def states(self, chain: Chain, live: Sequence[Sequence[Slot]]) -> list[Tensor | None]:
         """Its state arrays, with None for those that its settings leave out."""
@@ -130,18 +140,37 @@ class TensorLayout(Layout):
                 self._in_place.append((lot, rows_of))
                 self._copies = True
                 continue
-            row = self._gathered(_Row(p, g, lot, held, held, first), view, differentiable)
+            row = _Row(p, g, lot, held, held, first)
+            if is_sharded(p) and not differentiable and not is_watched():
+                row = self._in_parts(row)
+            row = self._gathered(row, view, differentiable)
             is_plain = not (differentiable or chain.requests or chain.on_matrices)
-            if is_plain and row.p is p and DenseCopy.can_take(p):
-                dense = DenseCopy(p)
+            is_own = row.whole is not None or (is_plain and row.p is p)
+            if is_own and DenseCopy.can_take(row.p):
+                dense = DenseCopy(row.p)
                 if is_reachable(chain, dense.p, row.g, slots, row.arrays, held):
                     self._rows.append(dense)
                     self._copies, row.p = True, dense.p
             if differentiable or not is_reachable(chain, row.p, row.g, slots, row.arrays, held):
+                if row.whole is not None:
+                    row = _Row(p, g, lot, held, held, first)
                 self.odd += _odd(chain, row, differentiable)
             else:
                 rows.append(self._reached(row))
         return rows
+
+    def _in_parts(self, row: _Row) -> _Row:
+        """The part that lies here of a parameter of which every process has one, and all that goes
+        with it; the row as it is, where parts cannot be stepped by themselves."""
+        slots = self.live[row.lot]
+        if not moved_in_parts(self.chain, row.p, row.g, slots, row.held):
+            return row
+        arrays = {
+            slot.key: row.held[slot.key] if slot.state.is_apart else part_of(row.held[slot.key])
+            for slot in slots
+        }
+        p, g = part_of(row.p), part_of(row.g)
+        return _Row(p, g, row.lot, arrays, row.held, row.first, row.p)
 
     def _steps_in_place(
         self,
@@ -186,7 +215,10 @@ class TensorLayout(Layout):
         row.g = laid_out
         for slot in self.live[row.lot]:
             if not slot.state.is_apart:
-                row.arrays[slot.key] = laid_out_like(row.p, row.arrays[slot.key])
+                there = row.arrays[slot.key]
+                row.arrays[slot.key] = laid_out = laid_out_like(row.p, there)
+                if row.whole is not None and laid_out is not there:
+                    row.held[slot.key] = of_part(row.whole, laid_out)
         return row
 
     def _cells_of(self, row: _Row) -> list[Tensor]:
@@ -207,15 +239,20 @@ class TensorLayout(Layout):
         arrays = [[row.p, row.g, *row.states(chain, self.live)] for row in rows]
         kinds = [
             Kind(
-                tuple(row.p.shape),
+                tuple(row.p.shape if row.whole is None else row.whole.shape),
                 tuple(None if t is None else format_of(chain, t) for t in tensors),
                 2 if row.p.is_complex() else 1,
+                None if row.whole is None else tuple(row.p.shape),
             )
             for row, tensors in zip(rows, arrays, strict=True)
         ]
         lots, first = [row.lot for row in rows], [row.first for row in rows]
         self._tabulate(kinds, lots, [[address(t) for t in of_one] for of_one in arrays], first)
         self.params = [row.p for row in rows]
+        self._wholes = [row.p if row.whole is None else row.whole for row in rows]
+        self._sharded = [i for i, row in enumerate(rows) if row.whole is not None]
+        if self._sharded:
+            self.work.processes = SharingProcesses(self._wholes)
         self._grads = [row.g for row in rows]
         self._held = [row.held for row in rows]
         self._cells = [self._cells_of(row) for row in rows]
@@ -232,10 +269,16 @@ class TensorLayout(Layout):
         self.reusable = True
         self._owners, self._dicts = list(states), list(states.values())
         keys = [*self.chain.cells, *(slot.key for slot in self.chain.slots)]
-        having = {key: [row.arrays for row in rows if key in row.arrays] for key in keys}
+        having = {key: [row.held for row in rows if key in row.held] for key in keys}
         self._columns = [(key, ds, [d[key] for d in ds]) for key, ds in having.items()]
         held = [t for row in rows for t in row.states(self.chain, self.live) if t is not None]
         self._standing = [*self.params, *held]
+        self._parts = [
+            (whole, part)
+            for row in rows
+            if row.whole is not None
+            for whole, part in self._with_parts(row)
+        ]
         cells = [cell for of_one in self._cells for cell in of_one]
         self._addresses = Addresses([*self._standing, *cells])
         self._at = self._addresses.now().tobytes()
@@ -252,16 +295,39 @@ class TensorLayout(Layout):
             return False
         if [self.chain.live_slots(view) for view in views] != self.live:
             return False
-        if not (_same(seen.params, self.params) and self._states_fit(states)):
+        if not (_same(seen.params, self._wholes) and self._states_fit(states)):
+            return False
+        grads = self._parts_of(seen.grads)
+        if grads is None:
             return False
         if self._addresses.now().tobytes() != self._at:
             return False
-        if not self._described.fits([*self._standing, *self._shown(seen.grads)]):
+        if not self._described.fits([*self._standing, *self._shown(grads)]):
             return False
-        self._grads, self._states = seen.grads, states
-        at = Addresses(seen.grads).now()
-        self.pointers[:, 1] = at if at.all() else list(map(address, seen.grads))
+        self._grads, self._states = grads, states
+        at = Addresses(grads).now()
+        self.pointers[:, 1] = at if at.all() else list(map(address, grads))
         return True
+
+    def _with_parts(self, row: _Row) -> list[tuple[Any, Tensor]]:
+        """A shared parameter and its states, each with the part that lies here."""
+        assert row.whole is not None
+        slots = [slot for slot in self.live[row.lot] if not slot.state.is_apart]
+        states = [(row.held[slot.key], row.arrays[slot.key]) for slot in slots]
+        return [(row.whole, row.p), *states]
+
+    def _parts_of(self, grads: list[Tensor]) -> list[Tensor] | None:
+        """The gradients as they lie here; None where what is shared out lies otherwise now."""
+        if not self._sharded:
+            return grads
+        if not all([part_of(whole) is part for whole, part in self._parts]):
+            return None
+        found = list(grads)
+        for i in self._sharded:
+            if not is_sharded(grads[i]):
+                return None
+            found[i] = part_of(grads[i])
+        return found
 
     def _shown(self, grads: list[Tensor]) -> list[Tensor]:
         """The gradients, where they are any: torch's guards take no tensor twice."""
@@ -284,7 +350,9 @@ class TensorLayout(Layout):
         take(lambda: self.prepare(views), self.new.undo)
 
     def _desk(self, asking: Any) -> TensorDesk:
-        return TensorDesk(self.chain, self.params, self._grads, self._held, asking)
+        return TensorDesk(
+            self.chain, self.params, self._grads, self._held, asking, self._wholes
+        )
 
     def _threads(self) -> int:
         return torch.get_num_threads()
@@ -329,6 +397,8 @@ class TensorLayout(Layout):
         if self.params:
             # the kernels wrote behind torch's back: autograd must hear of it
             torch.autograd.graph.increment_version(self.params)
+            if self._sharded:
+                torch.autograd.graph.increment_version([self._wholes[i] for i in self._sharded])
         self.odd, self._rows, self._in_place, self._counts, self._grads = [], [], [], [], []
 
 

@@ -1,19 +1,50 @@
-"""Tensors of which every process holds a part (DTensor): made whole, and stored as they are cut."""
+"""Tensors of which every process holds a part (DTensor): stepped part by part, or made whole.
+
+What is elementwise runs over the parts that lie here as over plain tensors, and nobody is asked.
+Sums over a tensor are put together once for all tensors, and matrices are gathered. Whether a
+tensor is stepped so depends on what is the same in every process, since all must come to the same
+exchanges: never on how its part happens to lie here.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from thalweg.chain import Chain, Slot
+from thalweg.fuse.plan import Pass
 from thalweg.optim.memory.reach import PLAIN
 
-__all__ = ["cut_like", "is_sharded", "store"]
+__all__ = [
+    "SharingProcesses",
+    "cut_like",
+    "is_sharded",
+    "moved_in_parts",
+    "of_part",
+    "part_of",
+    "placed_like",
+    "store",
+    "vector_part",
+    "whole_of",
+]
 
 
 def is_sharded(tensor: Tensor) -> bool:
     """Whether it is a DTensor."""
     return type(tensor) not in PLAIN and hasattr(tensor, "full_tensor")
+
+
+def part_of(tensor: Any) -> Tensor:
+    """What lies here of a DTensor, in the same memory; of a replicated one, all of it."""
+    part: Any = tensor._local_tensor  # as to_local(), which for a parameter makes a new object
+    if type(part) is not Tensor and hasattr(part, "wait"):
+        part = part.wait()  # its communication may still be under way
+    return part  # type: ignore[no-any-return]
 
 
 def cut_like(p: Any, value: Any) -> Any:
@@ -22,7 +53,12 @@ def cut_like(p: Any, value: Any) -> Any:
         from torch.distributed.tensor import DTensor, Replicate
 
         mesh = p.device_mesh
-        value = DTensor.from_local(value, mesh, [Replicate()] * mesh.ndim)
+        value = DTensor.from_local(value, mesh, [Replicate()] * mesh.ndim, run_check=False)
+    return placed_like(p, value)
+
+
+def placed_like(p: Any, value: Any) -> Any:
+    """A DTensor, shared out as a parameter is."""
     if value.placements == p.placements:
         return value
     return value.redistribute(placements=p.placements)
@@ -31,3 +67,124 @@ def cut_like(p: Any, value: Any) -> Any:
 def store(target: Tensor, value: Tensor) -> None:
     """Copy a value into a tensor; torch does not copy between parts that are cut differently."""
     target.copy_(cut_like(target, value) if is_sharded(target) else value)
+
+
+def of_part(like: Any, part: Tensor) -> Tensor:
+    """The DTensor, shared out as another is, of which this is the part that lies here."""
+    from torch.distributed.tensor import DTensor
+
+    made: Tensor = DTensor.from_local(
+        part,
+        like.device_mesh,
+        like.placements,
+        run_check=False,
+        shape=like.shape,
+        stride=like.stride(),
+    )
+    return made
+
+
+def whole_of(like: Any, part: Tensor) -> Tensor:
+    """The tensor of which every process holds a part, in each of them."""
+    made: Any = of_part(like, part.contiguous())
+    whole: Tensor = made.full_tensor()
+    return whole
+
+
+def vector_part(like: Any, vector: Tensor, per: str) -> Tensor:
+    """Of one number per row or column of the whole, those that a process needs for its part."""
+    from torch.distributed.tensor import DTensor, Replicate
+
+    sides = [n if (axis == 0) == (per == "row") else 1 for axis, n in enumerate(like.shape)]
+    placements = [
+        one if _axis(one) is not None and (_axis(one) == 0) == (per == "row") else Replicate()
+        for one in like.placements
+    ]
+    mesh = like.device_mesh
+    whole = [Replicate()] * mesh.ndim
+    made = DTensor.from_local(vector.reshape(sides), mesh, whole, run_check=False)
+    return part_of(made.redistribute(placements=placements)).reshape(-1)
+
+
+def _axis(placement: Any) -> int | None:
+    """Along which axis a placement cuts; None for one that does not."""
+    axis = getattr(placement, "dim", None)
+    return axis if isinstance(axis, int) else None
+
+
+def moved_in_parts(
+    chain: Chain, p: Any, g: Any, slots: Sequence[Slot], held: Mapping[str, Any]
+) -> bool:
+    """Whether each process may step its own part of a parameter."""
+    if chain.requests or not is_sharded(g):
+        return False
+    if not all(_axis(one) is not None or one.is_replicate() for one in p.placements):
+        return False
+    rows = any(_axis(one) not in (None, 0) for one in p.placements)
+    if rows and chain.reduces_rows and not chain.on_matrices:
+        return False  # a row is added up while it is in the cache, and here is only some of it
+    for slot in slots:
+        if not slot.state.is_apart and not _is_cut_alike(p, held[slot.key]):
+            return False
+    part = part_of(p)
+    return _is_cut_alike(p, g) and type(part) in PLAIN and part.device.type == "cpu"
+
+
+def _is_cut_alike(p: Any, tensor: Any) -> bool:
+    return (
+        is_sharded(tensor)
+        and tensor.placements == p.placements
+        and tensor.device_mesh == p.device_mesh
+    )
+
+
+class SharingProcesses:
+    """The processes that share tensors out; `wholes` are the tensors of a layout, in its order, of
+    which those that are DTensors have been reduced in parts."""
+
+    def __init__(self, wholes: Sequence[Any]) -> None:
+        found: dict[Any, list[int]] = {}
+        for i, whole in enumerate(wholes):
+            if is_sharded(whole):
+                axes = tuple(k for k, one in enumerate(whole.placements) if _axis(one) is not None)
+                if axes:  # else each process has all of it
+                    found.setdefault((whole.device_mesh, axes), []).append(i)
+        self._shared = {key: np.array(of_one) for key, of_one in found.items()}
+
+    def together(self, found: Sequence[tuple[Pass, NDArray[np.int64], NDArray[np.float64]]]) -> None:
+        """Put together what the processes have reduced, in place: one exchange for each mesh axis
+        and kind of reduction."""
+        for (mesh, axes), own in self._shared.items():
+            for is_largest in (False, True):
+                self._exchanged(mesh, axes, own, found, is_largest)
+
+    @staticmethod
+    def _exchanged(
+        mesh: Any,
+        axes: Sequence[int],
+        own: NDArray[np.int64],
+        found: Sequence[tuple[Pass, NDArray[np.int64], NDArray[np.float64]]],
+        is_largest: bool,
+    ) -> None:
+        from torch import distributed
+
+        places, sent = [], []
+        for pass_, members, sums in found:
+            rows = np.flatnonzero(np.isin(members, own))
+            columns = [i for i, x in enumerate(pass_.results) if (x.kind == "largest") is is_largest]
+            where = np.ix_(rows, columns)
+            places.append((sums, where))
+            sent.append(sums[where].reshape(-1))
+        numbers = torch.from_numpy(np.concatenate(sent))
+        if not numbers.numel():
+            return
+        how = distributed.ReduceOp.MAX if is_largest else distributed.ReduceOp.SUM
+        for axis in axes:
+            group = mesh.get_group(axis)
+            kinds = {device.type for device in group._device_types}
+            there = numbers if "cpu" in kinds else numbers.to(mesh.device_type)
+            distributed.all_reduce(there, op=how, group=group)
+            numbers = there.cpu()
+        ends = np.cumsum([len(one) for one in sent])[:-1]
+        for (sums, where), part in zip(places, np.split(numbers.numpy(), ends), strict=True):
+            sums[where] = part.reshape(sums[where].shape)
