@@ -53,7 +53,9 @@ class Odd(Protocol):
 class Processes(Protocol):
     """The processes that share tensors out: of some each has a part, and has reduced its part."""
 
-    def together(self, found: Sequence[tuple[Pass, NDArray[np.int64], NDArray[np.float64]]]) -> None:
+    def together(
+        self, found: Sequence[tuple[Pass, NDArray[np.int64], NDArray[np.float64]]]
+    ) -> None:
         """Put together what the processes have reduced, in place: of each pass its tensors, by
         their places, and the results [tensor, result]. All of them come to it in the same order."""
 

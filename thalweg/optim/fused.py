@@ -28,6 +28,7 @@ from thalweg.optim.memory.layout import TensorLayout
 from thalweg.optim.memory.operands import collect, unpacked, views_of
 from thalweg.optim.memory.rounds import Rounds
 from thalweg.optim.memory.seen import Seen, look, placed
+from thalweg.optim.memory.sharded import is_sharded, store
 from thalweg.optim.memory.states import STATE_TYPES, First, NewStates, cell_of, cell_type
 from thalweg.optim.prepared import PreparedTensors
 from thalweg.optim.traced import Trace, are_fake, freeze, is_watched, operator, remember
@@ -124,7 +125,8 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
 
     @torch.no_grad()
     def _put(self, target: Tensor, value: Tensor) -> None:
-        target.copy_(value)
+        # of shared tensors torch compares strides where nobody walks: a copy overlaps with nothing
+        store(target, value.clone() if is_sharded(value) else value)
 
     def _wide(self, value: Tensor) -> Tensor:
         return value.detach().to(torch.promote_types(value.dtype, torch.float32))

@@ -284,6 +284,11 @@ class TensorLayout(Layout):
         self._at = self._addresses.now().tobytes()
         self._described = Described([*self._standing, *self._shown(self._grads)])
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether parts are stepped, of tensors that processes share out."""
+        return bool(self._sharded)
+
     def fits(
         self,
         seen: Seen,
@@ -350,9 +355,7 @@ class TensorLayout(Layout):
         take(lambda: self.prepare(views), self.new.undo)
 
     def _desk(self, asking: Any) -> TensorDesk:
-        return TensorDesk(
-            self.chain, self.params, self._grads, self._held, asking, self._wholes
-        )
+        return TensorDesk(self.chain, self.params, self._grads, self._held, asking, self._wholes)
 
     def _threads(self) -> int:
         return torch.get_num_threads()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from thalweg.chain import Chain
-from thalweg.optim.memory.sharded import is_sharded, store
+from thalweg.optim.memory.sharded import store, whole
 from thalweg.optim.memory.states import put
 
 __all__ = ["BOTH", "OddTensor"]
@@ -76,7 +76,7 @@ class OddTensor:
         else:
             tensors = {name: t.detach() for name, t in tensors.items()}
         if self.chain.on_matrices:  # of which torch has no routines that share them out
-            tensors = {name: t.full_tensor() if is_sharded(t) else t for name, t in tensors.items()}
+            tensors = {name: whole(t) for name, t in tensors.items()}
         return {name: self._part(t).to(dtype) for name, t in tensors.items()}
 
     def keep(self, arrays: Mapping[str, Any], names: Sequence[str]) -> None:

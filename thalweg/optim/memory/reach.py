@@ -148,7 +148,8 @@ def is_reachable(
 
 def _has_whole_rows(p: Tensor) -> bool:
     """Whether each index of axis 0 is one block of memory."""
-    return p.dim() < 2 or p.shape[0] < 2 or p.stride(0) * p.shape[0] == p.numel()
+    is_one_row = p.dim() < 2 or p.shape[0] < 2
+    return is_one_row or not p.numel() or p.stride(0) * p.shape[0] == p.numel()
 
 
 def _is_cell(tensor: Any) -> bool:

@@ -30,6 +30,7 @@ __all__ = [
     "placed_like",
     "store",
     "vector_part",
+    "whole",
     "whole_of",
 ]
 
@@ -84,11 +85,15 @@ def of_part(like: Any, part: Tensor) -> Tensor:
     return made
 
 
+def whole(tensor: Any) -> Tensor:
+    """All of a tensor, in every process."""
+    found: Tensor = tensor.full_tensor() if is_sharded(tensor) else tensor
+    return found
+
+
 def whole_of(like: Any, part: Tensor) -> Tensor:
     """The tensor of which every process holds a part, in each of them."""
-    made: Any = of_part(like, part.contiguous())
-    whole: Tensor = made.full_tensor()
-    return whole
+    return whole(of_part(like, part.contiguous()))
 
 
 def vector_part(like: Any, vector: Tensor, per: str) -> Tensor:
@@ -151,7 +156,9 @@ class SharingProcesses:
                     found.setdefault((whole.device_mesh, axes), []).append(i)
         self._shared = {key: np.array(of_one) for key, of_one in found.items()}
 
-    def together(self, found: Sequence[tuple[Pass, NDArray[np.int64], NDArray[np.float64]]]) -> None:
+    def together(
+        self, found: Sequence[tuple[Pass, NDArray[np.int64], NDArray[np.float64]]]
+    ) -> None:
         """Put together what the processes have reduced, in place: one exchange for each mesh axis
         and kind of reduction."""
         for (mesh, axes), own in self._shared.items():
@@ -171,8 +178,8 @@ class SharingProcesses:
         places, sent = [], []
         for pass_, members, sums in found:
             rows = np.flatnonzero(np.isin(members, own))
-            columns = [i for i, x in enumerate(pass_.results) if (x.kind == "largest") is is_largest]
-            where = np.ix_(rows, columns)
+            is_one = [(x.kind == "largest") is is_largest for x in pass_.results]
+            where = np.ix_(rows, np.flatnonzero(is_one))
             places.append((sums, where))
             sent.append(sums[where].reshape(-1))
         numbers = torch.from_numpy(np.concatenate(sent))
