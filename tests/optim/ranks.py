@@ -32,7 +32,8 @@ def _serve(rank: int, world: int, folder: str, pipe: Any) -> None:
             except Exception:
                 pipe.send((None, traceback.format_exc()))
     finally:
-        distributed.destroy_process_group()
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
 
 
 class Ranks:

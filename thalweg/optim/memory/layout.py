@@ -45,6 +45,7 @@ from thalweg.optim.memory.sharded import (
     moved_in_parts,
     of_part,
     part_of,
+    share_out,
 )
 from thalweg.optim.memory.snapshot import Addresses, Described
 from thalweg.optim.memory.states import NewStates, cell_of, put, widened
@@ -142,6 +143,7 @@ class TensorLayout(Layout):
                 continue
             row = _Row(p, g, lot, held, held, first)
             if is_sharded(p) and not differentiable and not is_watched():
+                share_out(chain, p, g, slots, held)
                 row = self._in_parts(row)
             row = self._gathered(row, view, differentiable)
             is_plain = not (differentiable or chain.requests or chain.on_matrices)
@@ -163,7 +165,7 @@ class TensorLayout(Layout):
         """The part that lies here of a parameter of which every process has one, and all that goes
         with it; the row as it is, where parts cannot be stepped by themselves."""
         slots = self.live[row.lot]
-        if not moved_in_parts(self.chain, row.p, row.g, slots, row.held):
+        if not moved_in_parts(self.chain, row.p, row.g):
             return row
         arrays = {
             slot.key: row.held[slot.key] if slot.state.is_apart else part_of(row.held[slot.key])

@@ -8,7 +8,7 @@ exchanges: never on how its part happens to lie here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ __all__ = [
     "of_part",
     "part_of",
     "placed_like",
+    "share_out",
     "store",
     "vector_part",
     "whole",
@@ -93,6 +94,7 @@ def whole(tensor: Any) -> Tensor:
 
 def whole_of(like: Any, part: Tensor) -> Tensor:
     """The tensor of which every process holds a part, in each of them."""
+    _check_group()
     return whole(of_part(like, part.contiguous()))
 
 
@@ -117,9 +119,7 @@ def _axis(placement: Any) -> int | None:
     return axis if isinstance(axis, int) else None
 
 
-def moved_in_parts(
-    chain: Chain, p: Any, g: Any, slots: Sequence[Slot], held: Mapping[str, Any]
-) -> bool:
+def moved_in_parts(chain: Chain, p: Any, g: Any) -> bool:
     """Whether each process may step its own part of a parameter."""
     if chain.requests or not is_sharded(g):
         return False
@@ -128,19 +128,43 @@ def moved_in_parts(
     rows = any(_axis(one) not in (None, 0) for one in p.placements)
     if rows and chain.reduces_rows and not chain.on_matrices:
         return False  # a row is added up while it is in the cache, and here is only some of it
-    for slot in slots:
-        if not slot.state.is_apart and not _is_cut_alike(p, held[slot.key]):
-            return False
     part = part_of(p)
-    return _is_cut_alike(p, g) and type(part) in PLAIN and part.device.type == "cpu"
+    return type(part) in PLAIN and part.device.type == "cpu"
 
 
-def _is_cut_alike(p: Any, tensor: Any) -> bool:
-    return (
-        is_sharded(tensor)
-        and tensor.placements == p.placements
-        and tensor.device_mesh == p.device_mesh
-    )
+def share_out(
+    chain: Chain, p: Any, g: Any, slots: Sequence[Slot], held: MutableMapping[str, Any]
+) -> None:
+    """Share states out as their parameter is, where a file has them whole or cut otherwise."""
+    mesh = p.device_mesh
+    if is_sharded(g) and g.device_mesh != mesh:
+        raise RuntimeError(
+            f"{chain.name}: a gradient must be shared out over its parameter's mesh {mesh}, "
+            f"got one over {g.device_mesh}"
+        )
+    for slot in slots:
+        there = held[slot.key]
+        if slot.state.is_apart or there.shape != p.shape:
+            continue
+        if is_sharded(there) and there.device_mesh != mesh:
+            raise RuntimeError(
+                f"{chain.name}: the state {slot.key!r} must be shared out over the mesh of its "
+                f"parameter, {mesh}, got one over {there.device_mesh}; what was saved on another "
+                "mesh is loaded with torch.distributed.checkpoint"
+            )
+        if not is_sharded(there) or there.placements != p.placements:
+            held[slot.key] = cut_like(p, there)
+
+
+def _check_group() -> None:
+    from torch import distributed
+
+    if not distributed.is_initialized():
+        raise RuntimeError(
+            "this step needs what other processes hold of the parameters that they share, and "
+            "there is no process group: it was not made with "
+            "torch.distributed.init_process_group(), or is destroyed already"
+        )
 
 
 class SharingProcesses:
@@ -161,6 +185,8 @@ class SharingProcesses:
     ) -> None:
         """Put together what the processes have reduced, in place: one exchange for each mesh axis
         and kind of reduction."""
+        if self._shared:
+            _check_group()
         for (mesh, axes), own in self._shared.items():
             for is_largest in (False, True):
                 self._exchanged(mesh, axes, own, found, is_largest)
