@@ -131,6 +131,33 @@ def compared(name: str, way: str, steps: int = 20) -> tuple[float, float, int]:
     return furthest(mine, plain), moved, 0 if opt._layout is None else len(opt._layout.params)
 
 
+def offloaded(name: str) -> tuple[float, float, int]:
+    """FSDP2 with parameters, gradients and states on the CPU, and a model of its own on one."""
+    from torch.distributed.fsdp import CPUOffloadPolicy, fully_shard
+
+    made = []
+    for is_shared in (True, False):
+        model = torch.nn.Sequential(torch.nn.Linear(6, 7), torch.nn.Tanh(), torch.nn.Linear(7, 3))
+        model.double()
+        with torch.no_grad():
+            for seed, p in enumerate(model.parameters()):
+                p.copy_(numbers(p.shape, seed))
+        if is_shared:
+            policy = CPUOffloadPolicy(pin_memory=False)  # there is nothing here to pin it for
+            fully_shard(model, mesh=mesh_of(1), offload_policy=policy)
+        params = [p for p in model.parameters() if name != "Muon" or p.dim() == 2]
+        opt = optimizer(name, params)
+        for t in range(6):
+            opt.zero_grad()
+            model(numbers((5, 6), 10 + t)).square().mean().backward()
+            opt.step()
+        made.append((params, opt))
+    (mine, opt), (plain, _) = made
+    off = max(float((p.full_tensor() - q).abs().max()) for p, q in zip(mine, plain, strict=True))
+    moved = max(float(p.grad.full_tensor().abs().max()) for p in mine)
+    return off, moved, len(opt._layout.params)
+
+
 class _Loss:
     """A loss of parameters that depends on the step alone, with its gradients."""
 

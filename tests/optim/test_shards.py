@@ -70,3 +70,11 @@ def test_the_version_of_a_shared_parameter_tells_autograd_that_it_moved(ranks):
 def test_a_part_that_is_exchanged_between_steps_is_looked_at_anew(ranks):
     for off in ranks.run(shards.exchanged):
         assert off <= 1e-12
+
+
+@pytest.mark.parametrize("name", ["AdamW", "CAME", "LAMB", "Muon", "Prodigy", "Ranger", "SOAP"])
+def test_what_fsdp_has_offloaded_to_the_cpu_takes_the_fused_pass(ranks, name):
+    for off, gradient, in_parts in ranks.run(shards.offloaded, name):
+        assert off <= 1e-12
+        assert gradient > 0
+        assert in_parts == (2 if name == "Muon" else 4)

@@ -29,6 +29,7 @@ from thalweg.optim.fallback import from_torch
 from thalweg.optim.fused import FusedOptimizer
 from thalweg.optim.lbfgs import LBFGS
 from thalweg.optim.matrices.adafactor import Adafactor
+from thalweg.optim.offloaded import OffloadedOptimizer, offload
 from thalweg.optimizers import OPTIMIZERS
 
 __all__ = [
@@ -36,9 +37,11 @@ __all__ = [
     "Adafactor",
     "BaseOptimizer",
     "FusedOptimizer",
+    "OffloadedOptimizer",
     "Optimizer",
     "lr_scheduler",
     "no_bias_norm",
+    "offload",
     "optimizer",
     "swa_utils",
     "swap_in_optimizer_params_and_state",

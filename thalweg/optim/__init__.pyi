@@ -20,6 +20,7 @@ from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.fused import FusedOptimizer, optimizer
 from thalweg.optim.lbfgs.optimizer import LBFGS
 from thalweg.optim.matrices.adafactor import Adafactor
+from thalweg.optim.offloaded import OffloadedOptimizer, offload
 
 __all__ = [
     "ASGD",
@@ -47,6 +48,7 @@ __all__ = [
     "Muon",
     "NAdam",
     "NovoGrad",
+    "OffloadedOptimizer",
     "Optimizer",
     "Prodigy",
     "RAdam",
@@ -60,6 +62,7 @@ __all__ = [
     "StableAdamW",
     "lr_scheduler",
     "no_bias_norm",
+    "offload",
     "optimizer",
     "swa_utils",
     "swap_in_optimizer_params_and_state",

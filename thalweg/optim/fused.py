@@ -62,6 +62,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     _rest: TensorLayout | None  # of the parameters whose averages move without a gradient
     _first: First
     _asking: Any  # answers what a rule asks for in this step
+    _had_sides: bool  # whether a parameter that it was given has rows and columns
     _prepared: PreparedSteps
 
     def __init__(self, params: Any, **settings: Any) -> None:
@@ -74,6 +75,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         vars(self).setdefault("_chain", self.chain)
         self._layout, self._rest, self._first = None, None, {}
         self._asking = self._elsewhere = None
+        vars(self).setdefault("_had_sides", False)
         self._prepared = PreparedSteps()
 
     def _check_flags(self, settings: dict[str, Any]) -> None:
@@ -110,10 +112,26 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
                 f"{self._chain.name} requires dense parameter tensors, got one of layout "
                 f"{p.layout} and shape {tuple(p.shape)}"
             )
+        self._had_sides |= p.dim() > 1
         try:
             self._chain.choice.check(p.shape)
         except ValueError as error:
             raise ValueError(f"{error}{of_shape(self, p)}") from None
+
+    def _check_sides(self) -> None:
+        """Raise where the parameters have been replaced by flat ones, whose sides are lost."""
+        chain = self._chain
+        of_tensors = any(one.over == "tensor" for one in chain.reductions.values())
+        if not (self._had_sides and (chain.reduces_rows or chain.on_matrices or of_tensors)):
+            return
+        params = [p for group in self.param_groups for p in group["params"]]
+        if params and all(p.dim() < 2 for p in params):
+            asked = "the norm or mean of each tensor" if of_tensors else "the rows of each matrix"
+            raise RuntimeError(
+                f"{chain.name}: its parameters have been replaced by flat ones, as DeepSpeed's "
+                f"ZeRO does, the first of shape {tuple(params[0].shape)}, and a step asks for "
+                f"{asked}; take a rule that is elementwise, such as AdamW or Lion"
+            )
 
     def _begin_state(
         self, p: Tensor, slots: Sequence[Slot], views: Sequence[Any], group: Mapping[str, Any]
@@ -235,6 +253,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
             self._trace(frozen=True)
             return []
         else:
+            self._check_sides()
             made = Rounds(self._chain, all_lots, views, states, differentiable, asking=self._asking)
             deeds = made.deeds(seen, new)
             self._layout = made.layout
