@@ -17,7 +17,7 @@ from torch import distributed
 import thalweg.optim as optim
 from thalweg.lab.bench.alternate import ratio, summarize
 from thalweg.lab.bench.shapes import transformer
-from thalweg.optim.memory import layout
+from thalweg.optim.memory import touched
 
 SHAPES = {
     "18.9 M in 72": transformer(512, 6, 0, 0)[2:-2],
@@ -77,16 +77,16 @@ def sides(shapes: Any, mesh: Any) -> dict[str, Callable[[], Any]]:
 
 def timed(name: str, step: Callable[[], Any]) -> float:
     """One step, begun by all processes at once."""
-    as_now = layout.moved_in_parts
+    as_now = touched.moved_in_parts
     if NOT_AS_PARTS in name:  # as every step was before parts were stepped
-        layout.moved_in_parts = lambda *_: False
+        touched.moved_in_parts = lambda *_: False
     try:
         distributed.barrier()
         begin = time.perf_counter()
         step()
         return time.perf_counter() - begin
     finally:
-        layout.moved_in_parts = as_now
+        touched.moved_in_parts = as_now
 
 
 def run(rank: int, world: int, folder: str, threads: int, rounds: int) -> None:
@@ -119,6 +119,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=positive, default=18, help="(default: %(default)s)")
     parser.add_argument("--processes", type=positive, default=2, help="(default: %(default)s)")
     asked = parser.parse_args()
+    restart_with(REUSE_MEMORY)
     asked.threads = max(asked.threads // asked.processes, 1)
     report = Report(asked)
     with tempfile.TemporaryDirectory() as folder:
@@ -149,5 +150,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    restart_with(REUSE_MEMORY)
     main()

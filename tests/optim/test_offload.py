@@ -1,6 +1,7 @@
 """States and steps on the host: the same steps, whatever the buckets. The CPU stands for a device:
 what runs is the same code, in which nobody has to wait."""
 
+import gc
 import pickle
 
 import pytest
@@ -249,3 +250,22 @@ def test_a_parameter_that_was_frozen_is_refused_once_it_moves():
 def test_it_says_how_it_is_saved_instead_of_pickled():
     with pytest.raises(TypeError, match=r"save its state_dict\(\)"):
         pickle.dumps(optim.offload(network(), optim.AdamW))
+
+
+def test_a_number_for_all_tensors_is_one_for_all_groups_too():
+    mine, opt, plain, other = both("Prodigy", bucket_bytes=1, params=lambda m: [m[0].weight])
+    for model, its in ((mine, opt), (plain, other)):
+        train(model, its, 3)
+        its.add_param_group({"params": [model[2].weight]})
+        train(model, its, 3, 3)
+    assert_same(mine, plain)
+    assert len({float(held["d"]) for held in opt.state.values()}) == 1
+
+
+def test_an_optimizer_that_is_gone_leaves_no_hooks():
+    model = network()
+    opt = optim.offload(model, optim.AdamW)
+    assert all(p._post_accumulate_grad_hooks for p in model.parameters())
+    del opt
+    gc.collect()
+    assert not any(p._post_accumulate_grad_hooks for p in model.parameters())

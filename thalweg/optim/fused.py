@@ -26,6 +26,7 @@ from thalweg.optim.arguments import EXTRAS, FLAGS, TYPES
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.memory.layout import TensorLayout
 from thalweg.optim.memory.operands import collect, unpacked, views_of
+from thalweg.optim.memory.reach import check_sides
 from thalweg.optim.memory.rounds import Rounds
 from thalweg.optim.memory.seen import Seen, look, placed
 from thalweg.optim.memory.sharded import is_sharded, store
@@ -117,21 +118,6 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
             self._chain.choice.check(p.shape)
         except ValueError as error:
             raise ValueError(f"{error}{of_shape(self, p)}") from None
-
-    def _check_sides(self) -> None:
-        """Raise where the parameters have been replaced by flat ones, whose sides are lost."""
-        chain = self._chain
-        of_tensors = any(one.over == "tensor" for one in chain.reductions.values())
-        if not (self._had_sides and (chain.reduces_rows or chain.on_matrices or of_tensors)):
-            return
-        params = [p for group in self.param_groups for p in group["params"]]
-        if params and all(p.dim() < 2 for p in params):
-            asked = "the norm or mean of each tensor" if of_tensors else "the rows of each matrix"
-            raise RuntimeError(
-                f"{chain.name}: its parameters have been replaced by flat ones, as DeepSpeed's "
-                f"ZeRO does, the first of shape {tuple(params[0].shape)}, and a step asks for "
-                f"{asked}; take a rule that is elementwise, such as AdamW or Lion"
-            )
 
     def _begin_state(
         self, p: Tensor, slots: Sequence[Slot], views: Sequence[Any], group: Mapping[str, Any]
@@ -253,7 +239,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
             self._trace(frozen=True)
             return []
         else:
-            self._check_sides()
+            check_sides(self._chain, self.param_groups, self._had_sides)
             made = Rounds(self._chain, all_lots, views, states, differentiable, asking=self._asking)
             deeds = made.deeds(seen, new)
             self._layout = made.layout

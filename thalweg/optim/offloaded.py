@@ -4,126 +4,30 @@
 
 Each parameter has a twin on the host, which the optimizer steps. Gradients are copied there as they
 arrive in the backward pass; `step()` takes one bucket of twins after the other, and what one has
-moved goes back to the device while the next is stepped. Everything here is the same for every
-device: where parameters lie on the CPU, the copies are from memory to memory and nobody waits.
+moved goes back to the device while the next is stepped.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Module, Parameter
+from torch.nn import Module
 
 from thalweg.border.groups import model_of
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.lbfgs import LBFGS
+from thalweg.optim.twins import Lane, Twins
 
 __all__ = ["OffloadedOptimizer", "offload"]
 
 # what a group has that is not copied to the groups of the buckets: theirs are of their own
 _OWN = ("params", "param_names", "decay_filter")
-_NARROW = (torch.bfloat16, torch.float16)
 
-
-class _Lane:
-    """The stream of a device on which copies run beside its work."""
-
-    def __init__(self, device: torch.device) -> None:
-        found: Any = torch.get_device_module(device)
-        has_streams = hasattr(found, "Stream") and hasattr(found, "Event")
-        self._module: Any = found if has_streams else torch.cpu
-        self.waits = device.type != "cpu" and has_streams
-        self._device = device
-        self._stream = self._module.Stream(device) if self.waits else self._module.Stream()
-
-    def copy(self, target: Tensor, source: Tensor) -> Any:
-        """Begin a copy, behind what the device does now; the event is of its end."""
-        self._stream.wait_stream(self._module.current_stream(self._device))
-        with self._module.stream(self._stream):
-            target.copy_(source, non_blocking=self.waits)
-            event = self._module.Event()
-            event.record(self._stream)
-        return event
-
-    def join(self) -> None:
-        """Let the device's work wait for the copies."""
-        self._module.current_stream(self._device).wait_stream(self._stream)
-
-
-class _Twins:
-    """A parameter on a device, and its twin on the host with a place for its gradient."""
-
-    def __init__(self, p: Tensor, wide: bool, lane: _Lane) -> None:
-        self.p, self.lane = p, lane
-        dtype = torch.float32 if wide and p.dtype in _NARROW else p.dtype
-        is_pinned = p.device.type != "cpu"
-        like = p.detach()
-        made = torch.empty_like(like, dtype=dtype, device="cpu", pin_memory=is_pinned)
-        self.host = Parameter(made.copy_(like), requires_grad=p.requires_grad)
-        self.gradient = torch.empty_like(made, pin_memory=is_pinned)
-        self._version = p._version
-        self._copied: Tensor | None = None  # the gradient that is on the host, as it was at
-        self._copied_at = 0  # this version
-        self._event: Any = None
-        self._has = False  # whether the host has a gradient that the device let go of
-
-    def send(self) -> None:
-        """Copy the gradient, unless what is there now has been copied."""
-        grad = self.p.grad
-        if grad is None:
-            return
-        if self._copied is not grad or self._copied_at != grad._version:
-            self._event = self.lane.copy(self.gradient, grad.detach())
-            self._copied, self._copied_at = grad, grad._version
-
-    def take(self) -> None:
-        """Bring the gradient to the host and let go of it on the device; it adds up there."""
-        grad = self.p.grad
-        if grad is None:
-            return
-        if self._has:
-            self.wait()
-            self.gradient.add_(grad.detach().to(self.gradient.device))
-        else:
-            self._event = self.lane.copy(self.gradient, grad.detach())
-            self._copied = grad  # kept alive until it is copied
-        self.p.grad, self._has = None, True
-
-    def is_copied(self) -> bool:
-        """Whether nothing is under way; if so, the device's gradient is let go of."""
-        if self._event is not None and self._event.query():
-            self._event = self._copied = None
-        return self._event is None
-
-    def wait(self) -> None:
-        """Wait until the gradient has arrived."""
-        if self._event is not None:
-            self._event.synchronize()
-            self._event = None
-
-    def ready(self) -> None:
-        """Give the twin its gradient, and the weights that somebody has given its parameter."""
-        self.wait()
-        there = self.p.grad is not None or self._has
-        self.host.grad = self.gradient if there else None
-        if self.p._version != self._version:
-            self.host.copy_(self.p)
-
-    def give_back(self) -> None:
-        """Begin to copy the weights to the device."""
-        if self.host.grad is not None:
-            self.lane.copy(self.p, self.host)
-        self._version = self.p._version
-        self._copied, self._has = None, False
-
-    def forget(self) -> None:
-        """The gradient is nobody's business any more."""
-        self.wait()
-        self._copied, self._has = None, False
+_Bucket = tuple[BaseOptimizer, list[int], list[Twins]]  # it, the numbers of its groups, its twins
 
 
 class OffloadedOptimizer(torch.optim.Optimizer):
@@ -146,43 +50,43 @@ class OffloadedOptimizer(torch.optim.Optimizer):
         _check(optimizer_class, bucket_bytes, settings)
         self._class, self._settings, self._bucket_bytes = optimizer_class, settings, bucket_bytes
         self._is_wide, self._frees = master_weights, free_gradients
-        self._twins: dict[Tensor, _Twins] = {}
-        self._lanes: dict[torch.device, _Lane] = {}
+        self._twins: dict[Tensor, Twins] = {}
+        self._lanes: dict[torch.device, Lane] = {}
         self._handles: list[Any] = []
         weakref.finalize(self, _removed, self._handles)
-        self._buckets: list[tuple[BaseOptimizer, list[int], list[_Twins]]] = []
+        self._filled: list[_Bucket] | None = None
         model = model_of(params, Module)
         # the class itself checks the settings and decides what decays, with the model's names
         self._whole: BaseOptimizer = optimizer_class(params if model is None else model, **settings)
-        groups = [dict(group) for group in self._whole.param_groups]
-        for group in groups:
-            if "param_names" in group:
-                names = group.pop("param_names")
-                group["params"] = list(zip(names, group["params"], strict=True))
+        groups = list(map(_as_given, self._whole.param_groups))
         super().__init__(groups, self._whole.defaults)
-        self._pair(self._whole.param_groups)
 
-    def _pair(self, groups: list[dict[str, Any]]) -> None:
-        """Make twins of what groups of the whole have, put them in its place, and fill buckets."""
-        first = len(self._whole.param_groups) - len(groups)
-        for group in groups:
-            group["params"] = [self._twin(p) for p in group["params"]]
-        whole = self._whole
-        for p, held in list(whole.state.items()):  # those that are made at construction
-            if p in self._twins:
-                del whole.state[p]
-                whole.state[self._twins[p].host] = {
-                    k: v.cpu() if isinstance(v, Tensor) else v for k, v in held.items()
-                }
-        self._fill(range(first, len(whole.param_groups)))
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group; settings it does not name are those the optimizer was made with."""
+        super().add_param_group(self._joined(param_group))
+
+    def _joined(self, group: dict[str, Any]) -> dict[str, Any]:
+        """A group that joins, as torch takes it; in the whole, twins stand for its parameters."""
+        number = len(self.param_groups)
+        if number == len(self._whole.param_groups):  # it comes later
+            self._whole.add_param_group(group)
+        its = self._whole.param_groups[number]
+        given = _as_given(its)
+        its["params"] = [self._twin(p) for p in its["params"]]
+        states = self._whole.state
+        for p in [p for p in states if p in self._twins]:  # those that are made at construction
+            moved = {k: v.cpu() if isinstance(v, Tensor) else v for k, v in states.pop(p).items()}
+            states[self._twins[p].host] = moved
         self._link()
+        self._filled = None
+        return given
 
     def _twin(self, p: Tensor) -> Tensor:
         if not p.requires_grad:
             return p
         if p.device not in self._lanes:
-            self._lanes[p.device] = _Lane(p.device)
-        made = self._twins[p] = _Twins(p, self._is_wide, self._lanes[p.device])
+            self._lanes[p.device] = Lane(p.device)
+        made = self._twins[p] = Twins(p, self._is_wide, self._lanes[p.device])
         hooked: Any = p
         self._handles.append(hooked.register_post_accumulate_grad_hook(_hook(self)))
         return made.host
@@ -200,26 +104,32 @@ class OffloadedOptimizer(torch.optim.Optimizer):
             else:
                 twins.send()
 
-    def _fill(self, numbers: range) -> None:
-        """Put the twins of these groups into buckets, the last first: so gradients arrive."""
-        host_of = {twins.host: twins for twins in self._twins.values()}
-        found: list[list[tuple[int, int, _Twins]]] = [[]]
+    @property
+    def _buckets(self) -> list[_Bucket]:
+        """Optimizers of some twins each, those of the last parameters first: so gradients
+        arrive."""
+        if self._filled is None:
+            self._filled = [self._bucket(members) for members in self._shared_out() if members]
+        return self._filled
+
+    def _shared_out(self) -> list[list[tuple[int, int, Twins]]]:
+        """The twins of each bucket, with the number of their group and their place in it."""
+        twins_of = {twins.host: twins for twins in self._twins.values()}
+        found: list[list[tuple[int, int, Twins]]] = [[]]
         size = 0
-        for number in reversed(numbers):
-            params = self._whole.param_groups[number]["params"]
-            for place in reversed(range(len(params))):
-                if params[place] not in host_of:
+        for number, group in reversed(list(enumerate(self._whole.param_groups))):
+            for place, host in reversed(list(enumerate(group["params"]))):
+                if host not in twins_of:
                     continue
-                twins = host_of[params[place]]
-                own = twins.host.numel() * twins.host.element_size()
+                own = host.numel() * host.element_size()
                 if found[-1] and size + own > self._bucket_bytes and not _is_one(self._class):
                     found.append([])
                     size = 0
-                found[-1].append((number, place, twins))
+                found[-1].append((number, place, twins_of[host]))
                 size += own
-        self._buckets += [self._bucket(members) for members in found if members]
+        return found
 
-    def _bucket(self, members: list[tuple[int, int, _Twins]]) -> Any:
+    def _bucket(self, members: list[tuple[int, int, Twins]]) -> _Bucket:
         """An optimizer of some twins, with the settings and states that they have in the whole."""
         numbers = sorted({number for number, _, _ in members})
         groups = []
@@ -235,7 +145,7 @@ class OffloadedOptimizer(torch.optim.Optimizer):
 
     def _link(self) -> None:
         """Let the states that there are be found under the device's parameters and in the whole."""
-        for made, _, members in self._buckets:
+        for made, _, members in self._filled or ():
             for twins in members:
                 if twins.host in made.state:
                     held = made.state[twins.host]
@@ -246,7 +156,7 @@ class OffloadedOptimizer(torch.optim.Optimizer):
         now = [{k: v for k, v in g.items() if k not in _OWN} for g in self.param_groups]
         for group, settings in zip(self._whole.param_groups, now, strict=True):
             group.update(settings)
-        for made, numbers, _ in self._buckets:
+        for made, numbers, _ in self._filled or ():
             for group, number in zip(made.param_groups, numbers, strict=True):
                 group.update(now[number])
 
@@ -258,10 +168,11 @@ class OffloadedOptimizer(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         self._check_gradients()
+        buckets = self._buckets
         self._settle()
-        for twins in self._all():
+        for twins in self._twins.values():
             twins.send()  # what backward has not, or was clipped or scaled since
-        for made, _, members in self._buckets:
+        for made, _, members in buckets:
             for twins in members:
                 twins.ready()
             made.step()
@@ -278,16 +189,6 @@ class OffloadedOptimizer(torch.optim.Optimizer):
         for twins in self._twins.values():
             twins.forget()
 
-    def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a group; settings it does not name are those the optimizer was made with."""
-        if not self._twins:  # under construction
-            super().add_param_group(param_group)
-            return
-        self._whole.add_param_group(param_group)
-        made = self._whole.param_groups[-1]
-        super().add_param_group({**made, "params": list(made["params"])})
-        self._pair([made])
-
     def state_dict(self) -> dict[str, Any]:
         """The state_dict of the class that steps, with our settings."""
         self._settle()
@@ -301,17 +202,8 @@ class OffloadedOptimizer(torch.optim.Optimizer):
         self._whole.load_state_dict(state_dict)
         for ours, theirs in zip(self.param_groups, self._whole.param_groups, strict=True):
             ours.update({k: v for k, v in theirs.items() if k not in _OWN})
-        for made, _, members in self._buckets:
-            for twins in members:
-                made.state.pop(twins.host, None)
-                if twins.host in self._whole.state:
-                    made.state[twins.host] = self._whole.state[twins.host]
         self.state.clear()
-        self._link()
-
-    def _all(self) -> Iterator[_Twins]:
-        for _, _, members in self._buckets:
-            yield from members
+        self._filled = None
 
     def _check_gradients(self) -> None:
         """Refuse, before anything moves, what cannot be copied."""
@@ -399,6 +291,14 @@ def _is_one(optimizer_class: Any) -> bool:
     """Whether a step asks for something of all tensors at once."""
     chain = getattr(optimizer_class, "chain", None)
     return chain is not None and bool(chain.shared or chain.asked_of_all)
+
+
+def _as_given(group: Mapping[str, Any]) -> dict[str, Any]:
+    """A group of an optimizer, as one that is new is given it."""
+    given = {**group, "params": list(group["params"])}
+    if "param_names" in group:
+        given["params"] = list(zip(given.pop("param_names"), given["params"], strict=True))
+    return given
 
 
 def _part_of(group: Mapping[str, Any], places: list[int]) -> dict[str, Any]:

@@ -8,8 +8,7 @@ tensors they, not the arithmetic, are what a step costs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, MutableMapping, Sequence
 from operator import is_
 from typing import Any
 
@@ -27,7 +26,7 @@ from thalweg.fuse.whole import Deed, take
 from thalweg.fuse.work import EXACT, Kind, Prepared
 from thalweg.optim.memory.desk import TensorDesk
 from thalweg.optim.memory.gapped import DenseCopy
-from thalweg.optim.memory.odd import BOTH, OddTensor
+from thalweg.optim.memory.odd import OddTensor
 from thalweg.optim.memory.reach import (
     address,
     as_complex_as,
@@ -42,42 +41,16 @@ from thalweg.optim.memory.seen import Seen
 from thalweg.optim.memory.sharded import (
     SharingProcesses,
     is_sharded,
-    moved_in_parts,
     of_part,
     part_of,
     share_out,
 )
 from thalweg.optim.memory.snapshot import Addresses, Described
 from thalweg.optim.memory.states import NewStates, cell_of, put, widened
+from thalweg.optim.memory.touched import Row
 from thalweg.optim.traced import is_watched
 
 __all__ = ["TensorLayout"]
-
-
-@dataclass
-class _Row:
-    """One parameter with everything that one step of it touches.
-
-    `held` is its state; `arrays` are those of the state that are stepped: they are the same mapping
-    unless only rows of them are. `first` are the parts whose states are new. `whole` is the
-    parameter itself, where `p`, `g` and `arrays` are the parts of it that lie in this process.
-    """
-
-    p: Tensor
-    g: Tensor
-    lot: int
-    arrays: dict[str, Any]
-    held: dict[str, Any]
-    first: Set[str]
-    whole: Tensor | None = None
-
-    def states(self, chain: Chain, live: Sequence[Sequence[Slot]]) -> list[Tensor | None]:
-        """Its state arrays, with None for those that its settings leave out."""
-        keys = {slot.key for slot in live[self.lot]}
-        return [
-            self.arrays[s.key] if s.key in keys and not s.state.is_apart else None
-            for s in chain.slots
-        ]
 
 
 class TensorLayout(Layout):
@@ -124,9 +97,9 @@ class TensorLayout(Layout):
         views: Sequence[Sequence[Any]],
         states: MutableMapping[Tensor, dict[str, Any]],
         differentiable: bool,
-    ) -> list[_Row]:
+    ) -> list[Row]:
         """The parameters that the fused pass takes; the others are filed with their kind."""
-        chain, rows = self.chain, list[_Row]()
+        chain, rows = self.chain, list[Row]()
         for p, g, lot in zip(seen.params, seen.grads, seen.lots(), strict=True):
             slots, view = self.live[lot], views[lot]
             _check_fused(chain, p, lots[lot].group)
@@ -141,10 +114,10 @@ class TensorLayout(Layout):
                 self._in_place.append((lot, rows_of))
                 self._copies = True
                 continue
-            row = _Row(p, g, lot, held, held, first)
+            row = Row(p, g, lot, held, held, first)
             if is_sharded(p) and not differentiable and not is_watched():
                 share_out(chain, p, g, slots, held)
-                row = self._in_parts(row)
+                row = row.in_parts(chain, slots)
             row = self._gathered(row, view, differentiable)
             is_plain = not (differentiable or chain.requests or chain.on_matrices)
             is_own = row.whole is not None or (is_plain and row.p is p)
@@ -155,24 +128,11 @@ class TensorLayout(Layout):
                     self._copies, row.p = True, dense.p
             if differentiable or not is_reachable(chain, row.p, row.g, slots, row.arrays, held):
                 if row.whole is not None:
-                    row = _Row(p, g, lot, held, held, first)
-                self.odd += _odd(chain, row, differentiable)
+                    row = Row(p, g, lot, held, held, first)
+                self.odd += row.as_written(chain, differentiable)
             else:
                 rows.append(self._reached(row))
         return rows
-
-    def _in_parts(self, row: _Row) -> _Row:
-        """The part that lies here of a parameter of which every process has one, and all that goes
-        with it; the row as it is, where parts cannot be stepped by themselves."""
-        slots = self.live[row.lot]
-        if not moved_in_parts(self.chain, row.p, row.g):
-            return row
-        arrays = {
-            slot.key: row.held[slot.key] if slot.state.is_apart else part_of(row.held[slot.key])
-            for slot in slots
-        }
-        p, g = part_of(row.p), part_of(row.g)
-        return _Row(p, g, row.lot, arrays, row.held, row.first, row.p)
 
     def _steps_in_place(
         self,
@@ -190,7 +150,7 @@ class TensorLayout(Layout):
             return False
         return RowsInPlace.can_take(self.chain, p, g, slots, held)
 
-    def _gathered(self, row: _Row, view: Sequence[Any], differentiable: bool) -> _Row:
+    def _gathered(self, row: Row, view: Sequence[Any], differentiable: bool) -> Row:
         """A row with a dense gradient: where it is sparse, perhaps of the rows it holds only."""
         p, g = row.p, row.g
         if g.layout != torch.sparse_coo or p.layout != torch.strided or differentiable:
@@ -200,7 +160,7 @@ class TensorLayout(Layout):
             rows = BorrowedRows(p, g, arrays)
             self._rows.append(rows)
             self._copies = True
-            return _Row(rows.p, rows.values, row.lot, dict(rows.states), row.held, row.first)
+            return Row(rows.p, rows.values, row.lot, dict(rows.states), row.held, row.first)
         elif any(rule.rows_only for rule in self.chain.rules):
             raise RuntimeError(
                 f"{self.chain.name}: a sparse gradient moves the rows that it has, and a stage of "
@@ -210,7 +170,7 @@ class TensorLayout(Layout):
             row.g = dense(self.chain, g)
         return row
 
-    def _reached(self, row: _Row) -> _Row:
+    def _reached(self, row: Row) -> Row:
         """Bring gradient and states into the parameter's order of elements."""
         laid_out = laid_out_like(row.p, row.g)
         self._copies |= laid_out is not row.g
@@ -223,7 +183,7 @@ class TensorLayout(Layout):
                     row.held[slot.key] = of_part(row.whole, laid_out)
         return row
 
-    def _cells_of(self, row: _Row) -> list[Tensor]:
+    def _cells_of(self, row: Row) -> list[Tensor]:
         """The tensors that are a row's cells; for a Python int, a tensor for this step."""
         found = []
         for key in self.chain.cells:
@@ -235,7 +195,7 @@ class TensorLayout(Layout):
             found.append(cell)
         return found
 
-    def _locate(self, rows: list[_Row]) -> None:
+    def _locate(self, rows: list[Row]) -> None:
         """Fill the tables."""
         chain = self.chain
         arrays = [[row.p, row.g, *row.states(chain, self.live)] for row in rows]
@@ -263,7 +223,7 @@ class TensorLayout(Layout):
         self.cells = np.array(at, np.int64).reshape(len(rows), len(chain.cells))
         self.wide = np.array(is_wide, np.int64).reshape(self.cells.shape)
 
-    def _remember(self, rows: list[_Row], states: Mapping[Tensor, dict[str, Any]]) -> None:
+    def _remember(self, rows: list[Row], states: Mapping[Tensor, dict[str, Any]]) -> None:
         """Keep what `fits` compares with."""
         if self.odd or self._copies:
             self.reusable = False
@@ -275,12 +235,7 @@ class TensorLayout(Layout):
         self._columns = [(key, ds, [d[key] for d in ds]) for key, ds in having.items()]
         held = [t for row in rows for t in row.states(self.chain, self.live) if t is not None]
         self._standing = [*self.params, *held]
-        self._parts = [
-            (whole, part)
-            for row in rows
-            if row.whole is not None
-            for whole, part in self._with_parts(row)
-        ]
+        self._parts = [pair for row in rows for pair in row.with_parts(self.live[row.lot])]
         cells = [cell for of_one in self._cells for cell in of_one]
         self._addresses = Addresses([*self._standing, *cells])
         self._at = self._addresses.now().tobytes()
@@ -315,13 +270,6 @@ class TensorLayout(Layout):
         at = Addresses(grads).now()
         self.pointers[:, 1] = at if at.all() else list(map(address, grads))
         return True
-
-    def _with_parts(self, row: _Row) -> list[tuple[Any, Tensor]]:
-        """A shared parameter and its states, each with the part that lies here."""
-        assert row.whole is not None
-        slots = [slot for slot in self.live[row.lot] if not slot.state.is_apart]
-        states = [(row.held[slot.key], row.arrays[slot.key]) for slot in slots]
-        return [(row.whole, row.p), *states]
 
     def _parts_of(self, grads: list[Tensor]) -> list[Tensor] | None:
         """The gradients as they lie here; None where what is shared out lies otherwise now."""
@@ -420,17 +368,3 @@ def _check_fused(chain: Chain, p: Tensor, group: Mapping[str, Any]) -> None:
             f"supported devices: {_get_fused_kernels_supported_devices()} but {p.dtype} and "
             f"{p.device.type}"
         )
-
-
-def _odd(chain: Chain, row: _Row, differentiable: bool) -> list[OddTensor]:
-    format_of(chain, row.p)  # refuses what no engine computes with
-    first = dict.fromkeys(row.first, True)
-    components: tuple[str, ...] = ("",)
-    if row.p.is_complex():  # of which a sum over the tensor has both
-        components = (BOTH,) if chain.reductions else ("real", "imag")
-    return [
-        OddTensor(
-            chain, row.lot, row.p, row.g, row.arrays, row.held, first, differentiable, component
-        )
-        for component in components
-    ]

@@ -17,6 +17,7 @@ __all__ = [
     "PLAIN",
     "address",
     "as_complex_as",
+    "check_sides",
     "check_sound",
     "dense",
     "format_of",
@@ -109,6 +110,21 @@ def check_sound(
         is_strided = type(tensor) in PLAIN and tensor.layout == torch.strided
         if is_strided and tensor.device.type == "cpu":
             address(tensor)
+
+
+def check_sides(chain: Chain, groups: Sequence[Mapping[str, Any]], had_sides: bool) -> None:
+    """Raise where parameters that had rows have been replaced by flat ones, and that matters."""
+    of_tensors = any(one.over == "tensor" for one in chain.reductions.values())
+    if not (had_sides and (chain.reduces_rows or chain.on_matrices or of_tensors)):
+        return
+    params = [p for group in groups for p in group["params"]]
+    if params and all(p.dim() < 2 for p in params):
+        asked = "the norm or mean of each tensor" if of_tensors else "the rows of each matrix"
+        raise RuntimeError(
+            f"{chain.name}: its parameters have been replaced by flat ones, as DeepSpeed's ZeRO "
+            f"does, the first of shape {tuple(params[0].shape)}, and a step asks for {asked}; "
+            "take a rule that is elementwise, such as AdamW or Lion"
+        )
 
 
 def is_reachable(
