@@ -269,3 +269,18 @@ def exchanged() -> float:
         for p in mine:
             p._local_tensor = p._local_tensor.clone()
     return furthest(mine, plain)
+
+
+@torch.no_grad()
+def prepared(name: str, way: str) -> tuple[float, int]:
+    """Other parameters without a gradient at every step; and how many steps were prepared ones."""
+    mine, plain = parameters(name, way), parameters(name)
+    opt, other = optimizer(name, mine), optimizer(name, plain)
+    mesh = mesh_of(WAYS[way][0])
+    for t in range(20):
+        for i, (p, q) in enumerate(zip(mine, plain, strict=True)):
+            q.grad = None if t > 8 and (i + t) % 3 == 0 else numbers(q.shape, 1000 * (t + 1) + i)
+            p.grad = None if q.grad is None else shared(q.grad, mesh, way)
+        opt.step()
+        other.step()
+    return furthest(mine, plain), opt._prepared.taken

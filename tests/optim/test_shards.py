@@ -62,6 +62,13 @@ def test_a_part_with_gaps_in_memory_is_stepped(ranks):
         assert off <= 1e-12
 
 
+@pytest.mark.parametrize("name", ["AdamW", "Lion", "Ranger", "SGD"])
+def test_a_step_of_parts_like_the_last_is_a_prepared_one(ranks, name):
+    for off, taken in ranks.run(shards.prepared, name, "copies"):
+        assert off <= 1e-12
+        assert taken > 10
+
+
 def test_the_version_of_a_shared_parameter_tells_autograd_that_it_moved(ranks):
     for before, after in ranks.run(shards.versions):
         assert all(a > b for a, b in zip(after, before, strict=True))

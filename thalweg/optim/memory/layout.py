@@ -40,6 +40,7 @@ from thalweg.optim.memory.rows import BorrowedRows, RowsInPlace
 from thalweg.optim.memory.seen import Seen
 from thalweg.optim.memory.sharded import (
     SharingProcesses,
+    is_alike,
     is_sharded,
     of_part,
     part_of,
@@ -211,10 +212,10 @@ class TensorLayout(Layout):
         lots, first = [row.lot for row in rows], [row.first for row in rows]
         self._tabulate(kinds, lots, [[address(t) for t in of_one] for of_one in arrays], first)
         self.params = [row.p for row in rows]
-        self._wholes = [row.p if row.whole is None else row.whole for row in rows]
+        self.wholes = [row.p if row.whole is None else row.whole for row in rows]
         self._sharded = [i for i, row in enumerate(rows) if row.whole is not None]
         if self._sharded:
-            self.work.processes = SharingProcesses(self._wholes)
+            self.work.processes = SharingProcesses(self.wholes)
         self._grads = [row.g for row in rows]
         self._held = [row.held for row in rows]
         self._cells = [self._cells_of(row) for row in rows]
@@ -257,9 +258,9 @@ class TensorLayout(Layout):
             return False
         if [self.chain.live_slots(view) for view in views] != self.live:
             return False
-        if not (_same(seen.params, self._wholes) and self._states_fit(states)):
+        if not (_same(seen.params, self.wholes) and self._states_fit(states)):
             return False
-        grads = self._parts_of(seen.grads)
+        grads = self.parts_of(seen.grads)
         if grads is None:
             return False
         if self._addresses.now().tobytes() != self._at:
@@ -271,7 +272,7 @@ class TensorLayout(Layout):
         self.pointers[:, 1] = at if at.all() else list(map(address, grads))
         return True
 
-    def _parts_of(self, grads: list[Tensor]) -> list[Tensor] | None:
+    def parts_of(self, grads: list[Any]) -> list[Any] | None:
         """The gradients as they lie here; None where what is shared out lies otherwise now."""
         if not self._sharded:
             return grads
@@ -279,9 +280,12 @@ class TensorLayout(Layout):
             return None
         found = list(grads)
         for i in self._sharded:
-            if not is_sharded(grads[i]):
+            grad = grads[i]
+            if grad is None:
+                continue
+            if not is_alike(self.wholes[i], grad):
                 return None
-            found[i] = part_of(grads[i])
+            found[i] = part_of(grad)
         return found
 
     def _shown(self, grads: list[Tensor]) -> list[Tensor]:
@@ -305,7 +309,7 @@ class TensorLayout(Layout):
         take(lambda: self.prepare(views), self.new.undo)
 
     def _desk(self, asking: Any) -> TensorDesk:
-        return TensorDesk(self.chain, self.params, self._grads, self._held, asking, self._wholes)
+        return TensorDesk(self.chain, self.params, self._grads, self._held, asking, self.wholes)
 
     def _threads(self) -> int:
         return torch.get_num_threads()
@@ -351,7 +355,7 @@ class TensorLayout(Layout):
             # the kernels wrote behind torch's back: autograd must hear of it
             torch.autograd.graph.increment_version(self.params)
             if self._sharded:
-                torch.autograd.graph.increment_version([self._wholes[i] for i in self._sharded])
+                torch.autograd.graph.increment_version(self.wholes)
         self.odd, self._rows, self._in_place, self._counts, self._grads = [], [], [], [], []
 
 

@@ -23,6 +23,7 @@ from thalweg.optim.memory.reach import PLAIN
 __all__ = [
     "SharingProcesses",
     "cut_like",
+    "is_alike",
     "is_sharded",
     "moved_in_parts",
     "of_part",
@@ -64,6 +65,15 @@ def placed_like(p: Any, value: Any) -> Any:
     if value.placements == p.placements:
         return value
     return value.redistribute(placements=p.placements)
+
+
+def is_alike(p: Any, grad: Any) -> bool:
+    """Whether a gradient is shared out as its parameter is; mostly both have one description."""
+    if not is_sharded(grad):
+        return False
+    return grad._spec is p._spec or (
+        grad.placements == p.placements and grad.device_mesh == p.device_mesh
+    )
 
 
 def store(target: Tensor, value: Tensor) -> None:
