@@ -64,14 +64,14 @@ class TensorDesk:
         """The same numbers in a tensor that lies as the parameter does."""
         p, whole = self.params[tensor], self._wholes[tensor]
         if is_sharded(whole):
-            array = part_of(cut_like(whole, array.contiguous()))
+            array = part_of(cut_like(whole, array.contiguous())).to(p.device)
         return laid_out_like(p, array.to(self._type(p)))
 
     def vector(self, tensor: int, array: Tensor, per: str) -> Tensor:
         """The same numbers, one per "row" or "column", one behind the other."""
         whole = self._wholes[tensor]
         if is_sharded(whole):
-            array = vector_part(whole, array.contiguous(), per)
+            array = vector_part(whole, array.contiguous(), per).to(array.device)
         return array.to(self._type(self.params[tensor])).contiguous()
 
     def address(self, array: Tensor) -> int:

@@ -181,7 +181,8 @@ class TensorLayout(Layout):
                 there = row.arrays[slot.key]
                 row.arrays[slot.key] = laid_out = laid_out_like(row.p, there)
                 if row.whole is not None and laid_out is not there:
-                    row.held[slot.key] = of_part(row.whole, laid_out)
+                    row.held[slot.key] = made = of_part(row.whole, there)
+                    row.arrays[slot.key] = part_of(made)
         return row
 
     def _cells_of(self, row: Row) -> list[Tensor]:

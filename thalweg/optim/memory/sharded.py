@@ -82,30 +82,33 @@ def store(target: Tensor, value: Tensor) -> None:
 
 
 def of_part(like: Any, part: Tensor) -> Tensor:
-    """The DTensor, shared out as another is, of which this is the part that lies here."""
+    """A new DTensor, shared out as another is and on its device, with this part of it here."""
+    with torch.no_grad():
+        made = torch.empty_like(like, dtype=part.dtype, memory_format=torch.preserve_format)
+        part_of(made).copy_(part)
+    return made
+
+
+def whole_of(like: Any, part: Tensor) -> Tensor:
+    """The tensor of which every process holds a part, in each of them."""
     from torch.distributed.tensor import DTensor
 
-    made: Tensor = DTensor.from_local(
-        part,
+    _check_group()
+    made = DTensor.from_local(
+        part.contiguous(),
         like.device_mesh,
         like.placements,
         run_check=False,
         shape=like.shape,
         stride=like.stride(),
     )
-    return made
+    return whole(made).to(part.device)  # a mesh of another device moves what it is given there
 
 
 def whole(tensor: Any) -> Tensor:
     """All of a tensor, in every process."""
     found: Tensor = tensor.full_tensor() if is_sharded(tensor) else tensor
     return found
-
-
-def whole_of(like: Any, part: Tensor) -> Tensor:
-    """The tensor of which every process holds a part, in each of them."""
-    _check_group()
-    return whole(of_part(like, part.contiguous()))
 
 
 def vector_part(like: Any, vector: Tensor, per: str) -> Tensor:
@@ -163,7 +166,7 @@ def share_out(
                 "mesh is loaded with torch.distributed.checkpoint"
             )
         if not is_sharded(there) or there.placements != p.placements:
-            held[slot.key] = cut_like(p, there)
+            held[slot.key] = of_part(p, part_of(cut_like(p, there)))
 
 
 def _check_group() -> None:
