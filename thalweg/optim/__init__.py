@@ -30,6 +30,7 @@ from thalweg.optim.fallback import from_torch
 from thalweg.optim.fused import FusedOptimizer
 from thalweg.optim.lbfgs import LBFGS
 from thalweg.optim.matrices.adafactor import Adafactor
+from thalweg.optim.offloaded import OffloadedOptimizer, offload
 from thalweg.optimizers import OPTIMIZERS
 
 __all__ = [
@@ -37,10 +38,12 @@ __all__ = [
     "Adafactor",
     "BaseOptimizer",
     "FusedOptimizer",
+    "OffloadedOptimizer",
     "Optimizer",
     "lr_scheduler",
     "matrix_groups",
     "no_bias_norm",
+    "offload",
     "optimizer",
     "swa_utils",
     "swap_in_optimizer_params_and_state",

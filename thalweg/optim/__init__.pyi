@@ -21,6 +21,7 @@ from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.fused import FusedOptimizer, optimizer
 from thalweg.optim.lbfgs.optimizer import LBFGS
 from thalweg.optim.matrices.adafactor import Adafactor
+from thalweg.optim.offloaded import OffloadedOptimizer, offload
 
 __all__ = [
     "ADOPT",
@@ -77,6 +78,7 @@ __all__ = [
     "NAdam",
     "NorMuon",
     "NovoGrad",
+    "OffloadedOptimizer",
     "Optimizer",
     "Padam",
     "Prodigy",
@@ -102,6 +104,7 @@ __all__ = [
     "lr_scheduler",
     "matrix_groups",
     "no_bias_norm",
+    "offload",
     "optimizer",
     "swa_utils",
     "swap_in_optimizer_params_and_state",

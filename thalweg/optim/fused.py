@@ -30,8 +30,10 @@ from thalweg.optim.arguments import EXTRAS, FLAGS, TYPES
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.memory.layout import TensorLayout
 from thalweg.optim.memory.operands import collect, unpacked, views_of
+from thalweg.optim.memory.reach import check_sides
 from thalweg.optim.memory.rounds import Rounds
-from thalweg.optim.memory.seen import Seen, look
+from thalweg.optim.memory.seen import Seen, look, placed
+from thalweg.optim.memory.sharded import is_sharded, store
 from thalweg.optim.memory.states import STATE_TYPES, First, NewStates, cell_of, cell_type
 from thalweg.optim.prepared import PreparedTensors
 from thalweg.optim.second_order import differentiated
@@ -65,6 +67,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     _rest: TensorLayout | None  # of the parameters whose averages move without a gradient
     _first: First
     _asking: Any  # answers what a rule asks for in this step
+    _had_sides: bool  # whether a parameter that it was given has rows and columns
     _prepared: PreparedSteps
 
     def __init__(self, params: Any, **settings: Any) -> None:
@@ -78,6 +81,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         vars(self).setdefault("_chain", self.chain)
         self._layout, self._rest, self._first = None, None, {}
         self._asking = self._elsewhere = None
+        vars(self).setdefault("_had_sides", False)
         self._prepared = PreparedSteps()
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -116,6 +120,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
                 f"{self._chain.name} requires dense parameter tensors, got one of layout "
                 f"{p.layout} and shape {tuple(p.shape)}"
             )
+        self._had_sides |= p.dim() > 1
         try:
             self._chain.choice.check(p.shape, group)
         except ValueError as error:
@@ -131,7 +136,8 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
 
     @torch.no_grad()
     def _put(self, target: Tensor, value: Tensor) -> None:
-        target.copy_(value)
+        # of shared tensors torch compares strides where nobody walks: a copy overlaps with nothing
+        store(target, value.clone() if is_sharded(value) else value)
 
     def _wide(self, value: Tensor) -> Tensor:
         return value.detach().to(torch.promote_types(value.dtype, torch.float32))
@@ -214,6 +220,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         """Take one step of these parameters, or none; those that rest only move their averages."""
         check_not_swapped(self)
         check_alike(self._chain, self.param_groups)
+        placed(seen)
         new = NewStates(self._first)
 
         def deeds() -> list[Deed]:
@@ -240,6 +247,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
             self._trace(frozen=True)
             return []
         else:
+            check_sides(self._chain, self.param_groups, self._had_sides)
             made = Rounds(
                 self._chain, all_lots, views, states, differentiable, asking=self._answering()
             )
