@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from thalweg.either import OTHERS
 
 __all__ = ["in_order", "of_class", "of_setting", "spelled"]
 
@@ -30,9 +33,16 @@ def _arguments(cls: Any, type_of: TypeOf) -> Iterator[str]:
         if one.kind is one.KEYWORD_ONLY and not keyword_only:
             keyword_only = True
             yield "*"
+        if one.kind is one.VAR_KEYWORD:  # of whatever `others` is
+            continue
+        if one.name == OTHERS:
+            yield f"{OTHERS}: type[Any] | str | None = None"
+            continue
         yield f"{one.name}: {type_of(cls, one.name, one.default)} = {spelled(one.default)}"
     for alias, name in cls.chain.aliases.items():
         yield f"{alias}: {type_of(cls, name, cls.chain.settings[name].default)} = ..."
+    if OTHERS in inspect.signature(cls).parameters:
+        yield f"**{OTHERS}_settings: Any"
 
 
 def of_setting(cls: Any, name: str, default: object, number: str) -> str:
@@ -52,4 +62,6 @@ def in_order(name: str) -> tuple[int, str]:
 
 def spelled(value: object) -> str:
     """A value as it stands in source."""
+    if isinstance(value, float) and math.isinf(value):
+        return f'float("{value}")'
     return f'"{value}"' if isinstance(value, str) else repr(value)

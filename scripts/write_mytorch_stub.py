@@ -18,7 +18,7 @@ from thalweg.averaging import Average
 from thalweg.border.asking import AskingSteps
 from thalweg.border.copies import SlowWeights
 from thalweg.border.groups import NO_BIAS_NORM
-from thalweg.mytorch.optim import Optimizer, Scheduler, optimizer
+from thalweg.mytorch.optim import Optimizer, Scheduler, matrix_groups, optimizer
 
 STUB = Path(thalweg.mytorch.optim.__file__).with_suffix(".pyi")
 
@@ -30,6 +30,7 @@ from typing import Any, Literal
 from {Average.__module__} import Average
 from {AskingSteps.__module__} import AskingSteps
 from {SlowWeights.__module__} import SlowWeights
+from {matrix_groups.__module__} import {matrix_groups.__name__}
 from thalweg.mytorch.nn import Module, Parameter
 from thalweg.mytorch.optim import lr_scheduler
 from {Optimizer.__module__} import {Optimizer.__name__}, {optimizer.__name__}

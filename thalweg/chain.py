@@ -13,7 +13,7 @@ from thalweg import advice
 from thalweg.choice import Choice
 from thalweg.deciding import reached
 from thalweg.declaration import starting
-from thalweg.either import Either, joined_parts, other
+from thalweg.either import OTHERS, Either, joined_parts, other
 from thalweg.parts import (
     Part,
     Questions,
@@ -248,6 +248,8 @@ class Chain:
         parameters that a decay filter spares.
         """
         plain = {n: group.get(n, s.default) for n, s in self.settings.items()}
+        if group.get(OTHERS) and other("lr", 1) in plain:  # where schedules find it
+            plain[other("lr", 1)] = plain["lr"]
         if not as_tensors:
             plain = self._in_groups.plain(plain)
         plain |= self.fixed
@@ -355,6 +357,11 @@ class Chain:
     def spares(self) -> list[str]:
         """The settings that are zero for a parameter which a decay filter spares."""
         return [part.public(name) for part in self.parts for name in part.declared.spares]
+
+    @property
+    def alike(self) -> list[str]:
+        """The settings that all groups must have alike, or be 0 in."""
+        return [part.public(name) for part in self.parts for name in part.declared.alike]
 
     def __repr__(self) -> str:
         return f"<Chain {self.name}: {' -> '.join(p.declared.__name__ for p in self.parts)}>"

@@ -36,6 +36,9 @@ class Declared:
     spares: ClassVar[tuple[str, ...]] = ()
     """The settings that are zero for a parameter which a decay filter spares."""
 
+    alike: ClassVar[tuple[str, ...]] = ()
+    """The settings that are the same in all groups, or 0: what is one for all tensors needs it."""
+
     keeps_singles: ClassVar[bool] = False
     """Whether the numbers that it keeps are of single precision, as torch's are."""
 
@@ -43,7 +46,8 @@ class Declared:
     """A function of p, states and settings: the weights to look at, where they are not p."""
 
     takes: ClassVar[Callable[..., bool] | None] = None
-    """A function of ndim, rows and columns: whether it can step a tensor of this shape."""
+    """A function of ndim, rows, columns and settings: whether it can step a tensor of this
+    shape."""
 
     @staticmethod
     def rests(h: Any) -> bool:
@@ -212,10 +216,11 @@ def _check_evaluate(cls: type[Declared]) -> None:
 
 
 def _check_takes(cls: type[Declared]) -> None:
-    """Refuse a `takes` that asks for what no shape tells."""
+    """Refuse a `takes` that asks for what neither a shape nor a setting tells."""
     if cls.takes is None:
         return
     source = Source.of(cls.takes, f"{cls.__name__}.takes")
+    known = [*OF_SHAPE, *cls.declaration.settings]
     for name, line in source.arguments.items():
-        if name not in OF_SHAPE:
-            raise source.error(line, unknown(name, OF_SHAPE))
+        if name not in known:
+            raise source.error(line, unknown(name, known))

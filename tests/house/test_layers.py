@@ -38,10 +38,11 @@ LAYERS = {
     },
     "pictures": {"thalweg.pictures"},
     "declarations": {"thalweg.rules", "thalweg.stages", "thalweg.schedules"},
-    "registry": {"thalweg.averaging", "thalweg.optimizers"},
+    "registry": {"thalweg.averaging", "thalweg.composites", "thalweg.optimizers"},
     "engines": {"thalweg.fuse"},
     "border": {"thalweg.border"},
     "borders": {"thalweg.mytorch", "thalweg.optim"},
+    "integrations": {"thalweg.integrations"},
     "lab": {"thalweg.__main__", "thalweg.lab"},
 }
 ENGINES = {"thalweg.fuse.cpu", "thalweg.fuse.jax", "thalweg.fuse.js"}

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any
 
 import pytest
 from threadpoolctl import threadpool_limits
+
+from tests.lab import nursery
 
 COMMAND = (sys.executable, "-m", "thalweg.lab")
 
@@ -48,10 +49,7 @@ def environment() -> dict[str, str]:
 
 
 def run_thalweg(*arguments: str, cwd: Path, folder: Path | None = None) -> Outcome:
-    done = subprocess.run(
-        [*COMMAND, *arguments], capture_output=True, text=True, cwd=cwd, env=environment()
-    )
-    return Outcome(done.returncode, done.stdout, done.stderr, folder or cwd)
+    return Outcome(*nursery.run(arguments, cwd, environment()), folder or cwd)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -9,7 +9,6 @@ from importlib import metadata
 import numpy as np
 import pytest
 
-from tests.cases import SUBJECTS
 from tests.lab.conftest import run_thalweg
 from thalweg.lab.contestants import DEFAULT_NAMES
 from thalweg.lab.errors import UserError
@@ -18,9 +17,11 @@ from thalweg.lab.results import versions
 from thalweg.lab.tasks.builtin import open_task
 from thalweg.lab.tasks.layers import first_layers
 from thalweg.lab.training import rehearse, train
+from thalweg.optimizers import OPTIMIZERS
 
-# Sophia asks for the gradient of a sampled loss besides, which no task here has.
-TAKING_PART = [one.name for one in SUBJECTS if not one.is_for_sparse and one.name != "Sophia"]
+TAKING_PART = [
+    name for name, made in OPTIMIZERS.items() if not any(rule.rows_only for rule in made.rules)
+]
 
 # Watches the whole command from inside its process.
 ALONE = """

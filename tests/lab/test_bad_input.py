@@ -9,9 +9,6 @@ import pytest
 
 from tests.lab.conftest import run_thalweg
 from thalweg.lab import main
-from thalweg.optimizers import OPTIMIZERS
-
-FIRST = ", ".join([*OPTIMIZERS][:2])
 
 
 def refusal(arguments, monkeypatch, capsys) -> str:
@@ -28,8 +25,8 @@ def refusal(arguments, monkeypatch, capsys) -> str:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["adma"], f"no optimizer is called 'adma' (did you mean Adam?); there are {FIRST}"),
-        (["quasar"], f"no optimizer is called 'quasar'; there are {FIRST}"),
+        (["adma"], "no optimizer is called 'adma' (did you mean Adam?); `thalweg list optimizers`"),
+        (["quasar"], "no optimizer is called 'quasar'; `thalweg list optimizers` has every name"),
         (["--lr", "adam=abc"], "Adam: lr must be a number above 0, got 'abc'"),
         (["--lr", "adam=-1"], "Adam: lr must be a number above 0, got '-1'"),
         (["--lr", "adam=0"], "Adam: lr must be a number above 0, got '0'"),
@@ -146,3 +143,15 @@ def test_help_fits_80_columns_and_names_every_option(tmp_path):
     for option in taken - {"optimizers"}:
         assert f"--{renamed.get(option, option)}" in outcome.stdout
     assert "mytorch or torch" in " ".join(outcome.stdout.split())
+
+
+def test_every_command_takes_json_out_and_a_seed():
+    import typer
+
+    from thalweg.lab.cli import app
+
+    commands = typer.main.get_command(app).commands
+    assert len(commands) > 8
+    for name, command in commands.items():
+        options = {option for one in command.params for option in one.opts}
+        assert {"--json", "--out", "--seed"} <= options, name

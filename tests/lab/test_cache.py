@@ -1,5 +1,6 @@
 """`thalweg cache` shows, bounds and clears the folder of kernels."""
 
+import json
 import os
 import subprocess
 import sys
@@ -33,6 +34,17 @@ def test_it_says_where_the_kernels_are_and_how_large(folder):
     assert run(folder) == (0, f"{folder}: 3 kernels, 3 kB, of 268 MB at most.\n")
     said = run(folder, THALWEG_CACHE_LIMIT="5MB")
     assert said == (0, f"{folder}: 3 kernels, 3 kB, of 5 MB at most.\n")
+
+
+def test_a_program_and_a_file_are_told_the_same(folder, tmp_path_factory):
+    code, said = run(folder, "--limit", "2kB", "--json")
+    assert code == 0
+    assert json.loads(said) == {
+        "folder": str(folder), "kernels": 2, "bytes": 2000, "limit": 2**28, "removed": 1,
+    }  # fmt: skip
+    file = tmp_path_factory.mktemp("told") / "cache.txt"
+    assert run(folder, "--out", str(file)) == (0, f"Written: {file}\n")
+    assert file.read_text() == f"{folder}: 2 kernels, 2 kB, of 268 MB at most.\n"
 
 
 def test_a_limit_removes_what_was_not_used_for_longest(folder):

@@ -39,6 +39,18 @@ def test_no_two_of_the_list_look_the_same():
     assert len(set(looks(KNOWN).values())) == len(KNOWN)
 
 
+def test_those_of_the_list_differ_in_colour_or_dash():
+    """A marker alone is seen only where there is one."""
+    assert len({(one.colour, one.dash) for one in looks(KNOWN[:70]).values()}) == 70
+
+
+def test_another_packages_has_the_colour_of_its_name():
+    ours, torchs, tried = looks(["AdamW", "torch.optim:AdamW", "torch.optim:AdamW(eps=1)"]).values()
+    assert ours.colour == torchs.colour == tried.colour
+    assert len({ours.dash, torchs.dash}) == 2
+    assert torchs != tried
+
+
 def test_every_optimizer_has_its_own_look():
     names = {*OPTIMIZERS, *KNOWN}
     assert len(set(looks(names).values())) == len(names)

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tests.lab import nursery
 from tests.lab.conftest import FILES, Outcome, environment
 from thalweg.lab.interrupt import catch_interrupt
 
@@ -39,10 +40,8 @@ main()
 
 def interrupt(place, *arguments: str, after: str, by: str = "SIGINT") -> Outcome:
     """Start a comparison too long to finish and end it once it has printed some words."""
-    command = [sys.executable, "-c", STOPPED, by, after, "compare", *arguments]
-    command += ["--seeds", "9999", "--out", "kept"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=place, env=environment())
-    return Outcome(done.returncode, done.stdout, done.stderr, place / "kept")
+    arguments = (by, after, "compare", *arguments, "--seeds", "9999", "--out", "kept")
+    return Outcome(*nursery.run(arguments, place, environment(), STOPPED), place / "kept")
 
 
 def test_finished_runs_are_kept_and_shown(tmp_path):

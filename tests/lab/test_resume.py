@@ -5,11 +5,11 @@ import os
 import random
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.lab import nursery
 from tests.lab.conftest import COMMAND, environment, run_thalweg
 from tests.lab.made import outcome
 from thalweg.lab.ledger import JOURNAL
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 JOURNALLED = ("sgd", "ranger", "--seeds", "3", "--epochs", "1", "--batch-size", "200")
 SEARCHED = (
-    *("sgd(momentum=0.5..0.95)", "adam", "--tune", "7", "--seeds", "2"),
+    *("sgd(momentum=0.5..0.95)", "adam", "--lr", "adam=0.003", "--tune", "7", "--seeds", "2"),
     *("--epochs", "1", "--batch-size", "100"),
 )
 
@@ -89,8 +89,8 @@ def shown(folder: Path) -> object:
 
 
 def killed(place: Path, seconds: float, *arguments: str) -> int:
-    command = [sys.executable, "-c", KILLED, str(seconds), "compare", *arguments]
-    return subprocess.run(command, capture_output=True, cwd=place, env=environment()).returncode
+    arguments = (str(seconds), "compare", *arguments)
+    return nursery.run(arguments, place, environment(), KILLED).code
 
 
 def interrupted_and_resumed(place: Path, kills: int, arguments: tuple[str, ...]) -> int:
@@ -105,33 +105,38 @@ def interrupted_and_resumed(place: Path, kills: int, arguments: tuple[str, ...])
     return codes.count(-signal.SIGKILL)
 
 
-def test_ten_kills_leave_no_trace_in_the_numbers(tmp_path):
-    assert run_thalweg("compare", *JOURNALLED, "--out", "whole", cwd=tmp_path).code == 0
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """The folder of a comparison that nobody interrupted."""
+    place = tmp_path_factory.mktemp("whole")
+    assert run_thalweg("compare", *JOURNALLED, "--out", "whole", cwd=place).code == 0
+    return place / "whole"
+
+
+def test_ten_kills_leave_no_trace_in_the_numbers(whole, tmp_path):
     assert interrupted_and_resumed(tmp_path, 10, JOURNALLED) >= 3
-    assert journalled(tmp_path / "again") == journalled(tmp_path / "whole")
-    assert shown(tmp_path / "again") == shown(tmp_path / "whole")
+    assert journalled(tmp_path / "again") == journalled(whole)
+    assert shown(tmp_path / "again") == shown(whole)
 
 
 def test_nor_where_optuna_keeps_them(tmp_path):
     assert run_thalweg("compare", *SEARCHED, "--out", "whole", cwd=tmp_path).code == 0
-    assert interrupted_and_resumed(tmp_path, 3, SEARCHED) >= 1
+    assert interrupted_and_resumed(tmp_path, 2, SEARCHED) >= 1
     whole, again = (f"sqlite:///{tmp_path}/{name}/trials.db" for name in ("whole", "again"))
     assert stored(again) == stored(whole)
     assert shown(tmp_path / "again") == shown(tmp_path / "whole")
 
 
-def test_nor_do_several_jobs(tmp_path):
-    for jobs in ("1", "3"):
-        outcome = run_thalweg("compare", *JOURNALLED, "--out", jobs, "--jobs", jobs, cwd=tmp_path)
-        assert (outcome.code, outcome.stderr) == (0, "")
-    assert journalled(tmp_path / "3") == journalled(tmp_path / "1")
-    assert shown(tmp_path / "3") == shown(tmp_path / "1")
+def test_nor_do_several_jobs(whole, tmp_path):
+    outcome = run_thalweg("compare", *JOURNALLED, "--out", "3", "--jobs", "3", cwd=tmp_path)
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert journalled(tmp_path / "3") == journalled(whole)
+    assert shown(tmp_path / "3") == shown(whole)
 
 
-def test_a_line_that_was_cut_off_anywhere_is_done_again(tmp_path):
-    assert run_thalweg("compare", *JOURNALLED, "--out", "whole", cwd=tmp_path).code == 0
-    text = (tmp_path / "whole" / JOURNAL).read_bytes()
-    expected = journalled(tmp_path / "whole")
+def test_a_line_that_was_cut_off_anywhere_is_done_again(whole, tmp_path):
+    text = (whole / JOURNAL).read_bytes()
+    expected = journalled(whole)
     begin = text.index(b"\n", len(text) // 2) + 1  # of a line in the middle
     for cut in (begin + 1, text.index(b"\n", begin)):
         (tmp_path / "again").mkdir(exist_ok=True)

@@ -22,7 +22,7 @@ pytest.importorskip("optuna")
 from thalweg.lab import storage
 
 SHARED = (
-    *("sgd(momentum=0.5..0.95)", "adam", "--tune", "8", "--seeds", "3"),
+    *("sgd(momentum=0.5..0.95)", "adam", "--lr", "adam=0.003", "--tune", "8", "--seeds", "3"),
     *("--epochs", "1", "--batch-size", "100"),
 )
 

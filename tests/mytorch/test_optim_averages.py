@@ -98,3 +98,22 @@ def test_a_copy_made_while_the_slow_weights_are_lent_is_in_no_block():
         _, other = copy.deepcopy((params, opt))
         assert_same(values(params_of(other)), values(params))
         walk(other)
+
+
+def test_files_written_after_eval_hold_both_weights():
+    params = weights()
+    opt = optim.Ranger(params, lr=0.1, k=5)
+    walk(opt, 3)
+    own = values(params)
+    opt.eval()
+    others = [nn.Parameter(p.data.copy()) for p in params]
+    fresh = optim.Ranger(others, lr=0.1, k=5)
+    fresh.load_state_dict(opt.state_dict())
+    with pytest.raises(RuntimeError, match="call train"):
+        fresh.step()
+    opt.train()
+    fresh.train()
+    assert_same(values(others), own)
+    for one in (opt, fresh):
+        walk(one, 3, start=3)
+    assert_same(values(others), values(params))

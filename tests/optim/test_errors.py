@@ -20,6 +20,7 @@ from tests.optim.runs import (
     walk,
     weights,
 )
+from thalweg.optimizers import OPTIMIZERS
 
 
 def caught(make) -> BaseException | None:
@@ -339,15 +340,23 @@ def test_a_step_that_fails_moves_nothing(name):
     walk(opt, 1, start=2)
 
 
+BELOW_1 = [
+    name
+    for name in having("betas")
+    for betas in [OPTIMIZERS[name].settings["betas"]]
+    if len(betas.default) == 2 and betas.element(0).below == 1
+]
+
+
 @pytest.mark.parametrize("at", [1, 4])
-@pytest.mark.parametrize("name", having("betas"))
+@pytest.mark.parametrize("name", BELOW_1)
 def test_a_step_that_fails_in_mid_run_keeps_what_the_steps_before_it_made(name, at):
     """With such a beta torch's bias correction divides by zero."""
     params, plain = weights(), weights()
     opt = ours(name, params)
     walk(opt, at)
     (group,) = opt.param_groups
-    good, group["betas"] = group["betas"], (1.0, 0.9)
+    good, group["betas"] = group["betas"], (1.0, *group["betas"][1:])
     allowed = opt.chain.settings["betas"].element(0).range
     with pytest.raises(ValueError, match=rf"^{name}: betas\[0\] must be {allowed}, got 1\.0$"):
         walk(opt, 1, start=at)

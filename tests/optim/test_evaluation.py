@@ -195,3 +195,104 @@ def test_an_average_is_not_loaded_into_the_weights_that_are_lent():
         with pytest.raises(RuntimeError, match=r"load_averaged\(\) was called inside"):
             opt.load_averaged(own)
         opt.load_averaged(copy.deepcopy(own))
+
+
+SETTINGS = {
+    "Ranger": {"lr": 0.01, "k": 5},
+    "ScheduleFreeAdamW": {"lr": 0.01},
+    "ScheduleFreeSGD": {"lr": 0.01},
+    "AdamW": {"lr": 0.01, "average": EMA(0.8)},
+}
+
+
+def walked(p, opt, steps=4):
+    for _ in range(steps):
+        p.grad = 2 * p.detach() + 0.1
+        opt.step()
+    return p.detach().clone()
+
+
+@pytest.mark.parametrize("how", ["eval()", "evaluation()"])
+@pytest.mark.parametrize("name", SETTINGS)
+def test_files_written_while_others_are_looked_at_hold_both_weights(name, how):
+    """As programs write them that save the model where they have evaluated it."""
+    p, opt = trained(name, **SETTINGS[name])
+    own, shown = p.detach().clone(), looked_at(p, opt)
+    if how == "eval()":
+        opt.eval()
+        model, file = p.detach().clone(), copy.deepcopy(opt.state_dict())
+        opt.train()
+    else:
+        with opt.evaluation():
+            model, file = p.detach().clone(), copy.deepcopy(opt.state_dict())
+    q = torch.nn.Parameter(model)
+    fresh = getattr(optim, name)([q], **SETTINGS[name])
+    fresh.load_state_dict(file)
+    assert torch.equal(q, shown)
+    with pytest.raises(RuntimeError, match="call train"):
+        fresh.step()
+    fresh.train()
+    assert torch.equal(q, own)
+    assert torch.equal(walked(q, fresh), walked(p, opt))
+    assert "training_weights" not in fresh.state_dict()["state"][0]
+
+
+def test_a_file_of_a_training_has_no_more_than_before():
+    _, opt = trained("Ranger", **SETTINGS["Ranger"])
+    assert "training_weights" not in opt.state_dict()["state"][0]
+
+
+def test_a_file_written_after_eval_is_not_changed_by_what_comes_after():
+    p, opt = trained("Ranger", **SETTINGS["Ranger"])
+    opt.eval()
+    file = opt.state_dict()
+    kept = copy.deepcopy(file["state"][0]["training_weights"])
+    opt.train()
+    walked(p, opt)
+    assert torch.equal(file["state"][0]["training_weights"], kept)
+    q = torch.nn.Parameter(torch.zeros_like(p))
+    fresh = optim.Ranger([q], **SETTINGS["Ranger"])
+    fresh.load_state_dict(file)
+    fresh.train()
+    walked(q, fresh)
+    assert torch.equal(file["state"][0]["training_weights"], kept)
+
+
+def test_training_weights_of_another_shape_are_refused_before_anything_changes():
+    _, opt = trained("Ranger", **SETTINGS["Ranger"])
+    opt.eval()
+    file = copy.deepcopy(opt.state_dict())
+    file["state"][0]["training_weights"] = torch.zeros(2)
+    q = torch.nn.Parameter(torch.zeros(5, 3, dtype=torch.float64))
+    fresh = optim.Ranger([q], **SETTINGS["Ranger"])
+    with pytest.raises(ValueError, match=r"'training_weights' of parameter 0 must have .*\(5, 3\)"):
+        fresh.load_state_dict(file)
+    assert not fresh.state
+
+
+def test_by_name_the_training_weights_go_to_their_own_parameter():
+    torch.manual_seed(0)
+    model = torch.nn.Linear(3, 2)
+    opt = optim.Ranger(model.named_parameters(), **SETTINGS["Ranger"])
+    for _ in range(3):
+        model(torch.ones(4, 3)).square().sum().backward()
+        opt.step()
+    own = [p.detach().clone() for p in model.parameters()]
+    opt.eval()
+    other = copy.deepcopy(model)
+    swapped = [*other.named_parameters()][::-1]
+    fresh = optim.Ranger(swapped, **SETTINGS["Ranger"])
+    fresh.load_state_dict(opt.state_dict())
+    fresh.train()
+    assert all(torch.equal(p, q) for p, q in zip(other.parameters(), own, strict=True))
+
+
+@pytest.mark.parametrize("name", ["ScheduleFreeAdamW", "ScheduleFreeSGD", "ScheduleFreeRAdam"])
+def test_a_second_step_while_others_are_looked_at_is_refused(name):
+    p, opt = trained(name)
+    opt.eval()
+    shown = p.detach().clone()
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r"step\(\) was called after eval\(\); call train"):
+            opt.step()
+    assert torch.equal(p, shown)

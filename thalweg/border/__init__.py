@@ -4,12 +4,15 @@
     constructor.py  its `__init__`: names, aliases, errors by name
     optimizer.py  the settings of groups: averages, checks, renames, the first states
     groups.py     decay filters, and keys that are nobody's
+    others.py     one optimizer for a whole model: a matrix rule, and another for the rest
     states.py     what a parameter's state lacks before a step
     layout.py     the tables that a step hands to the engine
+    answering.py    what answers the texts of a step: draws, closures, the border
     asking.py     another gradient, for rules that ask for one
     again.py      whether the next step is like the last one, which is then a prepared call
     evaluation.py the weights to look at, whatever keeps them
     copies.py     slow weights and averages, put into the parameters and taken out
+    lent.py       the weights of the training in a file written after eval()
     matching.py   loading by name
 
 A new border derives its optimizer from `ChainOptimizer` and its layout of a step from `Layout`:

@@ -31,6 +31,9 @@ class Evaluated(WithCopies):
         been stepped yet keep their own. The weights of the training come back at its end, whatever
         happens in it; `step` and `load_state_dict` inside it raise. What else writes into the
         weights inside it, such as a model that is loaded, is lost, and a warning says so.
+
+        Batch norms keep the statistics of the weights they were trained with: torch's `update_bn`
+        inside the block makes new ones, and a copy of the buffers brings the old ones back.
         """
         opt = itself(self)
         if opt._swapped == "evaluation()":
@@ -65,7 +68,7 @@ def _looked_at(opt: Any) -> Iterator[tuple[Any, Any]]:
     for group in opt.param_groups if chain.evaluates else ():
         every = [chain.views(group, which=which) for which in chain.choice.alternatives]
         for p in group["params"]:
-            views = every[chain.choice.which(p.shape) or 0]
+            views = every[chain.choice.which(p.shape, group) or 0]
             held = opt.state.get(p, {})
             value = None
             for i in chain.evaluates:

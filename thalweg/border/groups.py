@@ -14,14 +14,19 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from thalweg.chain import Chain
+from thalweg.either import OTHERS
+
 __all__ = [
     "NO_BIAS_NORM",
     "DecayFilters",
     "Lot",
     "NoBiasNorm",
+    "check_alike",
     "check_filter",
     "check_keys",
     "decide",
+    "is_norm",
     "lots",
     "model_of",
     "no_bias_norm",
@@ -35,7 +40,15 @@ Group = Mapping[str, Any]
 # what torch, its schedulers and frameworks keep in groups beside an optimizer's settings
 ELSEWHERE = {"params", "param_names", "name", "initial_lr", "max_lr", "min_lr", "base_lr", "swa_lr"}
 ELSEWHERE |= {"lr_scale", "lr_mult", "decay_mult", "wd_mult", "base_momentum", "max_momentum"}
-ELSEWHERE |= {"foreach", "fused", "capturable", "differentiable", "layer_name", "layer_decay"}
+ELSEWHERE |= {
+    OTHERS,
+    "foreach",
+    "fused",
+    "capturable",
+    "differentiable",
+    "layer_name",
+    "layer_decay",
+}
 
 
 @dataclass(frozen=True)
@@ -51,7 +64,7 @@ class Lot:
 def lots(
     title: str,
     param_groups: Sequence[Group],
-    which: Callable[[Sequence[int]], int | None] | None = None,
+    which: Callable[[Sequence[int], Group], int | None] | None = None,
 ) -> list[Lot]:
     """The groups in order; one with a decay filter is two lots, those that decay first. `which`
     tells the alternative of each shape, where a chain has several; each is a lot then."""
@@ -70,11 +83,11 @@ def lots(
     return found
 
 
-def _split(lot: Lot, which: Callable[[Sequence[int]], int | None]) -> list[Lot]:
+def _split(lot: Lot, which: Callable[[Sequence[int], Group], int | None]) -> list[Lot]:
     """The parameters of a lot by their alternatives."""
     found: dict[int, list[Any]] = {}
     for p in lot.params:
-        found.setdefault(which(p.shape) or 0, []).append(p)
+        found.setdefault(which(p.shape, lot.group) or 0, []).append(p)
     return [Lot(lot.group, params, lot.spared, one) for one, params in sorted(found.items())]
 
 
@@ -93,7 +106,7 @@ class NoBiasNorm:
     def __init__(self, model: Any) -> None:
         owners = dict(model.named_modules())
         self._known = {
-            p: _is_weight(name, p) and not _is_norm(owners.get(name.rpartition(".")[0]))
+            p: _is_weight(name, p) and not is_norm(owners.get(name.rpartition(".")[0]))
             for name, p in model.named_parameters()
         }
 
@@ -179,6 +192,17 @@ class DecayFilters:
                 "that the optimizer was made with is lost in copies and files"
             )
         return {}
+
+
+def check_alike(chain: Chain, groups: Sequence[Group]) -> None:
+    """Raise where groups differ in a setting that what is one for all tensors needs of all."""
+    for name in chain.alike if len(groups) > 1 else ():
+        found = sorted({float(group[name]) for group in groups if group["params"]} - {0.0})
+        if len(found) > 1:
+            raise ValueError(
+                f"{chain.name} finds one step size for all parameters together: {name} must be the "
+                f"same in all groups, or 0, got {' and '.join(map(repr, found))}"
+            )
 
 
 def check_filter(title: str, value: Any) -> None:
@@ -296,6 +320,6 @@ def _words(text: str) -> list[str]:
     return re.findall(r"[a-z]{2,}", text.lower())
 
 
-def _is_norm(module: Any) -> bool:
+def is_norm(module: Any) -> bool:
     """Whether a module is a norm by its class or one that it is derived from."""
     return any(re.search(r"norm(\dd)?$", kind.__name__.lower()) for kind in type(module).__mro__)

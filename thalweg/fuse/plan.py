@@ -112,11 +112,13 @@ class MatrixWork:
 @dataclass(frozen=True, eq=False)
 class Question:
     """What a step asks of whoever takes it, about all tensors at once, under the `name` of the
-    request: `target` is the array of the answer, `at` that of the weights it is about."""
+    request: `target` is the array of the answer, `at` that of the weights or the direction it is
+    about, or empty: then it is about `numbers`."""
 
     name: str
     target: str
     at: str
+    numbers: tuple[str | float, ...]
 
 
 Leg = Pass | MatrixWork | Question  # of a step, one after the other
@@ -195,7 +197,8 @@ class _Builder:
         self.varying = {*self.arrays, *rows}
         self.kept = [
             part.qualified(name)
-            for part in chain.parts
+            for part, own in zip(chain.parts, ways, strict=True)
+            if own is not None  # a part of another alternative keeps nothing here
             for name in part.declared.declaration.cells
             if part.declared.text.levels.get(name, Level.STEP) > Level.STEP
         ]
@@ -267,7 +270,8 @@ class _Builder:
                 lines.append((place, node))
                 continue
             found += self._ready(self._written(place, node.operands))
-            found.append(Question(node.name, node.target, *node.operands))
+            at = node.operands[0] if node.operands else ""
+            found.append(Question(node.name, node.target, at, node.numbers))
         return [*found, *self._matrix_work(lines)]
 
     def _matrix_work(self, lines: Sequence[tuple[int, MatrixLine]]) -> list[Leg]:

@@ -20,6 +20,7 @@ from thalweg.whole_file import whole_file
 __all__ = [
     "JSON",
     "OUT",
+    "UNDRAWN",
     "answer",
     "as_json",
     "columns",
@@ -34,6 +35,11 @@ __all__ = [
 JSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 OUT = Annotated[
     str | None, typer.Option("--out", metavar="FILE", help="Write to this file instead.")
+]
+
+# every command takes a seed, so that a script may give all of them the same
+UNDRAWN = Annotated[
+    int, typer.Option("--seed", min=0, metavar="N", help="Changes nothing: nothing is drawn here.")
 ]
 
 _WIDEST = 100

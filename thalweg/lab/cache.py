@@ -1,14 +1,27 @@
 """`thalweg cache`: what the folder of compiled kernels holds; bounds and clears it."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from thalweg.fuse import kernel_folder
 from thalweg.fuse.kernel_folder import Folder, Kept, Unfit
+from thalweg.lab.answers import JSON, OUT, UNDRAWN, answer
 from thalweg.lab.errors import UserError
 
 __all__ = ["cache"]
+
+
+@dataclass(frozen=True)
+class State:
+    """The folder as it is now, or None where nothing is kept; `removed` if that was asked for."""
+
+    folder: str | None
+    kernels: int
+    bytes: int
+    limit: int
+    removed: int | None
 
 
 def cache(
@@ -20,6 +33,9 @@ def cache(
             help="Remove the kernels longest unused until the rest fit, say in 64MB.",
         ),
     ] = None,
+    seed: UNDRAWN = 0,
+    as_json: JSON = False,
+    out: OUT = None,
 ) -> None:
     """Show, bound or clear the folder of compiled kernels.
 
@@ -31,13 +47,16 @@ def cache(
         raise UserError("give --clear or --limit, not both: --clear leaves nothing to bound")
     size = None if limit is None else _in_bytes(limit)
     folder = kernel_folder.folder()
+    most = kernel_folder.limit()
     if folder is None:
-        print(_nothing_kept())
+        state = State(None, 0, 0, most, None)
+        answer(lambda width: [_nothing_kept()], state, as_json, out)
         return
     try:
-        _report(folder, 0 if clear else size)
+        lines, state = _bounded(folder, 0 if clear else size, most)
     except (Unfit, OSError) as error:
         raise UserError(f"{folder.path}: {kernel_folder.reason(error)}") from None
+    answer(lambda width: lines, state, as_json, out)
 
 
 def _in_bytes(text: str) -> int:
@@ -54,12 +73,16 @@ def _nothing_kept() -> str:
     return f"No kernels are kept: none of {places} is a folder of your own that nobody else writes."
 
 
-def _report(folder: Folder, size: int | None) -> None:
+def _bounded(folder: Folder, size: int | None, most: int) -> tuple[list[str], State]:
+    lines, removed = [], None
     if size is not None:
-        print(f"Removed {_counted(folder.bound(size))}.")
-    print(
-        f"{folder.path}: {_counted(folder.kept())}, of {_readable(kernel_folder.limit())} at most."
-    )
+        gone = folder.bound(size)
+        removed = len(gone)
+        lines.append(f"Removed {_counted(gone)}.")
+    kept = folder.kept()
+    lines.append(f"{folder.path}: {_counted(kept)}, of {_readable(most)} at most.")
+    whole = sum(one.size for one in kept)
+    return lines, State(str(folder.path), len(kept), whole, most, removed)
 
 
 def _counted(kernels: list[Kept]) -> str:

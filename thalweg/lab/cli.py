@@ -133,6 +133,9 @@ _Storage = _text(
 )
 _Join = typer.Option("--join", help="Take part in the work that others do on the same --storage.")
 _Resume = typer.Option("--resume", help="Go on with what was interrupted or killed.")
+_Keep = _text(
+    "TIME", "Keep a training that runs longer than this so often, for --resume to go on within it."
+)
 _Name = _text(
     "NAME",
     "Write to runs/NAME and replace what an earlier run wrote there. "
@@ -164,6 +167,7 @@ def compare(
     storage: Annotated[str | None, _Storage] = None,
     join: Annotated[bool, _Join] = False,
     resume: Annotated[bool, _Resume] = False,
+    keep: Annotated[str, _Keep] = "10s",
     seed: Annotated[int, _Seed] = Budget().seed,
     name: Annotated[str | None, _Name] = None,
     out: Annotated[str | None, _Out] = None,
@@ -189,7 +193,8 @@ def compare(
     source = Source(data, model, backend, batch_size)
     given = Budget(seeds, epochs, batch_size, tune, seed, schedule, threads)
     time = None if budget is None else read_time(budget)
-    options = Options(name, out, resume, storage, join, jobs, time, as_json, _typed())
+    often = read_time(keep, "--keep", 0)
+    options = Options(name, out, resume, storage, join, jobs, time, often, as_json, _typed())
     raise typer.Exit(compare(contestants, given, source, options))
 
 

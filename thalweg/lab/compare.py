@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -35,9 +36,12 @@ from thalweg.lab.results import (
     write_runs,
 )
 from thalweg.lab.typed_schedule import read_schedule
+from thalweg.lab.unfinished import SECONDS, Shelf
 from thalweg.lab.work import Source, request, try_once
 
 __all__ = ["Options", "compare", "read_time"]
+
+UNFINISHED = "unfinished"
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Options:
     join: bool = False
     jobs: int = 1
     time: float | None = None
+    keep: float = SECONDS
     as_json: bool = False
     command: str = "thalweg compare"
 
@@ -66,13 +71,16 @@ def compare(contestants: list[Contestant], budget: Budget, source: Source, optio
         _rehearse(contest, source)
         gone_on = options.resume and options.storage is None
         folder = open_folder("compare", options.name, options.out, gone_on)
+        shelf = Shelf(folder / UNFINISHED, options.keep)
+        if not (options.resume or options.join):
+            shelf.clear()
         with _ledger(folder, contest, options) as ledger:
             console.print(Text(_announce(contest)))
-            complete = _play(contest, source, ledger, console, options, clock, interrupted)
+            complete = _play(contest, source, ledger, console, options, clock, interrupted, shelf)
+        if complete:
+            shelf.clear()
         if not contest.finished:
-            _forget(folder)
-            what = "Interrupted" if interrupted() else "The time was over"
-            console.print(f"{what} before anything was finished; nothing is written.")
+            console.print(Text(_of_nothing(folder, shelf, bool(interrupted()))))
             return 128 + interrupted() if interrupted() else 0
         about = About(source.backend, complete, clock.seconds, options.command)
         found: dict[str, Any] = {}
@@ -88,12 +96,12 @@ def compare(contestants: list[Contestant], budget: Budget, source: Source, optio
     return 0 if complete or not interrupted() else 128 + interrupted()
 
 
-def read_time(text: str) -> float:
+def read_time(text: str, option: str = "--budget", least: float = math.ulp(0)) -> float:
     """Seconds out of 90s, 10m, 1.5h, or a plain number of seconds."""
     match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*([smh]?)\s*", text)
-    seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
-    if not seconds:
-        raise UserError(f"--budget must be a time such as 90s, 10m or 1.5h, got {text!r}")
+    seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]] if match else -1.0
+    if seconds < least:
+        raise UserError(f"{option} must be a time such as 90s, 10m or 1.5h, got {text!r}")
     return seconds
 
 
@@ -158,19 +166,24 @@ def _play(
     options: Options,
     clock: Clock,
     interrupted: Callable[[], int],
+    shelf: Shelf,
 ) -> bool:
     """Play until the end, or until told to end or the time is over; say whether all is done."""
     with make_view(console, contest) as view:
-        for event in play(contest, source, ledger, options.jobs, clock, interrupted):
+        for event in play(contest, source, ledger, options.jobs, clock, interrupted, shelf):
             view.show(event)
     return contest.is_over
 
 
-def _forget(folder: Path) -> None:
-    """Leave no folder behind in which there is nothing."""
+def _of_nothing(folder: Path, shelf: Shelf, by_signal: bool) -> str:
+    """What to say where nothing was finished, and no folder is left in which there is nothing."""
+    begin = f"{'Interrupted' if by_signal else 'The time was over'} before anything was finished; "
+    if not shelf.is_empty:
+        return f"{begin}the same command goes on with what was begun with --resume."
     with suppress(OSError):
         (folder / JOURNAL).unlink(missing_ok=True)
         folder.rmdir()
+    return f"{begin}nothing is written."
 
 
 @contextmanager

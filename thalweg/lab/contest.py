@@ -186,7 +186,7 @@ class Contest:
 
     def __init__(self, contestants: Sequence[Contestant], budget: Budget, task: Task) -> None:
         self.entries = [
-            Entry(one, search_of(one.specification, budget.trials), budget.seed)
+            Entry(one.on(task), search_of(one.specification, budget.trials), budget.seed)
             for one in contestants
         ]
         self.budget, self.task = budget, task

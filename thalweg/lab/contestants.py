@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from thalweg.lab.errors import UserError
 from thalweg.lab.loading import is_place
 from thalweg.lab.names import found
 from thalweg.lab.specification import OF_TORCH, Specification, filled, read, split
+from thalweg.lab.tasks.drawn import own_settings
+from thalweg.lab.tasks.task import Task
 from thalweg.optimizers import OPTIMIZERS
 
 __all__ = ["DEFAULT_NAMES", "Contestant", "enter"]
@@ -38,6 +40,11 @@ class Contestant:
         """The learning rate, where one was given."""
         lr = self.specification.settings.get("lr")
         return float(lr) if isinstance(lr, int | float) else None
+
+    def on(self, task: Task) -> Contestant:
+        """The same with what a task itself says to its optimizer."""
+        own = own_settings(self.name, self.specification.settings, task)
+        return replace(self, overrides={**self.overrides, **own}) if own else self
 
     def settings(self, setting: Mapping[str, float]) -> dict[str, Any]:
         """What its constructor is given, with a trial's values in the place of ranges."""

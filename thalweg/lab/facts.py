@@ -14,7 +14,7 @@ from thalweg.rule import Declared
 from thalweg.settings import Setting
 from thalweg.source import text_of
 
-__all__ = ["Facts", "SettingSaid", "StateSaid", "facts"]
+__all__ = ["Facts", "SettingSaid", "StateSaid", "facts", "live_states"]
 
 _FLOAT32 = 4  # bytes
 
@@ -75,7 +75,7 @@ def facts(item: Item) -> Facts:
 
 def _of_chain(told: tuple[str, str, str, str], chain: Chain) -> Facts:
     settings = [_setting(name, one, chain) for name, one in chain.settings.items()]
-    of_matrix, of_vector = (_live(chain, _which(chain, shape)) for shape in ((2, 2), (2,)))
+    of_matrix, of_vector = (live_states(chain, shape) for shape in ((2, 2), (2,)))
     live = {*of_matrix, *of_vector}
     names = [slot.name for slot in chain.slots]
     states = [
@@ -154,15 +154,15 @@ def _number(key: str, part: Part, one: State) -> StateSaid:
     return StateSaid(name, key, _per(one), _start(one), "always")
 
 
-def _live(chain: Chain, which: int) -> list[str]:
-    """The arrays of the parameter's size that a tensor of this number has by default."""
-    slots = chain.live_slots(chain.views(chain.defaults, which=which))
+def live_states(chain: Chain, shape: tuple[int, ...]) -> list[str]:
+    """The states of its own size that a parameter of this shape has by default."""
+    slots = chain.live_slots(chain.views(chain.defaults, which=_which(chain, shape)))
     return [slot.qualified for slot in slots if not slot.state.is_apart]
 
 
 def _which(chain: Chain, shape: tuple[int, ...]) -> int:
     """The number of a shape, by which a chain knows what states it keeps."""
-    return (chain.choice.numbers and chain.choice.numbers(shape)) or 0
+    return (chain.choice.numbers and chain.choice.numbers(shape, {})) or 0
 
 
 def _per(one: State) -> str:

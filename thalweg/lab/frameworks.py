@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 
 import numpy as np
 
@@ -48,6 +48,12 @@ class Backend(Protocol):
         """Give the loss of a batch and leave fresh gradients behind."""
         ...
 
+    def backward_on_drawn(
+        self, material: Material, batch: Any, random: np.random.Generator
+    ) -> float:
+        """The same for targets drawn from the model's own predictions."""
+        ...
+
     def score(self, material: Material, batches: Iterable[Any]) -> Score:
         """Look at a model, in evaluation mode and without gradients."""
         ...
@@ -56,8 +62,32 @@ class Backend(Protocol):
         """What makes the optimizer of a specification's name out of parameters and settings."""
         ...
 
+    def class_of(self, made: Any, name: str) -> Callable[..., Any]:
+        """What makes an optimizer of a rule, of a chain, or of a class that is one already."""
+        ...
+
+    def parameter(self, array: np.ndarray) -> Any:
+        """A parameter with a copy of these numbers, in their precision."""
+        ...
+
+    def numbers(self, of: Any) -> np.ndarray:
+        """The numbers of a parameter, which may be the parameter's own."""
+        ...
+
+    def put_gradient(self, of: Any, gradient: np.ndarray) -> None:
+        """Let a parameter have this gradient."""
+        ...
+
     def bytes_of(self, optimizer: Any) -> int:
         """How much memory an optimizer keeps besides the weights and their gradients."""
+        ...
+
+    def write_state(self, file: BinaryIO, value: Any) -> None:
+        """Write a nest of the framework's arrays, numbers and words."""
+        ...
+
+    def read_state(self, file: BinaryIO) -> Any:
+        """What was written, equal in every bit; nothing of the file is executed."""
         ...
 
     def seed(self, number: int) -> None: ...

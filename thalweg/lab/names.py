@@ -22,4 +22,4 @@ def _unknown(typed: str, shown: Sequence[str]) -> str:
     # the closest, but for a letter that is longer: difflib finds adma closer to adamax than to adam
     close.sort(key=lambda name: abs(len(name) - len(typed)) > 1)
     hint = f" (did you mean {by_lower[close[0]]}?)" if close else ""
-    return f"no optimizer is called {typed!r}{hint}; there are {', '.join(shown)}"
+    return f"no optimizer is called {typed!r}{hint}; `thalweg list optimizers` has every name"

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from thalweg.lab.contest import Contest, Unit
 from thalweg.lab.ledger import Ledger, Record
 from thalweg.lab.training import Outcome, Step
+from thalweg.lab.unfinished import Shelf
 from thalweg.lab.work import Source, request
 from thalweg.lab.workers import Workers, workers
 
@@ -52,8 +53,10 @@ def play(
     jobs: int = 1,
     clock: Clock | None = None,
     is_stopped: Callable[[], object] = lambda: False,
+    shelf: Shelf | None = None,
 ) -> Iterator[Event]:
-    """Do the work, yielding what happens; what was finished is in the contest and the ledger.
+    """Do the work, yielding what happens; what was finished is in the contest and the ledger, and
+    what was begun, if it runs long, on the shelf.
 
     Ends when all is done, the clock's time is over or somebody has stopped it.
     """
@@ -69,7 +72,7 @@ def play(
                 _close_tuning(contest, ledger)
             if contest.is_over:
                 return
-            _begin(contest, source, ledger, crew, at_work)
+            _begin(contest, source, ledger, crew, at_work, shelf)
             if not at_work:  # others have what is left
                 time.sleep(_WAIT_SECONDS)
                 continue
@@ -84,14 +87,20 @@ def play(
 
 
 def _begin(
-    contest: Contest, source: Source, ledger: Ledger, crew: Workers, at_work: set[Unit]
+    contest: Contest,
+    source: Source,
+    ledger: Ledger,
+    crew: Workers,
+    at_work: set[Unit],
+    shelf: Shelf | None,
 ) -> None:
     """Give work to whoever is free."""
     if not crew.free:
         return
     for unit in contest.ready():
         if unit not in at_work and ledger.claim(unit):
-            crew.begin(unit, request(contest, source, unit))
+            asked = request(contest, source, unit)
+            crew.begin(unit, asked, None if shelf is None else shelf.place(asked))
             at_work.add(unit)
             if not crew.free:
                 return

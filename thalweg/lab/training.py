@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import statistics
-import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from thalweg.border.asking import AskingSteps
 from thalweg.lab.errors import UserError
 from thalweg.lab.frameworks import Backend, load_backend, seed_all
+from thalweg.lab.state_file import same
+from thalweg.lab.stepping import Stepping
 from thalweg.lab.tasks.task import Material, Task
 from thalweg.lab.typed_schedule import read_schedule
+from thalweg.lab.unfinished import Unfinished
 
 __all__ = ["LOOKS", "WARM_UP", "Curve", "Outcome", "Step", "rehearse", "train"]
 
@@ -80,20 +81,21 @@ def train(
     schedule: str | None = None,
     is_hopeless: Callable[[Curve], bool] | None = None,
     looks_at_test: bool = False,
+    kept: Unfinished | None = None,
 ) -> Generator[Step, None, Outcome]:
     """Train, yielding at each look; a loss that is not finite ends the run, as does `is_hopeless`.
 
     `schedule` is one as it is typed, in which `steps` stands for their number. The test split is
-    looked at once, at the end, if at all. Raises UserError where the optimizer or the task cannot
-    do it.
+    looked at once, at the end, if at all. What is `kept` of the same training is gone on with, and
+    is kept now and then between two epochs. Raises UserError where the optimizer or the task
+    cannot do it.
     """
     backend = load_backend(task.framework)
-    material = task.start(seed)
-    steps = epochs * _length(task, material)
-    made = _Stepped(backend, material, optimizer, settings)
-    made.follow(schedule, steps)
-    curve, losses, diverged_at, pruned_at = Curve(), list[float](), None, None
-    for step, batch in enumerate(_batches(material, seed, epochs), start=1):
+    fresh = partial(_Stepped.planned, task, optimizer, settings, seed, epochs, schedule)
+    made, done = _taken_up(fresh, backend, kept, seed)
+    material, steps, curve, losses = made.material, made.steps, done.curve, done.losses
+    diverged_at, pruned_at = None, None
+    for step, batch in enumerate(_batches(made, done, seed, epochs, kept), start=done.step + 1):
         losses.append(made.step(batch))
         if math.isfinite(losses[-1]) and not _is_look(step, steps):
             continue
@@ -106,6 +108,8 @@ def train(
         if is_hopeless is not None and step < steps and is_hopeless(curve):
             pruned_at = step
             break
+    if kept is not None:
+        kept.drop()
     test = None
     if looks_at_test:
         parts = material.validation if material.test is None else material.test
@@ -129,7 +133,7 @@ def rehearse(task: Task, optimizer: str, settings: Mapping[str, Any]) -> None:
     batch = next(iter(material.train), None)
     if batch is None:
         raise UserError(f"{task.name}: the train loader gives no batch")
-    _Stepped(load_backend(task.framework), material, optimizer, settings).step(batch)
+    _Stepped(load_backend(task.framework), material, optimizer, settings, 0).step(batch)
 
 
 def _is_look(step: int, steps: int) -> bool:
@@ -160,11 +164,58 @@ def _length(task: Task, material: Material) -> int:
     return count
 
 
-def _batches(material: Material, seed: int, epochs: int) -> Iterator[Any]:
-    """The batches of all epochs, the same whatever random numbers an optimizer draws."""
-    for epoch in range(epochs):
+@dataclass
+class _Done:
+    """What is behind a training: its whole epochs, their steps, and what was seen of it; `losses`
+    are those since the last look."""
+
+    epochs: int = 0
+    step: int = 0
+    curve: Curve = field(default_factory=Curve)
+    losses: list[float] = field(default_factory=list)
+
+
+def _batches(
+    made: _Stepped, done: _Done, seed: int, epochs: int, kept: Unfinished | None
+) -> Iterator[Any]:
+    """The batches of all epochs to come, the same whatever random numbers an optimizer draws."""
+    if kept is not None:
+        kept.begin()
+    for epoch in range(done.epochs, epochs):
         seed_all(seed, epoch)
-        yield from material.train
+        yield from made.material.train
+        done.epochs, done.step = epoch + 1, len(made.step_seconds)
+        if kept is not None and done.epochs < epochs:
+            kept.write(made.backend, lambda: {**made.state(), "done": asdict(done)})
+
+
+def _taken_up(
+    fresh: Callable[[], _Stepped], backend: Backend, kept: Unfinished | None, seed: int
+) -> tuple[_Stepped, _Done]:
+    """A training where it was left, or at its beginning."""
+    made, state = fresh(), None if kept is None else kept.read(backend)
+    if state is None:
+        return made, _Done()
+    try:
+        made.load(state)
+        held = dict(state["done"])
+        done = _Done(**{**held, "curve": Curve(**held["curve"])})
+    except Exception:  # a user's own optimizer, say, that takes no state: it begins anew
+        return fresh(), _Done()
+    _walk_through(made, done, seed)
+    return made, done
+
+
+def _walk_through(made: _Stepped, done: _Done, seed: int) -> None:
+    """Let the loaders draw what they drew in these epochs."""
+    step, material = 0, made.material
+    for epoch in range(done.epochs):
+        seed_all(seed, epoch)
+        for _ in material.train:
+            step += 1
+            if _is_look(step, made.steps):
+                for _ in material.validation:
+                    pass
 
 
 class _Stepped:
@@ -176,26 +227,64 @@ class _Stepped:
         material: Material,
         name: str,
         settings: Mapping[str, Any],
+        seed: int,
     ) -> None:
-        self._backend, self._material = backend, material
+        self.backend, self.material, self.steps = backend, material, 0
         make = backend.optimizer_class(name)
         try:
             self.optimizer = make(material.model.parameters(), **settings)
         except (TypeError, ValueError, NotImplementedError, RuntimeError) as error:
             text = " ".join(str(error).split())
             raise UserError(f"{name} cannot take part: {text}") from error
-        self._groups = getattr(self.optimizer, "param_groups", [])
         self._rates: list[Any] = []
-        self._wants_closure = _wants_closure(self.optimizer)
+        self._stepping = Stepping(self.optimizer, material, backend, seed)
         self._mode("train")
         self.step_seconds: list[float] = []
         self.iteration_seconds: list[float] = []
 
-    def follow(self, schedule: str | None, steps: int) -> None:
-        """Move every group's learning rate along a schedule of so many steps."""
+    @classmethod
+    def planned(
+        cls,
+        task: Task,
+        name: str,
+        settings: Mapping[str, Any],
+        seed: int,
+        epochs: int,
+        schedule: str | None,
+    ) -> _Stepped:
+        """One at the beginning of its training, whose steps are counted, and over which the
+        learning rate of every group moves along a schedule."""
+        made = cls(load_backend(task.framework), task.start(seed), name, settings, seed)
+        made.steps = steps = epochs * _length(task, made.material)
         if schedule is not None:
             typed = read_schedule(schedule, steps=steps)
-            self._rates = [typed.values(steps, group["lr"])[:, 0] for group in self._groups]
+            made._rates = [typed.values(steps, group["lr"])[:, 0] for group in made._groups]
+        return made
+
+    def state(self) -> dict[str, Any]:
+        """All that goes on from here goes on from."""
+        return {
+            "model": dict(self.material.model.state_dict()),
+            "optimizer": self.optimizer.state_dict(),
+            "step_seconds": self.step_seconds,
+            "iteration_seconds": self.iteration_seconds,
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Be as it was; raises ValueError where that cannot be, to the last bit."""
+        self.material.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step_seconds = list(state["step_seconds"])
+        self.iteration_seconds = list(state["iteration_seconds"])
+        found = self.state()
+        if not all(same(found[name], state[name]) for name in found):
+            raise ValueError("what was loaded is not what was kept")
+
+    @property
+    def _groups(self) -> list[dict[str, Any]]:
+        """Those of now: loading a state makes new ones."""
+        found: list[dict[str, Any]] = getattr(self.optimizer, "param_groups", [])
+        return found
 
     @property
     def lr(self) -> float:
@@ -206,32 +295,15 @@ class _Stepped:
         """Do an iteration and give the loss before it."""
         for group, rates in zip(self._groups, self._rates, strict=False):
             group["lr"] = float(rates[len(self.step_seconds)])
-        losses: list[float] = []
-        inside = 0.0
-
-        def closure() -> Any:
-            nonlocal inside
-            begin = time.perf_counter()
-            losses.append(self._backend.backward(self._material, batch))
-            inside += time.perf_counter() - begin
-            return losses[-1]
-
-        with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite says it
-            begin = time.perf_counter()
-            if self._wants_closure:
-                self.optimizer.step(closure)
-            else:
-                closure()
-                self.optimizer.step()
-            seconds = time.perf_counter() - begin
-        self.iteration_seconds.append(seconds)
-        self.step_seconds.append(seconds - inside)
-        return losses[0]
+        taken = self._stepping(batch, len(self.step_seconds))
+        self.iteration_seconds.append(taken.seconds)
+        self.step_seconds.append(taken.seconds - taken.inside)
+        return taken.loss
 
     def score(self, batches: Any) -> Any:
         """Score the weights to look at."""
         with self._evaluation(), np.errstate(over="ignore", invalid="ignore"):
-            return self._backend.score(self._material, batches)
+            return self.backend.score(self.material, batches)
 
     def _evaluation(self) -> AbstractContextManager[None]:
         if hasattr(self.optimizer, "evaluation"):
@@ -251,17 +323,6 @@ class _Stepped:
         """Tell an optimizer with two modes, as Schedule-Free's authors have it."""
         if not hasattr(self.optimizer, "evaluation"):
             getattr(self.optimizer, name, lambda: None)()
-
-
-def _wants_closure(optimizer: Any) -> bool:
-    """Whether a step has to be told how to get the loss."""
-    if isinstance(optimizer, AskingSteps):
-        return True
-    if any(base.__name__ == "LBFGS" for base in type(optimizer).__mro__):
-        return True  # though torch's signature, as ours, may leave the closure out
-    given = next(iter(inspect.signature(optimizer.step).parameters.values()), None)
-    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return given is not None and given.kind in plain and given.default is given.empty
 
 
 def _median(seconds: list[float]) -> float | None:

@@ -7,10 +7,17 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["LEVEL", "Difference", "Verdict", "half_width", "judge", "listed"]
+__all__ = ["LEVEL", "Difference", "Verdict", "half_width", "judge", "listed", "needed"]
 
 # A claim is made where chance alone would bring it about in one of so many comparisons: 1 in 50.
 LEVEL = 0.02
+
+# How often a lead is to be shown for which a number of seeds is named, and the most that are named.
+_POWER = 0.8
+_MOST = 1000
+
+# Below this the scatter of the gaps is a guess itself.
+_SEEDS_WITH_SCATTER = 3
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,9 @@ class Verdict:
     """`first` has the best mean; it is the `winner` if it is better than each of the others.
 
     Of those `beside` it no difference from it can be told; those `behind` are worse. `left_out`
-    are not judged, because they diverged. `seeds` are those that all have.
+    are not judged, because they diverged. `seeds` are those that all have; `needed` are those that
+    would show the lead of the first over all beside it, if it is what it seems to be, four times
+    in five: None where none are needed or the scatter is not known, infinite beyond a thousand.
     """
 
     first: str | None
@@ -40,6 +49,7 @@ class Verdict:
     left_out: list[str]
     differences: list[Difference]
     seeds: int
+    needed: float | None = None
 
     @property
     def sentence(self) -> str:
@@ -64,7 +74,18 @@ class Verdict:
         told = f"No difference between {who} can be told from these {seeds}."
         if self.behind:
             told += f" {listed(self.behind)} {'is' if len(self.behind) == 1 else 'are'} behind."
-        return told
+        return told + self._of_more_seeds()
+
+    def _of_more_seeds(self) -> str:
+        if self.needed is None:
+            return ""
+        one = len(self.beside) == 1
+        lead, it = (f"{self.first}'s lead", "it") if one else (f"{self.first}'s leads", "them")
+        if math.isinf(self.needed):
+            what = "is so small" if one else "are so small"
+            return f" {lead} {what} that {_MOST} seeds would not be sure to show {it}."
+        seem = "is what it seems" if one else "are what they seem"
+        return f" If {lead} {seem}, --seeds {self.needed:.0f} would show {it} four times in five."
 
 
 def judge(scores: Mapping[str, Mapping[int, float]], is_higher_better: bool = True) -> Verdict:
@@ -93,10 +114,11 @@ def judge(scores: Mapping[str, Mapping[int, float]], is_higher_better: bool = Tr
     corrected = _corrected(chances)
     behind = [other for other in others if corrected[first, other] <= LEVEL]
     is_winner = bool(others) and all(chances[first, other] <= LEVEL for other in others)
+    beside = [] if is_winner else [other for other in others if other not in behind]
     return Verdict(
         first=first,
         winner=first if is_winner else None,
-        beside=[] if is_winner else [other for other in others if other not in behind],
+        beside=beside,
         behind=others if is_winner else behind,
         left_out=left_out,
         differences=[
@@ -104,7 +126,31 @@ def judge(scores: Mapping[str, Mapping[int, float]], is_higher_better: bool = Tr
             for other in others
         ],
         seeds=len(common),
+        needed=_needed_for([_gaps(rows[first], rows[other]) for other in beside]),
     )
+
+
+def needed(share: float) -> float:
+    """So many seeds show a lead of this share of the gaps' deviation four times in five.
+
+    By the power of the paired t-test at `LEVEL` (the noncentral t-distribution); infinite beyond a
+    thousand.
+    """
+    from scipy.special import nctdtr, stdtrit
+
+    def shows(count: int) -> bool:
+        least = stdtrit(count - 1, 1 - LEVEL / 2)
+        return bool(1 - nctdtr(count - 1, abs(share) * math.sqrt(count), least) >= _POWER)
+
+    low, high = 1, 2  # seeds that do not show it, and seeds that may
+    while not shows(high):
+        low, high = high, 2 * high
+        if high > 2 * _MOST:
+            return math.inf
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if shows(middle) else (middle, high)
+    return high if high <= _MOST else math.inf
 
 
 def half_width(values: Sequence[float], level: float = 0.05) -> float:
@@ -131,16 +177,40 @@ def _chance(one: Sequence[float], other: Sequence[float]) -> float:
     """How often equals would differ as much, in either direction."""
     from scipy.special import stdtr
 
-    gaps = [a - b for a, b in zip(one, other, strict=True)]
+    gaps = _gaps(one, other)
     count, mean = len(gaps), statistics.fmean(gaps)
     if count < 2 or mean == 0:
         return 1.0
     # All gaps alike, as of few test items, say no more than that their signs agree.
     least = 2.0 ** (1 - count)
     deviation = statistics.stdev(gaps)
-    if deviation <= 1e-9 * abs(mean):
+    if _is_nothing(deviation, mean):
         return least
     return float(2 * stdtr(count - 1, -abs(mean) / deviation * math.sqrt(count)))
+
+
+def _needed_for(leads: Sequence[Sequence[float]]) -> float | None:
+    """The seeds that the smallest of some leads needs, by its gaps."""
+    if not leads or len(leads[0]) < _SEEDS_WITH_SCATTER:
+        return None
+    return max(map(_needed_by, leads))
+
+
+def _needed_by(gaps: Sequence[float]) -> float:
+    mean, deviation = statistics.fmean(gaps), statistics.stdev(gaps)
+    if mean == 0:
+        return math.inf
+    if _is_nothing(deviation, mean):
+        return math.ceil(1 - math.log2(LEVEL))  # by their signs alone
+    return needed(mean / deviation)
+
+
+def _is_nothing(deviation: float, mean: float) -> bool:
+    return deviation <= 1e-9 * abs(mean)
+
+
+def _gaps(one: Sequence[float], other: Sequence[float]) -> list[float]:
+    return [a - b for a, b in zip(one, other, strict=True)]
 
 
 def _corrected(chances: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], float]:
@@ -156,6 +226,6 @@ def _corrected(chances: Mapping[tuple[str, str], float]) -> dict[tuple[str, str]
 def _difference(
     label: str, first: Sequence[float], other: Sequence[float], chance: float
 ) -> Difference:
-    gaps = [a - b for a, b in zip(first, other, strict=True)]
+    gaps = _gaps(first, other)
     mean, half = statistics.fmean(gaps), half_width(gaps)
     return Difference(label, mean, mean - half, mean + half, chance)

@@ -15,6 +15,7 @@ from thalweg.lab.tasks.builtin import open_task
 from thalweg.lab.tasks.task import Task
 from thalweg.lab.training import Outcome, Step, rehearse, train
 from thalweg.lab.tuning import Tried, hopeless
+from thalweg.lab.unfinished import Unfinished
 
 __all__ = ["Request", "Source", "perform", "request", "try_once"]
 
@@ -70,8 +71,9 @@ def request(contest: Contest, source: Source, unit: Unit) -> Request:
     )
 
 
-def perform(asked: Request) -> Generator[Step, None, Outcome]:
-    """Do it, yielding now and then how far it is; raises UserError where a task cannot."""
+def perform(asked: Request, kept: Unfinished | None = None) -> Generator[Step, None, Outcome]:
+    """Do it, yielding now and then how far it is, from where it is `kept`; raises UserError where a
+    task cannot."""
     task = asked.source.open()
     _use_threads(task.framework, asked.threads)
     judged = None if asked.judges is None else hopeless(asked.judges)
@@ -84,6 +86,7 @@ def perform(asked: Request) -> Generator[Step, None, Outcome]:
         asked.schedule,
         judged,
         asked.looks_at_test,
+        kept,
     )
     with _said_as_a_sentence(task, asked):
         return (yield from training)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from thalweg.lab.errors import UserError
 from thalweg.lab.training import Outcome, Step
+from thalweg.lab.unfinished import Unfinished
 from thalweg.lab.work import Request, perform
 
 __all__ = ["Here", "Processes", "Workers", "workers"]
@@ -26,7 +27,7 @@ class Workers(Protocol):
         """How many more trainings may begin."""
         ...
 
-    def begin(self, key: Any, asked: Request) -> None: ...
+    def begin(self, key: Any, asked: Request, kept: Unfinished | None = None) -> None: ...
 
     def events(self) -> Iterator[tuple[Any, Step | Outcome]]:
         """What happens next; comes back now and then even if nothing does."""
@@ -55,9 +56,9 @@ class Here:
         """One, or none."""
         return int(self._is_free)
 
-    def begin(self, key: Any, asked: Request) -> None:
+    def begin(self, key: Any, asked: Request, kept: Unfinished | None = None) -> None:
         """Take on a training."""
-        self._key, self._training, self._is_free = key, perform(asked), False
+        self._key, self._training, self._is_free = key, perform(asked, kept), False
 
     def events(self) -> Iterator[tuple[Any, Step | Outcome]]:
         """Do it until its next look."""
@@ -94,10 +95,10 @@ class Processes:
         """How many have nothing to do."""
         return len(self._idle)
 
-    def begin(self, key: Any, asked: Request) -> None:
+    def begin(self, key: Any, asked: Request, kept: Unfinished | None = None) -> None:
         """Give a training to one of them."""
         connection = self._idle.pop()
-        connection.send(asked)
+        connection.send((asked, kept))
         self._at_work[connection] = key
 
     def events(self) -> Iterator[tuple[Any, Step | Outcome]]:
@@ -131,11 +132,11 @@ def _work(connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who gives the work
     with suppress(EOFError, OSError):
         while True:
-            _answer(connection, connection.recv())
+            _answer(connection, *connection.recv())
 
 
-def _answer(connection: Connection, asked: Request) -> None:
-    training = perform(asked)
+def _answer(connection: Connection, asked: Request, kept: Unfinished | None) -> None:
+    training = perform(asked, kept)
     while True:
         try:
             connection.send(next(training))

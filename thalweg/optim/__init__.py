@@ -23,12 +23,14 @@ except ModuleNotFoundError as error:
 from torch.optim import Optimizer, swap_in_optimizer_params_and_state
 
 from thalweg.border.groups import no_bias_norm
+from thalweg.border.others import matrix_groups
 from thalweg.optim import fused, lr_scheduler, optimizer, swa_utils
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.fallback import from_torch
 from thalweg.optim.fused import FusedOptimizer
 from thalweg.optim.lbfgs import LBFGS
 from thalweg.optim.matrices.adafactor import Adafactor
+from thalweg.optim.offloaded import OffloadedOptimizer, offload
 from thalweg.optimizers import OPTIMIZERS
 
 __all__ = [
@@ -36,9 +38,12 @@ __all__ = [
     "Adafactor",
     "BaseOptimizer",
     "FusedOptimizer",
+    "OffloadedOptimizer",
     "Optimizer",
     "lr_scheduler",
+    "matrix_groups",
     "no_bias_norm",
+    "offload",
     "optimizer",
     "swa_utils",
     "swap_in_optimizer_params_and_state",

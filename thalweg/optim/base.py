@@ -23,6 +23,7 @@ from thalweg.border.groups import (
     model_of,
     spared,
 )
+from thalweg.border.lent import lend_again, with_training_weights, without_training_weights
 from thalweg.border.matching import by_name
 from thalweg.fuse.whole import Turn
 from thalweg.optim.loading import (
@@ -171,7 +172,7 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         """Settings under their own names where another was used."""
         return {**settings}
 
-    def _check_parameters(self, params: Sequence[Tensor]) -> None:
+    def _check_parameters(self, params: Sequence[Tensor], group: Mapping[str, Any]) -> None:
         """Raise for one of a new group's parameters that no step could move."""
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -189,7 +190,7 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         super().add_param_group(param_group)
         try:
             decide(self._title, self.param_groups[-1], model)
-            self._check_parameters(self.param_groups[-1]["params"])
+            self._check_parameters(self.param_groups[-1]["params"], self.param_groups[-1])
         except BaseException:
             self.param_groups.pop()
             raise
@@ -249,11 +250,16 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         return loss
 
     def state_dict(self) -> dict[str, Any]:
-        """The states and settings, in torch's form and, counts too, in torch's types."""
+        """The states and settings, in torch's form and, counts too, in torch's types.
+
+        After `eval()`, and in an `evaluation()`, the weights of the training are in it, as the
+        "training_weights" of a parameter.
+        """
         found = super().state_dict()
         if "state" in found:  # a hook may have made anything of it
             cells = self._cells
             states = {key: narrowed(held, cells) for key, held in found["state"].items()}
+            states = with_training_weights(itself(self), states, Tensor.clone)
             found = {**found, "state": states}
         return found
 
@@ -264,7 +270,9 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         `strict`, a name missing on either side is an error, without it what fits is loaded and the
         rest stays, with a warning; words that DistributedDataParallel or torch.compile put into
         names are seen through. A state in a wider type than its parameter keeps it; torch would
-        narrow it. States are copies, and nothing changes where something does not fit.
+        narrow it. States are copies, and nothing changes where something does not fit. A file that
+        was written then, beside the model's, leaves the optimizer so: `train()` brings the
+        weights of the training back.
         """
 
         own = itself(self)
@@ -273,12 +281,15 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
             return
         self._check_at_home("load_state_dict()")
         title = f"{self._title}.load_state_dict"
+        lent: dict[Tensor, Tensor] = {}
         if not isinstance(state_dict, Mapping):  # a hook may make one of another mapping
             check_form(title, state_dict)
 
         def remember(_: Any, given: dict[str, Any]) -> dict[str, Any]:  # after the user's own hooks
             check_form(title, given)
             named = by_name(self._title, given, self.param_groups, self.state, strict)
+            named, found = without_training_weights(title, self, named)
+            lent.update(found)
             if fits_in_number(self.param_groups, named):
                 named = self._with_own(self._with_decided(named))
                 self._check_all(title, named)
@@ -288,6 +299,7 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         handle = self.register_load_state_dict_pre_hook(remember)
         try:
             super().load_state_dict(state_dict)
+            lend_again(self, lent, lambda own: own.detach().clone())
         finally:
             handle.remove()
             self._loading = None

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn import Module
 
 from thalweg.averaging import at_rest, with_average
 from thalweg.border.again import PreparedSteps
+from thalweg.border.answering import Answering, answering
 from thalweg.border.classes import as_chain, made_class
 from thalweg.border.copies import check_not_swapped, lent_state
-from thalweg.border.groups import Lot, lots
+from thalweg.border.groups import Lot, check_alike, lots
 from thalweg.border.optimizer import ChainOptimizer
+from thalweg.border.others import add_in_parts
 from thalweg.border.states import wanted
 from thalweg.chain import Chain, Slot
 from thalweg.fuse.whole import Deed, take
@@ -26,10 +30,13 @@ from thalweg.optim.arguments import EXTRAS, FLAGS, TYPES
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.memory.layout import TensorLayout
 from thalweg.optim.memory.operands import collect, unpacked, views_of
+from thalweg.optim.memory.reach import check_dense, check_sides
 from thalweg.optim.memory.rounds import Rounds
-from thalweg.optim.memory.seen import Seen, look
+from thalweg.optim.memory.seen import Seen, look, placed
+from thalweg.optim.memory.sharded import is_sharded, store
 from thalweg.optim.memory.states import STATE_TYPES, First, NewStates, cell_of, cell_type
 from thalweg.optim.prepared import PreparedTensors
+from thalweg.optim.second_order import differentiated
 from thalweg.optim.traced import Trace, are_fake, freeze, is_watched, operator, remember
 from thalweg.optim.words import in_torchs_words, of_shape
 from thalweg.rule import Declared
@@ -45,12 +52,11 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
 
     On the CPU every dense parameter of float32, float64, bfloat16 or float16, real or complex,
     takes the fused pass; any other the reference engine. `foreach` and `fused` choose nothing;
-    `fused=True` lets a GradScaler leave the unscaling to `step`.
-    `state_dtype="float32"` keeps the states of narrow parameters in single precision.
+    `fused=True` lets a GradScaler leave the unscaling to `step`; `state_dtype="float32"` keeps
+    narrow parameters' states in single precision.
     `decay_filter` says which parameters decay: "no_bias_norm" (weights of two or more axes, no
-    biases, no norms: exact for an optimizer made from the model itself, `AdamW(model)`, from
-    `model.named_parameters()`, or with `no_bias_norm(model)`; else, also for a list of pairs, by
-    axes and names) or a predicate of (name, parameter); `spared` says what it left out.
+    biases, no norms: exact for `AdamW(model)`, its `named_parameters()`, or `no_bias_norm(model)`;
+    else by axes and names) or a predicate of (name, parameter); `spared` says what it left out.
     `average=EMA(0.999)` or `SWA(...)` keeps an average of the weights, in the same pass.
     """
 
@@ -61,6 +67,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     _rest: TensorLayout | None  # of the parameters whose averages move without a gradient
     _first: First
     _asking: Any  # answers what a rule asks for in this step
+    _had_sides: bool  # whether a parameter that it was given has rows and columns
     _prepared: PreparedSteps
 
     def __init__(self, params: Any, **settings: Any) -> None:
@@ -70,10 +77,16 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
 
     def _begin(self) -> None:
         super()._begin()
+        self._again()
         vars(self).setdefault("_chain", self.chain)
         self._layout, self._rest, self._first = None, None, {}
         self._asking = self._elsewhere = None
+        vars(self).setdefault("_had_sides", False)
         self._prepared = PreparedSteps()
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group, settings it does not name as at the beginning; with `others=` maybe two."""
+        add_in_parts(self, param_group, Module, super().add_param_group)
 
     def _check_flags(self, settings: dict[str, Any]) -> None:
         name = self._chain.name
@@ -89,9 +102,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     def _check_own(self, chain: Chain, settings: Mapping[str, Any]) -> None:
         name = chain.name
         for key, value in settings.items():
-            one_number = key in chain.settings and not isinstance(
-                chain.settings[key].default, tuple
-            )
+            one_number = key in chain.settings and type(chain.settings[key].default) is not tuple
             if one_number and isinstance(value, Tensor) and value.numel() != 1:
                 raise ValueError(
                     f"{name}: {key} must be a number or a tensor of one element, "
@@ -103,17 +114,12 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
                 f"got {settings['state_dtype']!r}"
             )
 
-    def _check_parameters(self, params: Sequence[Tensor]) -> None:
-        choice = self._chain.choice
-        for p in params:
-            if p.layout != torch.strided:
-                raise ValueError(
-                    f"{self._chain.name} requires dense parameter tensors, got one of layout "
-                    f"{p.layout} and shape {tuple(p.shape)}"
-                )
-        for p in params if choice.is_choosy else ():
+    def _check_parameters(self, params: Sequence[Tensor], group: Mapping[str, Any]) -> None:
+        check_dense(self._chain.name, params)
+        self._had_sides |= any([p.dim() > 1 for p in params])
+        for p in params if self._chain.choice.is_choosy else ():
             try:
-                choice.check(p.shape)
+                self._chain.choice.check(p.shape, group)
             except ValueError as error:
                 raise ValueError(f"{error}{of_shape(self, p)}") from None
 
@@ -127,7 +133,8 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
 
     @torch.no_grad()
     def _put(self, target: Tensor, value: Tensor) -> None:
-        target.copy_(value)
+        # of shared tensors torch compares strides where nobody walks: a copy overlaps with nothing
+        store(target, value.clone() if is_sharded(value) else value)
 
     def _wide(self, value: Tensor) -> Tensor:
         return value.detach().to(torch.promote_types(value.dtype, torch.float32))
@@ -209,6 +216,8 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     ) -> None:
         """Take one step of these parameters, or none; those that rest only move their averages."""
         check_not_swapped(self)
+        check_alike(self._chain, self.param_groups)
+        placed(seen)
         new = NewStates(self._first)
 
         def deeds() -> list[Deed]:
@@ -230,12 +239,15 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     ) -> list[Deed]:
         views = [views_of(self._chain, lot, differentiable) for lot in all_lots]
         if self._layout is not None and self._layout.fits(seen, views, states):
-            deeds = self._layout.prepare(views, self._asking)
+            deeds = self._layout.prepare(views, self._answering())
         elif are_fake(seen.params) and self._is_traceable:
             self._trace(frozen=True)
             return []
         else:
-            made = Rounds(self._chain, all_lots, views, states, differentiable, asking=self._asking)
+            check_sides(self._chain, self.param_groups, self._had_sides)
+            made = Rounds(
+                self._chain, all_lots, views, states, differentiable, asking=self._answering()
+            )
             deeds = made.deeds(seen, new)
             self._layout = made.layout
         chain = at_rest(self._chain) if seen.resting else None
@@ -243,6 +255,10 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
             return deeds
         still = self._still(chain, all_lots, seen.resting, states, new, differentiable)
         return [*deeds, *still]
+
+    def _answering(self) -> Answering | None:
+        curvature = partial(differentiated, self._chain.name)
+        return answering(self._chain, self.param_groups, self._asking, curvature)
 
     def _still(
         self,
@@ -354,7 +370,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         return self._chain.cells
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), **lent_state(self)}
+        return {**super().__getstate__(), **lent_state(self), **self._said}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

@@ -65,7 +65,7 @@ class PreparedTensors:
             cells=layout.cells,
             wide=layout.wide,
             numbers=self._call.cells,
-            rows=layout.params,
+            rows=layout.wholes,
         )
         self._look = host().look(ADDRESS_OF, expected)
         self._is_wide = bool(layout.wide.all())
@@ -113,6 +113,11 @@ class PreparedTensors:
         if self._without and any([p.grad is not None for p in self._without]):
             return False
         grads, missing = look.grads, look.missing
+        if layout.is_shared:
+            parts = layout.parts_of(grads)
+            if parts is None:
+                return False
+            grads[:] = parts  # where they lie is asked next
         if missing:
             if self._rests or not self._call.can_miss():
                 return False
@@ -147,6 +152,8 @@ class PreparedTensors:
             moved = [p for p, at in pairs if at]
         # the kernels wrote behind torch's back: autograd must hear of it
         torch.autograd.graph.increment_version(moved)
+        if layout.is_shared:
+            torch.autograd.graph.increment_version(layout.wholes)
         return []
 
     def let_go(self) -> None:

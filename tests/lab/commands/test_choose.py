@@ -52,6 +52,23 @@ def test_what_no_study_is_about_is_said():
     assert choose("pinn").evidence[0].source.startswith("counted")  # and no study
 
 
+def told_of(task, budget="small", memory="ample"):
+    return {one.what: one.names for one in choose(task, budget, memory).others}
+
+
+def test_the_registry_says_who_else_fits_by_the_rules_alone():
+    tight = told_of("language", memory="tight")
+    assert {"SGD", "SAM"} <= {*tight["keep 0 bytes for each float32 weight"]}
+    four = tight["keep 4 bytes for each float32 weight"]
+    assert {"AdamMini", "CAME", "LARS"} <= {*four}
+    assert not {"Lion", "Adam", "Shampoo", "Muon", "SparseAdam"} & {*four}  # Lion is the answer
+    assert {"SOAP", "Shampoo"} <= {*told_of("language", "large")["look at whole matrices"]}
+    assert "CAME" not in told_of("language", "large")["look at whole matrices"]
+    assert "Prodigy" in told_of("vision", "none")["find their rate themselves"]
+    assert "NAdam" in told_of("vision")["are set as AdamW is, with no more memory"]
+    assert not told_of("pinn")
+
+
 def test_tight_memory_is_answered_with_less_of_it():
     for task in TASKS:
         if task != "pinn":

@@ -71,3 +71,15 @@ def test_what_cannot_be_done_is_said(arguments, says):
     told = thalweg("list", *arguments)
     assert told.code == 2
     assert says in told.err
+
+
+def test_a_word_finds_those_that_have_it():
+    told = thalweg("list", "--find", "lion", "--json")
+    assert [one["name"] for one in json.loads(told.out)] == ["CautiousLion", "Lion"]
+    papers = thalweg("list", "rules", "--find", "1711.05101")
+    assert papers.out.startswith("Optimizers (1)")
+    none = thalweg("list", "--find", "zebra")
+    assert (none.code, none.err) == (
+        2,
+        "thalweg: nothing that `thalweg list` has is about 'zebra'\n",
+    )

@@ -3,8 +3,12 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from tests.lab import nursery
+from tests.lab.conftest import run_thalweg
 
 pytest.importorskip("typer")
 
@@ -20,13 +24,10 @@ COMMANDS = {
 }
 
 
-def run(name, stdout=subprocess.PIPE, **variables):
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "LANG"))}
-    command = [sys.executable, "-m", "thalweg", *COMMANDS[name]]
-    environment |= {"COLUMNS": "80", **variables}
-    return subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, env=environment
-    )
+def run(name, into=None, **variables):
+    plain = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "LANG"))}
+    where = (Path.cwd(), {**plain, "COLUMNS": "80", **variables})
+    return nursery.run(COMMANDS[name], *where, into=into)
 
 
 @pytest.mark.slow
@@ -38,25 +39,33 @@ def run(name, stdout=subprocess.PIPE, **variables):
 )
 def test_what_is_piped_is_text_that_can_be_read(name, variables):
     done = run(name, **variables)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == b""
-    text = done.stdout.decode()
-    assert all(letter == "\n" or letter.isprintable() for letter in text)
-    assert "\ufffd" not in text
+    assert (done.code, done.err) == (0, "")
+    assert all(letter == "\n" or letter.isprintable() for letter in done.out)
+    assert "\ufffd" not in done.out
     if "UTF-8" not in variables.get("LC_ALL", ""):
-        assert text.isascii()
-        assert "?" not in text.replace("--", "")
+        assert done.out.isascii()
+        assert "?" not in done.out.replace("--", "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variables", [{"LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"}])
+def test_nor_does_an_interpreter_of_its_own_print_anything_else(variables):
+    """The streams are made at its start, by its surroundings."""
+    command = [sys.executable, "-m", "thalweg", *COMMANDS["schedule"]]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, **variables})
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.isascii()
+    assert b"?" not in done.stdout
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_full_disk_is_said(name):
-    with open("/dev/full", "w") as full:
-        done = run(name, stdout=full)
-    assert done.returncode == 1
-    assert b"thalweg: cannot write to standard output: No space left on device" in done.stderr
-    assert b"Traceback" not in done.stderr
+    done = run(name, into="/dev/full")
+    assert done.code == 1
+    assert "thalweg: cannot write to standard output: No space left on device" in done.err
+    assert "Traceback" not in done.err
 
 
 @pytest.mark.slow
@@ -65,8 +74,7 @@ def test_a_full_disk_is_said(name):
 def test_a_file_that_cannot_be_written_is_said(name, tmp_path):
     place = tmp_path / "folder.png" if name != "list" else tmp_path / "folder"
     place.mkdir()
-    command = [sys.executable, "-m", "thalweg", *COMMANDS[name], "--out", str(place)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 2
+    done = run_thalweg(*COMMANDS[name], "--out", str(place), cwd=tmp_path)
+    assert done.code == 2
     assert f"thalweg: cannot write {place}: must be the name of a file" in done.stderr
     assert list(place.iterdir()) == []

@@ -1,22 +1,26 @@
 """`thalweg landscape` as a user runs it: what it writes, says, and refuses."""
 
+import io
 import itertools
 import json
 import math
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
+from tests.lab import nursery
 from tests.lab.conftest import Outcome, environment, run_thalweg
 from thalweg.lab import main
 from thalweg.lab.landscape.choosing import chosen_surface
 from thalweg.lab.landscape.entrants import CLASSIC, entrants
-from thalweg.lab.landscape.race import Plan, race
+from thalweg.lab.landscape.making import Work
+from thalweg.lab.landscape.race import Plan, race, run_each
+from thalweg.lab.landscape.report import print_report
 
 MINE = """
 from thalweg.rule import Rule, setting, state
@@ -109,12 +113,17 @@ def test_the_page_holds_the_user_s_rule_and_asks_for_nothing(own):
 
 
 @pytest.mark.slow
-def test_json_is_printed_alone(tmp_path):
-    words = ("landscape", "sgd", "--lr", "0.01", "--steps", "10", "--json", "--out", "o")
-    done = run_thalweg(*words, cwd=tmp_path, folder=tmp_path / "o")
+def test_json_is_printed_alone_and_the_seed_decides_the_noise(tmp_path):
+    words = ("landscape", "sgd", "--lr", "0.01", "--noise", "0.5", "--steps", "10", "--seed", "3")
+    done = run_thalweg(*words, "--json", "--out", "o", cwd=tmp_path, folder=tmp_path / "o")
     printed = json.loads(done.stdout)
     assert printed == done.results
-    assert printed["races"][0]["optimizers"]["SGD"]["lr_given"] is True
+    found = printed["races"][0]["optimizers"]["SGD"]
+    assert found["lr_given"] is True
+    surface, one = chosen_surface("beale"), entrants(["sgd"], ["0.01"])
+    plans = [Plan(surface.start, 10, noise=0.5, seed=seed) for seed in (3, 3, 4)]
+    same, again, other = (race(surface, one, plan).runs[0].places.tolist() for plan in plans)
+    assert found["places"] == same == again != other
 
 
 @pytest.mark.slow
@@ -128,26 +137,28 @@ def test_without_arguments_it_makes_the_classic_pictures(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_paths(tmp_path):
-    words = ("landscape", "adam", "--noise", "0.5", "--steps", "20", "--budget", "3", "--json")
-    runs = [json.loads(run_thalweg(*words, "--seed", seed, "--out", seed, cwd=tmp_path).stdout)
-            for seed in ("3", "3", "4")]  # fmt: skip
-    paths = [one["races"][0]["optimizers"]["Adam"]["places"] for one in runs]
-    assert paths[0] == paths[1] != paths[2]
+def test_the_terminal_may_be_narrow(tmp_path):
+    words = ("landscape", "ranger(k=3)", "--lr", "0.001", "--steps", "10", "--surface", "booth")
+    asked = {**environment(), "COLUMNS": "40", "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
+    done = nursery.run([*words, "--out", "o"], tmp_path, asked)
+    assert (done.code, done.err) == (0, "")
+    assert max(map(len, done.out.splitlines())) <= 40
+    assert "Ranger(k=3)" in done.out
+    assert "?" not in done.out
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("columns", [40, 60, 200])
-def test_the_terminal_may_be_narrow(columns, tmp_path):
-    command = [sys.executable, "-m", "thalweg", "landscape", "ranger(k=3)", "--lr", "0.001"]
-    command += ["--steps", "10", "--surface", "booth", "--out", "o"]
-    asked = {**environment(), "COLUMNS": str(columns), "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=asked)
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
-    assert max(map(len, lines)) <= columns
-    assert "Ranger(k=3)" in done.stdout
-    assert "?" not in done.stdout
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+def test_what_is_said_fits_its_window(columns):
+    surface = chosen_surface("booth")
+    work = Work(surface, entrants(["ranger(k=3)", "momentum"]), Plan(surface.start, 10, 3, 0.1))
+    for _ in run_each(work.race, work.entrants):
+        pass
+    console = Console(width=columns, file=io.StringIO())
+    print_report(console, work)
+    said = console.file.getvalue()
+    assert max(map(len, said.splitlines())) <= columns
+    for word in ("Ranger(k=3)", "momentum", "noise 0.1 with seed 0", "log-uniform"):
+        assert word in " ".join(said.split())
 
 
 @pytest.mark.slow
@@ -168,10 +179,9 @@ def once(*arguments):
 race.tune = once
 main()
 """
-    command = [sys.executable, "-c", program, "landscape", "sgd", "adam", "radam", "--out", "kept"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment())
-    assert (done.returncode, done.stderr) == (128 + signal.SIGINT, "")
-    kept = Outcome(done.returncode, done.stdout, done.stderr, tmp_path / "kept")
+    words = ("landscape", "sgd", "adam", "radam", "--out", "kept")
+    kept = Outcome(*nursery.run(words, tmp_path, environment(), program), tmp_path / "kept")
+    assert (kept.code, kept.stderr) == (128 + signal.SIGINT, "")
     assert kept.results["complete"] is False
     assert list(kept.results["races"][0]["optimizers"]) == ["SGD", "Adam"]
     assert {path.name for path in kept.folder.iterdir()} == {"results.json", "contour.png"}
@@ -188,10 +198,9 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 main()
 """
-    command = [sys.executable, "-c", program, "landscape", "sgd", "--lr", "0.01", "--out", "full"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment())
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "thalweg: cannot write to full: File too large\n"
+    words = ("landscape", "sgd", "--lr", "0.01", "--out", "full")
+    done = nursery.run(words, tmp_path, environment(), program)
+    assert done == (2, "", "thalweg: cannot write to full: File too large\n")
     assert list((tmp_path / "full").iterdir()) == []
 
 

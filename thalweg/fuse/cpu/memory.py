@@ -16,7 +16,9 @@ from numba.extending import intrinsic
 
 from thalweg import elementwise
 from thalweg.fuse.cpu import conversion
+from thalweg.fuse.cpu.arctangent import atan2
 from thalweg.fuse.cpu.conversion import IN_MEMORY, narrowed, widened
+from thalweg.fuse.cpu.exponential import exp
 from thalweg.fuse.storage import ELEMENTS, FORMATS, columns
 
 __all__ = ["FUNCTIONS", "add", "call", "claim", "key", "load", "store"]
@@ -274,12 +276,13 @@ def _product(a: Any, b: Any) -> Any:
 def _functions() -> dict[str, Callable[..., Any]]:
     primitives = {
         "sqrt": _unary("llvm.sqrt"),
-        "exp": _unary("llvm.exp"),
+        "exp": exp,
         "log": _unary("llvm.log"),
         "abs": _unary("llvm.fabs"),
         "sign": _sign,
         "maximum": _extremum(">"),
         "minimum": _extremum("<"),
+        "atan2": atan2,
         "where": _where,
     }
     assert set(primitives) == set(elementwise.PRIMITIVES)

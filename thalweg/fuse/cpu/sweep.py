@@ -150,7 +150,8 @@ def of_tensors(
     for i, kind in enumerate(kinds):
         if kind == "largest":
             found[:, i] = -np.inf
-            np.maximum.at(found[:, i], tensor_of, sums[:, i])
+            with np.errstate(invalid="ignore"):  # the largest of what has a NaN is one
+                np.maximum.at(found[:, i], tensor_of, sums[:, i])
         else:
             found[:, i] = np.bincount(tensor_of, sums[:, i], count)
     return found

@@ -16,6 +16,8 @@ from thalweg.lab.errors import UserError
 from thalweg.lab.frameworks import Score, held_bytes
 from thalweg.lab.loading import is_place, load
 from thalweg.lab.specification import OF_TORCH
+from thalweg.lab.state_file import read_state, write_state
+from thalweg.lab.tasks.drawn import draw_of
 from thalweg.lab.tasks.layers import Layer, made_of
 from thalweg.lab.tasks.task import Material
 from thalweg.lab.whole_models import muon_and_adamw
@@ -27,13 +29,20 @@ __all__ = [
     "accuracy",
     "as_data",
     "backward",
+    "backward_on_drawn",
     "build",
     "bytes_of",
+    "class_of",
     "loss_of",
+    "numbers",
     "optimizer_class",
+    "parameter",
+    "put_gradient",
+    "read_state",
     "score",
     "seed",
     "use_threads",
+    "write_state",
 ]
 
 
@@ -70,6 +79,20 @@ def backward(material: Material, batch: Any) -> float:
     return value
 
 
+def backward_on_drawn(material: Material, batch: Any, random: np.random.Generator) -> float:
+    """The same for targets drawn from the model's own predictions."""
+    *inputs, _ = batch
+    material.model.zero_grad()
+    output = material.model(*inputs)
+    own = getattr(material.loss, "sampled", None)
+    target = own(output) if own else draw_of(material.loss)(output.numpy(), random)
+    loss = material.loss(output, target)
+    value: float = loss.item()
+    with nullcontext() if math.isfinite(value) else _no_word_of_nan():
+        loss.backward()
+    return value
+
+
 def score(material: Material, batches: Iterable[Any]) -> Score:
     """Look at a model, in evaluation mode and without gradients."""
     metrics = {} if material.metric is None else {"metric": material.metric}
@@ -84,12 +107,32 @@ def optimizer_class(name: str) -> Callable[..., Any]:
     if name in OF_TORCH and not hasattr(optim, name):
         raise UserError(f"{name} is there for torch alone: --backend torch")
     made = load(name, f"optimizer {name}") if is_place(name) else getattr(optim, name)
+    return class_of(made, name)
+
+
+def class_of(made: Any, name: str) -> Callable[..., Any]:
+    """What makes an optimizer of a rule, of a chain, or of a class that is one already."""
     if isinstance(made, Chain) or (isinstance(made, type) and issubclass(made, Rule)):
         made = optim.optimizer(made)
     if not callable(made):
         raise UserError(f"optimizer {name}: it must be a rule, a chain or an optimizer class")
     found: Callable[..., Any] = made
     return found
+
+
+def parameter(array: np.ndarray) -> nn.Parameter:
+    """A parameter with a copy of these numbers, in their precision."""
+    return nn.Parameter(np.array(array))
+
+
+def numbers(of: nn.Parameter) -> np.ndarray:
+    """The numbers of a parameter, which may be the parameter's own."""
+    return of.data
+
+
+def put_gradient(of: nn.Parameter, gradient: np.ndarray) -> None:
+    """Let a parameter have this gradient."""
+    of.grad = gradient
 
 
 def bytes_of(optimizer: Any) -> int:

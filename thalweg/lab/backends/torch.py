@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from thalweg.chain import Chain
 from thalweg.lab.errors import UserError
 from thalweg.lab.frameworks import Score, held_bytes
 from thalweg.lab.loading import is_place, load
+from thalweg.lab.tasks.drawn import draw_of
 from thalweg.lab.tasks.layers import Layer, made_of
 from thalweg.lab.tasks.task import Material
 from thalweg.lab.whole_models import muon_and_adamw
@@ -24,14 +25,21 @@ __all__ = [
     "accuracy",
     "as_data",
     "backward",
+    "backward_on_drawn",
     "build",
     "bytes_of",
+    "class_of",
     "loss_of",
+    "numbers",
     "optimizer_class",
+    "parameter",
+    "put_gradient",
     "read_file",
+    "read_state",
     "score",
     "seed",
     "use_threads",
+    "write_state",
 ]
 
 
@@ -61,6 +69,24 @@ def backward(material: Material, batch: Any) -> float:
     inputs, target = _parts(material.model, batch)
     material.model.zero_grad()
     loss = material.loss(material.model(*inputs), target)
+    torch.autograd.backward(loss)
+    return float(loss.item())
+
+
+def backward_on_drawn(material: Material, batch: Any, random: np.random.Generator) -> float:
+    """The same for targets drawn from the model's own predictions."""
+    inputs, _ = _parts(material.model, batch)
+    material.model.zero_grad()
+    output = material.model(*inputs)
+    own = getattr(material.loss, "sampled", None)
+    if own is None:
+        plain = output.detach().to("cpu", torch.promote_types(output.dtype, torch.float32))
+        drawn = torch.from_numpy(draw_of(material.loss)(plain.numpy(), random))
+        kind = output.dtype if drawn.is_floating_point() else drawn.dtype
+        target = drawn.to(output.device, kind)
+    else:
+        target = own(output.detach())
+    loss = material.loss(output, target)
     torch.autograd.backward(loss)
     return float(loss.item())
 
@@ -110,12 +136,33 @@ def optimizer_class(name: str) -> Callable[..., Any]:
     if name == "Muon":
         return optim.optimizer(muon_and_adamw())
     made = load(name, f"optimizer {name}") if is_place(name) else getattr(optim, name)
+    return class_of(made, name)
+
+
+def class_of(made: Any, name: str) -> Callable[..., Any]:
+    """What makes an optimizer of a rule, of a chain, or of a class that is one already."""
     if isinstance(made, Chain) or (isinstance(made, type) and issubclass(made, Rule)):
         made = optim.optimizer(made)
     if not callable(made):
         raise UserError(f"optimizer {name}: it must be a rule, a chain or an optimizer class")
     found: Callable[..., Any] = made
     return found
+
+
+def parameter(array: np.ndarray) -> nn.Parameter:
+    """A parameter with a copy of these numbers, in their precision."""
+    return nn.Parameter(torch.from_numpy(np.array(array)))
+
+
+def numbers(of: nn.Parameter) -> np.ndarray:
+    """The numbers of a parameter, which are the parameter's own."""
+    found: np.ndarray = of.detach().numpy()
+    return found
+
+
+def put_gradient(of: nn.Parameter, gradient: np.ndarray) -> None:
+    """Let a parameter have this gradient."""
+    of.grad = torch.from_numpy(np.ascontiguousarray(gradient))
 
 
 def bytes_of(optimizer: Any) -> int:
@@ -136,6 +183,16 @@ def use_threads(count: int) -> None:
 def read_file(path: str) -> Any:
     """What `torch.save` has written, its tensors as arrays; nothing of the file is executed."""
     return _as_arrays(torch.load(path, map_location="cpu", weights_only=True))
+
+
+def write_state(file: BinaryIO, value: Any) -> None:
+    """Write a nest of tensors, numbers and words."""
+    torch.save(value, file)
+
+
+def read_state(file: BinaryIO) -> Any:
+    """What was written; nothing of the file is executed."""
+    return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def _as_arrays(value: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from thalweg.lab.choose.evidence import STUDIES, Fact, memory_of
+from thalweg.lab.choose.registry import Others, others
 from thalweg.lab.errors import UserError
 
 __all__ = ["BUDGETS", "MEMORIES", "TASKS", "Choice", "choose"]
@@ -27,7 +28,8 @@ MEMORIES = {"ample": "two numbers of state per weight fit", "tight": "they do no
 
 @dataclass(frozen=True)
 class Choice:
-    """An optimizer as a line of code, why, what is known of it, and what nobody has shown."""
+    """An optimizer as a line of code, why, what is known of it, and what nobody has shown; `others`
+    are those of the registry that fit the same wish by their rules alone."""
 
     optimizer: str
     code: str
@@ -35,6 +37,7 @@ class Choice:
     evidence: Sequence[Fact]
     lacking: str
     next_steps: Sequence[str]
+    others: Sequence[Others] = ()
 
 
 def choose(task: str, budget: str = "small", memory: str = "ample") -> Choice:
@@ -49,6 +52,13 @@ def choose(task: str, budget: str = "small", memory: str = "ample") -> Choice:
     ):
         if word not in known:
             raise UserError(f"{name} must be one of {', '.join(known)}, got {word!r}")
+    found = _chosen(task, budget, memory)
+    if task == "pinn" and memory != "tight":
+        return found  # what makes L-BFGS fit, no rule of one pass has
+    return replace(found, others=others(task, budget, memory, found.optimizer))
+
+
+def _chosen(task: str, budget: str, memory: str) -> Choice:
     if task == "pinn":
         return _physics(budget, memory)
     if memory == "tight":

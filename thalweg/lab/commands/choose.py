@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from thalweg.lab.answers import JSON, OUT, answer, pairs, wrapped
+from thalweg.lab.answers import JSON, OUT, UNDRAWN, answer, pairs, wrapped
 from thalweg.lab.choose.choice import BUDGETS, MEMORIES, TASKS, Choice, choose
 from thalweg.lab.errors import UserError
 
@@ -24,6 +24,7 @@ def choose_optimizer(
     task: Annotated[str | None, _one_of(TASKS, "What is learnt.")] = None,
     budget: Annotated[str | None, _one_of(BUDGETS, "How much tuning there is time for.")] = None,
     memory: Annotated[str | None, _one_of(MEMORIES, "Whether two numbers per weight fit.")] = None,
+    seed: UNDRAWN = 0,
     as_json: JSON = False,
     out: OUT = None,
 ) -> None:
@@ -72,5 +73,11 @@ def _lines(found: Choice, width: int) -> list[str]:
     lines = [found.code, "", *wrapped(found.reason, width), "", "Evidence"]
     for fact in found.evidence:
         lines += wrapped(f"{fact.text} ({fact.source})", width, "  - ", "    ")
-    lines += ["", "Where there is none", *wrapped(found.lacking, width, "  "), "", "Next"]
+    lines += ["", "Where there is none", *wrapped(found.lacking, width, "  "), ""]
+    if found.others:
+        lines.append("Others, by their rules alone")
+        for one in found.others:
+            lines += wrapped(f"{one.what}: {', '.join(one.names)}", width, "  - ", "    ")
+        lines.append("")
+    lines.append("Next")
     return lines + [f"  {one}" for one in found.next_steps]

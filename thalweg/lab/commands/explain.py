@@ -30,6 +30,9 @@ def explain(
         str | None,
         typer.Option(metavar="I,J", help="Which element of the parameter; default: the first."),
     ] = None,
+    backend: Annotated[
+        str, typer.Option(metavar="NAME", help="Where it steps: mytorch or torch.")
+    ] = "mytorch",
     seed: Annotated[int, typer.Option(min=0, help="What the start is drawn with.")] = 0,
     checkpoint: Annotated[
         str | None,
@@ -47,9 +50,10 @@ def explain(
 ) -> None:
     """Show what each line of an optimizer makes of its numbers, step by step.
 
-    OPTIMIZER is a name, with settings if need be, ranger(k=5, lr=0.1), or FILE.py:Rule. It steps on
-    a quadratic valley of 2 x 3 weights, from 1 to 10 times as steep; with --checkpoint FILE --param
-    NAME the next step of a saved parameter is explained. As a library: thalweg.explain(opt, p).
+    OPTIMIZER is a name, with settings if need be, ranger(k=5, lr=0.1), FILE.py:Rule or, with
+    --backend torch, torch.optim:AdamW. It steps on a quadratic valley of 2 x 3 weights, from 1 to
+    10 times as steep; with --checkpoint FILE --param NAME the next step of a saved parameter is
+    explained. As a library: thalweg.explain(opt, p).
     """
     at = None if element is None else _element(element)
     if checkpoint is not None:
@@ -61,7 +65,7 @@ def explain(
         raise UserError("--param and --grad are for a --checkpoint")
     from thalweg.lab.explain.told import told
 
-    steps = _steps(optimizer, step, seed, at)
+    steps = _steps(optimizer, step, seed, at, backend)
     answer(
         lambda width: [*_table(steps, step, width), *told(steps[-1], width, step)],
         list(map(_plainly, steps)),
@@ -102,7 +106,9 @@ def _element(text: str) -> tuple[int, ...]:
         raise UserError(said) from None
 
 
-def _steps(text: str, step: int, seed: int, at: tuple[int, ...] | None) -> list[Explanation]:
+def _steps(
+    text: str, step: int, seed: int, at: tuple[int, ...] | None, backend: str
+) -> list[Explanation]:
     """The steps up to this one on the quadratic."""
     from thalweg.lab.explain.quadratic import steps_on_quadratic
     from thalweg.lab.frameworks import load_backend
@@ -113,10 +119,10 @@ def _steps(text: str, step: int, seed: int, at: tuple[int, ...] | None) -> list[
         raise UserError(f"{wanted.name} is not written as a rule, whose lines could be shown")
     if ranges(wanted.settings):
         raise UserError(f"{text}: a range is for a search; give one value")
-    made = load_backend("mytorch").optimizer_class(wanted.name)
+    made = load_backend(backend).optimizer_class(wanted.name)
     try:
         make = partial(made, **wanted.settings)
-        return steps_on_quadratic(make, step, seed, at, _SHOWN, _tracked)
+        return steps_on_quadratic(make, step, seed, at, _SHOWN, _tracked, backend)
     except (TypeError, ValueError, ArithmeticError) as error:
         said = str(error).replace("explain: index", "--element")
         raise UserError(said) from None

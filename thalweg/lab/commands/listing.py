@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from thalweg.lab.answers import JSON, OUT, answer, wrapped
+from thalweg.lab.answers import JSON, OUT, UNDRAWN, answer, wrapped
 from thalweg.lab.errors import UserError
 from thalweg.lab.listing import KINDS, Item, items
 
@@ -22,6 +22,11 @@ _HEADS = {
 
 def list_items(
     kind: Annotated[str | None, typer.Argument(metavar="KIND", hidden=True)] = None,
+    find: Annotated[
+        str | None,
+        typer.Option(metavar="WORD", help="Only those whose name, line or paper has it."),
+    ] = None,
+    seed: UNDRAWN = 0,
     as_json: JSON = False,
     out: OUT = None,
 ) -> None:
@@ -31,8 +36,14 @@ def list_items(
     tells more of each.
     """
     kinds = KINDS if kind is None else (_kind(kind),)
-    listed = items(kinds)
+    listed = [item for item in items(kinds) if find is None or _has(item, find.lower())]
+    if not listed:
+        raise UserError(f"nothing that `thalweg list` has is about {find!r}")
     answer(lambda width: _lines(listed, width), _plainly(listed), as_json, out)
+
+
+def _has(item: Item, word: str) -> bool:
+    return any(word in text.lower() for text in (item.name, item.line, item.paper))
 
 
 def _kind(typed: str) -> str:
@@ -53,8 +64,10 @@ def _lines(listed: list[Item], width: int) -> list[str]:
     longest = max(len(item.name) for item in listed)
     lines: list[str] = []
     for kind in dict.fromkeys(item.kind for item in listed):
-        lines += ["", *wrapped(_HEADS[kind], width), ""] if lines else [_HEADS[kind], ""]
-        for item in (one for one in listed if one.kind == kind):
+        mine = [one for one in listed if one.kind == kind]
+        head = f"{_HEADS[kind]} ({len(mine)})"
+        lines += ["", *wrapped(head, width), ""] if lines else [head, ""]
+        for item in mine:
             said = f"{item.line}{' (torch only)' if item.torch_only else ''}"
             said += f". {item.paper}" if item.paper else "."
             if width >= longest + 40:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thalweg.lab.answers import JSON, answer, as_json, is_plain, table, wrapped, write
+from thalweg.lab.answers import JSON, UNDRAWN, answer, as_json, is_plain, table, wrapped, write
 from thalweg.lab.errors import UserError
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def schedule(
         int | None, typer.Option(min=2, max=_MOST, metavar="N", help="How many steps are shown.")
     ] = None,
     lr: Annotated[float, typer.Option(metavar="LR", help="The base value.")] = 1.0,
+    seed: UNDRAWN = 0,
     as_json_too: JSON = False,
     out: Annotated[
         str | None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thalweg.lab.answers import JSON, OUT, answer, pairs, table, wrapped
+from thalweg.lab.answers import JSON, OUT, UNDRAWN, answer, pairs, table, wrapped
 from thalweg.lab.errors import UserError
 from thalweg.lab.listing import Item, named
 
@@ -36,6 +36,7 @@ def show(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Another setting; repeatable."),
     ] = None,
+    seed: UNDRAWN = 0,
     as_json: JSON = False,
     out: OUT = None,
 ) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from thalweg.chain import Chain
 from thalweg.lab.explain.step import Explanation, explain_asking
-from thalweg.mytorch.nn import Parameter
+from thalweg.lab.frameworks import load_backend
+from thalweg.requests import drawn
 from thalweg.text import Request
 
 __all__ = ["SHAPE", "steps_on_quadratic"]
@@ -25,33 +27,40 @@ def steps_on_quadratic(
     index: tuple[int, ...] | None = None,
     shown: int = 10,
     progress: Callable[[range], Iterable[int]] = iter,
+    backend: str = "mytorch",
 ) -> list[Explanation]:
-    """Some steps of an optimizer of mytorch, `make(params)`, on a quadratic: the last that are
-    `shown` of so many, explained.
+    """Some steps of an optimizer of either framework, `make(params)`, on a quadratic: the last that
+    are `shown` of so many, explained.
 
         f(p) = 1/2 sum of c p^2,       c from 1 to 10, p drawn with the seed
 
     p is a matrix of two rows, for the parts of an optimizer that look at matrices alone.
     """
     curvature = np.geomspace(1.0, _STEEPEST, np.prod(SHAPE)).reshape(SHAPE)
-    p = Parameter(np.random.default_rng(seed).normal(size=SHAPE))
+    border = load_backend(backend)
+    p = border.parameter(np.random.default_rng(seed).normal(size=SHAPE))
     opt = make([p])
     found = []
-    names = {one.of for one in opt.chain.requests.values()}
+    chain = getattr(opt, "chain", None)
+    requests = chain.requests.values() if isinstance(chain, Chain) else ()
+    names = {one.of for one in requests if one.kind != "noise"}
 
     def ask(request: Request, at: Any) -> Any:
-        return curvature * at
+        if request.kind == "noise":
+            return drawn(at[0], at[1], 0, request.name, SHAPE)
+        return curvature * at  # the gradient at other weights, and the Hessian along a direction
 
     def evaluate() -> float:
-        p.grad = curvature * p.data
-        return float((p.grad * p.data).sum() / 2)
+        at = border.numbers(p)
+        gradient: NDArray[np.float64] = curvature * at
+        border.put_gradient(p, gradient)
+        return float((gradient * at).sum() / 2)
 
     for t in progress(range(1, steps + 1)):
-        gradient: NDArray[np.float64] = curvature * p.data
-        p.grad = gradient
+        evaluate()
         if t > steps - shown:
             found.append(explain_asking(opt, p, index, ask))
-        if opt.chain.requests:
+        if names:
             opt.step(evaluate, **dict.fromkeys(names - {"loss"}, evaluate))
         else:
             opt.step()

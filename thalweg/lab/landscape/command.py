@@ -38,6 +38,9 @@ def landscape(
     surface: Annotated[
         str, typer.Option(metavar="NAME", help=f"{', '.join(SURFACES)}, or FILE.py:function.")
     ] = DEFAULT,
+    backend: Annotated[
+        str, typer.Option(metavar="NAME", help="Where they are stepped: mytorch or torch.")
+    ] = "mytorch",
     lr: Annotated[
         list[str] | None,
         typer.Option(
@@ -72,9 +75,9 @@ def landscape(
 ) -> None:
     """See optimizers move over a surface.
 
-    OPTIMIZER is a name, in any case, with settings if you like: adam "ranger(k=5)"; or your own,
-    FILE.py:Rule. momentum is SGD with one of 0.9. Without any there are SGD, momentum, RMSprop,
-    Adam, RAdam and Ranger.
+    OPTIMIZER is a name, in any case, with settings if you like: adam "ranger(k=5)"; your own,
+    FILE.py:Rule; or, with --backend torch, torch.optim:AdamW. momentum is SGD with one of 0.9.
+    Without any there are SGD, momentum, RMSprop, Adam, RAdam and Ranger.
 
     Each tries the same learning rates from the same start, unless --lr is given.
 
@@ -86,7 +89,7 @@ def landscape(
     at = numbers("--start", start, 2)
     seen = numbers("--window", window, 4)
     chosen = chosen_surface(surface, condition, seen, at)  # type: ignore[arg-type]
-    taking_part = entrants(optimizers or [], lr or [])
+    taking_part = entrants(optimizers or [], lr or [], backend)
     plan = Plan(chosen.start, steps or chosen.steps, budget, noise, seed)
     raise typer.Exit(_run(chosen, taking_part, plan, open_folder("landscape", name, out), as_json))
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-import platform
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from thalweg import __version__
 from thalweg.lab.landscape.race import Race, Run
 from thalweg.lab.landscape.tuning import chosen, rates
+from thalweg.lab.results import versions
 from thalweg.whole_file import whole_file
 
 __all__ = ["described", "write"]
@@ -21,15 +21,13 @@ __all__ = ["described", "write"]
 
 def described(races: list[Race], complete: bool, seconds: float) -> dict[str, Any]:
     """All of some races as plain values; None stands for what is not finite."""
+    backend = races[0].runs[0].entrant.backend
     whole = {
         "complete": complete,
         "finished_at": datetime.now().astimezone().isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),
-        "versions": {
-            "thalweg": __version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-        },
+        "backend": backend,
+        "versions": versions(backend),
         "races": [_race(race) for race in races],
     }
     plain: dict[str, Any] = _plain(whole)
@@ -65,8 +63,8 @@ def _race(race: Race) -> dict[str, Any]:
 
 def _run(run: Run) -> dict[str, Any]:
     return {
-        "rule": run.entrant.chain.name,
-        "settings": {**run.entrant.chain.defaults, **run.entrant.settings, "lr": run.tuned.lr},
+        "rule": run.entrant.name,
+        "settings": {**_defaults(run), **run.entrant.settings, "lr": run.tuned.lr},
         "lr": run.tuned.lr,
         "lr_given": run.tuned.given,
         "lr_at_grid_edge": run.tuned.edge,
@@ -76,6 +74,11 @@ def _run(run: Run) -> dict[str, Any]:
         "diverged": run.diverged,
         "places": run.places,
     }
+
+
+def _defaults(run: Run) -> Mapping[str, Any]:
+    """The settings that nobody gave, of an optimizer of which they are known."""
+    return {} if run.entrant.chain is None else run.entrant.chain.defaults
 
 
 def _plain(value: Any) -> Any:

@@ -1,18 +1,19 @@
-"""Paths over a surface: the optimizers of `thalweg.mytorch`, stepped with a surface's gradients."""
+"""Paths over a surface: optimizers of either framework, stepped with a surface's gradients."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from thalweg.fuse.passes import passes
+from thalweg.lab.frameworks import Backend, load_backend
 from thalweg.lab.landscape.entrants import Entrant
 from thalweg.lab.landscape.surface import Surface
-from thalweg.mytorch import nn
-from thalweg.mytorch.optim import Optimizer, optimizer
+from thalweg.lab.stepping import wants_closure
 
 __all__ = ["Apart", "apart", "path", "walk"]
 
@@ -48,28 +49,54 @@ def walk(
     yield places.copy()
     crews = _crews(entrant, places, rates)
     for step in range(steps):
-        gradients = surface.gradient(places)
-        if noise is not None:
-            gradients = gradients + noise[step]
+        slope = _Slope(surface, np.zeros(2) if noise is None else noise[step])
         with np.errstate(all="ignore"):  # who diverges, diverges
+            gradients = slope.gradient(places)
             for crew in crews:
-                crew.step(places, gradients)
+                crew.step(places, gradients, slope)
         yield places.copy()
+
+
+class _Slope(NamedTuple):
+    """A surface as it is during a step: tilted by the noise of all its gradients."""
+
+    surface: Surface
+    tilt: np.ndarray
+
+    def gradient(self, at: np.ndarray) -> np.ndarray:
+        return np.asarray(self.surface.gradient(at) + self.tilt)
+
+    def height(self, at: np.ndarray) -> float:
+        return float((self.surface.height(at) + at @ self.tilt).sum())
 
 
 @dataclass
 class _Crew:
     """An optimizer, and which walkers each of its parameters holds."""
 
-    optimizer: Optimizer
-    members: list[tuple[nn.Parameter, np.ndarray]]
+    optimizer: Any
+    backend: Backend
+    members: list[tuple[Any, np.ndarray]]
+    wants_closure: bool
 
-    def step(self, places: np.ndarray, gradients: np.ndarray) -> None:
+    def step(self, places: np.ndarray, gradients: np.ndarray, slope: _Slope) -> None:
+        if self.wants_closure:
+            self.optimizer.step(lambda: self._look(slope))
+        else:
+            for parameter, walkers in self.members:
+                self.backend.put_gradient(parameter, gradients[walkers].ravel())
+            self.optimizer.step()
         for parameter, walkers in self.members:
-            parameter.grad = gradients[walkers].ravel()
-        self.optimizer.step()
-        for parameter, walkers in self.members:
-            places[walkers] = parameter.data.reshape(-1, 2)
+            places[walkers] = self.backend.numbers(parameter).reshape(-1, 2)
+
+    def _look(self, slope: _Slope) -> float:
+        """The height where the parameters are now, and the gradient there for each of them."""
+        height = 0.0
+        for parameter, _ in self.members:
+            at = self.backend.numbers(parameter).reshape(-1, 2)
+            self.backend.put_gradient(parameter, slope.gradient(at).ravel())
+            height += slope.height(at)
+        return height
 
 
 class Apart(enum.Enum):
@@ -84,6 +111,8 @@ class Apart(enum.Enum):
 def apart(entrant: Entrant) -> Apart:
     """What walkers of an optimizer need to know nothing of each other."""
     made = entrant.chain
+    if made is None:  # nobody knows what it adds up
+        return Apart.OPTIMIZERS
     if made.shared or any(one.over == "all" for one in made.reductions.values()):
         return Apart.OPTIMIZERS
     if made.reductions or made.asked_of((2,)) != made.asked_of((4,)):
@@ -105,9 +134,10 @@ def _crews(entrant: Entrant, places: np.ndarray, rates: np.ndarray) -> list[_Cre
 
 
 def _crew(entrant: Entrant, places: np.ndarray, rates: np.ndarray, lots: list[np.ndarray]) -> _Crew:
-    members = [(nn.Parameter(places[lot].ravel()), lot) for lot in lots]
-    by_rate: dict[float, list[nn.Parameter]] = {}
+    backend = load_backend(entrant.backend)
+    members = [(backend.parameter(places[lot].ravel()), lot) for lot in lots]
+    by_rate: dict[float, list[Any]] = {}
     for parameter, lot in members:
         by_rate.setdefault(float(rates[lot[0]]), []).append(parameter)
-    groups = [{"params": held, "lr": rate} for rate, held in by_rate.items()]
-    return _Crew(optimizer(entrant.chain)(groups, **entrant.settings), members)
+    made = entrant.make([{"params": held, "lr": rate} for rate, held in by_rate.items()])
+    return _Crew(made, backend, members, wants_closure(made))

@@ -13,6 +13,7 @@ from thalweg.lab.errors import UserError
 from thalweg.lab.frameworks import load_backend, seed_all
 from thalweg.lab.range_test.sweep import RangeTest, lr_find
 from thalweg.lab.specification import Specification
+from thalweg.lab.tasks.drawn import own_settings
 from thalweg.lab.tasks.task import Task
 
 __all__ = ["Found", "find_on_task"]
@@ -60,6 +61,8 @@ def find_on_task(
 ) -> Found:
     """The range tests of an optimizer on a task, one from the first weights of each seed."""
     made = load_backend(task.framework).optimizer_class(wanted.name)
+    given = wanted.settings
+    settings = {"lr": low, **own_settings(wanted.name, given, task), **given}
     tests = []
     with bar(f"{wanted.label}: range test", steps * len(seeds)) as tell:
         for i, seed in enumerate(seeds):
@@ -70,7 +73,7 @@ def find_on_task(
                 tell(before + done, "")
 
             try:
-                opt = made(material.model.parameters(), **{"lr": low, **wanted.settings})
+                opt = made(material.model.parameters(), **settings)
                 test = lr_find(
                     material.model,
                     material.loss,

@@ -9,13 +9,16 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from thalweg.lab.errors import UserError
 from thalweg.lab.frameworks import framework_of, load_backend
 from thalweg.lab.range_test.suggestion import Suggestion, smoothed, suggest
+from thalweg.lab.stepping import Stepping
 from thalweg.lab.tasks.task import Material
 from thalweg.mytorch.random import get_rng_state, set_rng_state
 from thalweg.schedules.place import Place
@@ -125,17 +128,17 @@ def _stepping(
     place, groups = Place.parse("lr"), optimizer.param_groups
     first = float(place.read(groups[0])) or 1.0
     shares = [float(place.read(group)) / first or 1.0 for group in groups]
-    batches = _endless(loader)
+    try:
+        take = Stepping(optimizer, material, backend, 0)
+    except UserError as error:
+        raise TypeError(f"lr_find: {error}") from None
+    batches, numbers = _endless(loader), count()
     model.train()
 
     def step(rate: float) -> float:
         for group, share in zip(groups, shares, strict=True):
             place.write(group, rate * share)
-        with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite says it
-            value = backend.backward(material, next(batches))
-            if math.isfinite(value):
-                optimizer.step()
-        return value
+        return take(next(batches), next(numbers)).loss
 
     return step
 

@@ -13,6 +13,7 @@ and `lr_scheduler` has torch's schedulers.
 
 from typing import Any
 
+from thalweg.border.others import matrix_groups
 from thalweg.mytorch.optim import lr_scheduler
 from thalweg.mytorch.optim.classic import SGD, AdaGrad, Adam
 from thalweg.mytorch.optim.optimizer import Optimizer, optimizer
@@ -26,6 +27,7 @@ __all__ = [
     "Optimizer",
     "Scheduler",
     "lr_scheduler",
+    "matrix_groups",
     "optimizer",
     *(name for name in OPTIMIZERS if name not in ("SGD", "Adam")),
 ]

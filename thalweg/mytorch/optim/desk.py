@@ -45,7 +45,11 @@ class ArrayDesk:
         """The same numbers in an array that lies as the parameter does."""
         return np.require(array, self.rows[tensor][0].data.dtype, ["C", "A", "W"])
 
-    def vector(self, tensor: int, array: NDArray[Any]) -> NDArray[Any]:
+    def whole(self, tensor: int, array: NDArray[Any]) -> NDArray[Any]:
+        """The array: no tensor is shared out."""
+        return array
+
+    def vector(self, tensor: int, array: NDArray[Any], per: str) -> NDArray[Any]:
         """The same numbers, one per row or column, one behind the other."""
         return self.like(tensor, array)
 
@@ -59,9 +63,8 @@ class ArrayDesk:
         held[...] = array.reshape(held.shape)
 
     def answer(self, request: Request, about: Sequence[tuple[Any, Any]]) -> list[NDArray[Any]]:
-        """The gradients at other weights; zeros where the loss does not depend on a parameter."""
-        if self._asking is None:
-            raise RuntimeError(f"{self.chain.name}: a step asks for {request.written}")
+        """What was asked for; zeros where the loss does not depend on a parameter."""
+        assert self._asking is not None
         params = [self.rows[tensor][0] for tensor, _ in about]
         given = self._asking(request, list(zip(params, (at for _, at in about), strict=True)))
         return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
@@ -13,11 +14,22 @@ import numpy as np
 
 from thalweg.averaging import Average, at_rest, check_average, with_average
 from thalweg.border.again import PreparedSteps
+from thalweg.border.answering import answering
 from thalweg.border.classes import as_chain, made_class
 from thalweg.border.copies import check_not_swapped, lent_state
-from thalweg.border.groups import NO_BIAS_NORM, Lot, check_keys, decide, lots, model_of
+from thalweg.border.groups import (
+    NO_BIAS_NORM,
+    Lot,
+    check_alike,
+    check_keys,
+    decide,
+    lots,
+    model_of,
+)
+from thalweg.border.lent import lend_again, with_training_weights, without_training_weights
 from thalweg.border.matching import by_name
 from thalweg.border.optimizer import ChainOptimizer
+from thalweg.border.others import add_in_parts
 from thalweg.chain import Chain, Slot
 from thalweg.fuse import whole
 from thalweg.mytorch.graph import enable_grad
@@ -25,6 +37,7 @@ from thalweg.mytorch.nn import Module, Parameter
 from thalweg.mytorch.optim.loading import fitting
 from thalweg.mytorch.optim.memory import ArrayLayout, Turn, first_state, ready_gradient
 from thalweg.mytorch.optim.prepared import PreparedArrays
+from thalweg.mytorch.optim.second_order import differences
 from thalweg.rule import Declared
 
 if TYPE_CHECKING:
@@ -45,7 +58,7 @@ TYPES: dict[str, Any] = {
 
 # what a copy or a file does without: it is found again, or belongs to a `with` block
 _PASSING = {"_chain", "_layout", "_rest", "_prepared", "_turn", "_predicate", "_swapped"}
-_PASSING |= {"_at_home", "_asking", "_elsewhere"}
+_PASSING |= {"_at_home", "_asking", "_elsewhere", "chain"}
 
 
 class Optimizer(ChainOptimizer):
@@ -94,7 +107,11 @@ class Optimizer(ChainOptimizer):
         return self._chain.name
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
-        """Add parameters, with settings of their own where the group names them."""
+        """Add parameters, with settings of their own where the group names them. With `others=`
+        they may become two groups."""
+        add_in_parts(self, group, Module, self._add)
+
+    def _add(self, group: Mapping[str, Any]) -> None:
         name = self._chain.name
         if not isinstance(group, Mapping):
             raise TypeError(f"{name}: a group must be a dict, got {type(group).__name__}")
@@ -111,7 +128,7 @@ class Optimizer(ChainOptimizer):
         if len(set(params)) < len(params):
             raise ValueError(f"{name}: a parameter comes twice in a group")
         for p in params:
-            self._chain.choice.check(p.shape)
+            self._chain.choice.check(p.shape, made)
         if not set(params).isdisjoint(self._params()):
             raise ValueError(f"{name}: a parameter is in more than one group")
         made["params"] = params
@@ -157,6 +174,7 @@ class Optimizer(ChainOptimizer):
     def _deeds(self) -> list[whole.Deed]:
         """What is to be done to take one step; nothing moves yet."""
         name = self._chain.name
+        check_alike(self._chain, self.param_groups)
         all_lots = lots(name, self.param_groups, self._chain.choice.numbers)
         pairs = [(p, number) for number, lot in enumerate(all_lots) for p in lot.params]
         turns = [Turn(p, lot, ready_gradient(name, p)) for p, lot in pairs if p.grad is not None]
@@ -188,14 +206,20 @@ class Optimizer(ChainOptimizer):
         if layout is None or not layout.fits(turns, live, self.state):
             rests = chain is not self._chain
             layout = ArrayLayout(chain, turns, views, live, self.state, rests)
-        return layout.prepare(views, self._asking), layout
+        along = functools.partial(differences, self._asking)
+        asking = answering(chain, self.param_groups, self._asking, along)
+        return layout.prepare(views, asking), layout
 
     def _now(self, group: Mapping[str, Any]) -> Mapping[str, Any]:
         """A group's settings as this step takes them."""
         return group
 
     def state_dict(self) -> dict[str, Any]:
-        """Copies of all states and settings, in torch's form: parameters go by their number."""
+        """Copies of all states and settings, in torch's form: parameters go by their number.
+
+        After `eval()`, and in an `evaluation()`, the weights of the training are in it, as the
+        "training_weights" of a parameter.
+        """
         ids = {p: i for i, p in enumerate(self._params())}
         groups = [
             copy.deepcopy({k: v for k, v in group.items() if k != "params"})
@@ -203,6 +227,7 @@ class Optimizer(ChainOptimizer):
             for group in self.param_groups
         ]
         state = {ids[p]: copy.deepcopy(held) for p, held in self.state.items() if held and p in ids}
+        state = with_training_weights(self, state, np.copy)
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> None:
@@ -210,7 +235,8 @@ class Optimizer(ChainOptimizer):
 
         Where both sides have the parameters' names, states go by name, whatever the order; with
         `strict`, a name missing on either side is an error. If something does not fit, nothing
-        changes.
+        changes. A file that was written after `eval()`, beside the model's, leaves the optimizer
+        so: `train()` brings the weights of the training back.
         """
         check_not_swapped(self, "load_state_dict()")
         name = self._chain.name
@@ -221,6 +247,7 @@ class Optimizer(ChainOptimizer):
                 f"'param_groups', got {type(state_dict).__name__}"
             )
         loaded = by_name(name, dict(state_dict), self.param_groups, self.state, strict)
+        loaded, lent = without_training_weights(title, self, loaded)
         have = [len(group["params"]) for group in self.param_groups]
         given = [len(group["params"]) for group in loaded["param_groups"]]
         if have != given:
@@ -238,6 +265,7 @@ class Optimizer(ChainOptimizer):
         other = copy.copy(self)  # to be checked before this one changes
         other._take(title, groups, loaded)
         vars(self).update({key: v for key, v in vars(other).items() if key != "_turn"})
+        lend_again(self, lent, np.array)
 
     def _take(self, title: str, groups: list[dict[str, Any]], loaded: Mapping[str, Any]) -> None:
         for group in groups:
@@ -273,6 +301,7 @@ class Optimizer(ChainOptimizer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
+        self._again()
         self._chain = with_average(self.chain, self.defaults)
 
     def _params(self) -> list[Parameter]:

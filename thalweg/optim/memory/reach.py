@@ -17,6 +17,7 @@ __all__ = [
     "PLAIN",
     "address",
     "as_complex_as",
+    "check_sides",
     "check_sound",
     "dense",
     "format_of",
@@ -40,6 +41,16 @@ def format_of(chain: Chain, tensor: Tensor) -> str:
             f"got {tensor.dtype}"
         )
     return _FORMAT[tensor.dtype]
+
+
+def check_dense(title: str, params: Sequence[Tensor]) -> None:
+    """Raise ValueError for a parameter that is sparse."""
+    for p in params:
+        if p.layout != torch.strided:
+            raise ValueError(
+                f"{title} requires dense parameter tensors, got one of layout {p.layout} and shape "
+                f"{tuple(p.shape)}"
+            )
 
 
 def dense(chain: Chain, grad: Tensor) -> Tensor:
@@ -111,6 +122,21 @@ def check_sound(
             address(tensor)
 
 
+def check_sides(chain: Chain, groups: Sequence[Mapping[str, Any]], had_sides: bool) -> None:
+    """Raise where parameters that had rows have been replaced by flat ones, and that matters."""
+    of_tensors = any(one.over == "tensor" for one in chain.reductions.values())
+    if not (had_sides and (chain.reduces_rows or chain.on_matrices or of_tensors)):
+        return
+    params = [p for group in groups for p in group["params"]]
+    if params and all(p.dim() < 2 for p in params):
+        asked = "the norm or mean of each tensor" if of_tensors else "the rows of each matrix"
+        raise RuntimeError(
+            f"{chain.name}: its parameters have been replaced by flat ones, as DeepSpeed's ZeRO "
+            f"does, the first of shape {tuple(params[0].shape)}, and a step asks for {asked}; "
+            "take a rule that is elementwise, such as AdamW or Lion"
+        )
+
+
 def is_reachable(
     chain: Chain,
     p: Tensor,
@@ -148,7 +174,8 @@ def is_reachable(
 
 def _has_whole_rows(p: Tensor) -> bool:
     """Whether each index of axis 0 is one block of memory."""
-    return p.dim() < 2 or p.shape[0] < 2 or p.stride(0) * p.shape[0] == p.numel()
+    is_one_row = p.dim() < 2 or p.shape[0] < 2
+    return is_one_row or not p.numel() or p.stride(0) * p.shape[0] == p.numel()
 
 
 def _is_cell(tensor: Any) -> bool:

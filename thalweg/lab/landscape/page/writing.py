@@ -64,16 +64,16 @@ def _able() -> list[str]:
     """The optimizers that a reader of the page may add."""
     return [
         *CLASSIC,
-        *(
-            name
-            for name, made in OPTIMIZERS.items()
-            if not out_of_place(made) and not any(rule.rows_only for rule in made.rules)
-        ),
+        *(name for name, made in OPTIMIZERS.items() if not (out_of_place(made) or made.requests)),
     ]
 
 
 def _rule(one: Entrant, look: Look) -> str:
     """A rule as the page runs it: its step, its settings but for lr, its states."""
+    if one.chain is None:
+        raise TypeError(f"{one.name} is no rule, which could be written as JavaScript")
+    if one.chain.requests:
+        raise TypeError(f"{one.name} asks for a gradient at other weights, and the page gives none")
     about = {
         "settings": {k: v for k, v in one.settings.items() if v is not None},
         "look": {"colour": look.colour, "dash": look.dash, "marker": look.marker},
