@@ -32,7 +32,7 @@ quick repeat: CASES ?= 4
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick repeat jax jax-tests wheel versions check format bench stubs clean
+.PHONY: help demo test quick repeat jax jax-tests peers peers-tests audit audit-page wheel versions check format bench stubs clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -61,6 +61,19 @@ jax: ## run the tests of the JAX engine, in an environment of their own (.venv-j
 jax-tests: $(VENV)/jax.stamp
 	$(PYTEST) tests/fuse/jax $(ARGS)
 
+# So have other packages' optimizers, which bring a dozen packages with them.
+peers: ## hold our optimizers to other packages', in an environment of their own (.venv-peers)
+	@$(MAKE) --no-print-directory VENV=.venv-peers peers-tests
+
+peers-tests: $(VENV)/peers.stamp
+	$(PYTEST) tests/peers $(ARGS)
+
+audit: ## write docs/audit.md: which package computes something else than its paper
+	@$(MAKE) --no-print-directory VENV=.venv-peers audit-page
+
+audit-page: $(VENV)/peers.stamp
+	$(BIN)/python -m scripts.audit $(ARGS)
+
 wheel: $(VENV)/dev.stamp ## build sdist and wheel, and run the quick tests on the wheel alone
 	$(BIN)/python scripts/try_the_wheel.py
 
@@ -84,10 +97,10 @@ stubs: $(VENV)/dev.stamp ## write the .pyi files of the generated classes anew, 
 	$(BIN)/python -m scripts.write_mytorch_stub
 
 clean: ## remove .venv, builds and caches; runs/ stays
-	rm -rf $(VENV) .venv-jax build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-jax .venv-peers build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The environment of `make jax` aside, three installations in one .venv, each on top of the one
+# The environments of `make jax` and `make peers` aside, three installations in one .venv, each on top of the one
 # before: what the command line needs, torch, and what the tests and the checks need. A stamp says
 # which of them is there; it is as old as the files that decide it.
 DECIDES := pyproject.toml constraints.txt Makefile
@@ -113,6 +126,11 @@ $(VENV)/torch.stamp: $(VENV)/pip.stamp $(DECIDES)
 $(VENV)/jax.stamp: $(VENV)/pip.stamp $(DECIDES)
 	@echo "installing what the JAX engine is tested with"
 	$(INSTALL) --editable '.[jax]' --group test
+	@touch $@
+
+$(VENV)/peers.stamp: $(VENV)/pip.stamp $(DECIDES)
+	@echo "installing the packages that our optimizers are held to (torch is the large part)"
+	$(INSTALL) --editable '.[torch]' --group test --group peers
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/pip.stamp $(DECIDES)

@@ -138,14 +138,20 @@ def test_every_pin_is_needed_and_whatever_is_needed_has_one():
         metadata.version("pre-commit")
     except metadata.PackageNotFoundError:
         pytest.skip("what the group dev asks for is not installed here")
-    ours, of_jax = read("constraints.txt").split("# Of the extra jax")
+    ours, of_jax, of_peers = parts_of_constraints()
     lines = re.findall(r"^([\w.-]+)==", ours, re.M)
     assert "jax==" in of_jax  # tests/fuse/jax/test_pins.py, where it is installed
-    tools = re.search(r"\[dependency-groups\]\n(.*?)\n\n\[", read("pyproject.toml"), re.S)[1]
+    assert "timm==" in of_peers  # tests/peers/test_pins.py, likewise
+    tools = re.search(r"\[dependency-groups\]\n(.*?)\npeers =", read("pyproject.toml"), re.S)[1]
     asked = re.findall(r"^[^#\n]*?\"([\w.-]+(?:\[\w+\])?)>=", tools.replace(", ", ",\n"), re.M)
     found = closure(["pip", "thalweg[all]", *asked]) - {"thalweg"}
     assert {"pytest-xdist", "ruff", "pre-commit", "torch"} <= found
     assert {canonicalize_name(line) for line in lines} == found
+
+
+def parts_of_constraints() -> list[str]:
+    """The pins of `.venv`, those that the extra jax adds, and those that the group peers adds."""
+    return re.split(r"^# Of the (?:extra jax|group peers)", read("constraints.txt"), flags=re.M)
 
 
 def closure(wanted: list[str]) -> set[str]:

@@ -6,13 +6,13 @@ from importlib import metadata
 import jax
 from packaging.utils import canonicalize_name
 
-from tests.house.test_packaging import closure, read
+from tests.house.test_packaging import closure, parts_of_constraints, read
 
 
 def test_every_pin_of_jax_is_needed_and_whatever_jax_needs_has_one():
-    ours, of_jax = (
+    ours, of_jax, _ = (
         {canonicalize_name(name) for name in re.findall(r"^([\w.-]+)==", part, re.M)}
-        for part in read("constraints.txt").split("# Of the extra jax")
+        for part in parts_of_constraints()
     )
     needed = closure(["jax"])
     assert needed - ours == of_jax
