@@ -17,6 +17,7 @@ from thalweg.border.copies import SlowWeights
 from thalweg.border.groups import no_bias_norm
 from thalweg.optim import lr_scheduler, swa_utils
 from thalweg.optim.base import BaseOptimizer
+from thalweg.optim.by_name import create, names
 from thalweg.optim.fused import FusedOptimizer, optimizer
 from thalweg.optim.lbfgs.optimizer import LBFGS
 from thalweg.optim.matrices.adafactor import Adafactor
@@ -58,7 +59,9 @@ __all__ = [
     "Sophia",
     "SparseAdam",
     "StableAdamW",
+    "create",
     "lr_scheduler",
+    "names",
     "no_bias_norm",
     "optimizer",
     "swa_utils",

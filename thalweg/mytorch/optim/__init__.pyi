@@ -8,6 +8,7 @@ from thalweg.border.asking import AskingSteps
 from thalweg.border.copies import SlowWeights
 from thalweg.mytorch.nn import Module, Parameter
 from thalweg.mytorch.optim import lr_scheduler
+from thalweg.mytorch.optim.by_name import create, names
 from thalweg.mytorch.optim.optimizer import Optimizer, optimizer
 from thalweg.mytorch.optim.scheduler import Scheduler
 
@@ -46,7 +47,9 @@ __all__ = [
     "Sophia",
     "SparseAdam",
     "StableAdamW",
+    "create",
     "lr_scheduler",
+    "names",
     "optimizer",
 ]
 

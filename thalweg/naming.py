@@ -1,0 +1,36 @@
+"""Optimizers by name, as people write them: in any case, `adam_w` or `schedule-free-adamw`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["TORCH_ALONE", "found"]
+
+# what is written for torch and not for NumPy, beside the registry
+TORCH_ALONE = ("Adafactor", "LBFGS")
+
+
+def found(typed: str, known: Iterable[str], shown: Iterable[str] | None = None) -> str:
+    """The known optimizer that was typed; a ValueError proposes the closest of those `shown`.
+
+    Case, underscores and hyphens do not count.
+    """
+    known = list(known)
+    name = {_plain(each): each for each in known}.get(_plain(typed))
+    if name is None:
+        raise ValueError(_unknown(typed, sorted(known if shown is None else shown)))
+    return name
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
+
+
+def _unknown(typed: str, shown: list[str]) -> str:
+    by_plain = {_plain(name): name for name in shown}
+    close = difflib.get_close_matches(_plain(typed), by_plain)
+    # the closest, but for a letter that is longer: difflib finds adma closer to adamax than to adam
+    close.sort(key=lambda name: abs(len(name) - len(_plain(typed))) > 1)
+    hint = f" (did you mean {by_plain[close[0]]}?)" if close else ""
+    return f"no optimizer is called {typed!r}{hint}; there are {', '.join(shown)}"
