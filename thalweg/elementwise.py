@@ -17,6 +17,7 @@ import numpy as np
 __all__ = [
     "Measured",
     "abs",
+    "atan2",
     "double",
     "exp",
     "lerp",
@@ -72,16 +73,17 @@ def _on_numbers(function: Callable[..., Any]) -> Callable[..., float]:
     return apply
 
 
-PRIMITIVES = ("sqrt", "exp", "log", "abs", "sign", "maximum", "minimum", "where")
+PRIMITIVES = ("sqrt", "exp", "log", "abs", "sign", "maximum", "minimum", "atan2", "where")
 COMPOSITES = ("lerp",)  # of primitives and arithmetic: one expression, which a plan writes out
 
 # how many arguments each takes
 ARITY = dict.fromkeys(("sqrt", "exp", "log", "abs", "sign"), 1)
-ARITY |= {"maximum": 2, "minimum": 2, "where": 3, "lerp": 3}
+ARITY |= {"maximum": 2, "minimum": 2, "atan2": 2, "where": 3, "lerp": 3}
 
-_numpy = SimpleNamespace(**{name: getattr(np, name) for name in PRIMITIVES}, double=np.float64)
+_of_numpy = {name: getattr(np, {"atan2": "arctan2"}.get(name, name)) for name in PRIMITIVES}
+_numpy = SimpleNamespace(**_of_numpy, double=np.float64)
 _number = SimpleNamespace(
-    **{name: _on_numbers(getattr(np, name)) for name in PRIMITIVES}, double=float
+    **{name: _on_numbers(function) for name, function in _of_numpy.items()}, double=float
 )
 _namespaces: list[tuple[type, Any]] = [(np.ndarray, _numpy), (np.generic, _numpy)]
 
@@ -128,6 +130,9 @@ abs = _primitive("abs", "Absolute value.")
 sign = _primitive("sign", "-1, 0 or 1; NaN stays NaN.")
 maximum = _primitive("maximum", "The larger of two; NaN if either is.")
 minimum = _primitive("minimum", "The smaller of two; NaN if either is.")
+atan2 = _primitive(
+    "atan2", "`atan2(y, x)`: the angle at which (x, y) lies, from -pi to pi; 0 at (0, 0)."
+)
 where = _primitive("where", "`where(c, a, b)`: a where c holds, b elsewhere, element by element.")
 
 

@@ -294,10 +294,17 @@ def _check_steps(name: str, parts: Sequence[Part]) -> None:
             order = [one for one in parts if one is not part]
             message = f"{name}: {part.declared.__name__} takes the step u, which no part in front "
             if not yielding:
-                raise TypeError(f"{message}of it yields")
+                raise TypeError(f"{message}of it yields{_moving_p(part, parts)}")
             order.insert(order.index(yielding[0]) + 1, part)
             raise TypeError(f"{message}of it yields; write {_written(name, order)}")
         is_there = is_there or part.passes_on("u")
+
+
+def _moving_p(stage: Part, parts: Sequence[Part]) -> str:
+    """What is said of rules that write the weights themselves, to someone who adds a stage."""
+    rules = [part.declared.__name__ for part in parts if issubclass(part.declared, Rule)]
+    needs = f"{stage.declared.__name__} needs a rule that returns u"
+    return f": {' and '.join(rules)} writes p itself; {needs}" if rules else ""
 
 
 def _written(name: str, parts: Sequence[Part]) -> str:

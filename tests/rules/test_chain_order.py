@@ -119,8 +119,14 @@ WITHOUT_A_STEP = {
         (ClipValue, Shortened, SGD, Lookahead),
         '; write chain("Mine", ClipValue, SGD, Shortened, Lookahead)',
     ),
-    "behind a rule that yields none": ((Moved, Shortened), ""),
-    "in front of such a rule": ((Shortened, Moved), ""),
+    "behind a rule that yields none": (
+        (Moved, Shortened),
+        ": Moved writes p itself; Shortened needs a rule that returns u",
+    ),
+    "in front of such a rule": (
+        (Shortened, Moved),
+        ": Moved writes p itself; Shortened needs a rule that returns u",
+    ),
 }
 
 
@@ -131,6 +137,15 @@ def test_a_part_that_takes_a_step_needs_a_rule_in_front_that_yields_one(what):
         chain("Mine", *parts)
     says = "Mine: Shortened takes the step u, which no part in front of it yields"
     assert str(caught.value) == says + hint
+
+
+def test_a_trust_ratio_around_ftrl_is_refused_by_name():
+    with pytest.raises(TypeError) as caught:
+        chain("Mine", rules.FTRL, stages.TrustRatio)
+    assert str(caught.value) == (
+        "Mine: TrustRatio takes the step u, which no part in front of it yields: "
+        "FTRL writes p itself; TrustRatio needs a rule that returns u"
+    )
 
 
 ACCEPTED = {

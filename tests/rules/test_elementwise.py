@@ -10,7 +10,7 @@ from tests.fuse.border import Border
 from thalweg import elementwise
 from thalweg.chain import chain
 from thalweg.elementwise import abs as absolute
-from thalweg.elementwise import exp, lerp, log, maximum, minimum, sign, sqrt, where
+from thalweg.elementwise import atan2, exp, lerp, log, maximum, minimum, sign, sqrt, where
 from thalweg.optimizers import OPTIMIZERS
 from thalweg.rule import Rule, state
 
@@ -21,9 +21,9 @@ TINY, HUGE = np.finfo(np.float32).smallest_subnormal, np.finfo(np.float32).max
 SPECIAL = [math.nan, math.inf, -math.inf, 0.0, -0.0, 1.0, -1.0, 0.3, -2.5, 7.0, TINY, -TINY, HUGE]
 PAIRS = np.array(list(itertools.product(SPECIAL, SPECIAL))).T
 
-# NumPy's and the compiler's exp and log are within an ulp of the truth, not of each other; and a
-# compiled lerp may keep the product exact. The others round once, or not at all.
-ULPS = {"exp": 4, "log": 4, "lerp": 4}
+# NumPy's and the compiler's exp, log and atan2 are within an ulp or two of the truth, not of each
+# other; and a compiled lerp may keep the product exact. The others round once, or not at all.
+ULPS = {"exp": 4, "log": 4, "atan2": 4, "lerp": 4}
 # On some processors torch has its square roots from MKL, which promises an ulp.
 TORCHS = {**ULPS, "sqrt": 1}
 
@@ -35,6 +35,7 @@ FUNCTIONS = {
     "sign": lambda a, b: sign(a),
     "maximum": lambda a, b: maximum(a, b),
     "minimum": lambda a, b: minimum(a, b),
+    "atan2": lambda a, b: atan2(a, b),
     "where": lambda a, b: where(a > b, a, b),
     "lerp": lambda a, b: lerp(a, b, 0.25),
 }
@@ -52,9 +53,10 @@ class Everything(Rule):
     i = state("minimum")
     j = state("where")
     k = state("lerp")
+    r = state("atan2")
 
     @staticmethod
-    def update(p, g, a, b, c, d, e, f, i, j, k):
+    def update(p, g, a, b, c, d, e, f, i, j, k, r):
         a = sqrt(g)
         b = exp(g)
         c = log(g)
@@ -64,7 +66,8 @@ class Everything(Rule):
         i = minimum(g, p)
         j = where(g > p, g, p)
         k = lerp(g, p, 0.25)
-        return p, a, b, c, d, e, f, i, j, k
+        r = atan2(g, p)
+        return p, a, b, c, d, e, f, i, j, k, r
 
 
 EVERYTHING = chain("Everything", Everything)
@@ -135,12 +138,12 @@ def test_numbers_give_a_python_float(name):
     assert type(FUNCTIONS[name](0.5, 2.0)) is float  # a NumPy double would widen what it meets
 
 
-@pytest.mark.parametrize("name", ["maximum", "minimum", "where", "lerp"])
+@pytest.mark.parametrize("name", ["maximum", "minimum", "atan2", "where", "lerp"])
 def test_numbers_mix_with_arrays_and_tensors(name):
     values = np.array([0.5, 3.0], np.float32)
     expected = FUNCTIONS[name](values, np.full(2, 2.0, np.float32))
     np.testing.assert_array_equal(FUNCTIONS[name](values, 2.0), expected)
-    np.testing.assert_array_equal(FUNCTIONS[name](torch.from_numpy(values), 2.0).numpy(), expected)
+    same(FUNCTIONS[name](torch.from_numpy(values), 2.0).numpy(), expected, name)
 
 
 @pytest.mark.parametrize("make", [np.array, torch.tensor], ids=["numpy", "torch"])
@@ -238,7 +241,7 @@ def test_a_moment_that_keeps_nothing_is_the_gradient(name, settings, key, oracle
 @pytest.mark.parametrize("what", [[1.0], "1", None], ids=repr)
 def test_what_is_neither_number_nor_array_is_named(name, what):
     function = getattr(elementwise, name)
-    count = {"maximum": 2, "minimum": 2, "where": 3}.get(name, 1)
+    count = elementwise.ARITY[name]
     with pytest.raises(TypeError) as caught:
         function(*[what] * count)
     kind = type(what).__name__

@@ -54,6 +54,7 @@ elementwise.register(
         sign=_sign,
         maximum=_both(torch.maximum),
         minimum=_both(torch.minimum),
+        atan2=_both(torch.atan2),
         where=_where,
         double=_double,
     ),

@@ -16,6 +16,7 @@ from numba.extending import intrinsic
 
 from thalweg import elementwise
 from thalweg.fuse.cpu import conversion
+from thalweg.fuse.cpu.arctangent import atan2
 from thalweg.fuse.cpu.conversion import IN_MEMORY, narrowed, widened
 from thalweg.fuse.storage import ELEMENTS, FORMATS, columns
 
@@ -280,6 +281,7 @@ def _functions() -> dict[str, Callable[..., Any]]:
         "sign": _sign,
         "maximum": _extremum(">"),
         "minimum": _extremum("<"),
+        "atan2": atan2,
         "where": _where,
     }
     assert set(primitives) == set(elementwise.PRIMITIVES)

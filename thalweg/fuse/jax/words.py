@@ -54,6 +54,14 @@ def _root_and_change(values: Any, changes: Any) -> Any:
 _root.defjvp(_root_and_change)
 
 
+def _angle(y: Any, x: Any) -> Any:
+    """At (0, 0) the derivative is taken as 0, as torch has it: there is none."""
+    y, x = _as_float(jnp.asarray(y)), _as_float(jnp.asarray(x))
+    is_zero = (y == 0) & (x == 0)
+    there = jax.lax.stop_gradient(jnp.arctan2(y, x))
+    return jnp.where(is_zero, there, jnp.arctan2(y, jnp.where(is_zero, 1.0, x)))
+
+
 def _where(test: Any, one: Any, other: Any) -> Any:
     if is_array(test):
         return jnp.where(test, one, other)
@@ -69,6 +77,7 @@ WORDS: dict[str, Callable[..., Any]] = {
     "sign": jnp.sign,
     "maximum": jnp.maximum,
     "minimum": jnp.minimum,
+    "atan2": _angle,
     "where": lambda test, one, other: _where(truth(test), one, other),
 }
 

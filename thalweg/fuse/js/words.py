@@ -43,6 +43,7 @@ _FUNCTIONS = {
     "sign": "Math.sign",
     "maximum": "Math.max",
     "minimum": "Math.min",
+    "atan2": "Math.atan2",
 }
 
 # what JavaScript has not: Python's `%` and `//`, and a moving average with torch's rounding
