@@ -18,6 +18,8 @@ def paper(
     eps: float = 1e-8,
     weight_decay: float = 0.0,
     warmup_steps: int = 0,
+    r: float = 0.0,
+    weight_lr_power: float = 2.0,
     maximize: bool = False,
 ) -> Path:
     """Keeps x, where thalweg keeps y, and yields y = (1 - b1) z + b1 x."""
@@ -28,10 +30,11 @@ def paper(
         y = (1 - b1) * z + b1 * x
         rate = lr * (t / warmup_steps if t < warmup_steps else 1.0)
         peak = max(peak, rate)
-        total += peak**2
+        weight = t**r * peak**weight_lr_power
+        total += weight
         v = b2 * v + (1 - b2) * g**2
         z = z - rate * (g / (np.sqrt(v / (1 - b2**t)) + eps) + weight_decay * y)
-        c = peak**2 / total
+        c = weight / total
         x = (1 - c) * x + c * z
         yield (1 - b1) * z + b1 * x
 
@@ -42,5 +45,9 @@ SUBJECT = Subject(
     whole={"lr": 0.01, "weight_decay": 0.1, "warmup_steps": 3},
     changed=OF_ADAM,
     descends={"lr": 0.02},
-    also=({}, {"betas": (0.8, 0.9), "eps": 1e-3, "maximize": True}),
+    also=(
+        {},
+        {"betas": (0.8, 0.9), "eps": 1e-3, "maximize": True},
+        {"lr": 0.01, "r": 1.0, "weight_lr_power": 1.0, "warmup_steps": 7},
+    ),
 )

@@ -27,13 +27,13 @@ class Cautious(Stage):
 class CautiousDecay(Stage):
     """Cautious weight decay.
 
-    Takes lr weight_decay of a weight only where the step, too, brings it nearer to zero: decay
-    that never works against the loss. Put it behind the rule.
+    Takes lr weight_decay of a weight unless the step brings it further from zero: decay that
+    never works against the loss. Put it behind the rule.
 
-        u <- u + lr weight_decay p      where u p > 0
+        u <- u + lr weight_decay p      where u p >= 0
 
-    Paper: Chen et al. 2025, arXiv:2510.12402.
-    Differs: nothing.
+    Paper: Chen et al. 2025, arXiv:2510.12402, Algorithm 1.
+    Differs: nothing. A weight without a step decays, as in the paper.
     """
 
     weight_decay: float = setting(0.0, low=0)
@@ -42,5 +42,5 @@ class CautiousDecay(Stage):
     @staticmethod
     def update(p, u, lr, weight_decay):
         if weight_decay != 0:
-            u = u + where(u * p > 0, lr * weight_decay * p, 0.0)
+            u = u + where(u * p >= 0, lr * weight_decay * p, 0.0)
         return u
