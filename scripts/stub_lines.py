@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from thalweg.either import OTHERS
+
 __all__ = ["in_order", "of_class", "of_setting", "spelled"]
 
 TypeOf = Callable[[Any, str, object], str]
@@ -30,9 +32,16 @@ def _arguments(cls: Any, type_of: TypeOf) -> Iterator[str]:
         if one.kind is one.KEYWORD_ONLY and not keyword_only:
             keyword_only = True
             yield "*"
+        if one.kind is one.VAR_KEYWORD:  # of whatever `others` is
+            continue
+        if one.name == OTHERS:
+            yield f"{OTHERS}: type[Any] | str | None = None"
+            continue
         yield f"{one.name}: {type_of(cls, one.name, one.default)} = {spelled(one.default)}"
     for alias, name in cls.chain.aliases.items():
         yield f"{alias}: {type_of(cls, name, cls.chain.settings[name].default)} = ..."
+    if OTHERS in inspect.signature(cls).parameters:
+        yield f"**{OTHERS}_settings: Any"
 
 
 def of_setting(cls: Any, name: str, default: object, number: str) -> str:

@@ -18,7 +18,14 @@ from thalweg.averaging import Average
 from thalweg.border.asking import AskingSteps
 from thalweg.border.copies import SlowWeights
 from thalweg.border.groups import NO_BIAS_NORM
-from thalweg.mytorch.optim import Optimizer, Scheduler, create, names, optimizer
+from thalweg.mytorch.optim import (
+    Optimizer,
+    Scheduler,
+    create,
+    matrix_groups,
+    names,
+    optimizer,
+)
 
 STUB = Path(thalweg.mytorch.optim.__file__).with_suffix(".pyi")
 
@@ -30,6 +37,7 @@ from typing import Any, Literal
 from {Average.__module__} import Average
 from {AskingSteps.__module__} import AskingSteps
 from {SlowWeights.__module__} import SlowWeights
+from {matrix_groups.__module__} import {matrix_groups.__name__}
 from thalweg.mytorch.nn import Module, Parameter
 from thalweg.mytorch.optim import lr_scheduler
 from {create.__module__} import {create.__name__}, {names.__name__}

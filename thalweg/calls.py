@@ -18,6 +18,8 @@ from thalweg.text import SCOPE_OF, Level, Reduction, Request, Text, level_per
 __all__ = ["Calls", "Place"]
 
 _WRITTEN = {"matmul": "@", "transposed": ".mT"}
+# what those that ask about elements are told
+_TOLD = {"gradient": "other weights", "curvature": "a direction"}
 _ON_MATRICES = (*_WRITTEN, *MATRIX_WORDS)
 
 
@@ -120,6 +122,8 @@ class Calls:
     def _request(self, tree: ast.Call, word: str, place: Place) -> Level:
         """What a border answers, a number for every element."""
         self._check_under(tree, word, place)
+        if word == "noise":
+            return self._noise(tree)
         self._check_all(tree, word, place)
         of = tree.args[1] if len(tree.args) == 2 else ast.Constant("loss")
         if not (isinstance(of, ast.Constant) and isinstance(of.value, str)):
@@ -127,11 +131,30 @@ class Calls:
         if self.level(tree.args[0]) != Level.ELEMENT:
             raise self.source.error(
                 tree.lineno,
-                f"{word} is told other weights, and `{as_written(tree.args[0])}` is none",
+                f"{word} is told {_TOLD[word]}, and `{as_written(tree.args[0])}` is none",
             )
+        return self._asked(tree, word, of.value)
+
+    def _noise(self, tree: ast.Call) -> Level:
+        """Numbers that are drawn at random: what it is told is known before the step."""
+        for part in tree.args:
+            if self.level(part) != Level.STEP:
+                raise self.source.error(
+                    tree.lineno,
+                    f"noise is told numbers of the step, and `{as_written(part)}` is none",
+                )
+        if isinstance(tree.args[0], ast.Constant):
+            raise self.source.error(
+                tree.lineno,
+                f"noise has the seed {as_written(tree.args[0])}, the same for every user; make it "
+                "a setting",
+            )
+        return self._asked(tree, "noise", "")
+
+    def _asked(self, tree: ast.Call, word: str, of: str) -> Level:
         if tree not in self.text.requests:
             name = self._numbered(word)
-            self.text.requests[tree] = Request(name, word, of.value, as_written(tree))
+            self.text.requests[tree] = Request(name, word, of, as_written(tree))
         return Level.ELEMENT
 
     def _over(self, tree: ast.Call, word: str) -> str:

@@ -13,7 +13,7 @@ from thalweg import advice
 from thalweg.choice import Choice
 from thalweg.deciding import reached
 from thalweg.declaration import starting
-from thalweg.either import Either, joined_parts, other
+from thalweg.either import OTHERS, Either, joined_parts, other
 from thalweg.parts import (
     Part,
     Questions,
@@ -248,6 +248,8 @@ class Chain:
         parameters that a decay filter spares.
         """
         plain = {n: group.get(n, s.default) for n, s in self.settings.items()}
+        if group.get(OTHERS) and other("lr", 1) in plain:  # where schedules find it
+            plain[other("lr", 1)] = plain["lr"]
         if not as_tensors:
             plain = self._in_groups.plain(plain)
         plain |= self.fixed

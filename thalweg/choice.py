@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from thalweg.deciding import reached
-from thalweg.either import takes
+from thalweg.either import OTHERS, takes
 from thalweg.parts import Part
 from thalweg.rule import Rule
 
 __all__ = ["Choice"]
 
 _MOST_AXES = 5
+
+_BY_SHAPE: Mapping[str, Any] = {}
 
 
 class Choice:
@@ -33,7 +35,7 @@ class Choice:
                     "either(...) would get none; put it last"
                 )
         self.by_ndim = self._keeps_by_ndim(settings)
-        self.numbers: Callable[[Sequence[int]], int] | None = None
+        self.numbers: Callable[[Sequence[int], Mapping[str, Any]], int] | None = None
         """What tells the number, for `Chain.views`, of the tensors that keep the same states; None
         where all do."""
         if len(self.alternatives) > 1 or self.by_ndim:
@@ -43,31 +45,37 @@ class Choice:
         """The parts that tensors of an alternative go through."""
         return [part for part in self.parts if part.which in (None, which)]
 
-    def which(self, shape: Sequence[int]) -> int | None:
-        """The alternative that a tensor of this shape belongs to; None, if no rule takes it."""
+    def which(self, shape: Sequence[int], group: Mapping[str, Any] = _BY_SHAPE) -> int | None:
+        """The alternative that a tensor of this shape, of this group, belongs to; None, if no rule
+        takes it. A group of `others` passes the first by."""
         if not self.is_choosy:
             return 0
-        return next((n for n in self.alternatives if takes(self.of(n), shape)), None)
+        numbers = self.alternatives[1:] if group.get(OTHERS) else self.alternatives
+        numbers = numbers or self.alternatives
+        return next((n for n in numbers if takes(self.of(n), shape, group)), None)
 
-    def number(self, shape: Sequence[int]) -> int:
+    def number(self, shape: Sequence[int], group: Mapping[str, Any] = _BY_SHAPE) -> int:
         """The number of a shape: of its alternative and, where it matters, of its axes."""
         axes = len(shape) + 1 if self.by_ndim else 0  # 0, where nobody says how many
-        return (self.which(shape) or 0) + len(self.alternatives) * axes
+        return (self.which(shape, group) or 0) + len(self.alternatives) * axes
 
     def told(self, number: int) -> tuple[int, dict[str, int]]:
         """The alternative of a number, and what every part's settings say of the axes."""
         axes, which = divmod(number, len(self.alternatives))
         return which, {"ndim": axes - 1} if axes else {}
 
-    def check(self, shape: Sequence[int]) -> None:
+    def check(self, shape: Sequence[int], group: Mapping[str, Any] = _BY_SHAPE) -> None:
         """Raise ValueError for a shape of a parameter that no rule takes."""
-        if self.which(shape) is None:
+        if self.which(shape, group) is None:
             rules = [part.declared for part in self.parts if issubclass(part.declared, Rule)]
-            rule = rules[-1].__name__
+            rule = rules[-1]
+            more = ""
+            if "flatten" in rule.declaration.settings and len(shape) > 2:
+                more = "flatten=True takes it as a matrix, rows by all the rest; or "
             raise ValueError(
-                f"{self.title}: a parameter of shape {tuple(shape)} is none that {rule} takes; "
-                f"give it to another optimizer, or make one of both, "
-                f'optimizer(chain("{self.title}", either({rule}, Adam)))'
+                f"{self.title}: a parameter of shape {tuple(shape)} is none that {rule.__name__} "
+                f"takes; {more}give what is no matrix to another rule in the same optimizer, "
+                f"{self.title}(params, others=AdamW, others_lr=3e-4)"
             )
 
     def _keeps_by_ndim(self, settings: Mapping[str, Any]) -> bool:

@@ -11,9 +11,10 @@ from typing import Any
 from thalweg.settings import Setting
 from thalweg.source import unknown
 
-__all__ = ["PER", "Declaration", "State", "setting", "starting", "state"]
+__all__ = ["PER", "SIDES", "Declaration", "State", "setting", "starting", "state"]
 
 PER = ("element", "row", "column", "tensor", "all")
+SIDES = ("rows", "columns", "longer", "shorter")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class State:
     def settings(self) -> tuple[str, ...]:
         """The settings that are sides of it."""
         sides = self.per if isinstance(self.per, tuple) else ()
-        return tuple(side for side in sides if side not in ("rows", "columns"))
+        return tuple(side for side in sides if side not in SIDES)
 
     def shape(self, shape: Sequence[int], h: Any) -> tuple[int, ...]:
         """Its array's shape, for a parameter of this shape and the settings of its part."""
@@ -50,8 +51,10 @@ class State:
             return (1, *rest) if self.per == "column" else (shape[0], *(1 for _ in rest))
         if not isinstance(self.per, tuple):
             return tuple(shape)
-        known = {"rows": shape[0] if shape else 1, "columns": math.prod(shape[1:])}
-        one, other = (known[side] if side in known else getattr(h, side) for side in self.per)
+        rows, columns = shape[0] if shape else 1, math.prod(shape[1:])
+        most = min(rows, columns)
+        known = {"rows": rows, "columns": columns, "longer": max(rows, columns), "shorter": most}
+        one, other = (known.get(side) or min(getattr(h, side), most) for side in self.per)
         return one, other
 
 
@@ -86,7 +89,8 @@ def _check_bound(word: str, bound: Any, default: Any) -> None:
 def state(key: str, *, start: Any = 0.0, per: Any = "element") -> Any:
     """Declare what is kept from step to step: one number per "element", "row" or "column" of the
     parameter, per "tensor", or one for "all" tensors of the optimizer. `per=("rows", "rows")` is a
-    matrix; a side of it is "rows", "columns" or a setting that is a whole number.
+    matrix; a side of it is "rows", "columns", the "longer" or "shorter" of the two, or a setting
+    that is a whole number: as long as that says, and no longer than the shorter.
 
     It starts as a number, as the setting of that name (`start="lr"`) or, one per element, as a
     copy of the parameter (`start="p"`). It exists where the settings let the text come to it.

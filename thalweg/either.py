@@ -10,7 +10,10 @@ from typing import Any
 from thalweg.parts import Part, check_part, prefix_for
 from thalweg.rule import Declared
 
-__all__ = ["Either", "either", "joined_parts", "other", "takes"]
+__all__ = ["OTHERS", "Either", "either", "joined_parts", "other", "takes"]
+
+OTHERS = "others"
+"""The key of a group, True where its parameters pass the first alternative by."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,8 @@ def other(name: str, which: int) -> str:
     return f"others{which if which > 1 else ''}_{name}" if which else name
 
 
-def takes(parts: Sequence[Part], shape: Sequence[int]) -> bool:
-    """Whether the rules among some parts take a tensor of this shape."""
+def takes(parts: Sequence[Part], shape: Sequence[int], settings: Mapping[str, Any]) -> bool:
+    """Whether the rules among some parts take a tensor of this shape under a group's settings."""
     known: Mapping[str, int] = {
         "ndim": len(shape),
         "rows": shape[0] if shape else 1,
@@ -51,8 +54,14 @@ def takes(parts: Sequence[Part], shape: Sequence[int]) -> bool:
         asked = getattr(part.declared, "takes", None)
         if asked is not None:
             count = asked.__code__.co_argcount + asked.__code__.co_kwonlyargcount
-            names = asked.__code__.co_varnames[:count]
-            if not asked(**{name: known[name] for name in names}):
+            own = part.declared.declaration.settings
+            given = {
+                name: known[name]
+                if name in known
+                else settings.get(part.public(name), own[name].default)
+                for name in asked.__code__.co_varnames[:count]
+            }
+            if not asked(**given):
                 return False
     return True
 

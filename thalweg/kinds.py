@@ -12,7 +12,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from thalweg.reductions import REDUCTIONS
-from thalweg.requests import REQUESTS
 from thalweg.source import Source, unknown
 
 __all__ = ["TEXT", "Kinds"]
@@ -120,7 +119,7 @@ class Kinds:
             self.check(tree.test)
         elif isinstance(tree, ast.Call):
             word = tree.func.id if isinstance(tree.func, ast.Name) else ""
-            is_said = word in REDUCTIONS or word in REQUESTS  # over what, of which loss
+            is_said = word in (*REDUCTIONS, "gradient")  # over what, of which loss
             for i, part in enumerate(tree.args[: 1 if is_said else None]):
                 if (word, i) != ("newton_schulz", 1):  # its coefficients are several
                     self.check(part)

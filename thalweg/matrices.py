@@ -19,17 +19,32 @@ __all__ = [
     "MATRIX_WORDS",
     "Library",
     "eigenbasis",
+    "first_columns",
     "inverse_root",
+    "laid",
+    "leading",
     "matmul",
     "newton_schulz",
     "qr",
     "register",
+    "row_lengths",
     "stacked",
+    "tall",
     "transposed",
 ]
 
-# how many arguments each takes
-ARITY = {"newton_schulz": 4, "qr": 1, "eigenbasis": 1, "inverse_root": 3}
+# how many arguments each takes, or the fewest and the most
+ARITY: dict[str, int | tuple[int, int]] = {
+    "newton_schulz": (4, 5),
+    "qr": 1,
+    "eigenbasis": 1,
+    "inverse_root": 3,
+    "leading": 2,
+    "first_columns": 2,
+    "row_lengths": 2,
+    "tall": 1,
+    "laid": 3,
+}
 
 # those that a text calls by name; `@` and `.mT` are read as matmul and transposed
 MATRIX_WORDS = tuple(ARITY)
@@ -39,8 +54,8 @@ MATRIX_WORDS = tuple(ARITY)
 class Library:
     """A framework's routines on matrices, or on stacks of them.
 
-    `linalg` has `qr` and `eigh` as NumPy's; `stack` makes one array of several; `length` is the
-    root of the sum of the squares of each matrix, its axes kept; `add_product(x, a, b, beta,
+    `linalg` has `qr`, `eigh` and `svd` as NumPy's; `stack` makes one array of several; `length` is
+    the root of the sum of the squares of each matrix, its axes kept; `add_product(x, a, b, beta,
     alpha)` is beta x + alpha a @ b; `short` makes an array one of the type in which an iteration
     that needs few digits runs, and `typed(x, like)` gives x the type of another. `whole` makes one
     array of what several processes hold, and `shared(x, like)` cuts x up as another is.
@@ -99,17 +114,25 @@ def transposed(x: Any) -> Any:
     return x.swapaxes(-1, -2)
 
 
-def newton_schulz(x: Any, coefficients: Sequence[float], steps: float, eps: float) -> Any:
+def newton_schulz(
+    x: Any, coefficients: Sequence[float], steps: float, eps: float, pieces: float = 1
+) -> Any:
     """The matrix x with its singular values moved towards one.
 
         x <- x / max(|x|, eps), then `steps` times
         x <- a x + (b x x' + c (x x')^2) x          a, b, c = coefficients
 
     It runs in the short type of the framework, bfloat16 in torch; the products are of the smaller
-    of the two Gram matrices.
+    of the two Gram matrices. In `pieces`, so many matrices of as many rows each, one above the
+    other, it is that of each.
     """
     library, given = _library_of(x), x
     x = library.whole(x)
+    rows, columns = whole = x.shape[-2:]
+    if rows % int(pieces):
+        raise ValueError(f"{rows} rows are not {int(pieces)} pieces of as many rows each")
+    if pieces > 1:
+        x = x.reshape(-1, rows // int(pieces), columns)
     a, b, c = map(float, coefficients)
     is_tall = x.shape[-2] > x.shape[-1]
     x = library.short(transposed(x) if is_tall else x)
@@ -118,6 +141,8 @@ def newton_schulz(x: Any, coefficients: Sequence[float], steps: float, eps: floa
         gram = x @ transposed(x)
         x = library.add_product(x, library.add_product(gram, gram, gram, b, c), x, a, 1.0)
     x = library.typed(transposed(x) if is_tall else x, given)
+    if pieces > 1:
+        x = x.reshape(*given.shape[:-2], *whole)
     return library.shared(x, given)
 
 
@@ -143,3 +168,34 @@ def inverse_root(x: Any, root: float, eps: float) -> Any:
     values, vectors = library.linalg.eigh(library.whole(x))
     powers = (maximum(values, 0.0) + eps) ** (-1 / root)
     return library.shared((vectors * powers[..., None, :]) @ transposed(vectors), x)
+
+
+def leading(x: Any, count: float) -> Any:
+    """The left singular vectors of x with the largest singular values as columns: `count`, or all.
+
+    Which of the two signs a vector has no decomposition says: the sum of its cubes is positive.
+    """
+    library = _library_of(x)
+    vectors = library.linalg.svd(library.whole(x), full_matrices=False)[0][..., : int(count)]
+    cubes = (vectors * vectors * vectors).sum(-2)[..., None, :]
+    return library.shared(vectors * (1 - 2 * library.typed(cubes < 0, vectors)), x)
+
+
+def first_columns(x: Any, count: float) -> Any:
+    """The first columns of x: `count`, or as many as the smaller of its sides is long."""
+    return x[..., : min(int(count), *x.shape[-2:])]
+
+
+def row_lengths(x: Any, like: Any) -> Any:
+    """The length of each row of x, as often as `like` has columns."""
+    return (x * x).sum(-1)[..., None] ** 0.5 + 0 * like
+
+
+def tall(x: Any) -> Any:
+    """The matrix, or its transpose where that has more rows: its sides are "longer", "shorter"."""
+    return transposed(x) if x.shape[-2] < x.shape[-1] else x
+
+
+def laid(x: Any, rows: float, columns: float) -> Any:
+    """What `tall` made of a matrix of so many rows and columns, as that lay."""
+    return transposed(x) if rows < columns else x

@@ -273,20 +273,21 @@ class _Plain:
     def _check_count(self, tree: ast.Call, word: str) -> None:
         takes = {**elementwise.ARITY, **matrices.ARITY}.get(word)
         if word in requests.REQUESTS:
-            most = requests.REQUESTS[word]
-            if len(tree.args) not in range(1, most + 1):
+            counts, told = requests.REQUESTS[word]
+            if len(tree.args) not in counts:
                 raise self.source.error(
-                    tree.lineno,
-                    f"{word} is told where, and of which loss; it got {len(tree.args)} arguments",
+                    tree.lineno, f"{word} is told {told}; it got {len(tree.args)} arguments"
                 )
             return
         if takes is None and len(tree.args) not in (1, 2):
             raise self.source.error(
                 tree.lineno, f"{word} takes what to reduce and over what, got {len(tree.args)}"
             )
-        if takes is not None and len(tree.args) != takes:
+        fewest, most = takes if isinstance(takes, tuple) else (takes, takes)
+        if takes is not None and not fewest <= len(tree.args) <= most:
+            many = f"{fewest} or {most}" if fewest != most else f"{takes}"
             raise self.source.error(
-                tree.lineno, f"{word} takes {takes} arguments, got {len(tree.args)}"
+                tree.lineno, f"{word} takes {many} arguments, got {len(tree.args)}"
             )
 
     def _not_a_word(self, tree: ast.Call, name: str, meant: object) -> str:

@@ -46,7 +46,8 @@ class Declared:
     """What its settings mean, for `help`: those that `thalweg.meanings` lacks or says otherwise."""
 
     takes: ClassVar[Callable[..., bool] | None] = None
-    """A function of ndim, rows and columns: whether it can step a tensor of this shape."""
+    """A function of ndim, rows, columns and settings: whether it can step a tensor of this
+    shape."""
 
     @staticmethod
     def rests(h: Any) -> bool:
@@ -215,10 +216,11 @@ def _check_evaluate(cls: type[Declared]) -> None:
 
 
 def _check_takes(cls: type[Declared]) -> None:
-    """Refuse a `takes` that asks for what no shape tells."""
+    """Refuse a `takes` that asks for what neither a shape nor a setting tells."""
     if cls.takes is None:
         return
     source = Source.of(cls.takes, f"{cls.__name__}.takes")
+    known = [*OF_SHAPE, *cls.declaration.settings]
     for name, line in source.arguments.items():
-        if name not in OF_SHAPE:
-            raise source.error(line, unknown(name, OF_SHAPE))
+        if name not in known:
+            raise source.error(line, unknown(name, known))

@@ -11,6 +11,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from thalweg.declaration import SIDES
 from thalweg.matrices import MATRIX_WORDS
 from thalweg.reductions import REDUCTIONS
 from thalweg.requests import REQUESTS
@@ -24,6 +25,7 @@ _ASKED = (*REDUCTIONS, *REQUESTS)
 Shape = tuple[str, str]
 
 _ELEMENTS: Shape = ("rows", "columns")
+_TALL: Shape = ("longer", "shorter")
 _OF_LEVEL = {Level.ROW: ("rows", "1"), Level.COLUMN: ("1", "columns"), Level.ELEMENT: _ELEMENTS}
 
 
@@ -44,11 +46,12 @@ class Shapes:
         whole = [name for name, default in settings.items() if type(default) is int]
         for name, sides in self.states.items():
             for side in sides:
-                if side not in (*_ELEMENTS, *whole):
+                if side not in (*SIDES, *whole):
                     raise TypeError(
                         f"{source.title.removesuffix('.update')}.{name}: a side of a matrix is "
-                        f"rows, columns or a whole number; {unknown(side, [*_ELEMENTS, *whole])}"
+                        f"rows, columns or a whole number; {unknown(side, [*SIDES, *whole])}"
                     )
+        self.whole = whole
 
     def of(self, tree: ast.expr) -> Shape | None:
         """The shape of an expression, or None for a number."""
@@ -110,6 +113,18 @@ class Shapes:
 
     def _of_word(self, tree: ast.Call, word: str) -> Shape:
         shape = self._matrix(tree.args[0], word)
+        if word == "row_lengths":
+            like = self._matrix(tree.args[1], word)
+            if like[0] != shape[0]:
+                raise self._misfit(tree, shape, like)
+            return like
+        if word in ("leading", "first_columns"):
+            return shape[0], self._count(tree, word)
+        for turning, before, after in (("tall", _ELEMENTS, _TALL), ("laid", _TALL, _ELEMENTS)):
+            if word == turning and shape != before:
+                raise self._misfit(tree, before, shape)
+            if word == turning:
+                return after
         if word in ("eigenbasis", "inverse_root") and shape[0] != shape[1]:
             raise self.source.error(
                 tree.lineno,
@@ -124,6 +139,17 @@ class Shapes:
                     "step, which it is not",
                 )
         return shape
+
+    def _count(self, tree: ast.Call, word: str) -> str:
+        """How many columns are taken: a setting, so that it is the side of a matrix."""
+        count = tree.args[1]
+        if not (isinstance(count, ast.Name) and count.id in self.whole):
+            raise self.source.error(
+                tree.lineno,
+                f"{word} takes as many as a setting says that is a whole number, and "
+                f"`{ast.unparse(count)}` is none",
+            )
+        return count.id
 
     def _common(self, tree: ast.expr) -> Shape:
         """The shape of what is done to each number of several matrices."""

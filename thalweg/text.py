@@ -79,7 +79,7 @@ class Reduction:
 @dataclass(frozen=True)
 class Request:
     """What a text asks of whoever takes the step, by a name of its own: the "gradient" of a loss,
-    which `of` names, at other weights."""
+    which `of` names, at other weights, the "curvature" along a direction, or "noise"."""
 
     name: str
     kind: str

@@ -24,7 +24,7 @@ FILES = {module: path for module, path in MODULES.items() if path.name != "__mai
 
 
 def needs_no_list(module: str) -> bool:
-    """Packages that are there for their modules, and files whose one class or chain their package lists."""
+    """Packages that are there for their modules, and files whose one class or chain is listed."""
     return module in {"thalweg", "thalweg.fuse", "thalweg.optim.matrices"} or module.startswith(
         ("thalweg.composites.", "thalweg.rules.", "thalweg.stages.")
     )

@@ -20,7 +20,7 @@ from thalweg.chain import chain
 from thalweg.elementwise import lerp, maximum, sqrt, where
 from thalweg.matrices import eigenbasis, inverse_root, newton_schulz, qr
 from thalweg.reductions import largest, mean, norm, sum
-from thalweg.requests import gradient
+from thalweg.requests import curvature, gradient, noise
 from thalweg.rule import Rule, Stage, setting, state
 
 """

@@ -52,6 +52,22 @@ IN_A_LINE = {
         line("m = g / norm(L)", **LEFT),
         "norm of `L`, which is a matrix; what is reduced must be computed from elements",
     ),
+    "noise of elements": (
+        line("m = noise(g, t)", takes="g, m, lr, t"),
+        "noise is told numbers of the step, and `g` is none",
+    ),
+    "noise without a draw": (
+        line("m = noise(lr)"),
+        "noise is told its seed and the number of the draw; it got 1 arguments",
+    ),
+    "noise whose seed nobody can choose": (
+        line("m = noise(0, t)", takes="g, m, lr, t"),
+        "noise has the seed 0, the same for every user; make it a setting",
+    ),
+    "curvature along a number": (
+        line("m = curvature(lr)"),
+        "curvature is told a direction, and `lr` is none",
+    ),
     "under an `if` on a number that is measured": (
         rule(f"m = g\nif norm(g) > 1:\n    m = g @ g.mT @ g{HERE}" + STEP),
         ".mT under an `if` on a number that is measured; take it before",

@@ -7,6 +7,7 @@
     groups.py     decay filters, and keys that are nobody's
     states.py     what a parameter's state lacks before a step
     layout.py     the tables that a step hands to the engine
+    answering.py    what answers the texts of a step: draws, closures, the border
     asking.py     another gradient, for rules that ask for one
     again.py      whether the next step is like the last one, which is then a prepared call
     evaluation.py the weights to look at, whatever keeps them

@@ -20,10 +20,12 @@ __all__ = ["Asking", "AskingSteps", "Elsewhere"]
 About = Sequence[tuple[Any, Any]]
 
 
-def _lacking(title: str, name: str) -> RuntimeError:
+def _lacking(title: str, request: Request) -> RuntimeError:
     """What to say of a loss whose closure a step was not given."""
+    name = request.of
     how = "step(closure)" if name == "loss" else f"step(closure, {name}=closure)"
-    more = ", or be taken as first_step() and second_step()" if name == "loss" else ""
+    is_in_two = name == "loss" and request.written.startswith("gradient")
+    more = ", or be taken as first_step() and second_step()" if is_in_two else ""
     return RuntimeError(
         f"{title}: a step asks for the gradient of the {name} once more and must be "
         f"given a closure that computes it, {how}{more}"
@@ -33,15 +35,15 @@ def _lacking(title: str, name: str) -> RuntimeError:
 def _check_closures(chain: Chain, closures: Mapping[str, Any]) -> None:
     """Raise for a closure that nobody asks for, and for one that is lacking where others are
     given."""
-    names = {request.of for request in chain.requests.values()}
+    asked = {one.of: one for one in chain.requests.values() if one.kind != "noise"}
     for name in closures:
-        if name not in names and name != "loss":
+        if name not in asked and name != "loss":
             raise TypeError(
                 f"{chain.name}: step was given a closure {name!r}, which no part asks for"
             )
-    for name in sorted(names):
+    for name, request in sorted(asked.items()):
         if closures.get(name) is None and any(closures.values()):
-            raise _lacking(chain.name, name)
+            raise _lacking(chain.name, request)
 
 
 class Asking:
@@ -70,7 +72,7 @@ class Asking:
         """The gradients of these parameters at these weights; the weights, and the gradients that
         were there, are put back whatever happens."""
         if self.closures.get(request.of) is None:
-            raise _lacking(self.title, request.of)
+            raise _lacking(self.title, request)
         elsewhere = Elsewhere(self.params, about, self._kept, self._put)
         try:
             elsewhere.go()
@@ -198,12 +200,13 @@ class AskingSteps:
         The gradients that are there now are kept, and the parameters have none: compute those of
         the loss at the new weights, and call `second_step()`.
         """
-        name, requests = self._chain.name, list(self._chain.requests.values())
+        name, asked = self._chain.name, self._chain.requests.values()
+        requests = [one for one in asked if one.kind != "noise"]
         if [(one.kind, one.of) for one in requests] != [("gradient", "loss")]:
-            asked = ", ".join(one.written for one in requests)
+            written = ", ".join(one.written for one in requests)
             raise RuntimeError(
                 f"{name}: first_step() is for a rule that asks for one more gradient of the loss, "
-                f"and {name} asks for {asked}"
+                f"and {name} asks for {written}"
             )
         check_not_swapped(self, "first_step()")  # type: ignore[arg-type]
         with self._answered_by(_Pausing()):

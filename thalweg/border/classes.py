@@ -38,7 +38,7 @@ def made_class(
     be given so. `like` is one more base, for whoever asks `isinstance`.
     """
     has_slow_weights = any(issubclass(part.declared, Lookahead) for part in made.parts)
-    asks = [AskingSteps] if made.requests else []
+    asks = [AskingSteps] if any(r.kind != "noise" for r in made.requests.values()) else []
     bases = asks + [SlowWeights] * has_slow_weights + [base] + ([like] if like else [])
     body = {
         "chain": made,

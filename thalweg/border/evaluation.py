@@ -65,7 +65,7 @@ def _looked_at(opt: Any) -> Iterator[tuple[Any, Any]]:
     for group in opt.param_groups if chain.evaluates else ():
         every = [chain.views(group, which=which) for which in chain.choice.alternatives]
         for p in group["params"]:
-            views = every[chain.choice.which(p.shape) or 0]
+            views = every[chain.choice.which(p.shape, group) or 0]
             held = opt.state.get(p, {})
             value = None
             for i in chain.evaluates:

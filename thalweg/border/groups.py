@@ -14,6 +14,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from thalweg.either import OTHERS
+
 __all__ = [
     "NO_BIAS_NORM",
     "DecayFilters",
@@ -22,6 +24,7 @@ __all__ = [
     "check_filter",
     "check_keys",
     "decide",
+    "is_norm",
     "lots",
     "model_of",
     "no_bias_norm",
@@ -35,7 +38,15 @@ Group = Mapping[str, Any]
 # what torch, its schedulers and frameworks keep in groups beside an optimizer's settings
 ELSEWHERE = {"params", "param_names", "name", "initial_lr", "max_lr", "min_lr", "base_lr", "swa_lr"}
 ELSEWHERE |= {"lr_scale", "lr_mult", "decay_mult", "wd_mult", "base_momentum", "max_momentum"}
-ELSEWHERE |= {"foreach", "fused", "capturable", "differentiable", "layer_name", "layer_decay"}
+ELSEWHERE |= {
+    OTHERS,
+    "foreach",
+    "fused",
+    "capturable",
+    "differentiable",
+    "layer_name",
+    "layer_decay",
+}
 
 
 @dataclass(frozen=True)
@@ -51,7 +62,7 @@ class Lot:
 def lots(
     title: str,
     param_groups: Sequence[Group],
-    which: Callable[[Sequence[int]], int | None] | None = None,
+    which: Callable[[Sequence[int], Group], int | None] | None = None,
 ) -> list[Lot]:
     """The groups in order; one with a decay filter is two lots, those that decay first. `which`
     tells the alternative of each shape, where a chain has several; each is a lot then."""
@@ -70,11 +81,11 @@ def lots(
     return found
 
 
-def _split(lot: Lot, which: Callable[[Sequence[int]], int | None]) -> list[Lot]:
+def _split(lot: Lot, which: Callable[[Sequence[int], Group], int | None]) -> list[Lot]:
     """The parameters of a lot by their alternatives."""
     found: dict[int, list[Any]] = {}
     for p in lot.params:
-        found.setdefault(which(p.shape) or 0, []).append(p)
+        found.setdefault(which(p.shape, lot.group) or 0, []).append(p)
     return [Lot(lot.group, params, lot.spared, one) for one, params in sorted(found.items())]
 
 
@@ -93,7 +104,7 @@ class NoBiasNorm:
     def __init__(self, model: Any) -> None:
         owners = dict(model.named_modules())
         self._known = {
-            p: _is_weight(name, p) and not _is_norm(owners.get(name.rpartition(".")[0]))
+            p: _is_weight(name, p) and not is_norm(owners.get(name.rpartition(".")[0]))
             for name, p in model.named_parameters()
         }
 
@@ -296,6 +307,6 @@ def _words(text: str) -> list[str]:
     return re.findall(r"[a-z]{2,}", text.lower())
 
 
-def _is_norm(module: Any) -> bool:
+def is_norm(module: Any) -> bool:
     """Whether a module is a norm by its class or one that it is derived from."""
     return any(re.search(r"norm(\dd)?$", kind.__name__.lower()) for kind in type(module).__mro__)

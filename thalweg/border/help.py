@@ -30,7 +30,8 @@ def section(made: Chain, extras: Mapping[str, Any], by_position: Sequence[str] =
     order = ["params", *made.signature.positional, *by_position]
     for name in dict.fromkeys([*order, *said_of]):
         said = said_of[name]
-        head = f"{name}: " if name == "params" else f"{name} ({_default(made, extras, name)}): "
+        plain = name in ("params", "others_settings")
+        head = f"{name}: " if plain else f"{name} ({_default(made, extras, name)}): "
         lines += textwrap.wrap(
             head + said,
             _WIDTH,
@@ -54,6 +55,8 @@ def explained(made: Chain, extras: Mapping[str, Any]) -> dict[str, str]:
         limits = "" if isinstance(one.default, bool) else one.accepted
         found[name] = "; ".join(filter(None, [said, limits]))
     found.update({name: meaning(made.name, name) for name in extras})
+    if made.choice.is_choosy:
+        found.update({name: meaning("", name) for name in ("others", "others_settings")})
     return found
 
 
@@ -79,4 +82,4 @@ def _owner(made: Chain, public: str) -> tuple[Part, str]:
 
 
 def _default(made: Chain, extras: Mapping[str, Any], name: str) -> str:
-    return repr(made.settings[name].default if name in made.settings else extras[name])
+    return repr(made.settings[name].default if name in made.settings else extras.get(name))

@@ -9,7 +9,9 @@ from thalweg.averaging import Average, check_average, plain, with_average
 from thalweg.border.copies import AveragedWeights
 from thalweg.border.evaluation import Evaluated
 from thalweg.border.groups import DecayFilters, check_filter
+from thalweg.border.others import named_lr, with_others
 from thalweg.chain import Chain, Slot
+from thalweg.either import OTHERS, other
 from thalweg.rule import Rule
 
 __all__ = ["ChainOptimizer"]
@@ -25,6 +27,7 @@ class ChainOptimizer(AveragedWeights, Evaluated, DecayFilters):
     chain: ClassVar[Chain]
     arguments: ClassVar[Mapping[str, Any]]
     argument_types: ClassVar[Mapping[str, Any]]
+    _others: Any  # of an optimizer that was made with others=: what it was given
 
     def _check_own(self, chain: Chain, settings: Mapping[str, Any]) -> None:
         """Raise for what only this border takes, or takes otherwise."""
@@ -54,14 +57,21 @@ class ChainOptimizer(AveragedWeights, Evaluated, DecayFilters):
         for group in self.param_groups:
             for p in group["params"]:
                 chooses = self._chain.choice.numbers
-                views = self._chain.views(group, which=(chooses and chooses(p.shape)) or 0)
+                views = self._chain.views(group, which=(chooses and chooses(p.shape, group)) or 0)
                 slots = self._chain.live_slots(views)
                 of_rules = [slot for slot in slots if issubclass(slot.part.declared, Rule)]
                 self._begin_state(p, of_rules, views, group)
 
     def _new_group(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """A group that joins, its settings and its average under the names that they have here."""
-        return self._renamed(self._with_average(given))
+        group = self._renamed(self._with_average(given))
+        named_lr(self._chain, group, self.defaults)
+        return group
+
+    def _take_others(self, given: Any) -> None:
+        """Have a chain of one's own, with another rule for what the class's own does not take."""
+        self._others = given
+        vars(self)["chain"] = with_others(type(self).chain, given)
 
     def _renamed(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Settings under their own names where another was used."""
@@ -113,3 +123,9 @@ class ChainOptimizer(AveragedWeights, Evaluated, DecayFilters):
         for name, value in {**self._chain.defaults, **self.arguments}.items():
             group.setdefault(name, value)
         group.update(self._chain.fixed)
+        self._tidy(group)
+
+    def _tidy(self, group: dict[str, Any]) -> None:
+        """Take out of a group what nobody reads there: it is of the others, or has none."""
+        if group.get(OTHERS) or "_others" in vars(self):
+            group.pop(other("lr", 1), None)

@@ -39,7 +39,9 @@ def wanted(
     """The shapes of the arrays that a parameter of a group may keep, by key, and the keys that it
     has once it was stepped."""
     settings = SimpleNamespace(**{**chain.defaults, **group})
-    slots = [one for one in chain.slots if one.part.which in (None, chain.choice.which(shape))]
+    slots = [
+        one for one in chain.slots if one.part.which in (None, chain.choice.which(shape, group))
+    ]
     needed = [s.key for s in slots if issubclass(s.part.declared, Rule) and s.is_certain]
     if needed:  # its numbers too: one that began anew would be a jump that nobody sees
         needed += [

@@ -167,7 +167,7 @@ class Errand:
                 assert scratch is not None
                 legs.pop(0)
                 own.append(scratch)
-                about += zip(scratch.members, scratch.at(question), strict=True)
+                about += zip(scratch.members, self._about(question, scratch), strict=True)
         asked = self._asked_by_odd(name)
         odd = [(self.odd[k][0], found.value) for k, found in asked]
         if not about and not odd:
@@ -179,6 +179,16 @@ class Errand:
             scratch.put(question.target, [next(answers) for _ in scratch.members])
         for k, _ in asked:
             self.odd[k][1].answers[name] = next(answers)
+
+    def _about(self, question: Question, scratch: Scratch) -> list[Any]:
+        """What each member of a batch asks about: an array, or numbers of the step."""
+        if question.at:
+            return scratch.at(question)
+        tables = [self._numbers[c] for c in self._context_of[scratch.members].tolist()]
+        return [
+            tuple(table[one] if isinstance(one, str) else one for one in question.numbers)
+            for table in tables
+        ]
 
     def _asked_by_odd(self, name: str) -> list[tuple[int, reference.Asked]]:
         """The odd tensors, by their places, whose text comes to this name, and what they ask."""

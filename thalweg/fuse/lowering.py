@@ -60,11 +60,12 @@ class MatrixLine:
 
 @dataclass(frozen=True)
 class Ask:
-    """Another gradient, at the weights that an array holds."""
+    """What a border answers, about an array or, of random numbers, about numbers of the step."""
 
     name: str
     target: str
     operands: tuple[str, ...]
+    numbers: tuple[str | float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -288,8 +289,11 @@ class _Lower:
         asked = self.text.requests[tree]
         name = self.part.qualified(asked.name)
         if not any(isinstance(node, Ask) and node.name == name for node in self.nodes):
-            at = [self._in_memory(one) for one in tree.args[:1]]
-            self.nodes.append(Ask(name, f"{name}__", tuple(at)))
+            told = [] if asked.kind == "noise" else tree.args[:1]
+            at = tuple(self._in_memory(one) for one in told)
+            known = [] if told else [self._visit(one) for one in tree.args]
+            numbers = tuple(getattr(one, "id", None) or one.value for one in known)  # type: ignore[attr-defined]
+            self.nodes.append(Ask(name, f"{name}__", at, numbers))
         return _name(f"{name}__")
 
     def _reduce(self, tree: ast.Call) -> ast.expr:

@@ -45,8 +45,10 @@ def passes(
     these settings."""
     group = {**chain.defaults, **(settings or {})}
     chain.check(group)
-    chain.choice.check(shape)
-    views = chain.views(group, which=(chain.choice.numbers and chain.choice.numbers(shape)) or 0)
+    chain.choice.check(shape, group)
+    views = chain.views(
+        group, which=(chain.choice.numbers and chain.choice.numbers(shape, group)) or 0
+    )
     cells = chain.first_cells(views)
     found: list[Stretch] = []
     for t in range(1, steps + 1):

@@ -112,11 +112,13 @@ class MatrixWork:
 @dataclass(frozen=True, eq=False)
 class Question:
     """What a step asks of whoever takes it, about all tensors at once, under the `name` of the
-    request: `target` is the array of the answer, `at` that of the weights it is about."""
+    request: `target` is the array of the answer, `at` that of the weights or the direction it is
+    about, or empty: then it is about `numbers`."""
 
     name: str
     target: str
     at: str
+    numbers: tuple[str | float, ...]
 
 
 Leg = Pass | MatrixWork | Question  # of a step, one after the other
@@ -267,7 +269,8 @@ class _Builder:
                 lines.append((place, node))
                 continue
             found += self._ready(self._written(place, node.operands))
-            found.append(Question(node.name, node.target, *node.operands))
+            at = node.operands[0] if node.operands else ""
+            found.append(Question(node.name, node.target, at, node.numbers))
         return [*found, *self._matrix_work(lines)]
 
     def _matrix_work(self, lines: Sequence[tuple[int, MatrixLine]]) -> list[Leg]:

@@ -148,10 +148,11 @@ class Run:
         known = self.known[name]
         return Measured(known) if type(known) is float else known
 
-    def _request(self, part: Part, name: str, value: Any) -> Any:
+    def _request(self, part: Part, name: str, *told: Any) -> Any:
         name, p = part.qualified(name), self.arrays["p"]
         if name not in self.known:  # what is wanted stands before it, or is nothing to this tensor
-            raise Asked(name, value.reshape(self.given.shape))
+            is_array = hasattr(told[0], "reshape")
+            raise Asked(name, told[0].reshape(self.given.shape) if is_array else told)
         return self.known[name].reshape(p.shape)
 
     def _whole(self, value: Any, like: Any = None) -> Any:
@@ -189,7 +190,8 @@ def _written(declared: Any) -> Callable[..., Any]:
             if one is None:
                 return node
             if isinstance(one, Request):
-                words = [ast.Constant(one.name), *node.args[:1]]
+                told = node.args if one.kind == "noise" else node.args[:1]
+                words = [ast.Constant(one.name), *told]
                 return ast.Call(ast.Name("_request", ast.Load()), words, [])
             value, *over = node.args
             if one.over == "all":

@@ -153,7 +153,7 @@ def _live(chain: Chain, which: int) -> list[str]:
 
 def _which(chain: Chain, shape: tuple[int, ...]) -> int:
     """The number of a shape, by which a chain knows what states it keeps."""
-    return (chain.choice.numbers and chain.choice.numbers(shape)) or 0
+    return (chain.choice.numbers and chain.choice.numbers(shape, {})) or 0
 
 
 def _per(one: State) -> str:

@@ -24,6 +24,7 @@ except ModuleNotFoundError as error:
 from torch.optim import Optimizer, swap_in_optimizer_params_and_state
 
 from thalweg.border.groups import no_bias_norm
+from thalweg.border.others import matrix_groups
 from thalweg.optim import fused, lr_scheduler, optimizer, swa_utils
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.by_name import create, names
@@ -41,6 +42,7 @@ __all__ = [
     "Optimizer",
     "create",
     "lr_scheduler",
+    "matrix_groups",
     "names",
     "no_bias_norm",
     "optimizer",

@@ -15,6 +15,7 @@ from thalweg.averaging import Average
 from thalweg.border.asking import AskingSteps
 from thalweg.border.copies import SlowWeights
 from thalweg.border.groups import no_bias_norm
+from thalweg.border.others import matrix_groups
 from thalweg.optim import lr_scheduler, swa_utils
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.by_name import create, names
@@ -23,50 +24,135 @@ from thalweg.optim.lbfgs.optimizer import LBFGS
 from thalweg.optim.matrices.adafactor import Adafactor
 
 __all__ = [
+    "ADOPT",
+    "APOLLO",
     "ASGD",
     "CAME",
+    "FTRL",
     "LAMB",
     "LARS",
     "LBFGS",
+    "MADGRAD",
+    "MARS",
+    "QHM",
     "SAM",
     "SGD",
+    "SGDP",
+    "SGDW",
     "SOAP",
+    "SPAM",
+    "AdEMAMix",
     "AdaBelief",
+    "AdaBound",
+    "AdaHessian",
+    "AdaMuon",
     "Adadelta",
     "Adafactor",
     "Adagrad",
+    "Adai",
     "Adam",
+    "AdamAtan2",
     "AdamMini",
+    "AdamP",
     "AdamW",
     "Adamax",
+    "Adan",
+    "AggMo",
+    "Amos",
     "BaseOptimizer",
     "CautiousAdamW",
     "CautiousLion",
+    "DAdaptAdam",
+    "DAdaptSGD",
+    "DiffGrad",
+    "Dion",
     "FusedOptimizer",
+    "GaLore",
     "Grams",
+    "LaProp",
     "Lion",
+    "MuSGD",
     "Muon",
     "NAdam",
+    "NorMuon",
     "NovoGrad",
     "Optimizer",
+    "Padam",
     "Prodigy",
+    "QHAdam",
     "RAdam",
     "RMSprop",
     "Ranger",
     "Rprop",
     "ScheduleFreeAdamW",
+    "ScheduleFreeRAdam",
+    "ScheduleFreeSGD",
+    "Scion",
     "Shampoo",
+    "Signum",
+    "SimplifiedAdEMAMix",
     "Sophia",
     "SparseAdam",
     "StableAdamW",
+    "StableSPAM",
+    "Tiger",
+    "Yogi",
     "create",
     "lr_scheduler",
+    "matrix_groups",
     "names",
     "no_bias_norm",
     "optimizer",
     "swa_utils",
     "swap_in_optimizer_params_and_state",
 ]
+
+class ADOPT(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.9999),
+        eps: float | Tensor = 1e-06,
+        weight_decay: float | Tensor = 0.0,
+        decoupled_weight_decay: bool = False,
+        *,
+        clip: bool = True,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class APOLLO(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.01,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-06,
+        weight_decay: float | Tensor = 0.0,
+        rank: int = 128,
+        update_proj_gap: int = 200,
+        scale: float | Tensor = 1.0,
+        scale_type: Literal["channel", "tensor"] = "channel",
+        seed: int = 0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
+    ) -> None: ...
 
 class ASGD(FusedOptimizer, _torchs.ASGD):
     def __init__(
@@ -82,6 +168,28 @@ class ASGD(FusedOptimizer, _torchs.ASGD):
         differentiable: bool = False,
         capturable: bool = False,
         *,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class AdEMAMix(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, ...] = (0.9, 0.999, 0.9999),
+        alpha: float | Tensor = 5.0,
+        t_alpha: int = 0,
+        t_beta3: int = 0,
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
         fused: bool | None = None,
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
@@ -106,6 +214,76 @@ class AdaBelief(FusedOptimizer):
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
         average: Average | None = None,
+    ) -> None: ...
+
+class AdaBound(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        final_lr: float | Tensor = 0.1,
+        gamma: float | Tensor = 0.001,
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        amsbound: bool = False,
+        *,
+        decoupled_weight_decay: bool = False,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class AdaHessian(AskingSteps, FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.1,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        hessian_power: float | Tensor = 1.0,
+        update_each: int = 1,
+        seed: int = 2147483647,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class AdaMuon(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        weight_decay: float | Tensor = 0.01,
+        momentum: float | Tensor = 0.95,
+        nesterov: bool = False,
+        ns_coefficients: tuple[float | Tensor, ...] = (3.4445, -4.775, 2.0315),
+        eps: float | Tensor = 1e-08,
+        ns_steps: int = 5,
+        *,
+        flatten: bool = False,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
     ) -> None: ...
 
 class Adadelta(FusedOptimizer, _torchs.Adadelta):
@@ -147,6 +325,26 @@ class Adagrad(FusedOptimizer, _torchs.Adagrad):
         average: Average | None = None,
     ) -> None: ...
 
+class Adai(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 1.0,
+        betas: tuple[float | Tensor, float | Tensor] = (0.1, 0.99),
+        eps: float | Tensor = 0.001,
+        weight_decay: float | Tensor = 0.0,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Adam(FusedOptimizer, _torchs.Adam):
     def __init__(
         self,
@@ -168,6 +366,26 @@ class Adam(FusedOptimizer, _torchs.Adam):
         average: Average | None = None,
     ) -> None: ...
 
+class AdamAtan2(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.0001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.99),
+        weight_decay: float | Tensor = 0.0,
+        *,
+        a: float | Tensor = 1.27,
+        b: float | Tensor = 1.0,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class AdamMini(FusedOptimizer):
     def __init__(
         self,
@@ -177,6 +395,28 @@ class AdamMini(FusedOptimizer):
         eps: float | Tensor = 1e-08,
         weight_decay: float | Tensor = 0.0,
         *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class AdamP(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        delta: float | Tensor = 0.1,
+        wd_ratio: float | Tensor = 0.1,
+        *,
+        norm_eps: float | Tensor = 1e-08,
         maximize: bool = False,
         foreach: bool | None = None,
         capturable: bool = False,
@@ -218,6 +458,66 @@ class Adamax(FusedOptimizer, _torchs.Adamax):
         foreach: bool | None = None,
         *,
         maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Adan(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, ...] = (0.98, 0.92, 0.99),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        *,
+        no_prox: bool = False,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class AggMo(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.01,
+        betas: tuple[float | Tensor, ...] = (0.0, 0.9, 0.99),
+        weight_decay: float | Tensor = 0.0,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Amos(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        beta: float | Tensor = 0.999,
+        momentum: float | Tensor = 0.0,
+        eta: float | Tensor = 0.0,
+        zeta: float | Tensor = 0.25,
+        eps: float | Tensor = 1e-30,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
         capturable: bool = False,
         differentiable: bool = False,
         fused: bool | None = None,
@@ -283,6 +583,136 @@ class CautiousLion(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class DAdaptAdam(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 1.0,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        decouple: bool = False,
+        use_bias_correction: bool = False,
+        d0: float | Tensor = 1e-06,
+        growth_rate: float | Tensor = inf,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class DAdaptSGD(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 1.0,
+        momentum: float | Tensor = 0.0,
+        weight_decay: float | Tensor = 0.0,
+        d0: float | Tensor = 1e-06,
+        growth_rate: float | Tensor = inf,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class DiffGrad(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Dion(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.01,
+        mu: float | Tensor = 0.95,
+        weight_decay: float | Tensor = 0.01,
+        rank: int = 768,
+        eps: float | Tensor = 1e-08,
+        seed: int = 0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
+    ) -> None: ...
+
+class FTRL(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.1,
+        beta: float | Tensor = 0.0,
+        lambda_1: float | Tensor = 0.0,
+        lambda_2: float | Tensor = 0.0,
+        initial_accumulator_value: float | Tensor = 0.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class GaLore(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.01,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-06,
+        weight_decay: float | Tensor = 0.0,
+        rank: int = 128,
+        update_proj_gap: int = 200,
+        scale: float | Tensor = 0.25,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
+    ) -> None: ...
+
 class Grams(FusedOptimizer):
     def __init__(
         self,
@@ -341,6 +771,25 @@ class LARS(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class LaProp(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.0004,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-15,
+        weight_decay: float | Tensor = 0.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Lion(FusedOptimizer):
     def __init__(
         self,
@@ -359,6 +808,74 @@ class Lion(FusedOptimizer):
         average: Average | None = None,
     ) -> None: ...
 
+class MADGRAD(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.01,
+        momentum: float | Tensor = 0.9,
+        weight_decay: float | Tensor = 0.0,
+        eps: float | Tensor = 1e-06,
+        *,
+        decoupled_weight_decay: bool = False,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class MARS(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.003,
+        betas: tuple[float | Tensor, float | Tensor] = (0.95, 0.99),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        amsgrad: bool = False,
+        gamma: float | Tensor = 0.025,
+        optimize_1d: bool = False,
+        lr_1d: float | Tensor = 1.0,
+        betas_1d: tuple[float | Tensor, float | Tensor] = (0.9, 0.95),
+        weight_decay_1d: float | Tensor = 0.1,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class MuSGD(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.01,
+        momentum: float | Tensor = 0.9,
+        weight_decay: float | Tensor = 0.0,
+        nesterov: bool = True,
+        muon: float | Tensor = 0.2,
+        sgd: float | Tensor = 1.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
+    ) -> None: ...
+
 class Muon(FusedOptimizer, _torchs.Muon):
     def __init__(
         self,
@@ -370,8 +887,10 @@ class Muon(FusedOptimizer, _torchs.Muon):
         ns_coefficients: tuple[float | Tensor, ...] = (3.4445, -4.775, 2.0315),
         eps: float | Tensor = 1e-07,
         ns_steps: int = 5,
-        adjust_lr_fn: Literal["original", "match_rms_adamw", None] = "original",
+        adjust_lr_fn: Literal["original", "match_rms_adamw", "spectral_norm", None] = "original",
         *,
+        flatten: bool = False,
+        heads: int = 1,
         maximize: bool = False,
         foreach: bool | None = None,
         capturable: bool = False,
@@ -380,6 +899,8 @@ class Muon(FusedOptimizer, _torchs.Muon):
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
         average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
     ) -> None: ...
 
 class NAdam(FusedOptimizer, _torchs.NAdam):
@@ -403,6 +924,33 @@ class NAdam(FusedOptimizer, _torchs.NAdam):
         average: Average | None = None,
     ) -> None: ...
 
+class NorMuon(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.02,
+        weight_decay: float | Tensor = 0.0,
+        momentum: float | Tensor = 0.95,
+        beta2: float | Tensor = 0.95,
+        nesterov: bool = True,
+        ns_coefficients: tuple[float | Tensor, ...] = (3.4445, -4.775, 2.0315),
+        eps: float | Tensor = 1e-10,
+        ns_steps: int = 5,
+        adjust_lr_fn: Literal["original", "match_rms_adamw", "spectral_norm", None] = "original",
+        *,
+        flatten: bool = False,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
+    ) -> None: ...
+
 class NovoGrad(FusedOptimizer):
     def __init__(
         self,
@@ -412,6 +960,28 @@ class NovoGrad(FusedOptimizer):
         eps: float | Tensor = 1e-08,
         weight_decay: float | Tensor = 0.0,
         *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Padam(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.1,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        amsgrad: bool = True,
+        partial: float | Tensor = 0.25,
+        *,
+        decoupled_weight_decay: bool = False,
         maximize: bool = False,
         foreach: bool | None = None,
         capturable: bool = False,
@@ -432,6 +1002,47 @@ class Prodigy(FusedOptimizer):
         weight_decay: float | Tensor = 0.0,
         d0: float | Tensor = 1e-06,
         d_coef: float | Tensor = 1.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class QHAdam(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.995, 0.999),
+        nus: tuple[float | Tensor, float | Tensor] = (0.7, 1.0),
+        weight_decay: float | Tensor = 0.0,
+        decoupled_weight_decay: bool = False,
+        eps: float | Tensor = 1e-08,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class QHM(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 1.0,
+        momentum: float | Tensor = 0.999,
+        nu: float | Tensor = 0.7,
+        weight_decay: float | Tensor = 0.0,
+        decoupled_weight_decay: bool = False,
         *,
         maximize: bool = False,
         foreach: bool | None = None,
@@ -570,6 +1181,49 @@ class SGD(FusedOptimizer, _torchs.SGD):
         average: Average | None = None,
     ) -> None: ...
 
+class SGDP(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        momentum: float | Tensor = 0.0,
+        dampening: float | Tensor = 0.0,
+        weight_decay: float | Tensor = 0.0,
+        nesterov: bool = False,
+        delta: float | Tensor = 0.1,
+        wd_ratio: float | Tensor = 0.1,
+        *,
+        norm_eps: float | Tensor = 1e-08,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class SGDW(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        momentum: float | Tensor = 0.9,
+        dampening: float | Tensor = 0.0,
+        weight_decay: float | Tensor = 0.0001,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class SOAP(FusedOptimizer):
     def __init__(
         self,
@@ -580,6 +1234,31 @@ class SOAP(FusedOptimizer):
         eps: float | Tensor = 1e-08,
         weight_decay: float | Tensor = 0.01,
         precondition_frequency: int = 10,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
+    ) -> None: ...
+
+class SPAM(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-06,
+        weight_decay: float | Tensor = 0.0,
+        threshold: float | Tensor = 5000.0,
+        clip_after: int = 20,
+        reset_every: int = 500,
+        warmup_steps: int = 150,
         *,
         maximize: bool = False,
         foreach: bool | None = None,
@@ -600,6 +1279,71 @@ class ScheduleFreeAdamW(FusedOptimizer):
         eps: float | Tensor = 1e-08,
         weight_decay: float | Tensor = 0.0,
         warmup_steps: int = 0,
+        r: float | Tensor = 0.0,
+        weight_lr_power: float | Tensor = 2.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class ScheduleFreeRAdam(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.0025,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        r: float | Tensor = 0.0,
+        weight_lr_power: float | Tensor = 2.0,
+        silent_sgd_phase: bool = True,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class ScheduleFreeSGD(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 1.0,
+        momentum: float | Tensor = 0.9,
+        weight_decay: float | Tensor = 0.0,
+        warmup_steps: int = 0,
+        r: float | Tensor = 0.0,
+        weight_lr_power: float | Tensor = 2.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Scion(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        momentum: float | Tensor = 0.1,
+        scale: float | Tensor = 1.0,
+        unconstrained: bool = False,
+        norm: Literal["auto", "sign"] = "auto",
         *,
         maximize: bool = False,
         foreach: bool | None = None,
@@ -622,6 +1366,48 @@ class Shampoo(FusedOptimizer):
         others_lr: float | Tensor = 0.001,
         others_betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         others_eps: float | Tensor = 1e-08,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+        others: type[Any] | str | None = None,
+        **others_settings: Any,
+    ) -> None: ...
+
+class Signum(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        momentum: float | Tensor = 0.9,
+        weight_decay: float | Tensor = 0.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class SimplifiedAdEMAMix(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.0001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.99, 0.95),
+        alpha: float | Tensor = 0.0,
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        *,
+        beta1_warmup: int = 0,
+        min_beta1: float | Tensor = 0.9,
         maximize: bool = False,
         foreach: bool | None = None,
         capturable: bool = False,
@@ -679,6 +1465,70 @@ class StableAdamW(FusedOptimizer):
         betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.99),
         eps: float | Tensor = 1e-06,
         weight_decay: float | Tensor = 0.01,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class StableSPAM(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        gamma1: float | Tensor = 0.7,
+        gamma2: float | Tensor = 0.9,
+        theta: float | Tensor = 0.999,
+        total_steps: int = 0,
+        eta_min: float | Tensor = 0.5,
+        reset_every: int = 1000,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Tiger(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        beta: float | Tensor = 0.965,
+        weight_decay: float | Tensor = 0.01,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Yogi(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.01,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 0.001,
+        initial_accumulator_value: float | Tensor = 1e-06,
+        weight_decay: float | Tensor = 0.0,
+        decoupled_weight_decay: bool = False,
         *,
         maximize: bool = False,
         foreach: bool | None = None,

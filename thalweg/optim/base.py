@@ -171,7 +171,7 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         """Settings under their own names where another was used."""
         return {**settings}
 
-    def _check_parameter(self, p: Tensor) -> None:
+    def _check_parameter(self, p: Tensor, group: Mapping[str, Any]) -> None:
         """Raise for a parameter of a new group that no step could move."""
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -190,7 +190,7 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         try:
             decide(self._title, self.param_groups[-1], model)
             for p in self.param_groups[-1]["params"]:
-                self._check_parameter(p)
+                self._check_parameter(p, self.param_groups[-1])
         except BaseException:
             self.param_groups.pop()
             raise

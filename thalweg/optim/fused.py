@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn import Module
 
 from thalweg.averaging import at_rest, with_average
 from thalweg.border.again import PreparedSteps
+from thalweg.border.answering import Answering, answering
 from thalweg.border.classes import as_chain, made_class
 from thalweg.border.copies import check_not_swapped, lent_state
 from thalweg.border.groups import Lot, lots
 from thalweg.border.optimizer import ChainOptimizer
+from thalweg.border.others import apart
 from thalweg.border.states import wanted
 from thalweg.chain import Chain, Slot
 from thalweg.fuse.whole import Deed, take
@@ -30,6 +34,7 @@ from thalweg.optim.memory.rounds import Rounds
 from thalweg.optim.memory.seen import Seen, look
 from thalweg.optim.memory.states import STATE_TYPES, First, NewStates, cell_of, cell_type
 from thalweg.optim.prepared import PreparedTensors
+from thalweg.optim.second_order import differentiated
 from thalweg.optim.traced import Trace, are_fake, freeze, is_watched, operator, remember
 from thalweg.optim.words import in_torchs_words, of_shape
 from thalweg.rule import Declared
@@ -69,11 +74,25 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         super().__init__(params, settings)
 
     def _begin(self) -> None:
+        if "_others" in vars(self):  # a copy, or one from a file
+            self._take_others(self._others)
         super()._begin()
         vars(self).setdefault("_chain", self.chain)
         self._layout, self._rest, self._first = None, None, {}
         self._asking = self._elsewhere = None
         self._prepared = PreparedSteps()
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group; settings it does not name are those the optimizer was made with. With
+        `others=` it may become two."""
+        before = len(self.param_groups)
+        try:
+            for group in apart(self, param_group, Module):
+                super().add_param_group(group)
+                self._tidy(self.param_groups[-1])
+        except BaseException:
+            del self.param_groups[before:]
+            raise
 
     def _check_flags(self, settings: dict[str, Any]) -> None:
         name = self._chain.name
@@ -103,14 +122,14 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
                 f"got {settings['state_dtype']!r}"
             )
 
-    def _check_parameter(self, p: Tensor) -> None:
+    def _check_parameter(self, p: Tensor, group: Mapping[str, Any]) -> None:
         if p.layout != torch.strided:
             raise ValueError(
                 f"{self._chain.name} requires dense parameter tensors, got one of layout "
                 f"{p.layout} and shape {tuple(p.shape)}"
             )
         try:
-            self._chain.choice.check(p.shape)
+            self._chain.choice.check(p.shape, group)
         except ValueError as error:
             raise ValueError(f"{error}{of_shape(self, p)}") from None
 
@@ -227,12 +246,14 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     ) -> list[Deed]:
         views = [views_of(self._chain, lot, differentiable) for lot in all_lots]
         if self._layout is not None and self._layout.fits(seen, views, states):
-            deeds = self._layout.prepare(views, self._asking)
+            deeds = self._layout.prepare(views, self._answering())
         elif are_fake(seen.params) and self._is_traceable:
             self._trace(frozen=True)
             return []
         else:
-            made = Rounds(self._chain, all_lots, views, states, differentiable, asking=self._asking)
+            made = Rounds(
+                self._chain, all_lots, views, states, differentiable, asking=self._answering()
+            )
             deeds = made.deeds(seen, new)
             self._layout = made.layout
         chain = at_rest(self._chain) if seen.resting else None
@@ -240,6 +261,10 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
             return deeds
         still = self._still(chain, all_lots, seen.resting, states, new, differentiable)
         return [*deeds, *still]
+
+    def _answering(self) -> Answering | None:
+        curvature = partial(differentiated, self._chain.name)
+        return answering(self._chain, self.param_groups, self._asking, curvature)
 
     def _still(
         self,
@@ -351,7 +376,8 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         return self._chain.cells
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), **lent_state(self)}
+        own = {"_others": self._others} if "_others" in vars(self) else {}
+        return {**super().__getstate__(), **lent_state(self), **own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from thalweg.lab.explain.step import Explanation, explain_asking
 from thalweg.mytorch.nn import Parameter
+from thalweg.requests import drawn
 from thalweg.text import Request
 
 __all__ = ["SHAPE", "steps_on_quadratic"]
@@ -37,10 +38,12 @@ def steps_on_quadratic(
     p = Parameter(np.random.default_rng(seed).normal(size=SHAPE))
     opt = make([p])
     found = []
-    names = {one.of for one in opt.chain.requests.values()}
+    names = {one.of for one in opt.chain.requests.values() if one.kind != "noise"}
 
     def ask(request: Request, at: Any) -> Any:
-        return curvature * at
+        if request.kind == "noise":
+            return drawn(at[0], at[1], 0, request.name, SHAPE)
+        return curvature * at  # the gradient at other weights, and the Hessian along a direction
 
     def evaluate() -> float:
         p.grad = curvature * p.data
@@ -51,7 +54,7 @@ def steps_on_quadratic(
         p.grad = gradient
         if t > steps - shown:
             found.append(explain_asking(opt, p, index, ask))
-        if opt.chain.requests:
+        if names:
             opt.step(evaluate, **dict.fromkeys(names - {"loss"}, evaluate))
         else:
             opt.step()

@@ -61,7 +61,8 @@ def walk(
         if one is None:
             return node
         if isinstance(one, Request):
-            words = [ast.Constant(one.name), *node.args[:1]]
+            told = node.args if one.kind == "noise" else node.args[:1]
+            words = [ast.Constant(one.name), *told]
             return ast.Call(ast.Name(_REQUEST, ast.Load()), words, [])
         if one.over == "all":
             words = [ast.Constant(one.name), ast.Constant(one.kind)]

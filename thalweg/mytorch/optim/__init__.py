@@ -14,6 +14,7 @@ and `lr_scheduler` has torch's schedulers.
 
 from typing import Any
 
+from thalweg.border.others import matrix_groups
 from thalweg.mytorch.optim import lr_scheduler
 from thalweg.mytorch.optim.by_name import create, names
 from thalweg.mytorch.optim.classic import SGD, AdaGrad, Adam
@@ -29,6 +30,7 @@ __all__ = [
     "Scheduler",
     "create",
     "lr_scheduler",
+    "matrix_groups",
     "names",
     "optimizer",
     *(name for name in OPTIMIZERS if name not in ("SGD", "Adam")),

@@ -59,9 +59,8 @@ class ArrayDesk:
         held[...] = array.reshape(held.shape)
 
     def answer(self, request: Request, about: Sequence[tuple[Any, Any]]) -> list[NDArray[Any]]:
-        """The gradients at other weights; zeros where the loss does not depend on a parameter."""
-        if self._asking is None:
-            raise RuntimeError(f"{self.chain.name}: a step asks for {request.written}")
+        """What was asked for; zeros where the loss does not depend on a parameter."""
+        assert self._asking is not None
         params = [self.rows[tensor][0] for tensor, _ in about]
         given = self._asking(request, list(zip(params, (at for _, at in about), strict=True)))
         return [

@@ -31,7 +31,8 @@ def fitting(
     if not isinstance(held, Mapping):
         raise ValueError(f"{title}: a state must be a dict, got {held!r:.100}")
     h = SimpleNamespace(**{**chain.defaults, **group})
-    slots = [slot for slot in chain.slots if slot.part.which in (None, chain.choice.which(p.shape))]
+    which = chain.choice.which(p.shape, group)
+    slots = [slot for slot in chain.slots if slot.part.which in (None, which)]
     arrays = {slot.key: slot.state.shape(p.shape, h) for slot in slots}
     found: dict[str, Any] = {}
     for key, value in held.items():
@@ -44,17 +45,17 @@ def fitting(
             found[key] = _array(where, value, arrays[key]) if key in arrays else value
     kept = {*own.cells, *(slot.key for slot in own.slots)}
     is_stepped = found.get("step") or not kept.isdisjoint(found.keys() - {"step"})
-    lacking = [key for key in _needed(own, p) if key not in found]
+    lacking = [key for key in _needed(own, p, group) if key not in found]
     if is_stepped and lacking:
         raise ValueError(f"{title}: the state must have {', '.join(map(repr, lacking))} too")
     return found
 
 
-def _needed(own: Chain, p: Parameter) -> Iterator[str]:
+def _needed(own: Chain, p: Parameter, group: Mapping[str, Any]) -> Iterator[str]:
     """What the state of every parameter has that was ever stepped."""
     yield from own.cells
     for slot in own.slots:
-        is_there = slot.part.which in (None, own.choice.which(p.shape))
+        is_there = slot.part.which in (None, own.choice.which(p.shape, group))
         if is_there and slot.is_certain and issubclass(slot.part.declared, Rule):
             yield slot.key
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
@@ -13,11 +14,13 @@ import numpy as np
 
 from thalweg.averaging import Average, at_rest, check_average, with_average
 from thalweg.border.again import PreparedSteps
+from thalweg.border.answering import answering
 from thalweg.border.classes import as_chain, made_class
 from thalweg.border.copies import check_not_swapped, lent_state
 from thalweg.border.groups import NO_BIAS_NORM, Lot, check_keys, decide, lots, model_of
 from thalweg.border.matching import by_name
 from thalweg.border.optimizer import ChainOptimizer
+from thalweg.border.others import apart
 from thalweg.chain import Chain, Slot
 from thalweg.fuse import whole
 from thalweg.mytorch.graph import enable_grad
@@ -25,6 +28,7 @@ from thalweg.mytorch.nn import Module, Parameter
 from thalweg.mytorch.optim.loading import fitting
 from thalweg.mytorch.optim.memory import ArrayLayout, Turn, first_state, ready_gradient
 from thalweg.mytorch.optim.prepared import PreparedArrays
+from thalweg.mytorch.optim.second_order import differences
 from thalweg.rule import Declared
 
 if TYPE_CHECKING:
@@ -45,7 +49,7 @@ TYPES: dict[str, Any] = {
 
 # what a copy or a file does without: it is found again, or belongs to a `with` block
 _PASSING = {"_chain", "_layout", "_rest", "_prepared", "_turn", "_predicate", "_swapped"}
-_PASSING |= {"_at_home", "_asking", "_elsewhere"}
+_PASSING |= {"_at_home", "_asking", "_elsewhere", "chain"}
 
 
 class Optimizer(ChainOptimizer):
@@ -94,7 +98,17 @@ class Optimizer(ChainOptimizer):
         return self._chain.name
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
-        """Add parameters, with settings of their own where the group names them."""
+        """Add parameters, with settings of their own where the group names them. With `others=`
+        they may become two groups."""
+        before = len(self.param_groups)
+        try:
+            for one in apart(self, group, Module):
+                self._add(one)
+        except BaseException:
+            del self.param_groups[before:]
+            raise
+
+    def _add(self, group: Mapping[str, Any]) -> None:
         name = self._chain.name
         if not isinstance(group, Mapping):
             raise TypeError(f"{name}: a group must be a dict, got {type(group).__name__}")
@@ -111,7 +125,7 @@ class Optimizer(ChainOptimizer):
         if len(set(params)) < len(params):
             raise ValueError(f"{name}: a parameter comes twice in a group")
         for p in params:
-            self._chain.choice.check(p.shape)
+            self._chain.choice.check(p.shape, made)
         if not set(params).isdisjoint(self._params()):
             raise ValueError(f"{name}: a parameter is in more than one group")
         made["params"] = params
@@ -119,6 +133,7 @@ class Optimizer(ChainOptimizer):
             made["param_names"] = names
         decide(name, made, model)
         lots(name, [made])  # raises for a decay filter of another length
+        self._tidy(made)
         self.param_groups.append(made)
 
     def _begin_state(
@@ -188,7 +203,9 @@ class Optimizer(ChainOptimizer):
         if layout is None or not layout.fits(turns, live, self.state):
             rests = chain is not self._chain
             layout = ArrayLayout(chain, turns, views, live, self.state, rests)
-        return layout.prepare(views, self._asking), layout
+        along = functools.partial(differences, self._asking)
+        asking = answering(chain, self.param_groups, self._asking, along)
+        return layout.prepare(views, asking), layout
 
     def _now(self, group: Mapping[str, Any]) -> Mapping[str, Any]:
         """A group's settings as this step takes them."""
@@ -273,6 +290,8 @@ class Optimizer(ChainOptimizer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
+        if "_others" in state:
+            self._take_others(self._others)
         self._chain = with_average(self.chain, self.defaults)
 
     def _params(self) -> list[Parameter]:

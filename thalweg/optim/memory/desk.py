@@ -67,16 +67,17 @@ class TensorDesk:
         held.copy_(array.reshape(held.shape))
 
     def answer(self, request: Request, about: Sequence[tuple[Any, Any]]) -> list[Tensor]:
-        """The gradients at other weights, each as its parameter lies; zeros where the loss does
-        not depend on it."""
-        if self._asking is None:
-            raise RuntimeError(f"{self.chain.name}: a step asks for {request.written}")
+        """What was asked for, each as its parameter lies; zeros where the loss does not depend on
+        it."""
+        assert self._asking is not None
         params = [
             one.parameter if isinstance(one, OddTensor) else self.params[one] for one, _ in about
         ]
         given = self._asking(request, list(zip(params, (at for _, at in about), strict=True)))
         found: list[Tensor] = []
         for p, grad in zip(params, given, strict=True):
+            if request.kind == "noise":  # drawn by NumPy, at every border
+                grad = torch.from_numpy(grad).to(p.device)
             whole = torch.zeros_like(p) if grad is None else dense(self.chain, grad)
             found.append(laid_out_like(p, whole.detach().to(self._type(p))))
         return found
