@@ -11,6 +11,8 @@ from thalweg.optimizers import OPTIMIZERS
 
 __all__ = ["first_step_after", "steps_by_itself"]
 
+_WAITS = 6  # steps at most, of RAdam's silent phase
+
 
 def steps_by_itself(row: Row) -> bool:
     """Whether a tensor's step of ours depends on no other tensor."""
@@ -21,7 +23,7 @@ def steps_by_itself(row: Row) -> bool:
 def first_step_after(late: int, make: Make, shapes: Sequence[Shape]) -> torch.Tensor:
     """How the last tensor moves at its first gradient, which comes `late` steps after the others'.
 
-    Of a rule that only looks around at first, it is its second step.
+    Of a rule that only looks around at first, it is the first one that moves.
     """
     generator = torch.Generator().manual_seed(3)
     params = [torch.randn(s, dtype=torch.float64, generator=generator) for s in shapes]
@@ -31,7 +33,7 @@ def first_step_after(late: int, make: Make, shapes: Sequence[Shape]) -> torch.Te
     if hasattr(optimizer, "train"):
         optimizer.train()
     before = last.detach().clone()
-    for t in range(late + 2):
+    for t in range(late + _WAITS + 1):
         for p, g in zip(params, gradients, strict=True):
             p.grad = g.clone()
         if t < late:

@@ -42,6 +42,8 @@ def optimizer_at(place: str) -> Callable[..., Any]:
         return lambda params, **settings: OfOptax(params, place, settings)
     if module.partition(".")[0] == "timm":
         _let_timm_stand_alone()
+    if module == "heavyball":  # its steps as they are, without a compiler
+        importlib.import_module("heavyball.utils").compile_mode = None  # type: ignore[attr-defined]
     return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
 
 

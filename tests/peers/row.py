@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,10 +63,27 @@ class Row:
 def path(
     make: Make, shapes: Sequence[Shape], steps: int = STEPS, late: int = 0
 ) -> list[list[torch.Tensor]]:
-    """Where an optimizer's tensors are before the first step and behind each, in float64.
+    """Where an optimizer's tensors are before the first step and behind each, in float64, which
+    is the default type too: some packages keep numbers in that.
 
     The last tensor has its first gradient `late` steps after the others.
     """
+    with doubles():
+        return _path(make, shapes, steps, late)
+
+
+@contextmanager
+def doubles() -> Iterator[None]:
+    """float64 as torch's default type."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def _path(make: Make, shapes: Sequence[Shape], steps: int, late: int) -> list[list[torch.Tensor]]:
     generator = torch.Generator().manual_seed(7)
 
     def drawn(shape: Shape) -> torch.Tensor:
