@@ -137,7 +137,7 @@ MEANINGS = {
     "others": "another optimizer's class or name, for the tensors that this one does not take",
     "others_settings": "its settings, others_lr and so on",
     # another gradient
-    "hessian_power": "1 divides by the curvature's size, 0.5 by its root",
+    "hessian_power": "the power of the curvature that a step is divided by",
     "update_each": "after how many steps the curvature is asked for anew",
     "SAM.rho": "how far away the second gradient is taken",
     "SAM.adaptive": "measures that distance by the sizes of the weights",

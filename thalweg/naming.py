@@ -28,9 +28,10 @@ def _plain(name: str) -> str:
 
 
 def _unknown(typed: str, shown: list[str]) -> str:
-    by_plain = {_plain(name): name for name in shown}
-    close = difflib.get_close_matches(_plain(typed), by_plain)
-    # the closest, but for a letter that is longer: difflib finds adma closer to adamax than to adam
-    close.sort(key=lambda name: abs(len(name) - len(_plain(typed))) > 1)
+    by_plain, plain = {_plain(name): name for name in shown}, _plain(typed)
+    close = difflib.get_close_matches(plain, by_plain, n=8)
+    # letters that have changed places first, and last what is much longer or shorter: difflib finds
+    # adma closer to adan and to adamax than to adam
+    close.sort(key=lambda name: (sorted(name) != sorted(plain), abs(len(name) - len(plain)) > 1))
     hint = f" (did you mean {by_plain[close[0]]}?)" if close else ""
     return f"no optimizer is called {typed!r}{hint}; there are {', '.join(shown)}"
