@@ -58,8 +58,9 @@ ROWS = [
         "LAMB",
         K + "Lamb",
         ADAM,
-        theirs={"max_grad_norm": 0.0},
-        differs="corrects no bias, where the paper corrects that of both moments",
+        theirs={"max_grad_norm": 0.0, "weight_decouple": False},
+        differs="takes both moments uncorrected, and divides the step by 1 - b1^t behind the trust "
+        "ratio: the first is 1 / (1 - b1) times as long",
     ),
     Row("LARS", T + "Lars", _LARS),
     Row("LARS", K + "LARS", _LARS, ours={"eps": 0.0}, shapes=SHAPES[1:]),
