@@ -35,7 +35,7 @@ def paper(
 SUBJECT = Subject(
     "MADGRAD",
     paper,
-    whole={"weight_decay": 0.01},
+    whole={"lr": 0.05, "weight_decay": 0.01},
     changed={"momentum": 0.7, "eps": 1e-3},
     descends={"lr": 0.02},
     also=(

@@ -34,7 +34,7 @@ def paper(
 SUBJECT = Subject(
     "Yogi",
     paper,
-    whole={"initial_accumulator_value": 0.125, "weight_decay": 0.01},
+    whole={"lr": 0.01, "initial_accumulator_value": 0.125, "weight_decay": 0.01},
     changed=OF_ADAM,
     descends={"lr": 0.02},
     also=(

@@ -5,15 +5,23 @@ import torch
 from torch.autograd import gradcheck
 
 import thalweg.optim as optim
-from tests.optim.runs import OURS, having, numbers
+from tests.optim.runs import OURS, numbers
 
 STEPS = 7  # past RAdam's rectification and two of Lookahead's cycles
 # beside those that leave none of its states out
-DECAYING = {"weight_decay": 0.1, "betas": (0.9, 0.99), "k": 3}
-SETTINGS = {
-    name: {**whole, **{key: value for key, value in DECAYING.items() if name in having(key)}}
-    for name, whole in OURS.items()
-}
+DECAYING = {"weight_decay": 0.1, "betas": (0.9, 0.99, 0.8), "k": 3}
+
+
+def decaying(name):
+    """These of the settings that an optimizer has, and of betas as many."""
+    defaults = getattr(optim, name).chain.defaults
+    own = {key: value for key, value in DECAYING.items() if key in defaults}
+    if "betas" in own:
+        own["betas"] = own["betas"][: len(defaults["betas"])]
+    return own
+
+
+SETTINGS = {name: {**whole, **decaying(name)} for name, whole in OURS.items()}
 PAIRS = [
     (name, setting)
     for name, settings in SETTINGS.items()

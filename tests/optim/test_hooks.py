@@ -23,7 +23,8 @@ def name(request):
 def test_hooks_run_around_the_step_in_torchs_order(name):
     params = weights()
     opt = ours(name, params)
-    give_gradients(params, 0)
+    walk(opt, 1)  # ADOPT's first step moves nothing
+    give_gradients(params, 1)
     before, seen = values(params), []
 
     def hook(label):
@@ -60,7 +61,14 @@ def test_a_pre_hook_may_replace_the_closure(name):
     assert opt.step(lambda: 1.0) == 7.0
 
 
-@pytest.mark.parametrize("name", having("betas"))
+def begins_with_zeros(name):
+    """Whether the moments are made by the first step, of zeros."""
+    made = getattr(optim, name).chain
+    moments = [slot for slot in made.slots if slot.key in ("exp_avg", "exp_avg_sq")]
+    return not made.starts_at_construction and all(slot.state.start == 0 for slot in moments)
+
+
+@pytest.mark.parametrize("name", [*filter(begins_with_zeros, having("betas"))])
 def test_a_pre_hook_may_fill_the_states(name):
     """torchtitan does so, to have them in a type of its own."""
     params, plain = weights(dtype=torch.float32), weights(dtype=torch.float32)

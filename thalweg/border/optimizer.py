@@ -57,7 +57,9 @@ class ChainOptimizer(AveragedWeights, Evaluated, DecayFilters):
         for group in self.param_groups:
             for p in group["params"]:
                 chooses = self._chain.choice.numbers
-                views = self._chain.views(group, which=(chooses and chooses(p.shape, group)) or 0)
+                which = (chooses and chooses(p.shape, group)) or 0
+                under = bool(group.get("differentiable"))  # autograd asks what a number started as
+                views = self._chain.views(group, as_tensors=under, which=which)
                 slots = self._chain.live_slots(views)
                 of_rules = [slot for slot in slots if issubclass(slot.part.declared, Rule)]
                 self._begin_state(p, of_rules, views, group)

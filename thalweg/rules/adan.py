@@ -11,7 +11,7 @@ class Adan(Rule):
     going. Takes an lr 5 to 10 times AdamW's and reaches its quality in fewer epochs, on vision
     transformers above all; four states.
 
-        d <- g - last,  last <- g                         d is zero the first time
+        d <- g - last,  last <- g                         d is zero at first
         m <- b1 m + (1 - b1) g
         v <- b2 v + (1 - b2) d
         n <- b3 n + (1 - b3) (g + b2 d)^2
@@ -38,9 +38,9 @@ class Adan(Rule):
     last = state("previous_grad")
 
     @staticmethod
-    def update(p, g, m, v, n, last, t, first, lr, betas, eps, weight_decay, no_prox):
+    def update(p, g, m, v, n, last, t, lr, betas, eps, weight_decay, no_prox):
         b1, b2, b3 = betas
-        change = g - (g if first else last)
+        change = g - (g if t == 1 else last)
         last = g
         m = lerp(m, g, 1 - b1)
         v = lerp(v, change, 1 - b2)

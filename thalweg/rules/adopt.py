@@ -11,7 +11,7 @@ class ADOPT(Rule):
     gradient no longer damps itself, which is what keeps Adam from converging. The first step
     only looks. A drop-in for Adam at its lr; decoupled_weight_decay=True for AdamW's.
 
-        v <- g^2                                              the first time, and nothing else
+        v <- g^2                                              in the first step, and nothing else
         d  = g / max(sqrt(v), eps)
         m <- b1 m + (1 - b1) clip(d, -c, c),                  c = (t - 1)^(1/4)
         p <- p - lr (m + weight_decay p)                      the decay if it is decoupled
@@ -36,11 +36,11 @@ class ADOPT(Rule):
     v = state("exp_avg_sq")
 
     @staticmethod
-    def update(p, g, m, v, t, first, lr, betas, eps, weight_decay, decoupled_weight_decay, clip):
+    def update(p, g, m, v, t, lr, betas, eps, weight_decay, decoupled_weight_decay, clip):
         b1, b2 = betas
         if weight_decay != 0 and not decoupled_weight_decay:
             g = g + weight_decay * p
-        if first:
+        if t == 1:
             v = g * g
             u = 0.0
         else:

@@ -23,7 +23,7 @@ class FTRL(Rule):
 
     signature = "lr, beta, lambda_1, lambda_2, initial_accumulator_value"
 
-    lr: float = setting(0.1, above=0)
+    lr: float = setting(0.1, low=0)
     beta: float = setting(0.0, low=0)
     lambda_1: float = setting(0.0, low=0)
     lambda_2: float = setting(0.0, low=0)
@@ -34,9 +34,13 @@ class FTRL(Rule):
 
     @staticmethod
     def update(p, g, z, n, lr, beta, lambda_1, lambda_2):
-        s = (sqrt(n + g * g) - sqrt(n)) / lr
-        z = z + g - s * p
-        n = n + g * g
-        most = (beta + sqrt(n)) / lr + lambda_2
-        p = where(abs(z) > lambda_1, (sign(z) * lambda_1 - z) / most, 0.0)
+        if lr == 0:  # s would be infinite: nothing moves, but the states are made, as by any step
+            z = z + 0.0
+            n = n + 0.0
+        else:
+            s = (sqrt(n + g * g) - sqrt(n)) / lr
+            z = z + g - s * p
+            n = n + g * g
+            most = (beta + sqrt(n)) / lr + lambda_2
+            p = where(abs(z) > lambda_1, (sign(z) * lambda_1 - z) / most, 0.0)
         return p, z, n
