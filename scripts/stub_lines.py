@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -61,4 +62,6 @@ def in_order(name: str) -> tuple[int, str]:
 
 def spelled(value: object) -> str:
     """A value as it stands in source."""
+    if isinstance(value, float) and math.isinf(value):
+        return f'float("{value}")'
     return f'"{value}"' if isinstance(value, str) else repr(value)

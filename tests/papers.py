@@ -26,3 +26,9 @@ def decayed(
 ) -> tuple[Array, Array]:
     """A parameter and its gradient after a weight decay of one kind or the other."""
     return (p - lr * weight_decay * p, g) if decoupled else (p, g + weight_decay * p)
+
+
+def over_lists(paper: Paper) -> Paper:
+    """Mark a paper that takes all tensors at once, as lists: numbers of theirs are one for all."""
+    paper.takes_lists = True  # type: ignore[attr-defined]
+    return paper

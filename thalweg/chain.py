@@ -358,6 +358,11 @@ class Chain:
         """The settings that are zero for a parameter which a decay filter spares."""
         return [part.public(name) for part in self.parts for name in part.declared.spares]
 
+    @property
+    def alike(self) -> list[str]:
+        """The settings that all groups must have alike, or be 0 in."""
+        return [part.public(name) for part in self.parts for name in part.declared.alike]
+
     def __repr__(self) -> str:
         return f"<Chain {self.name}: {' -> '.join(p.declared.__name__ for p in self.parts)}>"
 

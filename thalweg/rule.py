@@ -36,6 +36,9 @@ class Declared:
     spares: ClassVar[tuple[str, ...]] = ()
     """The settings that are zero for a parameter which a decay filter spares."""
 
+    alike: ClassVar[tuple[str, ...]] = ()
+    """The settings that are the same in all groups, or 0: what is one for all tensors needs it."""
+
     keeps_singles: ClassVar[bool] = False
     """Whether the numbers that it keeps are of single precision, as torch's are."""
 

@@ -13,7 +13,7 @@ from tests.subject import Subject
 def paper(
     p: Array,
     gradients: Iterable[Array],
-    lr: float = 1.0,
+    lr: float = 0.1,
     betas: tuple[float, float] = (0.1, 0.99),
     eps: float = 1e-3,
     weight_decay: float = 0.0,

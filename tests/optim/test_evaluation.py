@@ -195,3 +195,27 @@ def test_an_average_is_not_loaded_into_the_weights_that_are_lent():
         with pytest.raises(RuntimeError, match=r"load_averaged\(\) was called inside"):
             opt.load_averaged(own)
         opt.load_averaged(copy.deepcopy(own))
+
+
+@pytest.mark.parametrize("name", ["ScheduleFreeAdamW", "ScheduleFreeSGD", "ScheduleFreeRAdam"])
+def test_a_file_is_not_made_of_the_weights_that_are_looked_at(name):
+    """Beside the model's they would be taken for those of the training."""
+    p, opt = trained(name)
+    opt.eval()
+    with pytest.raises(RuntimeError, match=rf"^{name}: state_dict\(\) was called after eval\(\);"):
+        opt.state_dict()
+    opt.train()
+    with opt.evaluation(), pytest.raises(RuntimeError, match=r"state_dict\(\) was called inside"):
+        opt.state_dict()
+    assert set(opt.state_dict()["state"][0]) >= {"z", "weight_sum", "lr_max", "step"}
+
+
+@pytest.mark.parametrize("name", ["ScheduleFreeAdamW", "ScheduleFreeSGD", "ScheduleFreeRAdam"])
+def test_a_second_step_while_others_are_looked_at_is_refused(name):
+    p, opt = trained(name)
+    opt.eval()
+    shown = p.detach().clone()
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r"step\(\) was called after eval\(\); call train"):
+            opt.step()
+    assert torch.equal(p, shown)

@@ -6,7 +6,7 @@ import pytest
 from tests.fuse.border import Border
 from thalweg import rules
 from thalweg.chain import chain
-from thalweg.stages import Centralize, ClipNorm, ClipValue, Decay
+from thalweg.stages import AGC, Centralize, ClipNorm, ClipStep, ClipValue, Decay
 
 torch = pytest.importorskip("torch")
 
@@ -110,3 +110,53 @@ def test_a_bound_must_be_positive(made, name):
     for value in (0, -1.0, np.nan):
         with pytest.raises(ValueError, match=f"^Clipped: {name} must be > 0, got {value!r}$"):
             made.check({name: value})
+
+
+UNITS = chain("Clipped", AGC, rules.SGD, lr=1.0)
+
+
+def unit_norms(x):
+    """Of each index of axis 0, or of the whole where there is no other axis: NFNets' units."""
+    axes = tuple(range(1, x.ndim)) if x.ndim > 1 else None
+    return np.sqrt((x * x).sum(axes, keepdims=True))
+
+
+@engines
+@pytest.mark.parametrize("factor", [0.01, 0.6, 100.0])  # always, sometimes and never exceeded
+def test_adaptive_clipping_bounds_each_unit_by_its_weights(factor, oracle):
+    values, grads = draw(3), draw(4)
+    values[1] = values[1] * 1e-6  # shorter than the least that counts
+    border = Border(UNITS, ({"clip_factor": factor}, values), oracle=oracle)
+    border.step(grads)
+    for ours, value, g in zip(border.params, values, grads, strict=True):
+        most = factor * np.maximum(unit_norms(value), 1e-3)
+        size = np.maximum(unit_norms(g), 1e-6)
+        want = value - np.where(size > most, g * most / size, g)
+        np.testing.assert_allclose(ours, want, rtol=1e-12, atol=1e-15)
+
+
+def test_adaptive_clipping_is_left_out_by_an_infinite_factor():
+    values, grads = draw(3), [100 * g for g in draw(4)]
+    border = Border(UNITS, ({"clip_factor": np.inf}, values))
+    border.step(grads)
+    for ours, value, g in zip(border.params, values, grads, strict=True):
+        np.testing.assert_array_equal(ours, value - g)
+
+
+@engines
+@pytest.mark.parametrize("lr", [0.0, 0.125])
+@pytest.mark.parametrize("threshold", [0.5, 1e3])
+def test_a_step_is_clipped_to_the_rate_coordinate_by_coordinate(threshold, lr, oracle):
+    made = chain("Clipped", rules.SGD, ClipStep)
+    values, grads = draw(5), draw(6)
+    border = Border(made, ({"lr": lr, "clip_threshold": threshold}, values), oracle=oracle)
+    border.step(grads)
+    for ours, value, g in zip(border.params, values, grads, strict=True):
+        rms = np.sqrt((g * g).mean()) if g.size else 0.0
+        want = value - lr * g / max(1.0, rms / threshold)
+        np.testing.assert_allclose(ours, want, rtol=1e-13)
+
+
+def test_a_rule_that_yields_no_step_is_told_apart():
+    with pytest.raises(TypeError, match=r"^Mine: ClipStep takes the step u, which no part in "):
+        chain("Mine", rules.ScheduleFreeSGD, ClipStep)

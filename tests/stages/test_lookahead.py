@@ -71,3 +71,27 @@ def test_slow_and_fast_weights_are_equal_after_a_sync_and_only_then(k):
         border.step([np.ones(3)])
         equal = bool((border.params[0] == border.state("slow_buffer")).all())
         assert equal is (t % k == 0)
+
+
+AROUND = ["Adagrad", "AdaPNM", "Lion", "MARS", "NovoGrad", "Prodigy", "Rprop", "ScheduleFreeSGD"]
+
+
+@engines
+@pytest.mark.parametrize("name", AROUND)
+def test_around_any_rule_the_fast_weights_are_that_rule_s(name, oracle):
+    """The rule alone, whose weights are set to the slow ones at each sync, goes the same way."""
+    rule, rng = getattr(rules, name), np.random.default_rng(0)
+    values = [rng.standard_normal((4, 3)), rng.standard_normal(5)]
+    around = Border(chain("Around", rule, Lookahead), ({"k": 3}, values), oracle=oracle)
+    alone = Border(chain("Alone", rule), ({}, values), oracle=oracle)
+    slow = values
+    for t in range(1, 8):
+        grads = [rng.standard_normal(value.shape) for value in values]
+        around.step(grads)
+        alone.step(grads)
+        if t % 3 == 0:
+            slow = [s + 0.5 * (p - s) for s, p in zip(slow, alone.params, strict=True)]
+            for tensor, s in zip(alone.tensors, slow, strict=True):
+                tensor.held["p"].stored[...] = s
+        for ours, theirs in zip(around.params, alone.params, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-15)

@@ -20,6 +20,7 @@ __all__ = [
     "WithCopies",
     "bring_back",
     "check_not_swapped",
+    "check_saved",
     "itself",
     "lend",
     "lent_state",
@@ -159,6 +160,15 @@ def check_not_swapped(opt: WithCopies, what: str = "step()") -> None:
             f"{opt._chain.name}: {what} was called inside `with {opt._swapped}`; "
             "leave the block first, so that the weights are back"
         )
+
+
+def check_saved(opt: WithCopies) -> None:
+    """Raise if what is saved now would have other weights beside it than those of the training.
+
+    Inside `averaged_weights()` and `slow_weights()` they are what was asked for.
+    """
+    if opt._swapped not in ("averaged_weights()", "slow_weights()"):
+        check_not_swapped(opt, "state_dict()")
 
 
 @contextmanager

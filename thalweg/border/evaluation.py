@@ -29,8 +29,11 @@ class Evaluated(WithCopies):
         They are what the chain keeps for that: Lookahead's slow weights, an average, ASGD's, those
         of Schedule-Free; of a chain that keeps none they are the weights. Parameters that have not
         been stepped yet keep their own. The weights of the training come back at its end, whatever
-        happens in it; `step` and `load_state_dict` inside it raise. What else writes into the
-        weights inside it, such as a model that is loaded, is lost, and a warning says so.
+        happens in it; `step`, `state_dict` and `load_state_dict` inside it raise. What else writes
+        into the weights inside it, such as a model that is loaded, is lost, and a warning says so.
+
+        Batch norms keep the statistics of the weights they were trained with: torch's `update_bn`
+        inside the block makes new ones, and a copy of the buffers brings the old ones back.
         """
         opt = itself(self)
         if opt._swapped == "evaluation()":

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from thalweg.chain import Chain
 from thalweg.either import OTHERS
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "DecayFilters",
     "Lot",
     "NoBiasNorm",
+    "check_alike",
     "check_filter",
     "check_keys",
     "decide",
@@ -190,6 +192,17 @@ class DecayFilters:
                 "that the optimizer was made with is lost in copies and files"
             )
         return {}
+
+
+def check_alike(chain: Chain, groups: Sequence[Group]) -> None:
+    """Raise where groups differ in a setting that what is one for all tensors needs of all."""
+    for name in chain.alike if len(groups) > 1 else ():
+        found = sorted({float(group[name]) for group in groups} - {0.0})
+        if len(found) > 1:
+            raise ValueError(
+                f"{chain.name} finds one step size for all parameters together: {name} must be the "
+                f"same in all groups, or 0, got {' and '.join(map(repr, found))}"
+            )
 
 
 def check_filter(title: str, value: Any) -> None:

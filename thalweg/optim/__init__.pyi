@@ -46,12 +46,14 @@ __all__ = [
     "AdaBound",
     "AdaHessian",
     "AdaMuon",
+    "AdaPNM",
     "Adadelta",
     "Adafactor",
     "Adagrad",
     "Adai",
     "Adam",
     "AdamAtan2",
+    "AdamC",
     "AdamMini",
     "AdamP",
     "AdamW",
@@ -83,6 +85,7 @@ __all__ = [
     "RAdam",
     "RMSprop",
     "Ranger",
+    "Ranger21",
     "Rprop",
     "ScheduleFreeAdamW",
     "ScheduleFreeRAdam",
@@ -286,6 +289,28 @@ class AdaMuon(FusedOptimizer):
         **others_settings: Any,
     ) -> None: ...
 
+class AdaPNM(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, ...] = (0.9, 0.999, 1.0),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0,
+        amsgrad: bool = True,
+        *,
+        stable_decay: bool = False,
+        softplus: float | Tensor = 0.0,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Adadelta(FusedOptimizer, _torchs.Adadelta):
     def __init__(
         self,
@@ -329,7 +354,7 @@ class Adai(FusedOptimizer):
     def __init__(
         self,
         params: ParamsT | Module,
-        lr: float | Tensor = 1.0,
+        lr: float | Tensor = 0.1,
         betas: tuple[float | Tensor, float | Tensor] = (0.1, 0.99),
         eps: float | Tensor = 0.001,
         weight_decay: float | Tensor = 0.0,
@@ -376,6 +401,28 @@ class AdamAtan2(FusedOptimizer):
         *,
         a: float | Tensor = 1.27,
         b: float | Tensor = 1.0,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class AdamC(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.01,
+        amsgrad: bool = False,
+        *,
+        corrected: bool = True,
+        max_lr: float | Tensor = 0.0,
         maximize: bool = False,
         foreach: bool | None = None,
         capturable: bool = False,
@@ -594,7 +641,7 @@ class DAdaptAdam(FusedOptimizer):
         decouple: bool = False,
         use_bias_correction: bool = False,
         d0: float | Tensor = 1e-06,
-        growth_rate: float | Tensor = inf,
+        growth_rate: float | Tensor = float("inf"),
         *,
         maximize: bool = False,
         foreach: bool | None = None,
@@ -614,7 +661,7 @@ class DAdaptSGD(FusedOptimizer):
         momentum: float | Tensor = 0.0,
         weight_decay: float | Tensor = 0.0,
         d0: float | Tensor = 1e-06,
-        growth_rate: float | Tensor = inf,
+        growth_rate: float | Tensor = float("inf"),
         *,
         maximize: bool = False,
         foreach: bool | None = None,
@@ -1120,6 +1167,34 @@ class Ranger(SlowWeights, FusedOptimizer):
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
         average: Average | None = None,
         N_sma_threshhold: float | Tensor = ...,
+    ) -> None: ...
+
+class Ranger21(SlowWeights, FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, ...] = (0.9, 0.999, 1.0),
+        eps: float | Tensor = 1e-08,
+        weight_decay: float | Tensor = 0.0001,
+        alpha: float | Tensor = 0.5,
+        k: int = 5,
+        *,
+        clip_factor: float | Tensor = 0.01,
+        clip_eps: float | Tensor = 0.001,
+        use_gc: bool = True,
+        use_gcnorm: bool = True,
+        norm_loss: float | Tensor = 0.0001,
+        softplus: float | Tensor = 50.0,
+        amsgrad: bool = True,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
     ) -> None: ...
 
 class Rprop(FusedOptimizer, _torchs.Rprop):

@@ -250,7 +250,11 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         return loss
 
     def state_dict(self) -> dict[str, Any]:
-        """The states and settings, in torch's form and, counts too, in torch's types."""
+        """The states and settings, in torch's form and, counts too, in torch's types.
+
+        After `eval()`, and in an `evaluation()`, it raises: other weights would be saved beside it.
+        """
+        self._check_saved()
         found = super().state_dict()
         if "state" in found:  # a hook may have made anything of it
             cells = self._cells
@@ -295,6 +299,9 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
 
     def _check_at_home(self, what: str) -> None:
         """Raise where the parameters hold other weights than those of the training."""
+
+    def _check_saved(self) -> None:
+        """Raise where the parameters show weights that nobody who saves them means."""
 
     def _with_decided(self, loaded: dict[str, Any]) -> dict[str, Any]:
         """A file that has the word for its filter leaves it as the model's modules decided it."""

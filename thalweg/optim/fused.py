@@ -15,8 +15,8 @@ from thalweg.averaging import at_rest, with_average
 from thalweg.border.again import PreparedSteps
 from thalweg.border.answering import Answering, answering
 from thalweg.border.classes import as_chain, made_class
-from thalweg.border.copies import check_not_swapped, lent_state
-from thalweg.border.groups import Lot, lots
+from thalweg.border.copies import check_not_swapped, check_saved, lent_state
+from thalweg.border.groups import Lot, check_alike, lots
 from thalweg.border.optimizer import ChainOptimizer
 from thalweg.border.others import apart
 from thalweg.border.states import wanted
@@ -225,6 +225,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     ) -> None:
         """Take one step of these parameters, or none; those that rest only move their averages."""
         check_not_swapped(self)
+        check_alike(self._chain, self.param_groups)
         new = NewStates(self._first)
 
         def deeds() -> list[Deed]:
@@ -360,6 +361,9 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
 
     def _check_at_home(self, what: str) -> None:
         check_not_swapped(self, what)
+
+    def _check_saved(self) -> None:
+        check_saved(self)
 
     def _check_all(self, title: str, loaded: dict[str, Any]) -> None:
         super()._check_all(title, loaded)

@@ -9,8 +9,8 @@ class Adai(Rule):
     """Adai: adaptive inertia.
 
     Where Adam adapts the step size, Adai adapts the momentum: coordinates with small gradients
-    beside those of all the network keep theirs longest, and leave saddles quickly, while the step
-    is SGD's and so are the flat minima that it chooses. For vision; lr is ten times SGD's.
+    beside all the network's keep theirs longest, and leave saddles quickly, while the steps are
+    SGD's, and so are the flat minima. Its lr is ten times that of SGD with momentum.
 
         v <- b2 v + (1 - b2) g^2,       vhat = v / (1 - b2^t)
         x  = min(max(b0 vhat / mean(vhat), eps), 1)      mean over all tensors
@@ -26,7 +26,7 @@ class Adai(Rule):
     signature = "lr, betas, eps, weight_decay, decoupled_weight_decay"
     decay = "either"
 
-    lr: float = setting(1.0, low=0)
+    lr: float = setting(0.1, low=0)
     betas: tuple[float, float] = setting((0.1, 0.99), low=0, below=(None, 1))
     eps: float = setting(1e-3, above=0, high=1)
 

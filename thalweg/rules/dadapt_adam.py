@@ -39,6 +39,7 @@ class DAdaptAdam(Rule):
     d0: float = setting(1e-6, above=0)
     growth_rate: float = setting(float("inf"), low=1)
     spares = ("weight_decay",)
+    alike = ("lr",)
 
     m = state("exp_avg")
     v = state("exp_avg_sq")

@@ -10,7 +10,7 @@ class DAdaptSGD(Rule):
 
     The bound d grows from almost nothing to what the gradients allow, over all parameters
     together, measured in lengths of the first gradient; lr stays 1, and takes a schedule. For
-    convolutional networks that SGD trains well, when nobody wants to search for a rate.
+    networks with norms; without them d may grow too far, which a smaller lr or growth_rate ends.
 
         rate  = d lr / g0                       g0 = |g| at the first step, over all tensors
         r    <- r + rate <g, s>
@@ -30,6 +30,7 @@ class DAdaptSGD(Rule):
     momentum: float = setting(0.0, low=0, below=1)
     d0: float = setting(1e-6, above=0)
     growth_rate: float = setting(float("inf"), low=1)
+    alike = ("lr",)
 
     s = state("s")
     p0 = state("x0", start="p")

@@ -22,8 +22,8 @@ class Prodigy(Rule):
 
     Paper: Mishchenko and Defazio 2023, arXiv:2306.06101, Algorithm 4.
     Differs: not in torch. As the authors' package without its options: rate is of the d before the
-    step, eps is multiplied by the one after it. d and r are one for all parameters; where groups
-    differ, the first parameter's betas and d_coef decide for them.
+    step, eps is multiplied by the one after it. d and r are one for all parameters: groups have
+    one lr, or 0, and the first parameter's betas and d_coef decide.
     """
 
     signature = "lr, betas, eps, weight_decay, d0, d_coef"
@@ -35,6 +35,7 @@ class Prodigy(Rule):
     d0: float = setting(1e-6, above=0)
     d_coef: float = setting(1.0, above=0)
     spares = ("weight_decay",)
+    alike = ("lr",)
 
     m = state("exp_avg")
     v = state("exp_avg_sq")

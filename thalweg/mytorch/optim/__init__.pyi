@@ -36,11 +36,13 @@ __all__ = [
     "AdaGrad",
     "AdaHessian",
     "AdaMuon",
+    "AdaPNM",
     "Adadelta",
     "Adagrad",
     "Adai",
     "Adam",
     "AdamAtan2",
+    "AdamC",
     "AdamMini",
     "AdamP",
     "AdamW",
@@ -70,6 +72,7 @@ __all__ = [
     "RAdam",
     "RMSprop",
     "Ranger",
+    "Ranger21",
     "Rprop",
     "ScheduleFreeAdamW",
     "ScheduleFreeRAdam",
@@ -457,6 +460,23 @@ class AdaMuon(Optimizer):
         **others_settings: Any,
     ) -> None: ...
 
+class AdaPNM(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, ...] = (0.9, 0.999, 1.0),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0,
+        amsgrad: bool = True,
+        *,
+        stable_decay: bool = False,
+        softplus: float = 0.0,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
 class Adadelta(Optimizer):
     def __init__(
         self,
@@ -490,7 +510,7 @@ class Adai(Optimizer):
     def __init__(
         self,
         params: _Params,
-        lr: float = 1.0,
+        lr: float = 0.1,
         betas: tuple[float, float] = (0.1, 0.99),
         eps: float = 0.001,
         weight_decay: float = 0.0,
@@ -529,6 +549,23 @@ class AdamAtan2(Optimizer):
         *,
         a: float = 1.27,
         b: float = 1.0,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class AdamC(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0.01,
+        amsgrad: bool = False,
+        *,
+        corrected: bool = True,
+        max_lr: float = 0.0,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
@@ -677,7 +714,7 @@ class DAdaptAdam(Optimizer):
         decouple: bool = False,
         use_bias_correction: bool = False,
         d0: float = 1e-06,
-        growth_rate: float = inf,
+        growth_rate: float = float("inf"),
         *,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
@@ -692,7 +729,7 @@ class DAdaptSGD(Optimizer):
         momentum: float = 0.0,
         weight_decay: float = 0.0,
         d0: float = 1e-06,
-        growth_rate: float = inf,
+        growth_rate: float = float("inf"),
         *,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
@@ -984,6 +1021,29 @@ class Ranger(SlowWeights, Optimizer):
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
         N_sma_threshhold: float = ...,
+    ) -> None: ...
+
+class Ranger21(SlowWeights, Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        betas: tuple[float, ...] = (0.9, 0.999, 1.0),
+        eps: float = 1e-08,
+        weight_decay: float = 0.0001,
+        alpha: float = 0.5,
+        k: int = 5,
+        *,
+        clip_factor: float = 0.01,
+        clip_eps: float = 0.001,
+        use_gc: bool = True,
+        use_gcnorm: bool = True,
+        norm_loss: float = 0.0001,
+        softplus: float = 50.0,
+        amsgrad: bool = True,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
     ) -> None: ...
 
 class Rprop(Optimizer):

@@ -16,8 +16,16 @@ from thalweg.averaging import Average, at_rest, check_average, with_average
 from thalweg.border.again import PreparedSteps
 from thalweg.border.answering import answering
 from thalweg.border.classes import as_chain, made_class
-from thalweg.border.copies import check_not_swapped, lent_state
-from thalweg.border.groups import NO_BIAS_NORM, Lot, check_keys, decide, lots, model_of
+from thalweg.border.copies import check_not_swapped, check_saved, lent_state
+from thalweg.border.groups import (
+    NO_BIAS_NORM,
+    Lot,
+    check_alike,
+    check_keys,
+    decide,
+    lots,
+    model_of,
+)
 from thalweg.border.matching import by_name
 from thalweg.border.optimizer import ChainOptimizer
 from thalweg.border.others import apart
@@ -172,6 +180,7 @@ class Optimizer(ChainOptimizer):
     def _deeds(self) -> list[whole.Deed]:
         """What is to be done to take one step; nothing moves yet."""
         name = self._chain.name
+        check_alike(self._chain, self.param_groups)
         all_lots = lots(name, self.param_groups, self._chain.choice.numbers)
         pairs = [(p, number) for number, lot in enumerate(all_lots) for p in lot.params]
         turns = [Turn(p, lot, ready_gradient(name, p)) for p, lot in pairs if p.grad is not None]
@@ -212,7 +221,11 @@ class Optimizer(ChainOptimizer):
         return group
 
     def state_dict(self) -> dict[str, Any]:
-        """Copies of all states and settings, in torch's form: parameters go by their number."""
+        """Copies of all states and settings, in torch's form: parameters go by their number.
+
+        After `eval()`, and in an `evaluation()`, it raises: other weights would be saved beside it.
+        """
+        check_saved(self)
         ids = {p: i for i, p in enumerate(self._params())}
         groups = [
             copy.deepcopy({k: v for k, v in group.items() if k != "params"})
