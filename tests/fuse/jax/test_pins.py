@@ -1,21 +1,16 @@
 """What the extra jax brings has its versions written down."""
 
-import re
 from importlib import metadata
 
 import jax
-from packaging.utils import canonicalize_name
 
-from tests.house.test_packaging import closure, parts_of_constraints, read
+from tests.house.pins import pinned
+from tests.house.test_packaging import closure, read
 
 
 def test_every_pin_of_jax_is_needed_and_whatever_jax_needs_has_one():
-    ours, of_jax, _ = (
-        {canonicalize_name(name) for name in re.findall(r"^([\w.-]+)==", part, re.M)}
-        for part in parts_of_constraints()
-    )
-    needed = closure(["jax"])
-    assert needed - ours == of_jax
+    ours, of_jax = pinned(), pinned("extra jax")
+    assert closure(["jax"]) - ours == of_jax
 
 
 def test_it_is_the_pinned_jax_that_is_tried():
