@@ -137,5 +137,5 @@ $(VENV)/dev.stamp: $(VENV)/pip.stamp $(DECIDES)
 
 $(VENV)/peers.stamp: $(VENV)/pip.stamp $(DECIDES)
 	@echo "installing the packages that our optimizers are held to (torch is the large part)"
-	$(INSTALL) --editable '.[torch]' --group test --group peers
+	$(INSTALL) --editable '.[all]' --group test --group peers
 	@touch $@

@@ -117,6 +117,10 @@ MEANINGS = {
     "adjust_lr_fn": 'what lr is scaled by: "original" for the shape as Jordan has it, '
     '"match_rms_adamw" for steps of AdamW\'s size',
     "precondition_frequency": "after how many steps the bases or roots are renewed",
+    "stable_decay": "divides the decay by the root mean square of all gradients",
+    "softplus": "how sharply the root's floor bends; 0 for none",
+    "norm_loss": "how strongly rows are pulled to a length of one",
+    "Standardize.use": "divides each gradient by its standard deviation",
     "shampoo_beta": "how much of the two matrices is kept per step",
     "Shampoo.eps": "added to the diagonal of the two matrices",
     "flatten": "takes a convolution as a matrix, an index of axis 0 for a row",
