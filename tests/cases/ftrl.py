@@ -33,7 +33,7 @@ def paper(
 SUBJECT = Subject(
     "FTRL",
     paper,
-    whole={"lr": 0.25, "lambda_1": 0.25, "lambda_2": 0.125, "initial_accumulator_value": 0.125},
+    whole={"lr": 0.25, "lambda_1": 0.015625, "lambda_2": 0.125, "initial_accumulator_value": 0.125},
     changed={"beta": 1.0, "lambda_1": 0.125},
     descends={"lr": 0.5},
     also=(

@@ -42,5 +42,5 @@ class FTRL(Rule):
             z = z + g - s * p
             n = n + g * g
             most = (beta + sqrt(n)) / lr + lambda_2
-            p = where(abs(z) > lambda_1, (sign(z) * lambda_1 - z) / most, 0.0)
+            p = where(abs(z) <= lambda_1, 0.0, (sign(z) * lambda_1 - z) / most)
         return p, z, n
