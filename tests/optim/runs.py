@@ -30,8 +30,8 @@ NUMBERS = {
     for name in OURS
     if (keys := tuple(key for key in OPTIMIZERS[name].cells if key != "step"))
 }
-# those of which no number is one for all parameters
-APART = [name for name in OURS if not OPTIMIZERS[name].shared]
+# those of which no number is one for all parameters, kept or summed up anew
+APART = [name for name in OURS if not (OPTIMIZERS[name].shared or OPTIMIZERS[name].asked_of_all)]
 # those that look ahead, every k steps
 LOOKING_AHEAD = [
     name for name in OURS if any(part.declared is Lookahead for part in OPTIMIZERS[name].parts)

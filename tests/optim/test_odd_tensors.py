@@ -6,6 +6,7 @@ from torch.nn import Parameter
 
 import thalweg.optim as optim
 from tests.optim.runs import (
+    APART,
     COUNTING,
     OURS,
     TWINS,
@@ -112,7 +113,7 @@ def test_a_parameter_on_another_device_is_counted_and_keeps_its_device(name):
     assert {value.device.type for value in arrays_of(opt, p).values()} == {"meta"}
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", APART)
 def test_parameters_on_two_devices_go_together(name):
     params, plain = weights([(4, 3)]), weights([(4, 3)])
     elsewhere = Parameter(torch.ones(3, device="meta"))

@@ -197,7 +197,7 @@ class DecayFilters:
 def check_alike(chain: Chain, groups: Sequence[Group]) -> None:
     """Raise where groups differ in a setting that what is one for all tensors needs of all."""
     for name in chain.alike if len(groups) > 1 else ():
-        found = sorted({float(group[name]) for group in groups} - {0.0})
+        found = sorted({float(group[name]) for group in groups if group["params"]} - {0.0})
         if len(found) > 1:
             raise ValueError(
                 f"{chain.name} finds one step size for all parameters together: {name} must be the "
