@@ -33,7 +33,7 @@ __all__ = [
     "transposed",
 ]
 
-# how many arguments each takes, or the fewest and the most
+# how many arguments each takes; of two numbers, either
 ARITY: dict[str, int | tuple[int, int]] = {
     "newton_schulz": (4, 5),
     "qr": 1,

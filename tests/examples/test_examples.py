@@ -117,8 +117,17 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(
     assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
 
 
+def test_muon_and_adamw_step_one_model(tmp_path):
+    printed = run("digits_muon", cwd=tmp_path)
+    assert "Muon:  0.weight, 4.weight, 9.weight\n" in printed
+    (accuracy,) = re.findall(r"^([\d.]+)% of 599 test images", printed, re.M)
+    assert float(accuracy) >= 98
+    assert losses(printed)[-1] < losses(printed)[0] / 100
+
+
 def test_every_example_is_run_here():
     assert {path.stem for path in EXAMPLES.glob("*.py")} == {
+        "digits_muon",
         "resume",
         *(script for script, *_ in TRAININGS),
     }

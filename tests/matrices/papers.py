@@ -11,31 +11,6 @@ Array = np.ndarray
 Gradient = Callable[[list[Array]], list[Array]]
 
 
-def muon(
-    p: Array,
-    gradients: Iterable[Array],
-    lr: float = 1e-3,
-    weight_decay: float = 0.1,
-    momentum: float = 0.95,
-    nesterov: bool = True,
-    adjust_lr_fn: str = "original",
-) -> Iterator[Array]:
-    a, b, c = 3.4445, -4.775, 2.0315
-    m = np.zeros_like(p)
-    for g in gradients:
-        m = momentum * m + (1 - momentum) * g
-        x = momentum * m + (1 - momentum) * g if nesterov else m
-        x = x / max(np.sqrt((x**2).sum()), 1e-7)
-        for _ in range(5):
-            x = a * x + (b * (x @ x.T) + c * (x @ x.T) @ (x @ x.T)) @ x
-        rows, columns = p.shape
-        s = np.sqrt(max(1, rows / columns))
-        if adjust_lr_fn == "match_rms_adamw":
-            s = 0.2 * np.sqrt(max(rows, columns))
-        p = (1 - lr * weight_decay) * p - lr * s * x
-        yield p
-
-
 def soap(
     p: Array,
     gradients: Iterable[Array],

@@ -73,19 +73,12 @@ def test_each_tensor_keeps_what_its_axes_ask_for():
 @pytest.mark.parametrize("shape", [(6, 6), (8, 3), (3, 8), (4, 2, 2)], ids=str)
 @pytest.mark.parametrize(
     ("name", "settings"),
-    [
-        *CASES,
-        ("Muon", {}),
-        ("Muon", {"nesterov": False, "momentum": 0.8, "weight_decay": 0.0}),
-        ("Muon", {"adjust_lr_fn": "match_rms_adamw", "lr": 0.02}),
-    ],
+    CASES,
     ids=str,
 )
 def test_on_numpy(name, settings, shape):
     if name == "SOAP" and shape[0] * shape[0] != np.prod(shape):
         pytest.skip("a factor has not full rank at the first step, and many bases")
-    if name == "Muon" and len(shape) > 2:
-        pytest.skip("Muon takes matrices alone")
     start, gradients = _started(shape)
     p = mytorch.nn.Parameter(start)
     opt = getattr(mytorch.optim, name)([p], **settings)

@@ -19,6 +19,8 @@ FOUR = (4, 2, 3, 3)
 
 ORTHOGONAL = [
     ("Muon", {}, (5, 7)),
+    ("Muon", {"nesterov": False, "momentum": 0.8, "weight_decay": 0.0}, (6, 6)),
+    ("Muon", {"adjust_lr_fn": "match_rms_adamw", "lr": 0.02}, (8, 3)),
     ("Muon", {"adjust_lr_fn": "spectral_norm", "lr": 0.01}, (8, 3)),
     ("Muon", {"flatten": True, "weight_decay": 0.0}, FOUR),
     ("Muon", {"flatten": True, "adjust_lr_fn": "spectral_norm", "nesterov": False}, FOUR),

@@ -40,9 +40,14 @@ def _joined(made: Chain, theirs: Chain) -> Chain:
             f"{made.name}: others must take every tensor, and {theirs.name} chooses by shape; "
             "give one such as AdamW"
         )
-    if theirs.requests:
+    if any(request.kind != "noise" for request in theirs.requests.values()):
         raise TypeError(
             f"{made.name}: others must step without a closure, and {theirs.name} asks for one"
+        )
+    if theirs.shared:
+        raise TypeError(
+            f"{made.name}: others must step each tensor by itself, and {theirs.name} keeps "
+            f"{', '.join(theirs.shared)} for all that it steps; give one such as AdamW"
         )
     mine, theirs = _without_maximize(made, 0), _without_maximize(theirs, 0)
     parts, values = joined_parts(made.name, [either(mine, theirs)])

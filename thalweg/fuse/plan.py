@@ -197,7 +197,8 @@ class _Builder:
         self.varying = {*self.arrays, *rows}
         self.kept = [
             part.qualified(name)
-            for part in chain.parts
+            for part, own in zip(chain.parts, ways, strict=True)
+            if own is not None  # a part of another alternative keeps nothing here
             for name in part.declared.declaration.cells
             if part.declared.text.levels.get(name, Level.STEP) > Level.STEP
         ]

@@ -84,7 +84,8 @@ matrices.register(
         _length,
         _add_product,
         Tensor.bfloat16,
-        typed=lambda x, like: x.to(like.dtype),
+        # laid out as most parameters are: a transposed result is copied once, not twice
+        typed=lambda x, like: x.to(like.dtype, memory_format=torch.contiguous_format),
         whole=lambda x: x.full_tensor() if is_sharded(x) else x,
         shared=lambda x, like: cut_like(like, x) if is_sharded(like) else x,
     ),
