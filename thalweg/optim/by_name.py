@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import sys
 from typing import Any
 
 from torch import Tensor
@@ -40,7 +40,7 @@ def create(
     except ValueError as error:
         raise ValueError(f"create: {error}") from None
     # the class as its users find it, made there when it is first asked for
-    kind = getattr(importlib.import_module("thalweg.optim"), title)
+    kind = getattr(sys.modules[__package__], title)
     given = settings if lr is None else {"lr": lr, **settings}
     made: BaseOptimizer = kind(params, **given)
     return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -37,7 +37,7 @@ def create(
     except ValueError as error:
         raise ValueError(f"create: {error}") from None
     # the class as its users find it, made there when it is first asked for
-    kind = getattr(importlib.import_module("thalweg.mytorch.optim"), title)
+    kind = getattr(sys.modules[__package__], title)
     given = settings if lr is None else {"lr": lr, **settings}
     made: Optimizer = kind(params, **given)
     return made
