@@ -114,17 +114,20 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
                 f"got {settings['state_dtype']!r}"
             )
 
-    def _check_parameter(self, p: Tensor, group: Mapping[str, Any]) -> None:
-        if p.layout != torch.strided:
-            raise ValueError(
-                f"{self._chain.name} requires dense parameter tensors, got one of layout "
-                f"{p.layout} and shape {tuple(p.shape)}"
-            )
-        self._had_sides |= p.dim() > 1
-        try:
-            self._chain.choice.check(p.shape, group)
-        except ValueError as error:
-            raise ValueError(f"{error}{of_shape(self, p)}") from None
+    def _check_parameters(self, params: Sequence[Tensor], group: Mapping[str, Any]) -> None:
+        choice = self._chain.choice
+        for p in params:
+            if p.layout != torch.strided:
+                raise ValueError(
+                    f"{self._chain.name} requires dense parameter tensors, got one of layout "
+                    f"{p.layout} and shape {tuple(p.shape)}"
+                )
+        self._had_sides |= any(p.dim() > 1 for p in params)
+        for p in params if choice.is_choosy else ():
+            try:
+                choice.check(p.shape, group)
+            except ValueError as error:
+                raise ValueError(f"{error}{of_shape(self, p)}") from None
 
     def _begin_state(
         self, p: Tensor, slots: Sequence[Slot], views: Sequence[Any], group: Mapping[str, Any]

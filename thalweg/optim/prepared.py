@@ -119,7 +119,7 @@ class PreparedTensors:
                 return False
             grads[:] = parts  # where they lie is asked next
         if missing:
-            if self._rests:
+            if self._rests or not self._call.can_miss():
                 return False
             # torch's guards look at another tensor of the same description
             self._nothing = self._nothing or [p.detach() for p in layout.params]
@@ -133,7 +133,7 @@ class PreparedTensors:
             look.take(self._groups.values(opt.param_groups))
         for lot, views in changed:
             self._call.set(lot, views)
-        largest = self._call.prepare(look.found, missing)
+        largest = self._call.prepare(look.found, missing, torch.get_num_threads())
         return self._is_wide or largest < EXACT
 
     def deeds(self, opt: FusedOptimizer) -> list[Deed]:
