@@ -28,9 +28,10 @@ from thalweg.optim import (
 )
 from thalweg.optim.arguments import EXTRAS, FLAGS, TYPES
 from thalweg.optim.base import BaseOptimizer
+from thalweg.optim.checks import check_flags, check_tensors
 from thalweg.optim.memory.layout import TensorLayout
 from thalweg.optim.memory.operands import collect, unpacked, views_of
-from thalweg.optim.memory.reach import check_dense, check_sides
+from thalweg.optim.memory.reach import check_sides
 from thalweg.optim.memory.rounds import Rounds
 from thalweg.optim.memory.seen import Seen, look, placed
 from thalweg.optim.memory.sharded import is_sharded, store
@@ -72,7 +73,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
 
     def __init__(self, params: Any, **settings: Any) -> None:
         settings = self._settled(settings)
-        self._check_flags(settings)
+        check_flags(self._chain.name, settings)
         super().__init__(params, settings)
 
     def _begin(self) -> None:
@@ -88,38 +89,30 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         """Add a group, settings it does not name as at the beginning; with `others=` maybe two."""
         add_in_parts(self, param_group, Module, super().add_param_group)
 
-    def _check_flags(self, settings: dict[str, Any]) -> None:
-        name = self._chain.name
-        if settings["fused"] and settings["differentiable"]:
-            raise RuntimeError(f"{name}: `fused` does not support `differentiable`")
-        if settings["fused"] and settings["foreach"]:
-            raise RuntimeError(f"{name}: `fused` and `foreach` cannot be `True` together.")
-
     @in_torchs_words
     def _check(self, settings: Mapping[str, Any]) -> None:
         super()._check(settings)
 
     def _check_own(self, chain: Chain, settings: Mapping[str, Any]) -> None:
-        name = chain.name
-        for key, value in settings.items():
-            one_number = key in chain.settings and type(chain.settings[key].default) is not tuple
-            if one_number and isinstance(value, Tensor) and value.numel() != 1:
-                raise ValueError(
-                    f"{name}: {key} must be a number or a tensor of one element, "
-                    f"got a tensor of shape {tuple(value.shape)}"
-                )
+        check_tensors(chain, settings)
         if settings.get("state_dtype", "param") not in STATE_TYPES:
             raise ValueError(
-                f"{name}: state_dtype must be one of {', '.join(map(repr, STATE_TYPES))}, "
+                f"{chain.name}: state_dtype must be one of {', '.join(map(repr, STATE_TYPES))}, "
                 f"got {settings['state_dtype']!r}"
             )
 
     def _check_parameters(self, params: Sequence[Tensor], group: Mapping[str, Any]) -> None:
-        check_dense(self._chain.name, params)
-        self._had_sides |= any([p.dim() > 1 for p in params])
-        for p in params if self._chain.choice.is_choosy else ():
+        choice = self._chain.choice
+        for p in params:
+            if p.layout != torch.strided:
+                raise ValueError(
+                    f"{self._chain.name} requires dense parameter tensors, got one of layout "
+                    f"{p.layout} and shape {tuple(p.shape)}"
+                )
+        self._had_sides |= any(p.dim() > 1 for p in params)
+        for p in params if choice.is_choosy else ():
             try:
-                self._chain.choice.check(p.shape, group)
+                choice.check(p.shape, group)
             except ValueError as error:
                 raise ValueError(f"{error}{of_shape(self, p)}") from None
 

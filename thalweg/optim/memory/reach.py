@@ -43,16 +43,6 @@ def format_of(chain: Chain, tensor: Tensor) -> str:
     return _FORMAT[tensor.dtype]
 
 
-def check_dense(title: str, params: Sequence[Tensor]) -> None:
-    """Raise ValueError for a parameter that is sparse."""
-    for p in params:
-        if p.layout != torch.strided:
-            raise ValueError(
-                f"{title} requires dense parameter tensors, got one of layout {p.layout} and shape "
-                f"{tuple(p.shape)}"
-            )
-
-
 def dense(chain: Chain, grad: Tensor) -> Tensor:
     if grad.layout == torch.strided:
         return grad
