@@ -69,7 +69,8 @@ def test_a_flat_partition_moves_as_its_parameters_do(name):
         opt.step()
         other.step()
     want = torch.cat([p.detach().reshape(-1) for p in plain.parameters()])
-    assert torch.equal(flat, want)
+    # a loop's last elements are rounded otherwise than its vectors, where a word is written out
+    torch.testing.assert_close(flat.detach(), want, rtol=5e-7, atol=1e-7)
 
 
 @pytest.mark.parametrize("name", BY_TENSOR)

@@ -68,7 +68,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     _rest: TensorLayout | None  # of the parameters whose averages move without a gradient
     _first: First
     _asking: Any  # answers what a rule asks for in this step
-    _had_sides: bool  # whether a parameter that it was given has rows and columns
+    _given: set[Sequence[int]]  # the shapes of the parameters that it was given
     _prepared: PreparedSteps
 
     def __init__(self, params: Any, **settings: Any) -> None:
@@ -82,7 +82,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         vars(self).setdefault("_chain", self.chain)
         self._layout, self._rest, self._first = None, None, {}
         self._asking = self._elsewhere = None
-        vars(self).setdefault("_had_sides", False)
+        vars(self).setdefault("_given", set())
         self._prepared = PreparedSteps()
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -109,7 +109,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
                     f"{self._chain.name} requires dense parameter tensors, got one of layout "
                     f"{p.layout} and shape {tuple(p.shape)}"
                 )
-        self._had_sides |= any(p.dim() > 1 for p in params)
+        self._given |= {tuple(p.shape) for p in params}
         for p in params if choice.is_choosy else ():
             try:
                 choice.check(p.shape, group)
@@ -237,7 +237,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
             self._trace(frozen=True)
             return []
         else:
-            check_sides(self._chain, self.param_groups, self._had_sides)
+            check_sides(self._chain, self.param_groups, self._given)
             made = Rounds(
                 self._chain, all_lots, views, states, differentiable, asking=self._answering()
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -112,13 +112,18 @@ def check_sound(
             address(tensor)
 
 
-def check_sides(chain: Chain, groups: Sequence[Mapping[str, Any]], had_sides: bool) -> None:
-    """Raise where parameters that had rows have been replaced by flat ones, and that matters."""
+def check_sides(
+    chain: Chain, groups: Sequence[Mapping[str, Any]], given: Collection[Sequence[int]]
+) -> None:
+    """Raise where parameters that had rows have been replaced by flat ones of a shape that none was
+    given, and that matters."""
+    had_sides = any(len(shape) > 1 for shape in given)
     of_tensors = any(one.over == "tensor" for one in chain.reductions.values())
     if not (had_sides and (chain.reduces_rows or chain.on_matrices or of_tensors)):
         return
     params = [p for group in groups for p in group["params"]]
-    if params and all(p.dim() < 2 for p in params):
+    is_flat = params and all(p.dim() < 2 for p in params)
+    if is_flat and any(tuple(p.shape) not in given for p in params):
         asked = "the norm or mean of each tensor" if of_tensors else "the rows of each matrix"
         raise RuntimeError(
             f"{chain.name}: its parameters have been replaced by flat ones, as DeepSpeed's ZeRO "
