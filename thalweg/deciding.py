@@ -44,10 +44,23 @@ def _quick(word: str, of_floats: Callable[..., Any]) -> Callable[..., Any]:
     return apply
 
 
+def _quick_of_two(word: str, of_floats: Callable[[float, float], float]) -> Callable[..., Any]:
+    """The same of a word that is also asked about counts; a float all the same."""
+    function: Callable[..., Any] = getattr(elementwise, word)
+    known = {float, int}
+
+    def apply(a: Any, b: Any) -> Any:
+        return of_floats(float(a), float(b)) if {type(a), type(b)} <= known else function(a, b)
+
+    return apply
+
+
 _WORDS = {n: getattr(elementwise, n) for n in elementwise.PRIMITIVES + elementwise.COMPOSITES}
 _WORDS["abs"] = _quick("abs", abs)
 _WORDS["sqrt"] = _quick("sqrt", lambda x: math.sqrt(x) if x >= 0 else math.nan)
 _WORDS["where"] = _quick("where", lambda c, a, b: float(a if c else b))
+_WORDS["maximum"] = _quick_of_two("maximum", lambda a, b: a if a > b or a != a else b)
+_WORDS["minimum"] = _quick_of_two("minimum", lambda a, b: a if a < b or a != a else b)
 
 
 def decider(text: Text, settings: Sequence[str], cells: Sequence[str], title: str) -> Decide:

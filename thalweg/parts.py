@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import keyword
 import re
@@ -81,7 +82,7 @@ class Slot:
     def qualified(self) -> str:
         return self.part.qualified(self.name)
 
-    @property
+    @functools.cached_property
     def is_certain(self) -> bool:
         """Whether it exists whatever the settings are."""
         return self.name in certain(self.part.declared.text.body)

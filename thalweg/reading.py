@@ -283,9 +283,9 @@ class _Plain:
             raise self.source.error(
                 tree.lineno, f"{word} takes what to reduce and over what, got {len(tree.args)}"
             )
-        counts: tuple[int | None, ...] = takes if isinstance(takes, tuple) else (takes,)
-        if takes is not None and len(tree.args) not in counts:
-            many = " or ".join(map(str, counts))
+        either: tuple[int | None, ...] = takes if isinstance(takes, tuple) else (takes,)
+        if takes is not None and len(tree.args) not in either:
+            many = " or ".join(map(str, either))
             raise self.source.error(
                 tree.lineno, f"{word} takes {many} arguments, got {len(tree.args)}"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,12 +28,16 @@ class Setting:
 
     def element(self, i: int) -> Setting:
         """Number `i` of several, as a setting of its own."""
-        bounds = {
-            name: bound[i] if isinstance(bound, tuple) else bound
-            for name, bound in vars(self).items()
-            if name in ("low", "high", "above", "below")
-        }
-        return replace(self, default=self.default[i], **bounds)
+        return self._elements[i]
+
+    @functools.cached_property
+    def _elements(self) -> list[Setting]:
+        bounds = {name: getattr(self, name) for name in ("low", "high", "above", "below")}
+        several = {name: bound for name, bound in bounds.items() if isinstance(bound, tuple)}
+        return [
+            replace(self, default=default, **{name: bound[i] for name, bound in several.items()})
+            for i, default in enumerate(self.default)
+        ]
 
     @property
     def is_switch(self) -> bool:
@@ -56,6 +61,16 @@ class Setting:
         ]
         kind = "an integer" if isinstance(self.default, int) else "a number"
         return " and ".join(bounds) if bounds else kind
+
+    @property
+    def accepted(self) -> str:
+        """The accepted values of all its numbers, in words."""
+        if isinstance(self.default, bool):
+            return "True or False"
+        if not isinstance(self.default, tuple):
+            return self.range
+        each = [self.element(i).range for i in range(len(self.default))]
+        return f"each {each[0]}" if len(set(each)) == 1 else ", ".join(each)
 
     def accepts(self, number: float) -> bool:
         """Whether one number is inside the bounds; NaN never is, as in torch."""

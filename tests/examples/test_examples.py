@@ -12,6 +12,7 @@ from safetensors.numpy import load_file
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
+OFFLOAD = EXAMPLES / "offload.py"  # the one that needs torch
 
 # Runs a script as `python script arguments` would, and looks at what it has imported.
 RUNNER = """
@@ -125,9 +126,19 @@ def test_muon_and_adamw_step_one_model(tmp_path):
     assert losses(printed)[-1] < losses(printed)[0] / 100
 
 
+def test_an_offloaded_training_reads_digits(tmp_path):
+    pytest.importorskip("torch")
+    done = start("import runpy, sys; runpy.run_path(sys.argv[1])", str(OFFLOAD), cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert losses(done.stdout)[-1] < losses(done.stdout)[0] / 5
+    (percent,) = re.findall(r"^([\d.]+)% of 397 images", done.stdout, re.M)
+    assert float(percent) >= 94
+
+
 def test_every_example_is_run_here():
     assert {path.stem for path in EXAMPLES.glob("*.py")} == {
         "digits_muon",
+        "offload",
         "resume",
         *(script for script, *_ in TRAININGS),
     }

@@ -20,6 +20,7 @@ from thalweg.elementwise import abs as absolute
 from thalweg.reductions import largest, mean
 from thalweg.rule import Rule, Stage, setting, state
 from thalweg.stages import (
+    AGC,
     Cautious,
     Centralize,
     ClipNorm,
@@ -29,6 +30,7 @@ from thalweg.stages import (
     ExponentialAverage,
     Lookahead,
     Maximize,
+    NormLoss,
     StepDecay,
     TrustRatio,
 )
@@ -82,7 +84,7 @@ RULES = [
     rule for rule in (getattr(rules, name) for name in rules.RULES) if is_plain(chain("X", rule))
 ]
 OWN = [DoG, DoGOfAll]
-IN_FRONT = [Maximize, ClipValue, ClipNorm, Centralize, Decay, Scaled, Warm]
+IN_FRONT = [Maximize, ClipValue, ClipNorm, AGC, Centralize, Decay, NormLoss, Scaled, Warm]
 ON_STEP = [TrustRatio, Cautious, StepDecay, ClipStep, PerRow, Momentum]
 BEHIND = [Lookahead, ExponentialAverage, EqualAverage]
 

@@ -87,6 +87,24 @@ def test_orthogonal_steps(name, settings, shape):
     assert_steps(name, settings, shape, lambda p, gradients: paper(p, gradients, **settings))
 
 
+@pytest.mark.parametrize("others", [{}, {"others": "AdamW"}], ids=str)
+def test_rows_that_are_not_so_many_heads_move_nothing(others):
+    p = torch.nn.Parameter(torch.ones(10, 4))
+    opt = optim.Muon([p], heads=3, **others)
+    p.grad = torch.ones_like(p)
+    with pytest.raises(ArithmeticError, match="10 rows are not 3 pieces of as many rows each"):
+        opt.step()
+    assert torch.equal(p, torch.ones(10, 4))
+
+
+def test_a_convolution_is_told_of_flatten():
+    p = torch.nn.Parameter(torch.ones(2, 3, 3, 3))
+    with pytest.raises(
+        ValueError, match=r"none that Muon takes; flatten=True takes it as a matrix"
+    ):
+        optim.Muon([p])
+
+
 @pytest.mark.parametrize(("settings", "shape"), DION, ids=str)
 def test_dion(settings, shape):
     start = drawn(5, 1, 0, "noise1", shape).T

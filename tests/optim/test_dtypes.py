@@ -152,6 +152,10 @@ def test_types_go_together_in_one_optimizer(name):
     assert_same(mine, [q for params in alone for q in params])
 
 
+# whose step is a difference: that of two zeros has either sign
+DIFFERENCES = {"AdaPNM", "DAdaptSGD", "Ranger21"}
+
+
 def test_subnormal_and_huge_halves_survive(name):
     """They are moved as integers and must come back as they were."""
     for dtype in HALVES:
@@ -163,7 +167,8 @@ def test_subnormal_and_huge_halves_survive(name):
         p.grad = torch.zeros_like(p)
         opt.step()
         assert torch.equal(p.detach(), edge)
-        if any("u" in rule.text.source.returned for rule in opt.chain.rules):  # a step of zero
+        yields = any("u" in rule.text.source.returned for rule in opt.chain.rules)
+        if yields and name not in DIFFERENCES:  # a step of zero
             assert torch.equal(p.detach().view(torch.int16), edge.view(torch.int16))
 
 

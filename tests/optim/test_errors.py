@@ -20,6 +20,7 @@ from tests.optim.runs import (
     walk,
     weights,
 )
+from thalweg.optimizers import OPTIMIZERS
 
 
 def caught(make) -> BaseException | None:
@@ -339,8 +340,16 @@ def test_a_step_that_fails_moves_nothing(name):
     walk(opt, 1, start=2)
 
 
+BELOW_1 = [
+    name
+    for name in having("betas")
+    for betas in [OPTIMIZERS[name].settings["betas"]]
+    if len(betas.default) == 2 and betas.element(0).below == 1
+]
+
+
 @pytest.mark.parametrize("at", [1, 4])
-@pytest.mark.parametrize("name", having("betas"))
+@pytest.mark.parametrize("name", BELOW_1)
 def test_a_step_that_fails_in_mid_run_keeps_what_the_steps_before_it_made(name, at):
     """With such a beta torch's bias correction divides by zero."""
     params, plain = weights(), weights()

@@ -14,14 +14,18 @@ from torch.nn import Parameter
 
 import thalweg.optim as optim
 from tests.optim.runs import APART, CHANGED, OURS, TWINS, assert_close, numbers, reloaded, walk
+from thalweg.chain import chain
+from thalweg.fuse.prepared import PreparedCall
 from thalweg.optim.memory.states import cell_of
 from thalweg.optimizers import OPTIMIZERS
+from thalweg.rules import SGD, Adam
+from thalweg.stages import ClipNorm, StepDecay, TrustRatio
 
 pytestmark = pytest.mark.usefixtures("numbers_in_double")
 
 SHAPES = [(4, 3), (5,), (), (2, 3, 2, 2), (1, 4)]
-# those of which all is known before a step, as it must be to prepare one
-KNOWN = [name for name in APART if name in OURS and not OPTIMIZERS[name].reductions]
+# those whose steps can be prepared
+KNOWN = [name for name in APART if name in OURS and PreparedCall.can_take(OPTIMIZERS[name])]
 
 
 def plain(opt: torch.optim.Optimizer) -> torch.optim.Optimizer:
@@ -281,6 +285,31 @@ def test_a_step_keeps_no_gradient_alive():
     assert [one() for one in gone] == [None] * len(gone)
 
 
+def test_those_that_measure_whole_tensors_are_among_them():
+    assert {"LAMB", "LARS", "StableAdamW", "CautiousAdamW", "CautiousLion"} <= {*KNOWN}
+
+
+CLIPPED = chain("Clipped", ClipNorm, SGD, lr=0.1)
+TWICE = chain("Twice", ClipNorm, Adam, StepDecay, TrustRatio)  # a norm of what a norm has shortened
+
+
+@pytest.mark.parametrize("made", [CLIPPED, TWICE], ids=lambda made: made.name)
+def test_a_norm_of_all_gradients_is_measured_anew_at_each_step(made):
+    sides = []
+    for never in (False, True):
+        params = [Parameter(numbers(shape, i)) for i, shape in enumerate([*SHAPES, (300, 300)])]
+        opt = optim.optimizer(made)([{"params": params[:2]}, {"params": params[2:], "lr": 0.02}])
+        sides.append((plain(opt) if never else opt, params))
+    missing = {4: 1, 6: 3}  # by step, the parameter that then has no gradient
+    for t in range(60):
+        for opt, params in sides:
+            for i, p in enumerate(params):
+                p.grad = None if missing.get(t) == i else (1 + t % 5) * numbers(p.shape, 9 * t + i)
+            opt.step()
+        assert_close(*(params for _, params in sides))
+    assert 30 < prepared(sides[0][0]) < 58
+
+
 # Each tensor lies on pages of its own. Those that are given up are made inaccessible: who reads or
 # writes there ends the process.
 GUARDED = """
@@ -359,7 +388,7 @@ print(opt._prepared.taken, all(bool(p.isfinite().all()) for p in params))
 
 @pytest.mark.skipif(sys.platform != "linux", reason="pages are made inaccessible by mprotect")
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["SGD", "AdamW", "Ranger"])
+@pytest.mark.parametrize("name", ["SGD", "AdamW", "Ranger", "LAMB"])
 def test_no_address_is_used_that_this_step_was_not_given(name):
     command = [sys.executable, "-c", GUARDED, name, repr(OURS[name])]
     ended = subprocess.run([*command, "and read"], capture_output=True)

@@ -37,6 +37,7 @@ def constructor(
     is_open = made.choice.is_choosy and not has_others
     signature = _signature(made, extras, positional, types, is_open)
     named = [one.name for one in signature.parameters.values() if one.kind != one.VAR_KEYWORD][1:]
+    in_order = {n: signature.parameters[n].default for n in named if n != OTHERS}
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         others = kwargs.pop(OTHERS, None) if is_open else None
@@ -51,10 +52,8 @@ def constructor(
                 kwargs[name] = kwargs.pop(alias)
         _check_names(made.name, kwargs, named, is_open)
         _check_positions(made.name, args, kwargs, ["params", *positional])
-        bound = signature.bind(self, *args, **kwargs)
-        bound.apply_defaults()
-        given = {name: value for name, value in bound.arguments.items() if name in named}
-        given.pop(OTHERS, None)
+        # as Signature.bind would, in a tenth of its time
+        given = {**in_order, **dict(zip(in_order, args, strict=False)), **kwargs}
         with by_keyword(made.name, positional[1:] if len(args) > 2 else []):
             start(self, **given, **made.fixed)
 

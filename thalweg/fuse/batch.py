@@ -24,6 +24,8 @@ class Batch:
     """A plan with its tensors: `members` are their places among all tensors of the optimizer.
 
     `columns` are those of the table of addresses: the arrays, each with its format, come first.
+    `shapes` are of what lies here, `wholes` of the tensors, whose part it may be; the last axis of
+    both is the width.
     """
 
     def __init__(
@@ -33,12 +35,13 @@ class Batch:
         formats: Sequence[str | None],
         members: NDArray[np.int64],
         shapes: Sequence[tuple[int, ...]],
+        wholes: Sequence[tuple[int, ...]],
         engine: Engine,
     ) -> None:
         self._engine = engine
         self.plan, self.members = plan, members
-        self.sizes = np.array([np.prod(shape) for shape in shapes])
-        self.tensor_shapes = [shape[:-1] for shape in shapes]  # behind them, the width
+        self.sizes = np.array([np.prod(shape) for shape in wholes])
+        self.tensor_shapes = [shape[:-1] for shape in wholes]
         self._columns, self._shapes = [*columns, *plan.scratch], shapes
         self._formats = dict(zip(columns, formats, strict=False))  # the arrays come first
         self._formats |= dict.fromkeys(plan.scratch, computation(self._formats["p"] or ""))

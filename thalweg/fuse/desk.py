@@ -53,8 +53,13 @@ class Desk(Protocol):
     def like(self, tensor: int, array: Any) -> Any:
         """The same numbers in an array that lies as the parameter does."""
 
-    def vector(self, tensor: int, array: Any) -> Any:
-        """The same numbers, one per row or column, one behind the other."""
+    def whole(self, tensor: int, array: Any) -> Any:
+        """An array that lies as the parameter does with the parts of all processes that share it;
+        where it is not shared, the array."""
+
+    def vector(self, tensor: int, array: Any, per: str) -> Any:
+        """The same numbers, one per "row" or "column", one behind the other: those that meet what
+        lies here of the parameter."""
 
     def address(self, array: Any) -> int:
         """Where an array lies."""
@@ -79,6 +84,7 @@ class Scratch:
         self.addresses: NDArray[np.int64] = np.zeros((len(members), len(plan.scratch)), np.int64)
         self.arrays: dict[str, list[Any]] = {}
         self._matrices: dict[str, list[Any]] = {}
+        self._vectors: dict[str, list[Any]] = {}  # as the lines gave them
 
     def make(self, names: Sequence[str]) -> None:
         """Memory for what a pass is about to write."""
@@ -121,7 +127,9 @@ class Scratch:
                 self._matrices[line.target] = arrays
             else:
                 pairs = zip(self.members, arrays, strict=True)
-                self.put(line.target, [self.desk.vector(tensor, a) for tensor, a in pairs])
+                per = "row" if line.level == Level.ROW else "column"
+                self.put(line.target, [self.desk.vector(tensor, a, per) for tensor, a in pairs])
+                self._vectors[line.target] = arrays
 
     def kept(self) -> list[Callable[[], None]]:
         """What is to be done to store the matrices that are states."""
@@ -182,8 +190,10 @@ class Scratch:
         """An array of a member as a matrix."""
         if name in self._matrices:
             return self._matrices[name][k]
-        if name in self.arrays:
-            array = self.arrays[name][k]
+        if name in self._vectors:
+            array = self._vectors[name][k]
+        elif name in self.arrays:
+            array = self.desk.whole(self.members[k], self.arrays[name][k])
         else:
             array = self.desk.array(self.members[k], name)
         if name in self.plan.vectors:

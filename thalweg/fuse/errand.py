@@ -21,7 +21,7 @@ from thalweg.fuse.plan import Leg, MatrixWork, Pass, Question
 from thalweg.fuse.totals import Totals
 from thalweg.settings import as_double
 
-__all__ = ["Context", "Errand", "Odd", "as_written"]
+__all__ = ["Context", "Errand", "Odd", "Processes", "as_written"]
 
 
 class Odd(Protocol):
@@ -48,6 +48,16 @@ class Odd(Protocol):
 
     def keep(self, arrays: Mapping[str, Any], names: Sequence[str]) -> None:
         """Store the named ones back."""
+
+
+class Processes(Protocol):
+    """The processes that share tensors out: of some each has a part, and has reduced its part."""
+
+    def together(
+        self, found: Sequence[tuple[Pass, NDArray[np.int64], NDArray[np.float64]]]
+    ) -> None:
+        """Put together what the processes have reduced, in place: of each pass its tensors, by
+        their places, and the results [tensor, result]. All of them come to it in the same order."""
 
 
 @dataclass
@@ -82,7 +92,10 @@ class Errand:
         odd: Sequence[tuple[Odd, Context]],
         threads: int,
         desk: Desk | None,
+        processes: Processes | None = None,
     ) -> None:
+        self._processes = processes
+        self._found: list[tuple[int, Pass, NDArray[np.float64]]] = []  # and not filed yet
         self.chain, self.batches, self.odd, self.desk = chain, batches, odd, desk
         self._numbers, self._context_of = numbers, context_of
         self._pointers, self._threads = pointers, threads
@@ -101,6 +114,7 @@ class Errand:
             for i, legs in waiting.items():
                 while legs and self._can(i, legs[0]):
                     self._do(i, legs.pop(0))
+            self._file()
             while of_all and self._is_due(of_all[0], waiting):
                 name = of_all.pop(0)
                 if name in self.chain.requests:
@@ -153,7 +167,16 @@ class Errand:
             assert batch.scratch is not None
             batch.scratch.make(leg.stores)
         sums = batch.run(leg, self._numbers, self._context_of, known, self._pointers, self._threads)
-        self.totals.add(i, leg, sums)
+        self._found.append((i, leg, sums))
+
+    def _file(self) -> None:
+        """File what the passes have reduced, of shared tensors of all their parts together."""
+        if self._processes is not None and self._found:
+            found = [(leg, self.batches[i].members, sums) for i, leg, sums in self._found]
+            self._processes.together(found)
+        for i, leg, sums in self._found:
+            self.totals.add(i, leg, sums)
+        self._found.clear()
 
     def _ask(self, name: str, waiting: Mapping[int, list[Leg]]) -> None:
         """Ask a question of the text about all tensors that have come to it."""

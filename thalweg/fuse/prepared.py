@@ -1,9 +1,10 @@
 """A step that was taken before, taken again: what was settled then is not settled anew.
 
 Of a step are settled once: its kernels, the tables of addresses, which numbers follow from settings
-alone. What is left are the gradients' addresses, the numbers that change with the count, and the
-count. Whether all else is as it was, each border asks in its own way; where it is not, the step
-goes the way of `border/layout.py`, which looks at everything, and is prepared again.
+alone. What is left are the gradients' addresses, the numbers that change with the count, those
+that are measured, and the count. Whether all else is as it was, each border asks in its own way;
+where it is not, the step goes the way of `border/layout.py`, which looks at everything, and is
+prepared again.
 
 A tensor without a gradient is a row that the sweep passes over: the set may differ at every step.
 """
@@ -11,9 +12,7 @@ A tensor without a gradient is a row that the sweep passes over: the set may dif
 from __future__ import annotations
 
 import itertools
-import struct
-from collections.abc import Callable, Collection, Sequence
-from operator import itemgetter
+from collections.abc import Collection, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,18 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.chain import Chain, Ways
-from thalweg.fuse.batch import Batch
-from thalweg.fuse.engines import host
 from thalweg.fuse.plan import Plan, plan_for
+from thalweg.fuse.share import Share
 from thalweg.fuse.storage import FORMATS
+from thalweg.fuse.totals import Totals
 from thalweg.fuse.work import Work
 
 __all__ = ["PreparedCall"]
 
-_GRADIENT = 1  # its column in the table of addresses
 _MOST = 64  # arrangements that are remembered
-
-Row = Sequence[Any]
 
 
 class _Deciding:
@@ -56,6 +52,8 @@ class _Deciding:
         self.moving = [part for part in self.parts if part[-1]]
         names = itertools.chain.from_iterable(wiring.numbers)
         self.number_at = {name: i for i, name in enumerate(names)}
+        # behind them one that stands for what is measured
+        self.number_at |= dict.fromkeys(chain.reductions, len(self.number_at))
 
 
 class _Context:
@@ -73,7 +71,7 @@ class _Context:
     ) -> None:
         self._of, self._views, self._shape, self.cells = of, views, shape, cells
         ways: list[tuple[bool | None, ...]] = [()] * len(of.parts)
-        self.numbers: list[Any] = [0.0] * len(of.number_at)
+        self.numbers: list[Any] = [0.0] * (max(of.number_at.values(), default=0) + 1)
         self.kept = cells
         self._ways, self._is_new = ways, True
         self.ways: Ways = ()
@@ -100,66 +98,6 @@ class _Context:
             self.ways = tuple(self._ways)
 
 
-class _Share:
-    """The tensors of one plan and one set of formats: a launch, and what is written into it."""
-
-    def __init__(self, deciding: _Deciding, batch: Batch, pointers: NDArray[np.int64]) -> None:
-        self.members = None if len(batch.members) == len(pointers) else batch.members
-        pass_ = batch.plan.main
-        sweep, places = batch._sweep(pass_)
-        self._home = pointers[batch.members[:, None], places]
-        found = np.flatnonzero(places == _GRADIENT)
-        self._gradient = int(found[0]) if len(found) else None
-        self._pick = _picker([deciding.number_at[name] for name in pass_.numbers])
-        self._pack = struct.Struct(f"{len(pass_.numbers)}d").pack_into
-        numbers = np.zeros((len(batch.members), len(pass_.numbers)))
-        self.launch = host().standing_launch(sweep, self._home.copy(), numbers)
-        self._buffer = self.launch.numbers.data
-        self._row: tuple[Any, ...] | None = None
-        self._has_holes = False
-        # the numbers that are in the table, where no step has others
-        self._moves = bool(deciding.moving)
-        self._contexts: Sequence[_Context] | None = None
-
-    def begin(
-        self,
-        gradients: NDArray[np.int64],
-        missing: bool,
-        contexts: Sequence[_Context],
-        context_of: NDArray[np.int64] | None,
-    ) -> None:
-        """Take in where the gradients lie, and the numbers of each context; tensors that have no
-        gradient are passed over."""
-        own = gradients if self.members is None else gradients[self.members]
-        pointers = self.launch.pointers
-        if self._gradient is not None:
-            pointers[:, self._gradient] = own
-        if missing or self._has_holes:
-            pointers[:, 0] = np.where(own, own if self._gradient == 0 else self._home[:, 0], 0)
-            self._has_holes = missing
-        if context_of is None:
-            row = self._pick(contexts[0].numbers)
-            if row != self._row:
-                self._row, self._contexts, numbers = None, None, self.launch.numbers
-                self._pack(self._buffer, 0, *row)
-                numbers[1:] = numbers[0]
-                self._row = row
-        elif self._moves or contexts is not self._contexts:
-            self._row = None
-            rows = [self._pick(context.numbers) for context in contexts]
-            table = np.array(rows, np.float64).reshape(len(rows), -1)
-            which = context_of if self.members is None else context_of[self.members]
-            self.launch.numbers[:] = table[which]
-            self._contexts = contexts
-        self.launch.begin()
-
-
-def _picker(places: Sequence[int]) -> Callable[[Row], tuple[Any, ...]]:
-    if len(places) > 1:
-        return itemgetter(*places)
-    return lambda row: tuple(row[i] for i in places)
-
-
 class PreparedCall:
     """One step after another of tensors that stay where they are.
 
@@ -183,9 +121,9 @@ class PreparedCall:
         self._contexts: list[_Context] | None = None  # of all tensors; None: to be found anew
         self._context_of: NDArray[np.int64] | None = None  # None where there is one
         self._plans: dict[Ways, int] = {}
-        self._arrangements: dict[int | bytes, list[_Share]] = {}
-        self._whole: dict[Ways, list[_Share]] = {}  # where one context is all
-        self._shares: list[_Share] = []
+        self._arrangements: dict[int | bytes, list[Share]] = {}
+        self._at_hand: dict[tuple[int, ...], list[Share]] = {}  # while the contexts are the same
+        self._shares: list[Share] = []
         self._next: tuple[list[_Context], NDArray[np.bool_] | None] = [], None
 
     @staticmethod
@@ -193,7 +131,9 @@ class PreparedCall:
         """Whether all that its steps need is known before anything is read."""
         if any(form and FORMATS[form].rounds_at_random for form in formats):
             return False
-        is_more = chain.on_matrices or chain.is_asking or chain.shared
+        parts = {i for key, (i, _) in chain.cells.items() if key != "step"}
+        keeps_measured = any(chain.parts[i].declared.text.reductions for i in parts)
+        is_more = chain.on_matrices or chain.requests or chain.shared or keeps_measured
         return not (is_more or chain.choice.numbers)
 
     def set(self, lot: int, views: list[SimpleNamespace]) -> None:
@@ -201,9 +141,14 @@ class PreparedCall:
         self._views[lot] = views
         self._contexts = None
 
-    def prepare(self, gradients: NDArray[np.int64], missing: int) -> float:
+    def can_miss(self) -> bool:
+        """Whether a step may pass over tensors: not where all are asked for one number."""
+        return not self._work.chain.asked_of_all
+
+    def prepare(self, gradients: NDArray[np.int64], missing: int, threads: int) -> float:
         """Settle the next step of the tensors whose gradients lie there, 0 for those that have
-        none; nothing moves yet. Returns the largest number that it will keep."""
+        none, and measure what it must know; nothing moves yet. Returns the largest number that it
+        will keep."""
         active = gradients != 0 if missing else None
         if self._contexts is None or (missing and self._counts):
             self._find_contexts(active if self._counts else None)
@@ -213,13 +158,15 @@ class PreparedCall:
         self._shares = self._arranged([context.ways for context in contexts])
         for share in self._shares:
             share.begin(gradients, missing > 0, contexts, self._context_of)
+        if self._work.chain.reductions:
+            self._measure(threads)
         self._next = contexts, active
         return max([max(context.kept) for context in contexts]) if self._counts else 0.0
 
     def run(self, threads: int) -> None:
         """Move the tensors, and count it in `cells`: called again, it does what is left of it."""
         for share in self._shares:
-            share.launch.run(threads)
+            share.move(threads)
         contexts, active = self._next
         if self._counts:
             kept = [context.kept for context in contexts]
@@ -235,6 +182,21 @@ class PreparedCall:
             context.cells = context.kept
         if active is not None and self._counts:
             self._contexts = None
+
+    def _measure(self, threads: int) -> None:
+        """Take the reductions in passes, each when all that it takes is known."""
+        chain, shares = self._work.chain, self._shares
+        totals = Totals(chain.reductions, [share.sizes for share in shares])
+        waiting, of_all = [list(share.ahead) for share in shares], list(chain.asked_of_all)
+        while any(waiting) or of_all:
+            for i, ahead in enumerate(waiting):
+                while ahead and totals.suffice(i, ahead[0].pass_.numbers):
+                    one = ahead.pop(0)
+                    totals.add(i, one.pass_, one.measured(totals.of_batches[i], threads))
+            if of_all:
+                totals.settle(of_all.pop(0), ())
+        for share, known in zip(shares, totals.of_batches, strict=True):
+            share.know(known)
 
     def _find_contexts(self, active: NDArray[np.bool_] | None) -> None:
         """Sort the tensors by lot and cells, those that are passed over with any."""
@@ -254,17 +216,18 @@ class PreparedCall:
             for lot, shape, own in zip(lots, shapes, cells, strict=True)
         ]
         self._context_of = None
+        self._at_hand.clear()
         if len(examples) > 1:
             self._context_of = np.zeros(len(code), np.int64)
             self._context_of[rows] = inverse.reshape(-1)
 
-    def _arranged(self, ways: Sequence[Ways]) -> list[_Share]:
+    def _arranged(self, ways: Sequence[Ways]) -> list[Share]:
         """The launches for contexts that go these ways; made once."""
         if not ways:
             return []
-        if len(ways) == 1 and ways[0] in self._whole:  # nearly always
-            return self._whole[ways[0]]
-        plans = [self._number_of(one) for one in ways]
+        plans = tuple([self._number_of(one) for one in ways])
+        if plans in self._at_hand:  # nearly always
+            return self._at_hand[plans]
         key: int | bytes = plans[0]
         if plans.count(plans[0]) < len(plans):
             assert self._context_of is not None
@@ -272,10 +235,9 @@ class PreparedCall:
         if key not in self._arrangements:
             if len(self._arrangements) >= _MOST:
                 self._arrangements.clear()
-                self._whole.clear()
+                self._at_hand.clear()
             self._arrangements[key] = self._arrange(key)
-        if len(ways) == 1:
-            self._whole[ways[0]] = self._arrangements[key]
+        self._at_hand[plans] = self._arrangements[key]
         return self._arrangements[key]
 
     def _number_of(self, ways: Ways) -> int:
@@ -283,7 +245,7 @@ class PreparedCall:
             self._plans[ways] = len(self._plans)
         return self._plans[ways]
 
-    def _arrange(self, key: int | bytes) -> list[_Share]:
+    def _arrange(self, key: int | bytes) -> list[Share]:
         work, count = self._work, len(self._work.kind_of)
         plan_of = np.full(count, key) if isinstance(key, int) else np.frombuffer(key, np.int64)
         plans: dict[int, Plan] = {
@@ -295,7 +257,7 @@ class PreparedCall:
         formats = [work.kinds[kind].formats for _, kind in pairs]
         batches = work._batched([plans[plan] for plan, _ in pairs], formats, which.reshape(-1))
         return [
-            _Share(self._deciding, batch, self._pointers)
+            Share(self._deciding.number_at, bool(self._deciding.moving), batch, self._pointers)
             for batch in batches
-            if batch.plan.main.stores
+            if batch.plan.main.stores or batch.plan.reductions
         ]

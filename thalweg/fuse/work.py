@@ -21,7 +21,7 @@ from thalweg.fuse.batch import Batch
 from thalweg.fuse.closing import closed
 from thalweg.fuse.desk import Desk
 from thalweg.fuse.engine import Engine
-from thalweg.fuse.errand import Context, Errand, Odd, as_written
+from thalweg.fuse.errand import Context, Errand, Odd, Processes, as_written
 from thalweg.fuse.plan import Plan, plan_for
 from thalweg.fuse.storage import columns
 from thalweg.fuse.totals import Totals
@@ -39,12 +39,19 @@ class Kind:
     """What decides a tensor's plan beside the settings: its shape and its arrays' formats.
 
     `formats` is in the order of `Work.arrays`; None for a state that does not exist. An element
-    is `width` numbers: two if it is complex.
+    is `width` numbers: two if it is complex. Of a tensor that several processes share out, `part`
+    is the shape of what lies here.
     """
 
     shape: tuple[int, ...]
     formats: tuple[str | None, ...]
     width: int = 1
+    part: tuple[int, ...] | None = None
+
+    @property
+    def here(self) -> tuple[int, ...]:
+        """The shape of what lies in this process."""
+        return self.shape if self.part is None else self.part
 
 
 @dataclass
@@ -78,6 +85,8 @@ class Work:
         # per tensor, the first of its fellows, and their rank among those present
         _, leaders, ranks = np.unique(self._fellows, return_index=True, return_inverse=True)
         self._leader_of, self._leaders, self._rank_of = leaders[ranks], leaders, ranks
+        self.processes: Processes | None = None
+        """Those that share tensors out, if any do: a border says so."""
         self._batches: dict[tuple[Plan, ...], list[Batch]] = {}
         self._sorted: tuple[NDArray[np.int64], list[int], NDArray[np.int64]] | None = None
 
@@ -105,7 +114,17 @@ class Work:
         others = [self._context(views[one.lot], one.cells, one.first, one.shape) for one in odd]
         numbers = [context.decided.numbers for context in contexts]
         ahead = list(zip(odd, others, strict=True))
-        errand = Errand(self.chain, batches, numbers, context_of, pointers, ahead, threads, desk)
+        errand = Errand(
+            self.chain,
+            batches,
+            numbers,
+            context_of,
+            pointers,
+            ahead,
+            threads,
+            desk,
+            self.processes,
+        )
         totals = errand.run()
         launches = [
             batch.launch(numbers, context_of, known, pointers, seed)
@@ -252,6 +271,7 @@ class Work:
         for (plan, form), members in sorts.items():
             chosen = np.flatnonzero(np.isin(which, members))
             kinds = [self.kinds[i] for i in self.kind_of[chosen].tolist()]
-            shapes = [(*kind.shape, kind.width) for kind in kinds]
-            batches.append(Batch(plan, self.columns, form, chosen, shapes, self._engine))
+            shapes = [(*kind.here, kind.width) for kind in kinds]
+            wholes = [(*kind.shape, kind.width) for kind in kinds]
+            batches.append(Batch(plan, self.columns, form, chosen, shapes, wholes, self._engine))
         return batches

@@ -18,9 +18,11 @@ from thalweg.border.groups import no_bias_norm
 from thalweg.border.others import matrix_groups
 from thalweg.optim import lr_scheduler, swa_utils
 from thalweg.optim.base import BaseOptimizer
+from thalweg.optim.by_name import create, names
 from thalweg.optim.fused import FusedOptimizer, optimizer
 from thalweg.optim.lbfgs.optimizer import LBFGS
 from thalweg.optim.matrices.adafactor import Adafactor
+from thalweg.optim.offloaded import OffloadedOptimizer, offload
 
 __all__ = [
     "ADOPT",
@@ -77,6 +79,7 @@ __all__ = [
     "NAdam",
     "NorMuon",
     "NovoGrad",
+    "OffloadedOptimizer",
     "Optimizer",
     "Padam",
     "Prodigy",
@@ -99,9 +102,12 @@ __all__ = [
     "StableSPAM",
     "Tiger",
     "Yogi",
+    "create",
     "lr_scheduler",
     "matrix_groups",
+    "names",
     "no_bias_norm",
+    "offload",
     "optimizer",
     "swa_utils",
     "swap_in_optimizer_params_and_state",

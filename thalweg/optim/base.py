@@ -172,8 +172,8 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         """Settings under their own names where another was used."""
         return {**settings}
 
-    def _check_parameter(self, p: Tensor, group: Mapping[str, Any]) -> None:
-        """Raise for a parameter of a new group that no step could move."""
+    def _check_parameters(self, params: Sequence[Tensor], group: Mapping[str, Any]) -> None:
+        """Raise for one of a new group's parameters that no step could move."""
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group; settings it does not name are those the optimizer was made with."""
@@ -190,8 +190,7 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         super().add_param_group(param_group)
         try:
             decide(self._title, self.param_groups[-1], model)
-            for p in self.param_groups[-1]["params"]:
-                self._check_parameter(p, self.param_groups[-1])
+            self._check_parameters(self.param_groups[-1]["params"], self.param_groups[-1])
         except BaseException:
             self.param_groups.pop()
             raise

@@ -1,4 +1,4 @@
-"""What the classes that are not made of a rule refuse, with torch's words beside ours."""
+"""What settings and tensors of an optimizer are refused, with torch's words beside ours."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from thalweg.chain import Chain
 from thalweg.optim.memory.reach import as_complex_as
 from thalweg.settings import Setting
 
-__all__ = ["check_ranges", "refuse"]
+__all__ = ["check_flags", "check_ranges", "check_tensors", "refuse"]
 
 
 def check_ranges(
@@ -51,3 +52,22 @@ def refuse(title: str, params: Sequence[Tensor], grads: Sequence[Tensor]) -> Non
             raise RuntimeError(f"{title} does not support sparse gradients")
         if not p.is_floating_point():
             raise TypeError(f"{title}: a parameter must be floating point, got {p.dtype}")
+
+
+def check_flags(title: str, settings: Mapping[str, Any]) -> None:
+    """Raise for flags of torch's that do not go together."""
+    if settings["fused"] and settings["differentiable"]:
+        raise RuntimeError(f"{title}: `fused` does not support `differentiable`")
+    if settings["fused"] and settings["foreach"]:
+        raise RuntimeError(f"{title}: `fused` and `foreach` cannot be `True` together.")
+
+
+def check_tensors(chain: Chain, settings: Mapping[str, Any]) -> None:
+    """Raise for a tensor of several numbers where a setting is one."""
+    for key, value in settings.items():
+        is_one = key in chain.settings and type(chain.settings[key].default) is not tuple
+        if is_one and isinstance(value, Tensor) and value.numel() != 1:
+            raise ValueError(
+                f"{chain.name}: {key} must be a number or a tensor of one element, "
+                f"got a tensor of shape {tuple(value.shape)}"
+            )

@@ -28,10 +28,13 @@ from thalweg.optim import (
 )
 from thalweg.optim.arguments import EXTRAS, FLAGS, TYPES
 from thalweg.optim.base import BaseOptimizer
+from thalweg.optim.checks import check_flags, check_tensors
 from thalweg.optim.memory.layout import TensorLayout
 from thalweg.optim.memory.operands import collect, unpacked, views_of
+from thalweg.optim.memory.reach import check_sides
 from thalweg.optim.memory.rounds import Rounds
-from thalweg.optim.memory.seen import Seen, look
+from thalweg.optim.memory.seen import Seen, look, placed
+from thalweg.optim.memory.sharded import is_sharded, store
 from thalweg.optim.memory.states import STATE_TYPES, First, NewStates, cell_of, cell_type
 from thalweg.optim.prepared import PreparedTensors
 from thalweg.optim.second_order import differentiated
@@ -50,12 +53,11 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
 
     On the CPU every dense parameter of float32, float64, bfloat16 or float16, real or complex,
     takes the fused pass; any other the reference engine. `foreach` and `fused` choose nothing;
-    `fused=True` lets a GradScaler leave the unscaling to `step`.
-    `state_dtype="float32"` keeps the states of narrow parameters in single precision.
+    `fused=True` lets a GradScaler leave the unscaling to `step`; `state_dtype="float32"` keeps
+    narrow parameters' states in single precision.
     `decay_filter` says which parameters decay: "no_bias_norm" (weights of two or more axes, no
-    biases, no norms: exact for an optimizer made from the model itself, `AdamW(model)`, from
-    `model.named_parameters()`, or with `no_bias_norm(model)`; else, also for a list of pairs, by
-    axes and names) or a predicate of (name, parameter); `spared` says what it left out.
+    biases, no norms: exact for `AdamW(model)`, its `named_parameters()`, or `no_bias_norm(model)`;
+    else by axes and names) or a predicate of (name, parameter); `spared` says what it left out.
     `average=EMA(0.999)` or `SWA(...)` keeps an average of the weights, in the same pass.
     """
 
@@ -66,11 +68,12 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     _rest: TensorLayout | None  # of the parameters whose averages move without a gradient
     _first: First
     _asking: Any  # answers what a rule asks for in this step
+    _given: set[Sequence[int]]  # the shapes of the parameters that it was given
     _prepared: PreparedSteps
 
     def __init__(self, params: Any, **settings: Any) -> None:
         settings = self._settled(settings)
-        self._check_flags(settings)
+        check_flags(self._chain.name, settings)
         super().__init__(params, settings)
 
     def _begin(self) -> None:
@@ -79,48 +82,39 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         vars(self).setdefault("_chain", self.chain)
         self._layout, self._rest, self._first = None, None, {}
         self._asking = self._elsewhere = None
+        vars(self).setdefault("_given", set())
         self._prepared = PreparedSteps()
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group, settings it does not name as at the beginning; with `others=` maybe two."""
         add_in_parts(self, param_group, Module, super().add_param_group)
 
-    def _check_flags(self, settings: dict[str, Any]) -> None:
-        name = self._chain.name
-        if settings["fused"] and settings["differentiable"]:
-            raise RuntimeError(f"{name}: `fused` does not support `differentiable`")
-        if settings["fused"] and settings["foreach"]:
-            raise RuntimeError(f"{name}: `fused` and `foreach` cannot be `True` together.")
-
     @in_torchs_words
     def _check(self, settings: Mapping[str, Any]) -> None:
         super()._check(settings)
 
     def _check_own(self, chain: Chain, settings: Mapping[str, Any]) -> None:
-        name = chain.name
-        for key, value in settings.items():
-            one_number = key in chain.settings and type(chain.settings[key].default) is not tuple
-            if one_number and isinstance(value, Tensor) and value.numel() != 1:
-                raise ValueError(
-                    f"{name}: {key} must be a number or a tensor of one element, "
-                    f"got a tensor of shape {tuple(value.shape)}"
-                )
+        check_tensors(chain, settings)
         if settings.get("state_dtype", "param") not in STATE_TYPES:
             raise ValueError(
-                f"{name}: state_dtype must be one of {', '.join(map(repr, STATE_TYPES))}, "
+                f"{chain.name}: state_dtype must be one of {', '.join(map(repr, STATE_TYPES))}, "
                 f"got {settings['state_dtype']!r}"
             )
 
-    def _check_parameter(self, p: Tensor, group: Mapping[str, Any]) -> None:
-        if p.layout != torch.strided:
-            raise ValueError(
-                f"{self._chain.name} requires dense parameter tensors, got one of layout "
-                f"{p.layout} and shape {tuple(p.shape)}"
-            )
-        try:
-            self._chain.choice.check(p.shape, group)
-        except ValueError as error:
-            raise ValueError(f"{error}{of_shape(self, p)}") from None
+    def _check_parameters(self, params: Sequence[Tensor], group: Mapping[str, Any]) -> None:
+        choice = self._chain.choice
+        for p in params:
+            if p.layout != torch.strided:
+                raise ValueError(
+                    f"{self._chain.name} requires dense parameter tensors, got one of layout "
+                    f"{p.layout} and shape {tuple(p.shape)}"
+                )
+        self._given |= {tuple(p.shape) for p in params}
+        for p in params if choice.is_choosy else ():
+            try:
+                choice.check(p.shape, group)
+            except ValueError as error:
+                raise ValueError(f"{error}{of_shape(self, p)}") from None
 
     def _begin_state(
         self, p: Tensor, slots: Sequence[Slot], views: Sequence[Any], group: Mapping[str, Any]
@@ -132,7 +126,8 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
 
     @torch.no_grad()
     def _put(self, target: Tensor, value: Tensor) -> None:
-        target.copy_(value)
+        # of shared tensors torch compares strides where nobody walks: a copy overlaps with nothing
+        store(target, value.clone() if is_sharded(value) else value)
 
     def _wide(self, value: Tensor) -> Tensor:
         return value.detach().to(torch.promote_types(value.dtype, torch.float32))
@@ -215,6 +210,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         """Take one step of these parameters, or none; those that rest only move their averages."""
         check_not_swapped(self)
         check_alike(self._chain, self.param_groups)
+        placed(seen)
         new = NewStates(self._first)
 
         def deeds() -> list[Deed]:
@@ -241,6 +237,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
             self._trace(frozen=True)
             return []
         else:
+            check_sides(self._chain, self.param_groups, self._given)
             made = Rounds(
                 self._chain, all_lots, views, states, differentiable, asking=self._answering()
             )

@@ -62,24 +62,31 @@ def check_states(
     wanted: Wanted,
 ) -> None:
     """Raise for states that the next step could not take."""
+    states = loaded["state"]
     for saved, group in zip(loaded["param_groups"], groups, strict=True):
+        known: dict[tuple[int, ...], Any] = {}  # of each shape: many parameters are alike
         for number, p in zip(saved["params"], group["params"], strict=True):
-            held = loaded["state"].get(number, {})
+            if number not in states:
+                continue
+            held = states[number]
             if not isinstance(held, Mapping):
                 raise ValueError(
                     f"{title}: the state of a parameter must be a dict, got {_described(held)}"
                 )
-            shapes, needed = wanted(p, saved)
+            shape = tuple(p.shape)
+            if shape not in known:
+                known[shape] = wanted(p, saved)
+            shapes, needed = known[shape]
             for key in needed if held else ():
                 if key not in held:
                     raise ValueError(
                         f"{title}: the state of parameter {number} lacks {key!r}; it has "
                         f"{', '.join(map(repr, held))}"
                     )
-            for key, shape in shapes.items():
+            for key in shapes:
                 # torch's SGD once wrote None for a momentum that had not begun
                 if key in held and (key in needed or held[key] is not None):
-                    _check_array(title, key, held[key], tuple(shape), p)
+                    _check_array(title, key, held[key], tuple(shapes[key]), p)
             for key in cells:
                 if key in held:
                     _check_number(title, key, held[key])
@@ -153,18 +160,22 @@ def restore_types(
     ids = [i for group in loaded["param_groups"] for i in group["params"]]
     owners = [(p, group) for group in groups for p in group["params"]]
     for number, (p, group) in zip(ids, owners, strict=True):
-        for key, value in loaded["state"].get(number, {}).items():
-            have = states[p].get(key)
+        saved = loaded["state"].get(number)
+        if not saved:
+            continue
+        own, is_single = states[p], group.get("state_dtype") == "float32"
+        for key, value in saved.items():
+            have = own.get(key)
             if not (isinstance(have, Tensor) and isinstance(value, Tensor)):
                 continue
             if key in cells:
                 dtype = torch.float64 if value.dtype == torch.float64 else torch.float32
-                states[p][key] = value.to(device=have.device, dtype=dtype)
-            elif group.get("state_dtype") == "float32":
+                own[key] = value.to(device=have.device, dtype=dtype)
+            elif is_single:
                 dtype = torch.complex64 if have.is_complex() else torch.float32
-                states[p][key] = value.to(device=have.device, dtype=dtype)
-            elif _is_wider(value, have):
-                states[p][key] = value.to(have.device)
+                own[key] = value.to(device=have.device, dtype=dtype)
+            elif value.dtype is not have.dtype and _is_wider(value, have):
+                own[key] = value.to(have.device)
 
 
 def _is_wider(value: Tensor, have: Tensor) -> bool:

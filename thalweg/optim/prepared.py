@@ -65,7 +65,7 @@ class PreparedTensors:
             cells=layout.cells,
             wide=layout.wide,
             numbers=self._call.cells,
-            rows=layout.params,
+            rows=layout.wholes,
         )
         self._look = host().look(ADDRESS_OF, expected)
         self._is_wide = bool(layout.wide.all())
@@ -113,8 +113,13 @@ class PreparedTensors:
         if self._without and any([p.grad is not None for p in self._without]):
             return False
         grads, missing = look.grads, look.missing
+        if layout.is_shared:
+            parts = layout.parts_of(grads)
+            if parts is None:
+                return False
+            grads[:] = parts  # where they lie is asked next
         if missing:
-            if self._rests:
+            if self._rests or not self._call.can_miss():
                 return False
             # torch's guards look at another tensor of the same description
             self._nothing = self._nothing or [p.detach() for p in layout.params]
@@ -128,7 +133,7 @@ class PreparedTensors:
             look.take(self._groups.values(opt.param_groups))
         for lot, views in changed:
             self._call.set(lot, views)
-        largest = self._call.prepare(look.found, missing)
+        largest = self._call.prepare(look.found, missing, torch.get_num_threads())
         return self._is_wide or largest < EXACT
 
     def deeds(self, opt: FusedOptimizer) -> list[Deed]:
@@ -147,6 +152,8 @@ class PreparedTensors:
             moved = [p for p, at in pairs if at]
         # the kernels wrote behind torch's back: autograd must hear of it
         torch.autograd.graph.increment_version(moved)
+        if layout.is_shared:
+            torch.autograd.graph.increment_version(layout.wholes)
         return []
 
     def let_go(self) -> None:

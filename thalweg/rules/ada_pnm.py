@@ -65,10 +65,11 @@ class AdaPNM(Rule):
         under = sqrt(second) / sqrt(1 - b2**t) + eps
         if softplus > 0:
             under = smooth(under, softplus)
-        decay = weight_decay
-        if stable_decay and weight_decay != 0:
-            whole = mean(v / (1 - b2**t), "all")
-            decay = weight_decay / sqrt(whole) if whole > 0 else 0.0
         size = lr / (1 - b1**t) / sqrt((1 + b3) * (1 + b3) + b3 * b3)
-        u = size * d / under + lr * decay * p
+        u = size * d / under
+        if weight_decay != 0:  # 0 times an infinite weight would be NaN
+            whole = 1.0
+            if stable_decay:
+                whole = sqrt(mean(v / (1 - b2**t), "all"))
+            u = u + (lr * weight_decay / whole if whole > 0 else 0.0) * p
         return u, m, n, v, vmax

@@ -71,8 +71,8 @@ class Muon(Rule):
     m = state("momentum_buffer")
 
     @staticmethod
-    def takes(ndim, rows, flatten, heads):
-        return (ndim == 2 or (ndim > 2 and flatten)) and rows % heads == 0
+    def takes(ndim, flatten):
+        return ndim == 2 or (ndim > 2 and flatten)
 
     @staticmethod
     def update(

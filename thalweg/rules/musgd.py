@@ -21,7 +21,7 @@ class MuSGD(Rule):
         b <- momentum b + h
         p <- p - lr sgd (h + momentum b)        with nesterov, else lr sgd b
 
-    Paper: none. Ultralytics 2026, https://github.com/ultralytics/ultralytics, optim/muon.py.
+    Paper: Ultralytics 2026, https://github.com/ultralytics/ultralytics, optim/muon.py.
     Differs: not in torch. The defaults are those of Ultralytics' trainer, muon=0.2 and sgd=1; its
     class has 0.5 and 0.5, and no momentum.
     """

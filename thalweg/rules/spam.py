@@ -80,5 +80,7 @@ class SPAM(Rule):
             g = where(g * g > threshold * v, sign(g) * sqrt(threshold * v), g)
         m, v = moments(g, m, v, b1, b2)
         x = w * lr * sqrt(1 - b2**t) / (1 - b1**t) * m / (sqrt(v) + eps)
-        u = x + lr * weight_decay * (p - x)
+        u = x
+        if weight_decay != 0:  # 0 times an infinite weight would be NaN
+            u = x + lr * weight_decay * (p - x)
         return u, m, v

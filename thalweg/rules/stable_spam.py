@@ -1,6 +1,6 @@
 """Stable-SPAM: Adam on gradients whose spikes and whose lengths are smoothed."""
 
-from thalweg.elementwise import abs, lerp, minimum, sqrt, where
+from thalweg.elementwise import abs, lerp, maximum, minimum, sqrt, where
 from thalweg.reductions import largest, norm
 from thalweg.rule import Rule, setting, state
 from thalweg.rules.adam import moments
@@ -76,7 +76,7 @@ class StableSPAM(Rule):
             place = minimum(t / (total_steps + 1), 1.0)
             w = eta_min + (1 - eta_min) * (1 + cosine(place)) / 2
         c1, b1, b2 = w * gamma1, w * betas[0], betas[1]
-        most = largest(abs(g))
+        most = maximum(largest(abs(g)), 0.0)  # of no element it is -inf
         peak = lerp(peak, most, 1 - theta)
         peakhat = peak / (1 - theta**t)
         g = where(abs(g) > peakhat, g / most * peakhat, g)

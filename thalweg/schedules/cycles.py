@@ -13,7 +13,17 @@ from thalweg.schedules.pointwise import floor, minimum, where
 from thalweg.schedules.ranges import COUNT, FRACTION, LENGTH, SHAPE, argument
 from thalweg.schedules.schedule import Schedule
 
-__all__ = ["Phase", "along", "anneal", "cyclic", "one_cycle", "peak", "phases", "triangle"]
+__all__ = [
+    "Phase",
+    "along",
+    "anneal",
+    "cyclic",
+    "one_cycle",
+    "peak",
+    "phases",
+    "triangle",
+    "within",
+]
 
 
 def triangle(t: Any, total: float, rise: float) -> tuple[Any, Any]:
@@ -78,20 +88,29 @@ def anneal(source: Any, target: Any, x: Any, fall: Callable[[Any, float], Any]) 
     return target + (source - target) * fall(x, 1.0)
 
 
+def within(
+    begin: float, phase: Phase, values: Mapping[str, Any], t: Any, fall: Callable[..., Any]
+) -> Any:
+    """The value at t of a phase that begins there."""
+    length = phase.end - begin
+    x = (t - begin) / length if length else 1.0 + 0 * t
+    return anneal(values[phase.source], values[phase.target], x, fall)
+
+
 def along(
     stretches: Sequence[Phase], values: Mapping[str, Any], t: Any, fall: Callable[..., Any]
 ) -> Any:
     """The value at t: that of the first phase to end at t or later, or else of the last."""
     begins = [0.0, *(phase.end for phase in stretches[:-1])]
+    if not isinstance(t, np.ndarray):
+        pairs = zip(begins, stretches, strict=True)
+        last = begins[-1], stretches[-1]
+        begin, phase = next((pair for pair in pairs if t <= pair[1].end), last)
+        return within(begin, phase, values, t, fall)
     reached: Any = None
     for begin, phase in reversed(list(zip(begins, stretches, strict=True))):
-        length = phase.end - begin
-        x = (t - begin) / length if length else 1.0 + 0 * t
-        here = anneal(values[phase.source], values[phase.target], x, fall)
-        if isinstance(t, np.ndarray) and reached is not None:
-            reached = np.where(t <= phase.end, here, reached)
-        elif reached is None or t <= phase.end:
-            reached = here
+        here = within(begin, phase, values, t, fall)
+        reached = here if reached is None else np.where(t <= phase.end, here, reached)
     return reached
 
 

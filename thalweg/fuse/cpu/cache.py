@@ -84,7 +84,8 @@ def _label(text: str, arguments: int) -> Label:
 @functools.cache
 def _surroundings() -> tuple[str, ...]:
     """What all kernels depend on: the compilers, the processor, this engine's own text."""
-    own = [Path(__file__).with_name(f"{name}.py") for name in ("cache", "conversion", "memory")]
+    names = ("arctangent", "cache", "conversion", "exponential", "memory")
+    own = [Path(__file__).with_name(f"{name}.py") for name in names]
     engine = [*own, Path(storage.__file__), Path(elementwise.__file__)]
     texts = [path.read_text(encoding="utf-8") for path in engine]
     return version("numba"), version("llvmlite"), *_processor(), *texts

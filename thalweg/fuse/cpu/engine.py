@@ -52,3 +52,4 @@ class CpuEngine:
     array_look = arrays.ArrayLook
     inner_products = staticmethod(products.inner_products)
     combine = staticmethod(products.combine)
+    two_systems = staticmethod(products.two_systems)

@@ -1,6 +1,7 @@
-"""Two passes over many vectors at once: inner products of all with two, and one combination of all.
+"""Two passes over many vectors at once: inner products of all with two, and one combination of all;
+and between them, on the few numbers of a history, the two triangular systems of L-BFGS.
 
-Both compute in double precision whatever the vectors are in: the products are the matrices of
+All compute in double precision whatever the vectors are in: the products are the matrices of
 triangular systems, and these magnify rounding errors.
 """
 
@@ -15,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.fuse.cpu.cache import compiled
+from thalweg.fuse.cpu.sweep import address
 from thalweg.fuse.threads import run
 
-__all__ = ["TILE", "combine", "inner_products"]
+__all__ = ["TILE", "combine", "inner_products", "two_systems"]
 
 TILE = 1 << 16  # elements that a thread takes at once, of all rows in turn
 _ABREAST = 4  # rows that are read together, so that what they meet is read once for all of them
@@ -99,13 +101,50 @@ def kernel(arguments):
 """
 
 
+_SYSTEMS = """# Made by thalweg: the two triangular systems of L-BFGS.
+from thalweg.fuse.cpu.memory import double, integer, put_double
+
+
+def kernel(arguments):
+    n, sy, yy = integer(arguments, 0), integer(arguments, 1), integer(arguments, 2)
+    with_g, found, scale = integer(arguments, 3), integer(arguments, 4), integer(arguments, 5)
+    gamma = double(scale, 0)
+    for k in range(n):
+        i = n - 1 - k
+        right = -double(with_g, i)
+        for j in range(i + 1, n):
+            right -= double(sy, n * i + j) * double(found, j)
+        put_double(found, i, right / double(sy, n * i + i))
+    for i in range(n):
+        yq = -double(with_g, n + i)
+        for j in range(n):
+            yq -= double(yy, n * i + j) * double(found, j)
+        right = double(sy, n * i + i) * double(found, i) - gamma * yq
+        for j in range(i):
+            right -= double(sy, n * j + i) * double(found, n + j)
+        put_double(found, n + i, right / double(sy, n * i + i))
+"""
+
+
+def two_systems(
+    sy: NDArray[np.float64], yy: NDArray[np.float64], with_g: NDArray[np.float64], gamma: float
+) -> NDArray[np.float64]:
+    """alpha and then c, of U alpha = -S'g and U' c = diag(U) alpha - gamma (-Y'g - Y'Y alpha),
+    where U is the upper triangle of S'Y, and `with_g` is S'g and then Y'g."""
+    found, scale = np.zeros(2 * len(sy)), np.array([gamma])
+    arrays = [np.ascontiguousarray(one) for one in (sy, yy, with_g)]
+    table = array("q", (len(sy), *map(address, (*arrays, found, scale))))
+    compiled(_SYSTEMS, "two_systems", 1)(_address(table))
+    return found
+
+
 def inner_products(
     rows: Sequence[int], length: int, form: str, u: int, v: int, threads: int
 ) -> NDArray[np.float64]:
     """The products of every row with u and with v; all are known by their addresses."""
     tiles, abreast = -(-length // TILE), _padded(rows)
     sums = np.empty((tiles, len(abreast), 2))
-    _launch(_INNER, "inner_products", abreast, length, form, threads, u, v, sums.ctypes.data)
+    _launch(_INNER, "inner_products", abreast, length, form, threads, u, v, address(sums))
     total: NDArray[np.float64] = sums.sum(axis=0)[: len(rows)]
     return total
 
@@ -124,7 +163,7 @@ def combine(
     abreast = _padded(rows)
     factors = np.zeros(len(abreast) + 1)
     factors[: len(rows)], factors[-1] = coefficients, k
-    at = factors.ctypes.data
+    at = address(factors)
     _launch(_COMBINED, "combination", abreast, length, form, threads, u, out, at)
 
 

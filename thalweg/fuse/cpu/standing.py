@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.fuse.cpu.sweep import address
+from thalweg.fuse.cpu.sweep import address, of_tensors
 from thalweg.fuse.threads import run
 
 __all__ = ["StandingLaunch"]
@@ -32,6 +32,9 @@ class StandingLaunch:
         self._launch, self._kernel = launch, sweep._kernel
         self._at = address(launch._arguments)
         self._elements = sweep.table.elements if len(sweep.table.chunks) else 0
+        self._kinds, self._tensor_of = sweep.kinds, sweep.table.chunks[:, 0]
+        # of small tensors each is one chunk
+        self._is_whole = np.array_equal(self._tensor_of, np.arange(len(pointers)))
 
     def begin(self) -> None:
         """Make it ready to be run once; run again before the next time, it does nothing."""
@@ -41,3 +44,11 @@ class StandingLaunch:
         """Run it on that many `threads` at most."""
         if self._elements:
             run(self._kernel, self._at, self._elements, threads)
+
+    def sums(self) -> NDArray[np.float64]:
+        """What each tensor adds to each result, when it has run; of one that was passed over, any
+        number."""
+        sums: NDArray[np.float64] = self._launch.sums
+        if self._is_whole:
+            return sums
+        return of_tensors(sums, self._kinds, self._tensor_of, len(self.pointers))

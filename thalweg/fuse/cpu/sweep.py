@@ -19,7 +19,7 @@ from thalweg.fuse.threads import run
 
 _address_of, _byte_of = ctypes.addressof, ctypes.c_char.from_buffer
 
-__all__ = ["BLOCK", "Launch", "Sweep", "Table", "address"]
+__all__ = ["BLOCK", "Launch", "Sweep", "Table", "address", "of_tensors"]
 
 # Elements of one chunk. Large ones keep the processor's prefetching going (2^18 is a fifth faster
 # than 2^14 where memory is the limit); where there is less to do, smaller ones are shared evenly.
@@ -60,9 +60,14 @@ class Table:
         return table
 
 
+@functools.cache
+def _cores() -> int:
+    return os.cpu_count() or 1
+
+
 def _block(elements: int) -> int:
     """How many elements a chunk has at most."""
-    even = elements // (_CHUNKS_PER_CORE * (os.cpu_count() or 1))
+    even = elements // (_CHUNKS_PER_CORE * _cores())
     return min(BLOCK, max(_SMALLEST, even - even % _ALIGNED))
 
 
@@ -104,15 +109,7 @@ class Sweep:
         """Run it on that many `threads` at most; returns what each tensor adds to each result."""
         launch = self.launch(pointers, numbers, seed)
         launch.run(threads)
-        chunks = self.table.chunks[:, 0]
-        found = np.zeros((len(pointers), len(self.kinds)))
-        for i, kind in enumerate(self.kinds):
-            if kind == "largest":
-                found[:, i] = -np.inf
-                np.maximum.at(found[:, i], chunks, launch.sums[:, i])
-            else:
-                found[:, i] = np.bincount(chunks, launch.sums[:, i], len(pointers))
-        return found
+        return of_tensors(launch.sums, self.kinds, self.table.chunks[:, 0], len(pointers))
 
 
 class Launch:
@@ -143,6 +140,21 @@ class Launch:
         table = self._sweep.table
         if len(table.chunks):
             run(self._sweep._kernel, address(self._arguments), table.elements, threads)
+
+
+def of_tensors(
+    sums: NDArray[np.float64], kinds: Sequence[str], tensor_of: NDArray[np.int64], count: int
+) -> NDArray[np.float64]:
+    """What so many tensors add to each result, out of what their chunks do."""
+    found = np.zeros((count, len(kinds)))
+    for i, kind in enumerate(kinds):
+        if kind == "largest":
+            found[:, i] = -np.inf
+            with np.errstate(invalid="ignore"):  # the largest of what has a NaN is one
+                np.maximum.at(found[:, i], tensor_of, sums[:, i])
+        else:
+            found[:, i] = np.bincount(tensor_of, sums[:, i], count)
+    return found
 
 
 @functools.cache

@@ -45,7 +45,11 @@ class ArrayDesk:
         """The same numbers in an array that lies as the parameter does."""
         return np.require(array, self.rows[tensor][0].data.dtype, ["C", "A", "W"])
 
-    def vector(self, tensor: int, array: NDArray[Any]) -> NDArray[Any]:
+    def whole(self, tensor: int, array: NDArray[Any]) -> NDArray[Any]:
+        """The array: no tensor is shared out."""
+        return array
+
+    def vector(self, tensor: int, array: NDArray[Any], per: str) -> NDArray[Any]:
         """The same numbers, one per row or column, one behind the other."""
         return self.like(tensor, array)
 

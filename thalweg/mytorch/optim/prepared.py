@@ -107,9 +107,11 @@ class PreparedArrays:
         missing = look.missing
         if missing + len(self._without) and self._rests:
             return False
+        if missing and not self._call.can_miss():
+            return False
         for lot, views in changed:
             self._call.set(lot, views)
-        self._call.prepare(look.found, missing)
+        self._call.prepare(look.found, missing, self._threads())
         return True
 
     def _has_same_states(self, states: Mapping[Parameter, dict[str, Any]]) -> bool:
@@ -135,11 +137,14 @@ class PreparedArrays:
     def _move(self) -> list[Deed]:
         """Take the step and count it: called again, it does what is left of it."""
         call, layout = self._call, self._layout
-        call.run(1 if self._is_small else threads.available())
+        call.run(self._threads())
         if call.cells.size:
             for row, values in zip(layout._rows, call.cells.tolist(), strict=True):
                 row.held.update(zip(layout._keys, values, strict=True))
         return []
+
+    def _threads(self) -> int:
+        return 1 if self._is_small else threads.available()
 
     def let_go(self) -> None:
         """The gradients are nobody's business any more."""

@@ -59,35 +59,24 @@ class Gram:
         self._sy, self._yy = sy, yy
 
     def shrink(self, count: int) -> None:
-        """Forget the oldest pairs, if there are more than so many."""
+        """Forget the oldest pairs, if there are more than so many; one more must follow."""
         first = max(len(self.s) - count, 0)
         self.s, self.y = self.s[first:], self.y[first:]
-        self._versions = self._seen()
         self._sy, self._yy = self._sy[first:, first:], self._yy[first:, first:]
 
-    def two_loops(self, sg: Array, yg: Array, gamma: float) -> tuple[Array, Array]:
-        """Algorithm 7.4 on coefficients, from S'g and Y'g: two triangular systems.
+    def two_loops(self, with_g: Array, gamma: float) -> tuple[Array, Array]:
+        """Algorithm 7.4 on coefficients, from S'g and then Y'g: two triangular systems.
 
         The first loop leaves q = -g - Y alpha, the second r = gamma q + S c, which is -H g. Line i
         of the first system says alpha_i = s_i.q / s_i.y_i, where q has the pairs after i taken
         off; of the second c_i = alpha_i - y_i.r / s_i.y_i, where r has those before i put on.
         """
-        alpha = _solved(self._sy, -sg, upper=True)
-        yq = -yg - self._yy @ alpha
-        c = _solved(self._sy.T, self._sy.diagonal() * alpha - gamma * yq, upper=False)
-        return alpha, c
+        found = host().two_systems(self._sy, self._yy, with_g, gamma)
+        return found[: len(self.s)], found[len(self.s) :]
 
 
 def _same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
     return len(one) == len(other) and all(map(operator.is_, one, other))
-
-
-def _solved(matrix: Array, right: Array, upper: bool) -> Array:
-    """The solution of a triangular system; what lies in the other triangle is not read."""
-    column = torch.from_numpy(right)[:, None]
-    found = torch.linalg.solve_triangular(torch.from_numpy(matrix), column, upper=upper)
-    result: NDArray[np.float64] = found[:, 0].numpy()
-    return result
 
 
 def begin(state: dict[str, Any], g: Tensor) -> None:

@@ -250,11 +250,10 @@ class LBFGS(BaseOptimizer, torch.optim.LBFGS):
             is_last = i + 1 == h["max_iter"]
             if not h["line_search_fn"] and not is_last:
                 f, g = problem.evaluate()
-            has_stalled = (
-                longest * float(t) <= h["tolerance_change"]
-                or abs(f - state["prev_loss"]) < h["tolerance_change"]
-            )
-            if problem.evaluations >= h["max_eval"] or has_stalled:
+            has_stalled = abs(f - state["prev_loss"]) < h["tolerance_change"]
+            if has_stalled or problem.evaluations >= h["max_eval"]:
+                return
+            if _is_within(longest, float(t), h["tolerance_change"]):
                 return
 
     def _direction(
@@ -277,19 +276,20 @@ class LBFGS(BaseOptimizer, torch.optim.LBFGS):
             gram = self._gram = Gram(state["old_stps"], state["old_dirs"])
         if y.dot(s) > LEAST_CURVATURE:
             gram.shrink(m - 1)
-            with_s, with_y = inner([*gram.s, s, *gram.y, y], g, y).reshape(2, -1, 2)
+            products = inner([*gram.s, s, *gram.y, y], g, y)
+            with_s, with_y = products.reshape(2, -1, 2)
             gram.grow(s, y, with_s[:, 1], with_y[:, 1])
             ys, yy = with_s[-1, 1], with_y[-1, 1]
             state.update(
                 old_stps=list(gram.s),
                 old_dirs=list(gram.y),
-                ro=[*state["ro"], g.new_tensor(float(1 / ys))][-m:],
-                H_diag=g.new_tensor(float(ys / yy)),
+                ro=[*state["ro"], _number(float(1 / ys), g)][-m:],
+                H_diag=_number(float(ys / yy), g),
             )
         else:
-            with_s, with_y = inner([*gram.s, *gram.y], g, g).reshape(2, -1, 2)
+            products = inner([*gram.s, *gram.y], g, g)
         gamma = float(state["H_diag"])
-        alpha, c = gram.two_loops(with_s[:, 0], with_y[:, 0], gamma)
+        alpha, c = gram.two_loops(products[:, 0], gamma)
         state.setdefault("al", [None] * m)  # where torch writes its own alpha
         # in the order of the two loops, with their partial sums
         coefficients = np.concatenate((-gamma * alpha[::-1], c))
@@ -348,3 +348,16 @@ def _largest(vector: Tensor) -> Tensor:
     """max |v_i| without a copy of v; NaN if there is one."""
     low, high = torch.aminmax(vector)
     return torch.maximum(-low, high)
+
+
+def _is_within(longest: Tensor, t: float, tolerance: float) -> bool:
+    """Whether t longest <= tolerance, as the gradient's type rounds it; a Python number says so
+    where no rounding could."""
+    if float(longest) * t > max(2 * tolerance, torch.finfo(longest.dtype).tiny):
+        return False
+    return bool(longest * t <= tolerance)
+
+
+def _number(value: float, g: Tensor) -> Tensor:
+    """A tensor without axes, of a gradient's type: in half the time of `new_tensor`."""
+    return torch.scalar_tensor(value, dtype=g.dtype, device=g.device)

@@ -67,6 +67,16 @@ class Chainable(Scheduler):
         ratio = self._ratio
         return [self._followed(value, i, ratio) for i, value in enumerate(self._values())]
 
+    def _following(self, values: list[float]) -> list[float] | None:
+        t = self.last_epoch
+        if t < 1 or type(self).get_lr is not Chainable.get_lr:
+            return None
+        ratio = 1.0 if t > self._end else self._curve.ratio(float(t))
+        if ratio == math.inf:
+            return None
+        floor = self._floor
+        return [floor + (value - floor) * ratio for value in values]
+
     @property
     def _ratio(self) -> float:
         """By how much the step to `last_epoch` moves a value: infinite where it rises from 0."""

@@ -12,7 +12,7 @@ from torch.optim import Optimizer, lr_scheduler
 from thalweg.optim.lr_scheduler.functions import attributes, check_attributes
 from thalweg.optim.lr_scheduler.saved import as_list, as_mapping, as_setting
 from thalweg.optim.lr_scheduler.scheduler import Scheduler, for_added_group, per_group_values
-from thalweg.schedules.cycles import Phase, along, peak, phases, triangle
+from thalweg.schedules.cycles import Phase, peak, phases, triangle, within
 from thalweg.schedules.falls import FALLS
 from thalweg.schedules.ranges import (
     AMOUNT,
@@ -323,11 +323,15 @@ class OneCycleLR(_Cycle, lr_scheduler.OneCycleLR):
 
     def _along(self, what: str, group: dict[str, Any]) -> Any:
         kept: Sequence[Any] = self._schedule_phases
-        stretches = [
-            Phase(phase["end_step"], phase[f"start_{what}"], phase[f"end_{what}"]) for phase in kept
-        ]
-        t = min(self.last_epoch, self.total_steps - 1)
-        return along(stretches, group, float(t), FALLS[self._anneal_func_type])
+        t, begin = float(min(self.last_epoch, self.total_steps - 1)), 0.0
+        for phase in kept[:-1]:
+            if t <= phase["end_step"]:
+                break
+            begin = phase["end_step"]
+        else:
+            phase = kept[-1]
+        here = Phase(phase["end_step"], phase[f"start_{what}"], phase[f"end_{what}"])
+        return within(begin, here, group, t, FALLS[self._anneal_func_type])
 
 
 def _as_phase(owner: str, name: str, saved: Any) -> dict[str, Any]:

@@ -88,6 +88,11 @@ class _OfFunctions(Scheduler):
             )
         self.lr_lambdas = [*self.lr_lambdas, self.lr_lambdas[0]]
 
+    def _next(self, values: Sequence[Any]) -> list[Any]:
+        """These values times the functions of `last_epoch`."""
+        t = self.last_epoch
+        return [v * function(t) for v, function in zip(values, self.lr_lambdas, strict=True)]
+
     def state_dict(self) -> dict[str, Any]:
         """As torch's: of the functions, the attributes of those that are objects."""
         state = super().state_dict()
@@ -121,8 +126,10 @@ class LambdaLR(_OfFunctions, lr_scheduler.LambdaLR):
     def get_lr(self) -> list[Any]:
         """The base values times the functions of `last_epoch`."""
         self._warn_outside_of_step()
-        pairs = zip(self.lr_lambdas, self.base_lrs, strict=True)
-        return [base * function(self.last_epoch) for function, base in pairs]
+        return self._next(self.base_lrs)
+
+    def _following(self, values: list[float]) -> list[Any] | None:
+        return self._next(self.base_lrs) if type(self).get_lr is LambdaLR.get_lr else None
 
 
 class MultiplicativeLR(_OfFunctions, lr_scheduler.MultiplicativeLR):
@@ -141,8 +148,10 @@ class MultiplicativeLR(_OfFunctions, lr_scheduler.MultiplicativeLR):
         self._warn_outside_of_step()
         if self._is_initial:
             return self._resumed()
-        pairs = zip(self.lr_lambdas, self._values(), strict=True)
-        return [value * function(self.last_epoch) for function, value in pairs]
+        return self._next(self._values())
+
+    def _following(self, values: list[float]) -> list[Any] | None:
+        return self._next(values) if type(self).get_lr is MultiplicativeLR.get_lr else None
 
     def _caught_up(self, value: Any, i: int, t: float) -> Any:
         for step in range(1, int(t) + 1):
@@ -205,6 +214,9 @@ class ScheduleLR(Scheduler):
         """The base values times the schedules at `last_epoch`."""
         self._warn_outside_of_step()
         return self.lr_at(self.last_epoch)
+
+    def _following(self, values: list[float]) -> list[Any] | None:
+        return self.lr_at(self.last_epoch) if type(self).get_lr is ScheduleLR.get_lr else None
 
     def lr_at(self, t: float) -> list[Any]:
         """The value in each group at step t, without going there."""

@@ -131,9 +131,16 @@ class ReduceLROnPlateau(Saved, Plateau, lr_scheduler.ReduceLROnPlateau):
 
     def _adopt(self) -> None:
         """Keep the least values with the groups they are for; new ones have the default."""
-        owner, groups = type(self).__name__, self.optimizer.param_groups
+        groups, known, param = self.optimizer.param_groups, self._known, self.param
+        if len(groups) == len(known) == len(self.min_lrs):
+            for group, params in zip(groups, known, strict=True):
+                if group["params"] is not params or type(group.get(param)) is not float:
+                    break
+            else:
+                return  # as at nearly every step
+        owner = type(self).__name__
         for group in groups:
-            check_schedulable(owner, group, self.param)
+            check_schedulable(owner, group, param)
         now, count = lists_of(groups), len(self.min_lrs)
         found = places(self._known, now) if len(self._known) == count else None
         if found is not None and None not in found:

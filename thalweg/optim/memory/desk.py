@@ -12,6 +12,7 @@ from thalweg.chain import Chain
 from thalweg.fuse.storage import computation
 from thalweg.optim.memory.odd import OddTensor
 from thalweg.optim.memory.reach import address, dense, format_of, laid_out_like
+from thalweg.optim.memory.sharded import cut_like, is_sharded, part_of, vector_part, whole_of
 from thalweg.text import Request
 
 __all__ = ["TensorDesk"]
@@ -28,10 +29,13 @@ class TensorDesk:
         grads: Sequence[Tensor],
         held: Sequence[Mapping[str, Any]],
         asking: Callable[[Request, Sequence[tuple[Any, Any]]], list[Any]] | None,
+        wholes: Sequence[Tensor],
     ) -> None:
+        self._wholes = wholes
         self.chain, self.params, self.grads, self.held = chain, params, grads, held
         self._asking = asking
         self._keys = {slot.qualified: slot.key for slot in chain.slots}
+        self._apart = {slot.qualified for slot in chain.slots if slot.state.is_apart}
 
     def array(self, tensor: int, name: str) -> Tensor:
         """A parameter, its gradient or a state, in the computation type."""
@@ -41,7 +45,15 @@ class TensorDesk:
             found = self.grads[tensor]
         else:
             found = self.held[tensor][self._keys[name]]
-        return found.detach().to(self._type(self.params[tensor]))
+            found = part_of(found) if is_sharded(found) else found
+            if name in self._apart:  # every process has all of it
+                return found.detach().to(self._type(self.params[tensor]))
+        return self.whole(tensor, found.detach().to(self._type(self.params[tensor])))
+
+    def whole(self, tensor: int, array: Tensor) -> Tensor:
+        """An array of the parameter's shape with the parts of all processes that share it."""
+        p = self._wholes[tensor]
+        return whole_of(p, array) if is_sharded(p) else array
 
     def empty(self, tensor: int) -> Tensor:
         """A tensor that lies as the parameter does."""
@@ -50,11 +62,16 @@ class TensorDesk:
 
     def like(self, tensor: int, array: Tensor) -> Tensor:
         """The same numbers in a tensor that lies as the parameter does."""
-        p = self.params[tensor]
+        p, whole = self.params[tensor], self._wholes[tensor]
+        if is_sharded(whole):
+            array = part_of(cut_like(whole, array.contiguous())).to(p.device)
         return laid_out_like(p, array.to(self._type(p)))
 
-    def vector(self, tensor: int, array: Tensor) -> Tensor:
-        """The same numbers, one per row or column, one behind the other."""
+    def vector(self, tensor: int, array: Tensor, per: str) -> Tensor:
+        """The same numbers, one per "row" or "column", one behind the other."""
+        whole = self._wholes[tensor]
+        if is_sharded(whole):
+            array = vector_part(whole, array.contiguous(), per).to(array.device)
         return array.to(self._type(self.params[tensor])).contiguous()
 
     def address(self, array: Tensor) -> int:

@@ -8,8 +8,7 @@ tensors they, not the arithmetic, are what a step costs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, MutableMapping, Sequence
 from operator import is_
 from typing import Any
 
@@ -27,7 +26,7 @@ from thalweg.fuse.whole import Deed, take
 from thalweg.fuse.work import EXACT, Kind, Prepared
 from thalweg.optim.memory.desk import TensorDesk
 from thalweg.optim.memory.gapped import DenseCopy
-from thalweg.optim.memory.odd import BOTH, OddTensor
+from thalweg.optim.memory.odd import OddTensor
 from thalweg.optim.memory.reach import (
     address,
     as_complex_as,
@@ -39,34 +38,20 @@ from thalweg.optim.memory.reach import (
 )
 from thalweg.optim.memory.rows import BorrowedRows, RowsInPlace
 from thalweg.optim.memory.seen import Seen
+from thalweg.optim.memory.sharded import (
+    SharingProcesses,
+    is_alike,
+    is_sharded,
+    of_part,
+    part_of,
+    share_out,
+)
 from thalweg.optim.memory.snapshot import Addresses, Described
 from thalweg.optim.memory.states import NewStates, cell_of, put, widened
+from thalweg.optim.memory.touched import Row
+from thalweg.optim.traced import is_watched
 
 __all__ = ["TensorLayout"]
-
-
-@dataclass
-class _Row:
-    """One parameter with everything that one step of it touches.
-
-    `held` is its state; `arrays` are those of the state that are stepped: they are the same mapping
-    unless only rows of them are. `first` are the parts whose states are new.
-    """
-
-    p: Tensor
-    g: Tensor
-    lot: int
-    arrays: dict[str, Any]
-    held: dict[str, Any]
-    first: Set[str]
-
-    def states(self, chain: Chain, live: Sequence[Sequence[Slot]]) -> list[Tensor | None]:
-        """Its state arrays, with None for those that its settings leave out."""
-        keys = {slot.key for slot in live[self.lot]}
-        return [
-            self.arrays[s.key] if s.key in keys and not s.state.is_apart else None
-            for s in chain.slots
-        ]
 
 
 class TensorLayout(Layout):
@@ -113,9 +98,9 @@ class TensorLayout(Layout):
         views: Sequence[Sequence[Any]],
         states: MutableMapping[Tensor, dict[str, Any]],
         differentiable: bool,
-    ) -> list[_Row]:
+    ) -> list[Row]:
         """The parameters that the fused pass takes; the others are filed with their kind."""
-        chain, rows = self.chain, list[_Row]()
+        chain, rows = self.chain, list[Row]()
         for p, g, lot in zip(seen.params, seen.grads, seen.lots(), strict=True):
             slots, view = self.live[lot], views[lot]
             _check_fused(chain, p, lots[lot].group)
@@ -130,15 +115,22 @@ class TensorLayout(Layout):
                 self._in_place.append((lot, rows_of))
                 self._copies = True
                 continue
-            row = self._gathered(_Row(p, g, lot, held, held, first), view, differentiable)
+            row = Row(p, g, lot, held, held, first)
+            if is_sharded(p) and not differentiable and not is_watched():
+                share_out(chain, p, g, slots, held)
+                row = row.in_parts(chain, slots)
+            row = self._gathered(row, view, differentiable)
             is_plain = not (differentiable or chain.requests or chain.on_matrices)
-            if is_plain and row.p is p and DenseCopy.can_take(p):
-                dense = DenseCopy(p)
+            is_own = row.whole is not None or (is_plain and row.p is p)
+            if is_own and DenseCopy.can_take(row.p):
+                dense = DenseCopy(row.p)
                 if is_reachable(chain, dense.p, row.g, slots, row.arrays, held):
                     self._rows.append(dense)
                     self._copies, row.p = True, dense.p
             if differentiable or not is_reachable(chain, row.p, row.g, slots, row.arrays, held):
-                self.odd += _odd(chain, row, differentiable)
+                if row.whole is not None:
+                    row = Row(p, g, lot, held, held, first)
+                self.odd += row.as_written(chain, differentiable)
             else:
                 rows.append(self._reached(row))
         return rows
@@ -159,7 +151,7 @@ class TensorLayout(Layout):
             return False
         return RowsInPlace.can_take(self.chain, p, g, slots, held)
 
-    def _gathered(self, row: _Row, view: Sequence[Any], differentiable: bool) -> _Row:
+    def _gathered(self, row: Row, view: Sequence[Any], differentiable: bool) -> Row:
         """A row with a dense gradient: where it is sparse, perhaps of the rows it holds only."""
         p, g = row.p, row.g
         if g.layout != torch.sparse_coo or p.layout != torch.strided or differentiable:
@@ -169,7 +161,7 @@ class TensorLayout(Layout):
             rows = BorrowedRows(p, g, arrays)
             self._rows.append(rows)
             self._copies = True
-            return _Row(rows.p, rows.values, row.lot, dict(rows.states), row.held, row.first)
+            return Row(rows.p, rows.values, row.lot, dict(rows.states), row.held, row.first)
         elif any(rule.rows_only for rule in self.chain.rules):
             raise RuntimeError(
                 f"{self.chain.name}: a sparse gradient moves the rows that it has, and a stage of "
@@ -179,17 +171,21 @@ class TensorLayout(Layout):
             row.g = dense(self.chain, g)
         return row
 
-    def _reached(self, row: _Row) -> _Row:
+    def _reached(self, row: Row) -> Row:
         """Bring gradient and states into the parameter's order of elements."""
         laid_out = laid_out_like(row.p, row.g)
         self._copies |= laid_out is not row.g
         row.g = laid_out
         for slot in self.live[row.lot]:
             if not slot.state.is_apart:
-                row.arrays[slot.key] = laid_out_like(row.p, row.arrays[slot.key])
+                there = row.arrays[slot.key]
+                row.arrays[slot.key] = laid_out = laid_out_like(row.p, there)
+                if row.whole is not None and laid_out is not there:
+                    row.held[slot.key] = made = of_part(row.whole, there)
+                    row.arrays[slot.key] = part_of(made)
         return row
 
-    def _cells_of(self, row: _Row) -> list[Tensor]:
+    def _cells_of(self, row: Row) -> list[Tensor]:
         """The tensors that are a row's cells; for a Python int, a tensor for this step."""
         found = []
         for key in self.chain.cells:
@@ -201,21 +197,26 @@ class TensorLayout(Layout):
             found.append(cell)
         return found
 
-    def _locate(self, rows: list[_Row]) -> None:
+    def _locate(self, rows: list[Row]) -> None:
         """Fill the tables."""
         chain = self.chain
         arrays = [[row.p, row.g, *row.states(chain, self.live)] for row in rows]
         kinds = [
             Kind(
-                tuple(row.p.shape),
+                tuple(row.p.shape if row.whole is None else row.whole.shape),
                 tuple(None if t is None else format_of(chain, t) for t in tensors),
                 2 if row.p.is_complex() else 1,
+                None if row.whole is None else tuple(row.p.shape),
             )
             for row, tensors in zip(rows, arrays, strict=True)
         ]
         lots, first = [row.lot for row in rows], [row.first for row in rows]
         self._tabulate(kinds, lots, [[address(t) for t in of_one] for of_one in arrays], first)
         self.params = [row.p for row in rows]
+        self.wholes = [row.p if row.whole is None else row.whole for row in rows]
+        self._sharded = [i for i, row in enumerate(rows) if row.whole is not None]
+        if self._sharded:
+            self.work.processes = SharingProcesses(self.wholes)
         self._grads = [row.g for row in rows]
         self._held = [row.held for row in rows]
         self._cells = [self._cells_of(row) for row in rows]
@@ -224,7 +225,7 @@ class TensorLayout(Layout):
         self.cells = np.array(at, np.int64).reshape(len(rows), len(chain.cells))
         self.wide = np.array(is_wide, np.int64).reshape(self.cells.shape)
 
-    def _remember(self, rows: list[_Row], states: Mapping[Tensor, dict[str, Any]]) -> None:
+    def _remember(self, rows: list[Row], states: Mapping[Tensor, dict[str, Any]]) -> None:
         """Keep what `fits` compares with."""
         if self.odd or self._copies:
             self.reusable = False
@@ -232,14 +233,20 @@ class TensorLayout(Layout):
         self.reusable = True
         self._owners, self._dicts = list(states), list(states.values())
         keys = [*self.chain.cells, *(slot.key for slot in self.chain.slots)]
-        having = {key: [row.arrays for row in rows if key in row.arrays] for key in keys}
+        having = {key: [row.held for row in rows if key in row.held] for key in keys}
         self._columns = [(key, ds, [d[key] for d in ds]) for key, ds in having.items()]
         held = [t for row in rows for t in row.states(self.chain, self.live) if t is not None]
         self._standing = [*self.params, *held]
+        self._parts = [pair for row in rows for pair in row.with_parts(self.live[row.lot])]
         cells = [cell for of_one in self._cells for cell in of_one]
         self._addresses = Addresses([*self._standing, *cells])
         self._at = self._addresses.now().tobytes()
         self._described = Described([*self._standing, *self._shown(self._grads)])
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether parts are stepped, of tensors that processes share out."""
+        return bool(self._sharded)
 
     def fits(
         self,
@@ -252,16 +259,35 @@ class TensorLayout(Layout):
             return False
         if [self.chain.live_slots(view) for view in views] != self.live:
             return False
-        if not (_same(seen.params, self.params) and self._states_fit(states)):
+        if not (_same(seen.params, self.wholes) and self._states_fit(states)):
+            return False
+        grads = self.parts_of(seen.grads)
+        if grads is None:
             return False
         if self._addresses.now().tobytes() != self._at:
             return False
-        if not self._described.fits([*self._standing, *self._shown(seen.grads)]):
+        if not self._described.fits([*self._standing, *self._shown(grads)]):
             return False
-        self._grads, self._states = seen.grads, states
-        at = Addresses(seen.grads).now()
-        self.pointers[:, 1] = at if at.all() else list(map(address, seen.grads))
+        self._grads, self._states = grads, states
+        at = Addresses(grads).now()
+        self.pointers[:, 1] = at if at.all() else list(map(address, grads))
         return True
+
+    def parts_of(self, grads: list[Any]) -> list[Any] | None:
+        """The gradients as they lie here; None where what is shared out lies otherwise now."""
+        if not self._sharded:
+            return grads
+        if not all([part_of(whole) is part for whole, part in self._parts]):
+            return None
+        found = list(grads)
+        for i in self._sharded:
+            grad = grads[i]
+            if grad is None:
+                continue
+            if not is_alike(self.wholes[i], grad):
+                return None
+            found[i] = part_of(grad)
+        return found
 
     def _shown(self, grads: list[Tensor]) -> list[Tensor]:
         """The gradients, where they are any: torch's guards take no tensor twice."""
@@ -284,7 +310,7 @@ class TensorLayout(Layout):
         take(lambda: self.prepare(views), self.new.undo)
 
     def _desk(self, asking: Any) -> TensorDesk:
-        return TensorDesk(self.chain, self.params, self._grads, self._held, asking)
+        return TensorDesk(self.chain, self.params, self._grads, self._held, asking, self.wholes)
 
     def _threads(self) -> int:
         return torch.get_num_threads()
@@ -329,6 +355,8 @@ class TensorLayout(Layout):
         if self.params:
             # the kernels wrote behind torch's back: autograd must hear of it
             torch.autograd.graph.increment_version(self.params)
+            if self._sharded:
+                torch.autograd.graph.increment_version(self.wholes)
         self.odd, self._rows, self._in_place, self._counts, self._grads = [], [], [], [], []
 
 
@@ -345,17 +373,3 @@ def _check_fused(chain: Chain, p: Tensor, group: Mapping[str, Any]) -> None:
             f"supported devices: {_get_fused_kernels_supported_devices()} but {p.dtype} and "
             f"{p.device.type}"
         )
-
-
-def _odd(chain: Chain, row: _Row, differentiable: bool) -> list[OddTensor]:
-    format_of(chain, row.p)  # refuses what no engine computes with
-    first = dict.fromkeys(row.first, True)
-    components: tuple[str, ...] = ("",)
-    if row.p.is_complex():  # of which a sum over the tensor has both
-        components = (BOTH,) if chain.reductions else ("real", "imag")
-    return [
-        OddTensor(
-            chain, row.lot, row.p, row.g, row.arrays, row.held, first, differentiable, component
-        )
-        for component in components
-    ]

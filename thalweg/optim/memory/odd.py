@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from thalweg.chain import Chain
-from thalweg.optim.memory.sharded import store
+from thalweg.optim.memory.sharded import store, whole
 from thalweg.optim.memory.states import put
 
 __all__ = ["BOTH", "OddTensor"]
@@ -75,6 +75,8 @@ class OddTensor:
             tensors = {name: t.clone() for name, t in tensors.items()}
         else:
             tensors = {name: t.detach() for name, t in tensors.items()}
+        if self.chain.on_matrices:  # of which torch has no routines that share them out
+            tensors = {name: whole(t) for name, t in tensors.items()}
         return {name: self._part(t).to(dtype) for name, t in tensors.items()}
 
     def keep(self, arrays: Mapping[str, Any], names: Sequence[str]) -> None:

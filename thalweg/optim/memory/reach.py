@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ __all__ = [
     "PLAIN",
     "address",
     "as_complex_as",
+    "check_sides",
     "check_sound",
     "dense",
     "format_of",
@@ -111,6 +112,26 @@ def check_sound(
             address(tensor)
 
 
+def check_sides(
+    chain: Chain, groups: Sequence[Mapping[str, Any]], given: Collection[Sequence[int]]
+) -> None:
+    """Raise where parameters that had rows have been replaced by flat ones of a shape that none was
+    given, and that matters."""
+    had_sides = any(len(shape) > 1 for shape in given)
+    of_tensors = any(one.over == "tensor" for one in chain.reductions.values())
+    if not (had_sides and (chain.reduces_rows or chain.on_matrices or of_tensors)):
+        return
+    params = [p for group in groups for p in group["params"]]
+    is_flat = params and all(p.dim() < 2 for p in params)
+    if is_flat and any(tuple(p.shape) not in given for p in params):
+        asked = "the norm or mean of each tensor" if of_tensors else "the rows of each matrix"
+        raise RuntimeError(
+            f"{chain.name}: its parameters have been replaced by flat ones, as DeepSpeed's ZeRO "
+            f"does, the first of shape {tuple(params[0].shape)}, and a step asks for {asked}; "
+            "take a rule that is elementwise, such as AdamW or Lion"
+        )
+
+
 def is_reachable(
     chain: Chain,
     p: Tensor,
@@ -148,7 +169,8 @@ def is_reachable(
 
 def _has_whole_rows(p: Tensor) -> bool:
     """Whether each index of axis 0 is one block of memory."""
-    return p.dim() < 2 or p.shape[0] < 2 or p.stride(0) * p.shape[0] == p.numel()
+    is_one_row = p.dim() < 2 or p.shape[0] < 2
+    return is_one_row or not p.numel() or p.stride(0) * p.shape[0] == p.numel()
 
 
 def _is_cell(tensor: Any) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from thalweg.chain import Chain, Decided, Slot
@@ -21,6 +23,8 @@ from thalweg.optim.memory.reach import format_of, is_reachable
 from thalweg.optim.memory.states import put
 
 __all__ = ["BorrowedRows", "RowsInPlace"]
+
+_FEW = 4  # up to a fourth of a gradient's rows, more than once, are added up here
 
 
 class BorrowedRows:
@@ -68,8 +72,7 @@ class RowsInPlace:
         first: Collection[str],
     ) -> None:
         self._chain, self._p, self._held, self._first = chain, p, held, first
-        grad = grad.coalesce()
-        self._index, self._values = grad.indices()[0], grad.values().contiguous()
+        self._index, self._at, self._memory = _each_once(grad)
         self._arrays = {slot.qualified: held[slot.key] for slot in slots}
 
     @staticmethod
@@ -109,17 +112,18 @@ class RowsInPlace:
 
     def _launch(self, decided: Decided) -> Launch | None:
         pass_, count = plan_for(self._chain, decided.ways).main, len(self._index)
-        width = self._values[0].numel() * (2 if self._p.is_complex() else 1) if count else 0
-        if not width:
+        width = _width(self._p)
+        if not width or not count:
             return None
-        arrays = {"p": self._p, "g": self._values, **self._arrays}
-        rows = {"g": np.arange(count)}
-        found = self._index.numpy()
+        arrays = {"p": self._p, "g": self._p, **self._arrays}
         formats = {name: format_of(self._chain, arrays[name]) for name in pass_.streams}
-        pointers = [
-            arrays[name].data_ptr() + rows.get(name, found) * (width * FORMATS[formats[name]].size)
-            for name in pass_.streams
-        ]
+        pointers = np.empty((count, len(formats)), np.int64)
+        for column, (name, form) in enumerate(formats.items()):
+            if name == "g":
+                pointers[:, column] = self._at
+            else:
+                np.multiply(self._index, width * FORMATS[form].size, out=pointers[:, column])
+                pointers[:, column] += arrays[name].data_ptr()
         sweep = host().sweep(
             pass_,
             list(formats.values()),
@@ -127,5 +131,48 @@ class RowsInPlace:
             re.sub(r"\W+", "_", self._chain.name),
             host().table_of_rows(count, width),
         )
-        table = np.tile([decided.numbers[name] for name in pass_.numbers], (count, 1))
-        return sweep.launch(np.stack(pointers, axis=1), np.asarray(table, np.float64))
+        numbers = np.empty((count, len(pass_.numbers)))
+        numbers[:] = [decided.numbers[name] for name in pass_.numbers]
+        return sweep.launch(pointers, numbers)
+
+
+def _width(p: Tensor) -> int:
+    """The numbers in a row of a parameter."""
+    return math.prod(p.shape[1:]) * (2 if p.is_complex() else 1)
+
+
+def _each_once(grad: Tensor) -> tuple[NDArray[np.int64], NDArray[np.int64], Sequence[Tensor]]:
+    """The rows that a gradient holds, where the values of each lie, and what must live as long.
+
+    A row that comes twice is stepped once, with the sum. Where few do, only these are added up;
+    torch would sort and copy all.
+    """
+    index, values = grad._indices()[0].numpy(), grad._values().detach().contiguous()
+    if not grad.is_coalesced():
+        ordered = np.sort(index)
+        again = ordered[1:][ordered[1:] == ordered[:-1]]
+        if len(again) > len(index) // _FEW:
+            grad = grad.coalesce()
+            index, values = grad.indices()[0].numpy(), grad.values().contiguous()
+        elif len(again):
+            return _few_added_up(index, values, np.unique(again))
+    return index, _places(values), [values]
+
+
+def _few_added_up(
+    index: NDArray[np.int64], values: Tensor, twice: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Sequence[Tensor]]:
+    """The same where the rows `twice`, in order, come more than once."""
+    places = np.minimum(np.searchsorted(twice, index), len(twice) - 1)
+    is_single = twice[places] != index
+    single, several = np.flatnonzero(is_single), np.flatnonzero(~is_single)
+    sums = values.new_zeros(len(twice), *values.shape[1:])
+    sums.index_add_(0, torch.from_numpy(places[several]), values[torch.from_numpy(several)])
+    at = np.concatenate([_places(values)[single], _places(sums)])
+    return np.concatenate([index[single], twice]), at, [values, sums]
+
+
+def _places(values: Tensor) -> NDArray[np.int64]:
+    """Where each row of a contiguous tensor lies."""
+    step = values.stride(0) * values.element_size()
+    return np.arange(len(values), dtype=np.int64) * step + values.data_ptr()

@@ -15,8 +15,9 @@ from torch import Tensor
 from thalweg.border.groups import Lot
 from thalweg.fuse import overlap
 from thalweg.optim.memory.reach import PLAIN
+from thalweg.optim.memory.sharded import is_sharded, part_of, placed_like
 
-__all__ = ["Seen", "look"]
+__all__ = ["Seen", "look", "placed"]
 
 
 @dataclass
@@ -55,13 +56,21 @@ class Seen:
 def _written(p: Tensor, held: Mapping[str, Any]) -> list[overlap.Memory]:
     """The memory that a step of one parameter writes to, and the parameter as an object."""
     found = [overlap.Memory(id(p), (), (), 1)]
-    for tensor in (p, *held.values()):
+    for given in (p, *held.values()):
+        tensor = part_of(given) if isinstance(given, Tensor) and is_sharded(given) else given
         is_plain = type(tensor) in PLAIN and tensor.layout == torch.strided
         if is_plain and tensor.device.type != "meta" and tensor.data_ptr():
             size = tensor.element_size()
             strides = tuple(size * stride for stride in tensor.stride())
             found.append(overlap.Memory(tensor.data_ptr(), tuple(tensor.shape), strides, size))
     return found
+
+
+def placed(seen: Seen) -> None:
+    """Share gradients out as their parameters are, where some are not."""
+    for i, (p, g) in enumerate(zip(seen.params, seen.grads, strict=True)):
+        if type(g) not in PLAIN and is_sharded(g) and is_sharded(p):
+            seen.grads[i] = placed_like(p, g)
 
 
 def look(lots: Sequence[Lot], rests: bool = False) -> Seen:

@@ -58,16 +58,13 @@ def put(held: MutableMapping[str, Any], key: str, value: float) -> None:
 
 def narrowed(held: Mapping[str, Any], keys: Collection[str]) -> Mapping[str, Any]:
     """A parameter's state as torch would have it in a file: cells there are of one type."""
-    own = cell_type(fused=False)
-    wide = {
-        key: cell.to(own)
-        for key, cell in held.items()
-        if key in keys
-        and isinstance(cell, Tensor)
-        and cell.dtype == torch.float64 != own
-        and cell.numel() == 1
-        and cell >= EXACT
-    }
+    wide = {}
+    for key in keys:
+        cell = held.get(key)
+        if isinstance(cell, Tensor) and cell.dtype is torch.float64 and cell.numel() == 1:
+            own = cell_type(fused=False)
+            if own is not torch.float64 and cell >= EXACT:
+                wide[key] = cell.to(own)
     return {**held, **wide} if wide else held
 
 

@@ -1,0 +1,168 @@
+"""The tensors of one plan and one set of formats in a prepared step: passes that stand ready."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thalweg.fuse.batch import Batch
+from thalweg.fuse.engines import host
+from thalweg.fuse.plan import Pass
+
+__all__ = ["Share", "StandingPass"]
+
+_GRADIENT = 1  # its column in the table of addresses
+
+Row = Sequence[Any]
+
+
+class Context(Protocol):
+    """What tensors of one lot and one count have in common: every number that is known before."""
+
+    numbers: list[Any]
+
+
+class StandingPass:
+    """One pass over the tensors of a share: a launch, and what is written into its tables."""
+
+    def __init__(
+        self,
+        number_at: Mapping[str, int],
+        moves: bool,
+        batch: Batch,
+        pass_: Pass,
+        pointers: NDArray[np.int64],
+        measured: Sequence[str],
+    ) -> None:
+        self.pass_ = pass_
+        self._members = None if len(batch.members) == len(pointers) else batch.members
+        sweep, places = batch._sweep(pass_)
+        self._home = pointers[batch.members[:, None], places]
+        found = np.flatnonzero(places == _GRADIENT)
+        self._gradient = int(found[0]) if len(found) else None
+        self._pick = _picker([number_at[name] for name in pass_.numbers])
+        self._pack = struct.Struct(f"{len(pass_.numbers)}d").pack_into
+        self._measured = [(i, n) for i, n in enumerate(pass_.numbers) if n in measured]
+        numbers = np.zeros((len(batch.members), len(pass_.numbers)))
+        self.launch = host().standing_launch(sweep, self._home.copy(), numbers)
+        self._buffer = self.launch.numbers.data
+        self._row: tuple[Any, ...] | None = None
+        self._has_holes = False
+        # of the tensors' contexts, which each has, and the only one, if they have one
+        self._sorted_by: NDArray[np.int64] | None = None
+        self._which: Any = None
+        self._only: int | None = 0
+        # the numbers that are in the table, where no step has others
+        self._moves = moves
+        self._contexts: Sequence[Context] | None = None
+
+    def begin(
+        self,
+        gradients: NDArray[np.int64],
+        missing: bool,
+        contexts: Sequence[Context],
+        context_of: NDArray[np.int64] | None,
+    ) -> None:
+        """Take in where the gradients lie, and the numbers of each context; tensors that have no
+        gradient are passed over."""
+        own = gradients if self._members is None else gradients[self._members]
+        pointers = self.launch.pointers
+        if self._gradient is not None:
+            pointers[:, self._gradient] = own
+        if missing or self._has_holes:
+            pointers[:, 0] = np.where(own, own if self._gradient == 0 else self._home[:, 0], 0)
+            self._has_holes = missing
+        if context_of is not self._sorted_by:
+            self._sort(context_of)
+        if self._only is not None:
+            row = self._pick(contexts[self._only].numbers)
+            if row != self._row:
+                self._row, self._contexts, numbers = None, None, self.launch.numbers
+                self._pack(self._buffer, 0, *row)
+                numbers[1:] = numbers[0]
+                self._row = row
+        elif self._moves or contexts is not self._contexts:
+            self._row = None
+            rows = [self._pick(context.numbers) for context in contexts]
+            table = np.array(rows, np.float64).reshape(len(rows), -1)
+            self.launch.numbers[:] = table[self._which]
+            self._contexts = contexts
+        self.launch.begin()
+
+    def _sort(self, context_of: NDArray[np.int64] | None) -> None:
+        """Find out which contexts the tensors have."""
+        self._sorted_by, self._only, self._row, self._contexts = context_of, 0, None, None
+        if context_of is not None:
+            own = context_of if self._members is None else context_of[self._members]
+            self._which = own
+            self._only = int(own[0]) if (own == own[0]).all() else None
+
+    def know(self, known: Mapping[str, NDArray[np.float64]]) -> None:
+        """Take in what was measured."""
+        for column, name in self._measured:
+            self.launch.numbers[:, column] = known[name]
+
+    def measured(
+        self, known: Mapping[str, NDArray[np.float64]], threads: int
+    ) -> NDArray[np.float64]:
+        """Run it; returns what each tensor adds to each result."""
+        self.know(known)
+        self.launch.run(threads)
+        sums: NDArray[np.float64] = self.launch.sums()
+        return sums
+
+
+class Share:
+    """The passes of one plan over its tensors: those `ahead`, which measure, and the one that
+    stores, if there is any."""
+
+    def __init__(
+        self,
+        number_at: Mapping[str, int],
+        moves: bool,
+        batch: Batch,
+        pointers: NDArray[np.int64],
+    ) -> None:
+        measured = list(batch.plan.chain.reductions)
+
+        def standing(pass_: Pass) -> StandingPass:
+            return StandingPass(number_at, moves, batch, pass_, pointers, measured)
+
+        self.sizes = batch.sizes
+        self.ahead = [standing(pass_) for pass_ in batch.plan.reductions]
+        main = batch.plan.main
+        self._main = standing(main) if main.stores else None
+
+    def begin(
+        self,
+        gradients: NDArray[np.int64],
+        missing: bool,
+        contexts: Sequence[Context],
+        context_of: NDArray[np.int64] | None,
+    ) -> None:
+        """Make each pass ready to be run once."""
+        for one in self.ahead:
+            one.begin(gradients, missing, contexts, context_of)
+        if self._main is not None:
+            self._main.begin(gradients, missing, contexts, context_of)
+
+    def know(self, known: Mapping[str, NDArray[np.float64]]) -> None:
+        """Tell the pass that stores what was measured."""
+        if self._main is not None:
+            self._main.know(known)
+
+    def move(self, threads: int) -> None:
+        """Run the pass that stores: called again, it does what is left of it."""
+        if self._main is not None:
+            self._main.launch.run(threads)
+
+
+def _picker(places: Sequence[int]) -> Callable[[Row], tuple[Any, ...]]:
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda row: tuple(row[i] for i in places)
