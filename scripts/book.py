@@ -43,7 +43,7 @@ def is_missing(entry: Any) -> bool:
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Links that leave docs/ are paths of the repository: `[text](../LICENSE)`.
 
-    Between two Chinese signs the end of a line is no space.
+    Between two Chinese signs the end of a line is no space. `no-run` is a word to the tests.
     """
     at = (DOCS / page.file.src_uri).parent
 
@@ -53,6 +53,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
             return link[0]
         return f"{link[1]} (`{to.relative_to(DOCS.parent).as_posix()}`)"
 
+    markdown = re.sub(r"^(```\w+) no-run$", r"\1", markdown, flags=re.M)
     markdown = re.sub(rf"(?<=[{HAN}])\n(?=[{HAN}])", "", markdown)
     return re.sub(r"\[([^\]]+)\]\((\.\./[^)\s]+)\)", named, markdown)
 

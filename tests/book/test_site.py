@@ -28,8 +28,10 @@ def test_a_page_loads_nothing_from_elsewhere(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=of_the_site)
-def test_every_equation_is_mathml(page):
-    assert "arithmatex" not in page.read_text(encoding="utf-8")
+def test_every_equation_is_mathml_and_every_fence_a_block(page):
+    text = page.read_text(encoding="utf-8")
+    assert "arithmatex" not in text
+    assert "```" not in text
 
 
 @pytest.mark.parametrize("page", PAGES, ids=of_the_site)
