@@ -1,0 +1,122 @@
+"""Runs the kernel of a pass over the tensors of one table: one launch for all of them, or, of a
+pass that goes by rows, one for each width of tile that occurs.
+
+Nothing here waits for the device but `Sweep.run`, which hands back what was added up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thalweg.fuse.device import Buffer, DeviceMemory
+from thalweg.fuse.gpu.kernels import OPTIONS, kernel_of
+from thalweg.fuse.gpu.numbers import Numbers
+from thalweg.fuse.gpu.table import Table
+from thalweg.fuse.gpu.text import kernel_text
+from thalweg.fuse.plan import Pass
+
+__all__ = ["Launch", "Sweep"]
+
+_ADDING = 256  # pieces that one program of the second stage adds at once
+
+
+class Sweep:
+    """One pass over the tensors of one table: its kernel, ready to be run at every step."""
+
+    def __init__(
+        self,
+        memory: DeviceMemory,
+        pass_: Pass,
+        formats: Sequence[str],
+        computation: str,
+        title: str,
+        table: Table,
+    ) -> None:
+        self._memory, self._table = memory, table
+        self._kernel = kernel_of(kernel_text(pass_, formats, computation, title), title)
+        self._numbers = Numbers(pass_, computation)
+        self._kinds = np.array([one.kind == "largest" for one in pass_.results], np.int32)
+        self._turn = 0
+        self._done: Buffer | None = None
+        self._last: tuple[tuple[bytes, bytes], int, Buffer] | None = None
+
+    def launch(
+        self, pointers: NDArray[np.int64], numbers: NDArray[np.float64], seed: int = 0
+    ) -> Launch:
+        """The pass over tensors at these addresses, ready to be run once; its tables are on their
+        way to the device."""
+        self._turn += 1
+        return Launch(self, *self._uploaded(pointers, self._numbers.table(numbers)), self._turn)
+
+    def run(
+        self,
+        pointers: NDArray[np.int64],
+        numbers: NDArray[np.float64],
+        threads: int,
+        seed: int = 0,
+    ) -> NDArray[np.float64]:
+        """Run it; returns what each tensor adds to each result, for which it waits."""
+        launch = self.launch(pointers, numbers, seed)
+        launch.run(threads)
+        shape = len(pointers), len(self._kinds)
+        if not (shape[0] and shape[1]):
+            return np.zeros(shape)
+        return self._added_up(launch, shape)
+
+    def _added_up(self, launch: Launch, shape: tuple[int, int]) -> NDArray[np.float64]:
+        """The second stage."""
+        from thalweg.fuse.gpu.totals import add_up
+
+        memory = self._memory
+        kinds, totals = memory.upload(self._kinds), memory.zeros(8 * shape[0] * shape[1])
+        spans = self._table.on_device[2]
+        addresses = [buffer.address for buffer in (launch.sums, spans, kinds, totals)]
+        with memory.active():
+            add_up[shape](*addresses, shape[1], BLOCK=_ADDING, **OPTIONS)
+        found = np.frombuffer(memory.download(totals, 8 * shape[0] * shape[1]), np.float64)
+        return found.reshape(shape).copy()
+
+    def _uploaded(
+        self, pointers: NDArray[np.int64], numbers: NDArray[np.floating]
+    ) -> tuple[Buffer, int]:
+        """Both tables in one buffer, which is sent where one of them has changed; and how far into
+        it the numbers lie."""
+        pointers = np.ascontiguousarray(pointers)
+        content = pointers.tobytes(), numbers.tobytes()
+        if self._last is None or self._last[0] != content:
+            whole = np.frombuffer(b"".join(content), np.uint8)
+            self._last = content, pointers.nbytes, self._memory.upload(whole)
+        return self._last[2], self._last[1]
+
+    def _start(self, launch: Launch) -> None:
+        table, memory = self._table, self._memory
+        if not len(table.pieces):
+            return
+        if self._done is None:
+            self._done = memory.zeros(4 * len(table.pieces))
+        shapes, pieces, _ = table.on_device
+        at = launch.tables.address
+        addresses = (at, at + launch.offset, shapes.address, pieces.address, self._done.address)
+        with memory.active():
+            for stretch in table.stretches:
+                sums = launch.sums.address if launch.sums else 0
+                self._kernel[(stretch.count,)](
+                    *addresses, sums, stretch.first, launch.turn, *stretch.sizes, **OPTIONS
+                )
+
+
+class Launch:
+    """One run of a sweep. Every piece of it knows its turn: run again, it finds nothing to do."""
+
+    def __init__(self, sweep: Sweep, tables: Buffer, offset: int, turn: int) -> None:
+        self._sweep, self.tables, self.offset, self.turn = sweep, tables, offset, turn
+        size = 8 * len(sweep._table.pieces) * len(sweep._kinds)
+        self.sums: Any = sweep._memory.zeros(size) if size else None
+
+    def run(self, threads: int) -> None:
+        """Put it on the stream; a device has its own `threads`."""
+        self._sweep._start(self)
