@@ -34,5 +34,5 @@ class DeviceMemory(Protocol):
     def download(self, buffer: Buffer, size: int) -> bytes:
         """So many bytes of a buffer, when all that was put on the stream before is done."""
 
-    def active(self) -> AbstractContextManager[Any]:
-        """While it is entered, kernels are launched on this device."""
+    def active(self, *buffers: Any) -> AbstractContextManager[Any]:
+        """While it is entered, kernels are launched on this device, and read these buffers."""

@@ -96,6 +96,8 @@ class PreparedTensors:
             layout = TensorLayout(chain, seen, lots, views, states, NewStates({}), False)
         if not layout.reusable or not layout.params or not layout.pointers[:, 1].all():
             return None
+        if layout.engine is not host():  # a standing launch is of this machine's memory
+            return None
         if (layout.wide.any(axis=0) != layout.wide.all(axis=0)).any():
             return None  # of one number, some in single precision and some in double
         return cls(opt, lots, layout, without)

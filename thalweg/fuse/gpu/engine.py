@@ -13,6 +13,7 @@ from thalweg.fuse.device import DeviceMemory
 from thalweg.fuse.engine import Engine
 from thalweg.fuse.gpu.sweep import Sweep
 from thalweg.fuse.gpu.table import Table
+from thalweg.fuse.gpu.totals import totals_of
 from thalweg.fuse.plan import Pass
 from thalweg.fuse.storage import ELEMENTS
 
@@ -21,6 +22,7 @@ __all__ = ["BLOCK", "GpuEngine"]
 # Elements of one piece: eight for each thread of four warps, so that every element type is read 128
 # bits at a time.
 BLOCK = 1024
+_TRIED = 300  # numbers that are added up to see whether kernels run
 
 
 class GpuEngine:
@@ -34,6 +36,14 @@ class GpuEngine:
 
     def __init__(self, memory: DeviceMemory, host: Engine, block: int = BLOCK) -> None:
         self._memory, self._host, self._block = memory, host, block
+
+    def check(self) -> None:
+        """Run a kernel there and look at what it wrote. Raises what kept it from running."""
+        upload = self._memory.upload
+        sums, spans = upload(np.arange(_TRIED, dtype=np.float64)), upload(np.array([0, _TRIED]))
+        found = totals_of(self._memory, sums, spans, np.zeros(1, np.int32), 1)
+        if found.item() != _TRIED * (_TRIED - 1) / 2:
+            raise RuntimeError("what Triton compiled for it adds up wrongly")
 
     def formats(self) -> frozenset[str]:
         """The element types alone: no companions, nothing rounded at random."""

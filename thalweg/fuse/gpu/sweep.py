@@ -17,12 +17,10 @@ from thalweg.fuse.gpu.kernels import OPTIONS, kernel_of
 from thalweg.fuse.gpu.numbers import Numbers
 from thalweg.fuse.gpu.table import Table
 from thalweg.fuse.gpu.text import kernel_text
+from thalweg.fuse.gpu.totals import totals_of
 from thalweg.fuse.plan import Pass
 
 __all__ = ["Launch", "Sweep"]
-
-_ADDING = 256  # pieces that one program of the second stage adds at once
-
 
 class Sweep:
     """One pass over the tensors of one table: its kernel, ready to be run at every step."""
@@ -62,23 +60,10 @@ class Sweep:
         """Run it; returns what each tensor adds to each result, for which it waits."""
         launch = self.launch(pointers, numbers, seed)
         launch.run(threads)
-        shape = len(pointers), len(self._kinds)
-        if not (shape[0] and shape[1]):
-            return np.zeros(shape)
-        return self._added_up(launch, shape)
-
-    def _added_up(self, launch: Launch, shape: tuple[int, int]) -> NDArray[np.float64]:
-        """The second stage."""
-        from thalweg.fuse.gpu.totals import add_up
-
-        memory = self._memory
-        kinds, totals = memory.upload(self._kinds), memory.zeros(8 * shape[0] * shape[1])
+        if launch.sums is None:
+            return np.zeros((len(pointers), len(self._kinds)))
         spans = self._table.on_device[2]
-        addresses = [buffer.address for buffer in (launch.sums, spans, kinds, totals)]
-        with memory.active():
-            add_up[shape](*addresses, shape[1], BLOCK=_ADDING, **OPTIONS)
-        found = np.frombuffer(memory.download(totals, 8 * shape[0] * shape[1]), np.float64)
-        return found.reshape(shape).copy()
+        return totals_of(self._memory, launch.sums, spans, self._kinds, len(pointers))
 
     def _uploaded(
         self, pointers: NDArray[np.int64], numbers: NDArray[np.floating]
@@ -101,9 +86,10 @@ class Sweep:
         shapes, pieces, _ = table.on_device
         at = launch.tables.address
         addresses = (at, at + launch.offset, shapes.address, pieces.address, self._done.address)
-        with memory.active():
+        sums = launch.sums.address if launch.sums else 0
+        buffers = launch.tables, shapes, pieces, self._done
+        with memory.active(*buffers, *([launch.sums] if launch.sums else [])):
             for stretch in table.stretches:
-                sums = launch.sums.address if launch.sums else 0
                 self._kernel[(stretch.count,)](
                     *addresses, sums, stretch.first, launch.turn, *stretch.sizes, **OPTIONS
                 )

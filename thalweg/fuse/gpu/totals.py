@@ -1,11 +1,35 @@
 """The second stage of a reduction: what the pieces of each tensor add up to, in their order."""
 
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
 import triton
 import triton.language as tl
+from numpy.typing import NDArray
 
+from thalweg.fuse.device import DeviceMemory
+from thalweg.fuse.gpu.kernels import OPTIONS
 from thalweg.fuse.gpu.words import largest, maximum, summed
 
-__all__ = ["add_up"]
+__all__ = ["add_up", "totals_of"]
+
+_AT_ONCE = 256  # pieces that one program adds at once
+
+
+def totals_of(
+    memory: DeviceMemory, sums: Any, spans: Any, kinds: NDArray[np.int32], tensors: int
+) -> NDArray[np.float64]:
+    """What the `sums` of the pieces are together, [tensor, result]; this waits for the device."""
+    shape = tensors, len(kinds)
+    size = 8 * shape[0] * shape[1]
+    if not size:
+        return np.zeros(shape)
+    buffers = sums, spans, memory.upload(kinds), memory.zeros(size)
+    with memory.active(*buffers):
+        add_up[shape](*(one.address for one in buffers), shape[1], BLOCK=_AT_ONCE, **OPTIONS)
+    return np.frombuffer(memory.download(buffers[-1], size), np.float64).reshape(shape).copy()
 
 
 @triton.jit(do_not_specialize=["sums", "spans", "kinds", "totals", "count"])

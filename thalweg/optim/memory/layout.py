@@ -22,10 +22,10 @@ from torch.utils._foreach_utils import _get_fused_kernels_supported_devices
 from thalweg.border.groups import Lot
 from thalweg.border.layout import Layout
 from thalweg.chain import Chain, Slot
-from thalweg.fuse.engines import host
 from thalweg.fuse.whole import Deed, take
 from thalweg.fuse.work import EXACT, Kind, Prepared
 from thalweg.optim.memory.desk import TensorDesk
+from thalweg.optim.memory.device import check_not_captured, home_of
 from thalweg.optim.memory.gapped import DenseCopy
 from thalweg.optim.memory.odd import BOTH, OddTensor
 from thalweg.optim.memory.reach import (
@@ -89,6 +89,8 @@ class TensorLayout(Layout):
         rests: bool = False,
     ) -> None:
         super().__init__(chain, [chain.live_slots(view) for view in views], rests)
+        self._home = home_of(seen.params)
+        self.engine = self._home.engine
         self._sizes, self._stepped, self.new = seen.sizes, seen.params, new
         self._states = states
         self.odd: list[OddTensor] = []
@@ -118,6 +120,7 @@ class TensorLayout(Layout):
         chain, rows = self.chain, list[_Row]()
         for p, g, lot in zip(seen.params, seen.grads, seen.lots(), strict=True):
             slots, view = self.live[lot], views[lot]
+            check_not_captured(chain.name, p.device)
             _check_fused(chain, p, lots[lot].group)
             held = self.new.of(states, p) if slots or chain.cells else {}
             self.new.make(chain, held, p, slots, view, lots[lot].group)
@@ -134,10 +137,11 @@ class TensorLayout(Layout):
             is_plain = not (differentiable or chain.requests or chain.on_matrices)
             if is_plain and row.p is p and DenseCopy.can_take(p):
                 dense = DenseCopy(p)
-                if is_reachable(chain, dense.p, row.g, slots, row.arrays, held):
+                if is_reachable(chain, dense.p, row.g, slots, row.arrays, held, self._home):
                     self._rows.append(dense)
                     self._copies, row.p = True, dense.p
-            if differentiable or not is_reachable(chain, row.p, row.g, slots, row.arrays, held):
+            arrays = row.p, row.g, slots, row.arrays, held
+            if differentiable or not is_reachable(chain, *arrays, self._home):
                 self.odd += _odd(chain, row, differentiable)
             else:
                 rows.append(self._reached(row))
@@ -258,6 +262,7 @@ class TensorLayout(Layout):
             return False
         if not self._described.fits([*self._standing, *self._shown(seen.grads)]):
             return False
+        check_not_captured(self.chain.name, self._home.device)
         self._grads, self._states = seen.grads, states
         at = Addresses(seen.grads).now()
         self.pointers[:, 1] = at if at.all() else list(map(address, seen.grads))
@@ -290,7 +295,7 @@ class TensorLayout(Layout):
         return torch.get_num_threads()
 
     def _read(self) -> NDArray[np.float64]:
-        return host().read_numbers(self.cells, self.wide)
+        return self.engine.read_numbers(self.cells, self.wide)
 
     def _resting(self) -> list[dict[str, Any]]:
         touched = {*self._stepped}
@@ -319,7 +324,7 @@ class TensorLayout(Layout):
     def _finish(self, made: Prepared, odd: Sequence[OddTensor]) -> None:
         for one, values in zip(odd, made.odd_cells, strict=True):
             one.keep_cells(values)
-        host().write_numbers(self.cells, self.wide, made.cells)
+        self.engine.write_numbers(self.cells, self.wide, made.cells)
         self.first[:] = False
         self.new.keep(self._stepped)
         for rows in self._rows:
