@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,9 +75,9 @@ def _widths(columns: NDArray[np.int64], block: int) -> NDArray[np.int64]:
 
 def _stretches(width: NDArray[np.int64], block: int, by_rows: bool) -> list[Stretch]:
     """The launches: pieces of one width lie together."""
-    starts = np.flatnonzero(np.diff(width, prepend=-1))
+    starts = np.flatnonzero(np.diff(width, prepend=-1)).tolist()
     found = []
-    for first, end in zip(starts.tolist(), [*starts[1:].tolist(), len(width)], strict=True):
+    for first, end in pairwise([*starts, len(width)]):
         wide = int(width[first])
         found.append(Stretch(first, end - first, (block // wide, wide) if by_rows else (wide,)))
     return found

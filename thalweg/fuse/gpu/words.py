@@ -97,7 +97,7 @@ def _exact_product(a, b):
 @triton.jit
 def power(x, y):
     """x to the power of y: exp(y log x) in double, with what both round off put back."""
-    a, b = x.to(tl.float64), y.to(tl.float64)
+    a, b = tl.broadcast(x.to(tl.float64), y.to(tl.float64))
     size = tl.abs(a)
     high = tl.log(size)
     low = size * tl.exp(high * -1.0) - 1.0
