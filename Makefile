@@ -32,7 +32,8 @@ quick repeat: CASES ?= 4
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick repeat jax jax-tests wheel versions check format bench stubs clean
+.PHONY: help demo test quick repeat jax jax-tests gpu gpu-tests wheel versions check format bench
+.PHONY: stubs clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -61,6 +62,13 @@ jax: ## run the tests of the JAX engine, in an environment of their own (.venv-j
 jax-tests: $(VENV)/jax.stamp
 	$(PYTEST) tests/fuse/jax $(ARGS)
 
+# Likewise, so that nobody else here sees Triton. There need be no GPU.
+gpu: ## run the tests of the GPU engine, in an environment of their own (.venv-gpu)
+	@$(MAKE) --no-print-directory VENV=.venv-gpu gpu-tests
+
+gpu-tests: $(VENV)/gpu.stamp
+	$(PYTEST) tests/fuse/gpu $(ARGS)
+
 wheel: $(VENV)/dev.stamp ## build sdist and wheel, and run the quick tests on the wheel alone
 	$(BIN)/python scripts/try_the_wheel.py
 
@@ -84,12 +92,12 @@ stubs: $(VENV)/dev.stamp ## write the .pyi files of the generated classes anew, 
 	$(BIN)/python -m scripts.write_mytorch_stub
 
 clean: ## remove .venv, builds and caches; runs/ stays
-	rm -rf $(VENV) .venv-jax build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-jax .venv-gpu build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The environment of `make jax` aside, three installations in one .venv, each on top of the one
-# before: what the command line needs, torch, and what the tests and the checks need. A stamp says
-# which of them is there; it is as old as the files that decide it.
+# The environments of `make jax` and `make gpu` aside, three installations in one .venv, each on top
+# of the one before: what the command line needs, torch, and what the tests and the checks need. A
+# stamp says which of them is there; it is as old as the files that decide it.
 DECIDES := pyproject.toml constraints.txt Makefile
 
 # pip first: the one that comes with Python may be too old for dependency groups.
@@ -113,6 +121,11 @@ $(VENV)/torch.stamp: $(VENV)/pip.stamp $(DECIDES)
 $(VENV)/jax.stamp: $(VENV)/pip.stamp $(DECIDES)
 	@echo "installing what the JAX engine is tested with"
 	$(INSTALL) --editable '.[jax]' --group test
+	@touch $@
+
+$(VENV)/gpu.stamp: $(VENV)/pip.stamp $(DECIDES)
+	@echo "installing what the GPU engine is tested with (torch is the large part)"
+	$(INSTALL) --editable '.[gpu]' --group test
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/pip.stamp $(DECIDES)

@@ -62,6 +62,7 @@ def offences(files, refused) -> list[str]:
         ({"torch"}, {"thalweg.optim", "thalweg.lab.backends.torch", "thalweg.lab.bench.on_torch"}),
         ({"numba", "llvmlite"}, {"thalweg.fuse.cpu"}),
         ({"jax", "jaxlib"}, {"thalweg.fuse.jax"}),
+        ({"triton"}, {"thalweg.fuse.gpu"}),
         ({"matplotlib"}, {"thalweg.pictures"}),
     ],
     ids=lambda value: "+".join(sorted(value)),

@@ -12,7 +12,7 @@ from tests.house.test_packaging import closure, read
 def test_every_pin_of_jax_is_needed_and_whatever_jax_needs_has_one():
     ours, of_jax = (
         {canonicalize_name(name) for name in re.findall(r"^([\w.-]+)==", part, re.M)}
-        for part in read("constraints.txt").split("# Of the extra jax")
+        for part in read("constraints.txt").split("# Of the extra ")[:2]
     )
     needed = closure(["jax"])
     assert needed - ours == of_jax

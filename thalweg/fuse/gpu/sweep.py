@@ -22,6 +22,7 @@ from thalweg.fuse.plan import Pass
 
 __all__ = ["Launch", "Sweep"]
 
+
 class Sweep:
     """One pass over the tensors of one table: its kernel, ready to be run at every step."""
 

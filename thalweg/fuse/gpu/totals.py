@@ -29,7 +29,8 @@ def totals_of(
     buffers = sums, spans, memory.upload(kinds), memory.zeros(size)
     with memory.active(*buffers):
         add_up[shape](*(one.address for one in buffers), shape[1], BLOCK=_AT_ONCE, **OPTIONS)
-    return np.frombuffer(memory.download(buffers[-1], size), np.float64).reshape(shape).copy()
+    found = np.frombuffer(memory.download(buffers[-1], size), np.float64)
+    return np.array(found.reshape(shape))
 
 
 @triton.jit(do_not_specialize=["sums", "spans", "kinds", "totals", "count"])

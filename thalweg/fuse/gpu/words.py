@@ -55,21 +55,13 @@ def negative(x):
 @triton.jit
 def divided(a, b):
     """a / b, rounded to nearest: of doubles it always is."""
-    if a.dtype == tl.float64:
-        found = a / b
-    else:
-        found = tl.div_rn(a, b)
-    return found
+    return a / b if a.dtype == tl.float64 else tl.div_rn(a, b)
 
 
 @triton.jit
 def sqrt(x):
     """The square root, rounded to nearest: of doubles it always is."""
-    if x.dtype == tl.float64:
-        found = tl.sqrt(x)
-    else:
-        found = tl.sqrt_rn(x)
-    return found
+    return tl.sqrt(x) if x.dtype == tl.float64 else tl.sqrt_rn(x)
 
 
 @triton.jit
