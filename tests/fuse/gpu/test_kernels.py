@@ -229,4 +229,4 @@ def test_the_text_of_a_kernel_can_be_read():
     text = kernel_text(plan.main, ["bfloat16"] * 4, "float32", "Adam")
     assert text.startswith("# Made by thalweg")
     assert "    adam__moments1_v = ((RU2 * adam__moments1_v) + ((RU3 * g) * g))" in text
-    assert "tl.store(k_p + k_start + k_lanes, p.to(tl.bfloat16))" in text
+    assert "tl.store(k_p + k_start + k_lanes, narrowed(p))" in text

@@ -44,8 +44,8 @@ import triton
 import triton.language as tl
 
 from thalweg.fuse.gpu.words import (
-    added, divided, exp, larger, largest, log, maximum, minimum, modulo, negative, power, quotient,
-    sign, sqrt, summed
+    added, divided, exp, larger, largest, log, maximum, minimum, modulo, narrowed, negative, power,
+    quotient, sign, sqrt, summed, widened
 )
 
 """
@@ -76,6 +76,7 @@ def kernel(
 """
 
 _TYPES = {"float32": "tl.float32", "float64": "tl.float64"}
+_IN_MEMORY = {**_TYPES, "float16": "tl.float16", "bfloat16": "tl.uint16"}
 _FINISH = {"mean": "(k_sum / k_columns.to(tl.float64))", "norm": "tl.sqrt(k_sum)"}
 
 
@@ -170,7 +171,7 @@ class _Kernel:
         """Where arrays lie, for what is read 128 bits at a time."""
         found = []
         for name in names:
-            pointer = f"AT_{name}.to(tl.pointer_type(tl.{self.elements[name]}))"
+            pointer = f"AT_{name}.to(tl.pointer_type({_IN_MEMORY[self.elements[name]]}))"
             found.append(f"k_{name} = {pointer}")
             found.append("if FULL:")
             found.append(f"    k_{name} = tl.multiple_of(k_{name}, 16)")
@@ -178,18 +179,17 @@ class _Kernel:
 
     def _load(self, name: str, place: str, mask: str) -> list[str]:
         """A block of an array in the computation type."""
-        widened = self._widened(name)
         is_last = name == "g" and self.pass_.stores and not self.pass_.rows
         more = ', eviction_policy="evict_first"' if is_last else ""
         return [
             "if FULL:",
-            f"    {name} = tl.load({place}{more}){widened}",
+            f"    {name} = {self._widened(name, f'tl.load({place}{more})')}",
             "else:",
-            f"    {name} = tl.load({place}, mask={mask}, other=0.0){widened}",
+            f"    {name} = {self._widened(name, f'tl.load({place}, mask={mask}, other=0)')}",
         ]
 
     def _store(self, name: str, place: str, mask: str) -> list[str]:
-        narrowed = f"{name}{self._narrowed(name)}"
+        narrowed = self._narrowed(name)
         return [
             "if FULL:",
             f"    tl.store({place}, {narrowed})",
@@ -197,21 +197,24 @@ class _Kernel:
             f"    tl.store({place}, {narrowed}, mask={mask})",
         ]
 
-    def _widened(self, name: str) -> str:
-        element = f"tl.{self.elements[name]}"
-        if element == self.type:
-            return ""
-        is_short = self.elements[name] in ("bfloat16", "float16")
-        by_way = ".to(tl.float32)" if is_short and self.type == "tl.float64" else ""
-        return f"{by_way}.to({self.type})"
+    def _widened(self, name: str, value: str) -> str:
+        """What lies in memory in the computation type: from 16 bits by way of float32."""
+        element = self.elements[name]
+        if element == "bfloat16":
+            value = f"widened({value})"
+        elif element == "float16":
+            value = f"{value}.to(tl.float32)"
+        is_there = _TYPES.get(element, "tl.float32") == self.type
+        return value if is_there else f"{value}.to({self.type})"
 
     def _narrowed(self, name: str) -> str:
-        element = f"tl.{self.elements[name]}"
-        if element == self.type:
-            return ""
-        is_short = self.elements[name] in ("bfloat16", "float16")
-        by_way = ".to(tl.float32)" if is_short and self.type == "tl.float64" else ""
-        return f"{by_way}.to({element})"  # as torch: by way of float32
+        """A name's value as it lies in memory: to 16 bits by way of float32, as torch."""
+        element = self.elements[name]
+        is_there = _TYPES.get(element, "tl.float32") == self.type
+        value = name if is_there else f"{name}.to({_TYPES.get(element, 'tl.float32')})"
+        if element == "bfloat16":
+            return f"narrowed({value})"
+        return f"{value}.to(tl.float16)" if element == "float16" else value
 
     # -- a pass over elements, whatever their rows
 

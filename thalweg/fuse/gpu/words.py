@@ -16,16 +16,33 @@ __all__ = [
     "maximum",
     "minimum",
     "modulo",
+    "narrowed",
     "negative",
     "power",
     "quotient",
     "sign",
     "sqrt",
     "summed",
+    "widened",
 ]
 
 INF = tl.constexpr(float("inf"))
 NAN = tl.constexpr(float("nan"))
+
+
+@triton.jit
+def widened(x):
+    """A bfloat16's bits as the number that they are."""
+    return (x.to(tl.uint32) << 16).to(tl.float32, bitcast=True)
+
+
+@triton.jit
+def narrowed(x):
+    """A number as a bfloat16's bits, rounded to nearest, ties to even: Triton's interpreter cuts
+    off what a device rounds."""
+    bits = x.to(tl.uint32, bitcast=True)
+    rounded = (bits + (((bits >> 16) & 1) + 0x7FFF)) >> 16
+    return tl.where(x != x, 0x7FC0, rounded).to(tl.uint16)
 
 
 @triton.jit
