@@ -16,7 +16,7 @@ from thalweg.fuse.device import Buffer, DeviceMemory
 from thalweg.fuse.gpu.kernels import OPTIONS, kernel_of
 from thalweg.fuse.gpu.numbers import Numbers
 from thalweg.fuse.gpu.table import Table
-from thalweg.fuse.gpu.text import kernel_text
+from thalweg.fuse.gpu.text import ARGUMENTS, kernel_text
 from thalweg.fuse.gpu.totals import totals_of
 from thalweg.fuse.plan import Pass
 
@@ -39,7 +39,7 @@ class Sweep:
         self._kernel = kernel_of(kernel_text(pass_, formats, computation, title), title)
         self._numbers = Numbers(pass_, computation)
         self._kinds = np.array([one.kind == "largest" for one in pass_.results], np.int32)
-        self._turn = 0
+        self._turn, self._is_compiled = 0, False
         self._done: Buffer | None = None
         self._last: tuple[tuple[bytes, bytes], int, Buffer] | None = None
 
@@ -48,6 +48,7 @@ class Sweep:
     ) -> Launch:
         """The pass over tensors at these addresses, ready to be run once; its tables are on their
         way to the device."""
+        self._compile()
         self._turn += 1
         return Launch(self, *self._uploaded(pointers, self._numbers.table(numbers)), self._turn)
 
@@ -77,6 +78,16 @@ class Sweep:
             whole = np.frombuffer(b"".join(content), np.uint8)
             self._last = content, pointers.nbytes, self._memory.upload(whole)
         return self._last[2], self._last[1]
+
+    def _compile(self) -> None:
+        """Have the kernel before anything moves: what cannot be compiled is said now."""
+        if self._is_compiled:
+            return
+        nothing = [0] * len(ARGUMENTS)
+        with self._memory.active():
+            for sizes in {stretch.sizes for stretch in self._table.stretches}:
+                self._kernel.run(*nothing, *sizes, grid=(1,), warmup=True, **OPTIONS)
+        self._is_compiled = True
 
     def _start(self, launch: Launch) -> None:
         table, memory = self._table, self._memory

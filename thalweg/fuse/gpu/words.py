@@ -26,8 +26,8 @@ __all__ = [
     "widened",
 ]
 
-INF = tl.constexpr(float("inf"))
-NAN = tl.constexpr(float("nan"))
+# Infinity and NaN are written out where they are meant: Triton asks at every launch whether a name
+# outside of a kernel means what it meant, and NaN equals nothing.
 
 
 @triton.jit
@@ -115,10 +115,12 @@ def power(x, y):
     rest = rest + b * low
     rest = tl.where(tl.abs(rest) < 1e-3, rest, 0.0)
     found = tl.exp(found)
-    found = tl.where(found < INF, found + found * rest, found)
+    found = tl.where(found < float("inf"), found + found * rest, found)
     is_whole = tl.floor(b) == b
     is_odd = is_whole & (tl.floor(b * 0.5) != b * 0.5)
-    found = tl.where(a < 0, tl.where(is_odd, found * -1.0, tl.where(is_whole, found, NAN)), found)
+    found = tl.where(
+        a < 0, tl.where(is_odd, found * -1.0, tl.where(is_whole, found, float("nan"))), found
+    )
     return tl.where((b == 0) | (a == 1), 1.0, found).to(x.dtype)
 
 
@@ -159,5 +161,5 @@ def summed(x, axis: tl.constexpr):
 def largest(x, axis: tl.constexpr):
     """The largest along an axis; NaN if one is."""
     is_nan = tl.max((x != x).to(tl.int32), axis)
-    found = tl.max(tl.where(x != x, -INF, x), axis)
-    return tl.where(is_nan > 0, NAN, found)
+    found = tl.max(tl.where(x != x, float("-inf"), x), axis)
+    return tl.where(is_nan > 0, float("nan"), found)
