@@ -19,8 +19,8 @@ from tests.fuse.gpu.host import HostMemory
 from thalweg.chain import chain
 from thalweg.fuse.engines import host
 from thalweg.fuse.gpu.engine import GpuEngine
-from thalweg.rules import Adam
 from thalweg.optimizers import OPTIMIZERS
+from thalweg.rules import Adam
 from thalweg.stages import ClipNorm
 
 
