@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from thalweg.fuse.awaited import Awaited
 from thalweg.fuse.desk import Scratch
 from thalweg.fuse.engine import Engine, Launch, Sweep
 from thalweg.fuse.plan import Pass, Plan
@@ -51,7 +52,7 @@ class Batch:
         pass_: Pass,
         numbers: Sequence[Mapping[str, float]],
         context_of: NDArray[np.int64],
-        known: Mapping[str, NDArray[np.float64]],
+        known: Mapping[str, Any],
         pointers: NDArray[np.int64],
         threads: int,
     ) -> NDArray[np.float64]:
@@ -68,7 +69,7 @@ class Batch:
         self,
         numbers: Sequence[Mapping[str, float]],
         context_of: NDArray[np.int64],
-        known: Mapping[str, NDArray[np.float64]],
+        known: Mapping[str, Any],
         pointers: NDArray[np.int64],
         seed: int,
     ) -> Launch:
@@ -92,19 +93,23 @@ class Batch:
         pass_: Pass,
         numbers: Sequence[Mapping[str, float]],
         context_of: NDArray[np.int64],
-        known: Mapping[str, NDArray[np.float64]],
-    ) -> NDArray[np.float64]:
-        """The numbers that a pass takes, a row per tensor."""
+        known: Mapping[str, Any],
+    ) -> Any:
+        """The numbers that a pass takes, a row per tensor; where some are awaited, what their
+        engine makes of them."""
         rows = [[one.get(name, 0.0) for name in pass_.numbers] for one in numbers]
         try:
             doubles = np.array(rows, np.float64)
         except (TypeError, OverflowError):
             raise self._no_double(rows) from None
         table = doubles.reshape(len(rows), len(pass_.numbers))[context_of[self.members]]
+        awaited: dict[int, Awaited] = {}
         for i, name in enumerate(pass_.numbers):
-            if name in known:
+            if isinstance(known.get(name), Awaited):
+                awaited[i] = known[name]
+            elif name in known:
                 table[:, i] = known[name]
-        return table
+        return next(iter(awaited.values())).into(table, awaited) if awaited else table
 
     def _no_double(self, rows: Sequence[Sequence[Any]]) -> ArithmeticError:
         """What to say of numbers of a text one of which no double is: a root of less than zero is

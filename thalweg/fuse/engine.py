@@ -40,7 +40,9 @@ class Sweep(Protocol):
         threads: int,
         seed: int = 0,
     ) -> NDArray[np.float64]:
-        """Run it; returns what each tensor adds to each of the results, [tensor, result].
+        """Run it; returns what each tensor adds to each of the results, [tensor, result]: numbers,
+        or something whose `T` has an `Awaited` for each result, which numbers of `launch` and `run`
+        may then be made of.
 
         `pointers` has a row per tensor and says where each array lies: a column per stream, then
         one per companion, as `storage.columns` lists them. `numbers`

@@ -16,6 +16,7 @@ from triton.runtime.jit import JITFunction
 
 from tests.fuse.border import Border
 from tests.fuse.gpu.host import HostMemory
+from tests.fuse.gpu.test_kernels import Clamped, Words
 from thalweg.chain import chain
 from thalweg.fuse.engines import host
 from thalweg.fuse.gpu.engine import GpuEngine
@@ -39,6 +40,7 @@ class NoDevice:
 
 run = JITFunction.run
 compiled: list[str] = []
+rng = np.random.default_rng(1)
 
 
 def warm_up(self, *arguments, grid, warmup, **how):
@@ -49,14 +51,20 @@ def note(fn, **_):
     compiled.append(fn.name)
 
 
-def training(title, made, settings):
-    """Count at the first step, and in those that follow."""
-    rng = np.random.default_rng(1)
-    shapes = [(40, 24), (5000,), (3, 3), ()]
-    border = Border(made, (settings, [rng.standard_normal(s) for s in shapes]), engine=engine)
+def first_step(title, made, settings, shapes):
+    """Count at the first step; the border after it."""
+    values = [rng.standard_normal(s) for s in shapes]
+    border = Border(made, (settings, values), engine=engine)
     border.step([rng.standard_normal(s) for s in shapes])
     print(f"{title}, first step: {len(compiled)}")
     compiled.clear()
+    return border
+
+
+def training(title, made, settings):
+    """Count at the first step, and in those that follow."""
+    shapes = [(40, 24), (5000,), (3, 3), ()]
+    border = first_step(title, made, settings, shapes)
     for step in range(8):
         border.groups[0]["lr"] = 0.1 / (step + 1)
         grads = [rng.standard_normal(s) if (i + step) % 3 else None for i, s in enumerate(shapes)]
@@ -83,3 +91,6 @@ if __name__ == "__main__":
         training("Clipped", chain("Clipped", ClipNorm, Adam), {"max_norm": 1.0})
         # one kernel for each width of row, and another where it looks ahead
         training("Ranger", OPTIMIZERS["Ranger"], {})
+        # every word, per element and of sums, is one that the compiler has
+        first_step("Words", chain("Words", Words), {}, [(300,)])
+        first_step("Clamped", chain("Clamped", Clamped), {}, [(300,)])

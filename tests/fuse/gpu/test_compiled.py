@@ -69,8 +69,10 @@ def test_a_training_compiles_no_kernel_twice():
     assert run("tests/fuse/gpu/compilations.py").splitlines() == [
         "Adam, first step: 1",
         "Adam, then: 0",
-        "Clipped, first step: 3",  # what measures, what adds up, what stores
+        "Clipped, first step: 4",  # what measures, adds up, works out numbers, stores
         "Clipped, then: 0",
         "Ranger, first step: 2",  # matrices by rows, and the rest
         "Ranger, then: 3",  # where it rectifies, and where it looks ahead
+        "Words, first step: 1",
+        "Clamped, first step: 3",
     ]

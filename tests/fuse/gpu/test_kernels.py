@@ -5,6 +5,7 @@ import pytest
 import triton  # noqa: F401  (without it this file is skipped)
 
 from tests.fuse.border import Border
+from tests.fuse.gpu.test_steps import LARGE
 from tests.fuse.test_oracle import draw, same_path
 from tests.fuse.test_reductions import REDUCTIONS, Reduced
 from thalweg.chain import chain
@@ -13,6 +14,7 @@ from thalweg.elementwise import exp, log, maximum, minimum, sign, sqrt, where
 from thalweg.fuse.gpu.lines import block
 from thalweg.fuse.gpu.text import kernel_text
 from thalweg.fuse.plan import plan_for
+from thalweg.optimizers import OPTIMIZERS
 from thalweg.reductions import largest, mean, norm, sum
 from thalweg.rule import Rule, setting, state
 from thalweg.rules import SGD, Adam
@@ -192,7 +194,7 @@ def test_a_tensor_that_lies_nowhere_is_passed_over(engine):
     sweep.launch(pointers, np.zeros((1, len(pass_.numbers)))).run(1)
 
 
-def test_a_step_without_reductions_waits_for_nothing_and_sends_one_table(engine, memory):
+def test_a_step_waits_for_nothing_and_sends_one_table(engine, memory):
     rng = np.random.default_rng(6)
     border = Border(chain("Adam", Adam), ({}, draw(rng, [(80,), (3, 4)])), engine=engine)
     border.step(draw(rng, [(80,), (3, 4)]))
@@ -201,6 +203,62 @@ def test_a_step_without_reductions_waits_for_nothing_and_sends_one_table(engine,
         border.step(draw(rng, [(80,), (3, 4)]))
     assert memory.uploads - before == 3
     assert memory.downloads == 0
+
+
+@pytest.mark.parametrize("name", ["LAMB", "LARS", "StableAdamW", "Clipped"])
+def test_nor_does_one_that_follows_from_sums(name, engine, memory):
+    made = chain("Clipped", ClipNorm, Adam) if name == "Clipped" else OPTIMIZERS[name]
+    rng = np.random.default_rng(6)
+    shapes = [(80,), (3, 4), (9, 30)]
+    values, steps = draw(rng, shapes), [draw(rng, shapes) for _ in range(3)]
+    ours, oracle = run(made, values, steps, engine, {**made.defaults})
+    assert memory.downloads == 0
+    same_path(ours, oracle)
+
+
+def test_a_number_that_is_kept_is_waited_for(engine, memory):
+    rng = np.random.default_rng(6)
+    ours, oracle = run(OPTIMIZERS["Prodigy"], draw(rng, [(80,)]), [draw(rng, [(80,)])], engine)
+    assert memory.downloads > 0
+    same_path(ours, oracle)
+
+
+class Clamped(Rule):
+    """Numbers worked out of sums with every word, and `if`s among them."""
+
+    lr: float = setting(0.1, low=0)
+
+    @staticmethod
+    def update(p, g, lr):
+        size, mass, top = norm(g), sum(absolute(g), "all"), largest(g)
+        pace = minimum(1.0, maximum(0.1, size)) * sqrt(mass) + exp(-size) - log(1 + mass)
+        if (size > 1 and not top > 2) or mean(g) > 5:
+            pace = where(top > 0.5, pace / 3, absolute(pace)) ** 2 + 0.3
+            if mass > 20:
+                pace = pace % 0.7 + mass // 3
+        u = lr * pace * sign(pace + 1) * g
+        return u
+
+
+@pytest.mark.parametrize("scale", [0.01, 0.6, 1.0, 9.0])
+def test_numbers_worked_out_on_the_device_are_those_of_the_text(scale, engine, memory):
+    rng = np.random.default_rng(8)
+    shapes = [(300,), (3, 4), (), (9, 30), (0, 3)]
+    steps = [[scale * g for g in draw(rng, shapes)] for _ in range(2)]
+    same_path(*run(chain("Clamped", Clamped), draw(rng, shapes), steps, engine))
+    assert memory.downloads == 0
+
+
+def test_tensors_of_several_plans_share_a_sum_and_an_odd_one_takes_part(engine):
+    rng = np.random.default_rng(9)
+    made, values, grads = chain("Reduced", Reduced), draw(rng, LARGE), draw(rng, LARGE)
+    groups = ({}, values[:3]), ({}, values[3:])
+    for oracle in ([], [1]):
+        ours = Border(made, *groups, engine=engine, oracle=oracle)
+        truth = Border(made, *groups, oracle=True)
+        for one in (ours, truth):
+            one.step(grads)
+        same_path(ours, truth)
 
 
 def test_what_has_not_changed_is_not_sent_again(engine, memory):

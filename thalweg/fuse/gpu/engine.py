@@ -13,7 +13,7 @@ from thalweg.fuse.device import DeviceMemory
 from thalweg.fuse.engine import Engine
 from thalweg.fuse.gpu.sweep import Sweep
 from thalweg.fuse.gpu.table import Table
-from thalweg.fuse.gpu.totals import totals_of
+from thalweg.fuse.gpu.totals import added_up
 from thalweg.fuse.plan import Pass
 from thalweg.fuse.storage import ELEMENTS
 
@@ -39,10 +39,12 @@ class GpuEngine:
 
     def check(self) -> None:
         """Run a kernel there and look at what it wrote. Raises what kept it from running."""
-        upload = self._memory.upload
-        sums, spans = upload(np.arange(_TRIED, dtype=np.float64)), upload(np.array([0, _TRIED]))
-        found = totals_of(self._memory, sums, spans, np.zeros(1, np.int32), 1)
-        if found.item() != _TRIED * (_TRIED - 1) / 2:
+        memory = self._memory
+        sums, spans = memory.upload(np.arange(_TRIED, dtype=np.float64)), np.array([[0, _TRIED]])
+        found = memory.zeros(8)
+        where = (sums.address, 1), memory.upload(spans), np.zeros(1, np.int32), (1, found.address)
+        added_up(memory, *where, sums, found)
+        if np.frombuffer(memory.download(found, 8), np.float64) != _TRIED * (_TRIED - 1) / 2:
             raise RuntimeError("what Triton compiled for it adds up wrongly")
 
     def formats(self) -> frozenset[str]:

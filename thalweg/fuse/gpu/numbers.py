@@ -27,6 +27,11 @@ class Numbers:
         self._wanted = [*(doubles[name] for name in rounded), *truths]
         self._lines = tuple(line for lines in several for line in lines.uniform)
 
+    @property
+    def row_size(self) -> int:
+        """The bytes of one row."""
+        return self._computation.itemsize * len(self._wanted)
+
     def table(self, numbers: NDArray[np.float64]) -> NDArray[np.floating]:
         """A row for each row of `numbers`, which has a column per number of the pass."""
         if len(numbers) and (numbers == numbers[0]).all():

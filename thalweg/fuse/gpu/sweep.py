@@ -1,11 +1,12 @@
 """Runs the kernel of a pass over the tensors of one table: one launch for all of them, or, of a
 pass that goes by rows, one for each width of tile that occurs.
 
-Nothing here waits for the device but `Sweep.run`, which hands back what was added up.
+Nothing here waits for the device: what `Sweep.run` hands back, the device has yet to work out.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.fuse.device import Buffer, DeviceMemory
+from thalweg.fuse.gpu import awaited
 from thalweg.fuse.gpu.kernels import OPTIONS, kernel_of
 from thalweg.fuse.gpu.numbers import Numbers
 from thalweg.fuse.gpu.table import Table
 from thalweg.fuse.gpu.text import ARGUMENTS, kernel_text
-from thalweg.fuse.gpu.totals import totals_of
+from thalweg.fuse.gpu.totals import added_up
 from thalweg.fuse.plan import Pass
 
 __all__ = ["Launch", "Sweep"]
@@ -36,48 +38,64 @@ class Sweep:
         table: Table,
     ) -> None:
         self._memory, self._table = memory, table
+        self._pass, self._computation, self._title = pass_, computation, title
         self._kernel = kernel_of(kernel_text(pass_, formats, computation, title), title)
         self._numbers = Numbers(pass_, computation)
         self._kinds = np.array([one.kind == "largest" for one in pass_.results], np.int32)
         self._turn, self._is_compiled = 0, False
         self._done: Buffer | None = None
-        self._last: tuple[tuple[bytes, bytes], int, Buffer] | None = None
+        self._last: tuple[list[bytes], Buffer] | None = None
+        self._working_out: dict[tuple[int, ...], Any] = {}
 
-    def launch(
-        self, pointers: NDArray[np.int64], numbers: NDArray[np.float64], seed: int = 0
-    ) -> Launch:
+    def launch(self, pointers: NDArray[np.int64], numbers: Any, seed: int = 0) -> Launch:
         """The pass over tensors at these addresses, ready to be run once; its tables are on their
-        way to the device."""
+        way to the device. Some of the `numbers` may be awaited."""
         self._compile()
         self._turn += 1
-        return Launch(self, *self._uploaded(pointers, self._numbers.table(numbers)), self._turn)
+        pointers = np.ascontiguousarray(pointers)
+        if isinstance(numbers, awaited.Numbers):
+            return self._on_device(pointers, numbers)
+        tables, places = self._uploaded([pointers, self._numbers.table(numbers)])
+        return Launch(self, self._turn, places[0], places[1], [tables])
 
-    def run(
-        self,
-        pointers: NDArray[np.int64],
-        numbers: NDArray[np.float64],
-        threads: int,
-        seed: int = 0,
-    ) -> NDArray[np.float64]:
-        """Run it; returns what each tensor adds to each result, for which it waits."""
+    def _on_device(self, pointers: NDArray[np.int64], numbers: awaited.Numbers) -> Launch:
+        """The same where the device works out the numbers first."""
+        tables, places = self._uploaded([pointers, *numbers.tables()])
+        columns = tuple(numbers.columns)
+        if columns not in self._working_out:
+            text = awaited.numbers_text(self._pass, columns, self._computation, self._title)
+            self._working_out[columns] = kernel_of(text, f"{self._title}_numbers")
+        tensors = len(pointers)
+        rounded = self._memory.zeros(self._numbers.row_size * tensors)
+        with self._memory.active(tables, rounded, *numbers.buffers):
+            self._working_out[columns][(-(-tensors // awaited.LANES),)](
+                *places[1:], rounded.address, tensors, awaited.LANES, **OPTIONS
+            )
+        return Launch(self, self._turn, places[0], rounded.address, [tables, rounded])
+
+    def run(self, pointers: NDArray[np.int64], numbers: Any, threads: int, seed: int = 0) -> Any:
+        """Run it; returns what each tensor adds to each result, which the device has yet to work
+        out."""
         launch = self.launch(pointers, numbers, seed)
         launch.run(threads)
+        shape = len(pointers), len(self._kinds)
         if launch.sums is None:
-            return np.zeros((len(pointers), len(self._kinds)))
+            return np.zeros(shape)
+        totals = self._memory.zeros(8 * shape[0] * shape[1])
         spans = self._table.on_device[2]
-        return totals_of(self._memory, launch.sums, spans, self._kinds, len(pointers))
+        where = (launch.sums.address, shape[1]), spans, self._kinds, (shape[0], totals.address)
+        added_up(self._memory, *where, launch.sums, totals)
+        return awaited.Sums(self._memory, totals, shape)
 
-    def _uploaded(
-        self, pointers: NDArray[np.int64], numbers: NDArray[np.floating]
-    ) -> tuple[Buffer, int]:
-        """Both tables in one buffer, which is sent where one of them has changed; and how far into
-        it the numbers lie."""
-        pointers = np.ascontiguousarray(pointers)
-        content = pointers.tobytes(), numbers.tobytes()
+    def _uploaded(self, tables: Sequence[NDArray[Any]]) -> tuple[Buffer, list[int]]:
+        """Tables in one buffer, which is sent where one of them has changed; and where they lie."""
+        content = [table.tobytes() for table in tables]
         if self._last is None or self._last[0] != content:
             whole = np.frombuffer(b"".join(content), np.uint8)
-            self._last = content, pointers.nbytes, self._memory.upload(whole)
-        return self._last[2], self._last[1]
+            self._last = content, self._memory.upload(whole)
+        buffer = self._last[1]
+        ends = itertools.accumulate(map(len, content), initial=buffer.address)
+        return buffer, list(ends)[:-1]
 
     def _compile(self) -> None:
         """Have the kernel before anything moves: what cannot be compiled is said now."""
@@ -96,10 +114,10 @@ class Sweep:
         if self._done is None:
             self._done = memory.zeros(4 * len(table.pieces))
         shapes, pieces, _ = table.on_device
-        at = launch.tables.address
-        addresses = (at, at + launch.offset, shapes.address, pieces.address, self._done.address)
+        given = launch.pointers, launch.numbers
+        addresses = (*given, shapes.address, pieces.address, self._done.address)
         sums = launch.sums.address if launch.sums else 0
-        buffers = launch.tables, shapes, pieces, self._done
+        buffers = *launch.buffers, shapes, pieces, self._done
         with memory.active(*buffers, *([launch.sums] if launch.sums else [])):
             for stretch in table.stretches:
                 self._kernel[(stretch.count,)](
@@ -110,8 +128,11 @@ class Sweep:
 class Launch:
     """One run of a sweep. Every piece of it knows its turn: run again, it finds nothing to do."""
 
-    def __init__(self, sweep: Sweep, tables: Buffer, offset: int, turn: int) -> None:
-        self._sweep, self.tables, self.offset, self.turn = sweep, tables, offset, turn
+    def __init__(
+        self, sweep: Sweep, turn: int, pointers: int, numbers: int, buffers: Sequence[Buffer]
+    ) -> None:
+        self._sweep, self.turn = sweep, turn
+        self.pointers, self.numbers, self.buffers = pointers, numbers, buffers
         size = 8 * len(sweep._table.pieces) * len(sweep._kinds)
         self.sums: Any = sweep._memory.zeros(size) if size else None
 

@@ -19,7 +19,7 @@ from thalweg.fuse.plan import Pass
 from thalweg.fuse.storage import FORMATS
 from thalweg.source import names_in
 
-__all__ = ["ARGUMENTS", "kernel_text"]
+__all__ = ["ARGUMENTS", "TYPES", "kernel_text"]
 
 # Names: a plan's own are p, g or `part__name`, with a part in lower case, or numbers such as RU0
 # and C1. What is made here starts with `k_` or `AT_`, so that the two never meet.
@@ -75,8 +75,8 @@ def kernel(
         tl.store(k_done_at, k_turn)
 """
 
-_TYPES = {"float32": "tl.float32", "float64": "tl.float64"}
-_IN_MEMORY = {**_TYPES, "float16": "tl.float16", "bfloat16": "tl.uint16"}
+TYPES = {"float32": "tl.float32", "float64": "tl.float64"}
+_IN_MEMORY = {**TYPES, "float16": "tl.float16", "bfloat16": "tl.uint16"}
 _FINISH = {"mean": "(k_sum / k_columns.to(tl.float64))", "norm": "tl.sqrt(k_sum)"}
 
 
@@ -87,7 +87,7 @@ def kernel_text(pass_: Pass, formats: Sequence[str], computation: str, title: st
 
 class _Kernel:
     def __init__(self, pass_: Pass, formats: Sequence[str], computation: str) -> None:
-        self.pass_, self.type = pass_, _TYPES[computation]
+        self.pass_, self.type = pass_, TYPES[computation]
         self.elements = {
             name: FORMATS[form].element for name, form in zip(pass_.streams, formats, strict=True)
         }
@@ -204,14 +204,14 @@ class _Kernel:
             value = f"widened({value})"
         elif element == "float16":
             value = f"{value}.to(tl.float32)"
-        is_there = _TYPES.get(element, "tl.float32") == self.type
+        is_there = TYPES.get(element, "tl.float32") == self.type
         return value if is_there else f"{value}.to({self.type})"
 
     def _narrowed(self, name: str) -> str:
         """A name's value as it lies in memory: to 16 bits by way of float32, as torch."""
         element = self.elements[name]
-        is_there = _TYPES.get(element, "tl.float32") == self.type
-        value = name if is_there else f"{name}.to({_TYPES.get(element, 'tl.float32')})"
+        is_there = TYPES.get(element, "tl.float32") == self.type
+        value = name if is_there else f"{name}.to({TYPES.get(element, 'tl.float32')})"
         if element == "bfloat16":
             return f"narrowed({value})"
         return f"{value}.to(tl.float16)" if element == "float16" else value
