@@ -36,7 +36,7 @@ class Batch:
         shapes: Sequence[tuple[int, ...]],
         engine: Engine,
     ) -> None:
-        self._engine = engine
+        self.engine = engine
         self.plan, self.members = plan, members
         self.sizes = np.array([np.prod(shape) for shape in shapes])
         self.tensor_shapes = [shape[:-1] for shape in shapes]  # behind them, the width
@@ -130,23 +130,23 @@ class Batch:
         if pass_ not in self._sweeps:
             by_rows = pass_.is_by_rows
             if by_rows not in self._tables:
-                self._tables[by_rows] = self._engine.table(self._shapes, by_rows)
+                self._tables[by_rows] = self.engine.table(self._shapes, by_rows)
             formats = [self._format(name) for name in pass_.streams]
             names = columns(pass_.streams, formats)
             places = np.array([self._columns.index(name) for name in names], np.int64)
             computes_in = computation(self._format("p"))
             title = re.sub(r"\W+", "_", self.plan.chain.name)  # it becomes the name of a file
-            sweep = self._engine.sweep(pass_, formats, computes_in, title, self._tables[by_rows])
+            sweep = self.engine.sweep(pass_, formats, computes_in, title, self._tables[by_rows])
             self._sweeps[pass_] = sweep, places
         return self._sweeps[pass_]
 
     def _format(self, array: str) -> str:
         """How an array is stored, which the engine must know."""
         form = self._formats[array] or ""
-        if form not in self._engine.formats():
-            known = ", ".join(sorted(self._engine.formats()))
+        if form not in self.engine.formats():
+            known = ", ".join(sorted(self.engine.formats()))
             raise ValueError(
-                f"{self.plan.chain.name}: the {self._engine.name} engine must know the format of "
+                f"{self.plan.chain.name}: the {self.engine.name} engine must know the format of "
                 f"{array}, one of {known}, got {form!r}"
             )
         return form

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from thalweg.fuse.plan import Pass
 
-__all__ = ["Engine", "Launch", "Sweep"]
+__all__ = ["Engine", "Launch", "StandingLaunch", "Sweep"]
 
 
 class Launch(Protocol):
@@ -51,6 +51,19 @@ class Sweep(Protocol):
         """
 
 
+class StandingLaunch(Protocol):
+    """A launch that is run again and again: its tables stay, what is new is written there."""
+
+    pointers: NDArray[np.int64]
+    numbers: NDArray[np.float64]
+
+    def begin(self) -> None:
+        """Make it ready to be run once more."""
+
+    def run(self, threads: int) -> None:
+        """Run it on that many `threads` at most; again before the next time, it does nothing."""
+
+
 class Engine(Protocol):
     """Everything that the driver and the borders ask of an engine."""
 
@@ -71,6 +84,11 @@ class Engine(Protocol):
     ) -> Sweep:
         """A pass over tensors of one table. `formats` are those of `pass_.streams`; numbers are
         computed in double, elements in the type `computation`."""
+
+    def standing_launch(
+        self, sweep: Any, pointers: NDArray[np.int64], numbers: NDArray[np.float64]
+    ) -> StandingLaunch:
+        """The same launch for step after step, as `fuse/prepared.py` takes them."""
 
     def read_numbers(
         self, addresses: NDArray[np.int64], wide: NDArray[np.int64]

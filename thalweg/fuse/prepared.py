@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from thalweg.chain import Chain, Ways
 from thalweg.fuse.batch import Batch
-from thalweg.fuse.engines import host
 from thalweg.fuse.plan import Plan, plan_for
 from thalweg.fuse.storage import FORMATS
 from thalweg.fuse.work import Work
@@ -113,7 +112,7 @@ class _Share:
         self._pick = _picker([deciding.number_at[name] for name in pass_.numbers])
         self._pack = struct.Struct(f"{len(pass_.numbers)}d").pack_into
         numbers = np.zeros((len(batch.members), len(pass_.numbers)))
-        self.launch = host().standing_launch(sweep, self._home.copy(), numbers)
+        self.launch = batch.engine.standing_launch(sweep, self._home.copy(), numbers)
         self._buffer = self.launch.numbers.data
         self._row: tuple[Any, ...] | None = None
         self._has_holes = False

@@ -81,6 +81,14 @@ def is_fused(opt) -> bool:
     return isinstance(opt._layout.engine, GpuEngine) and not opt._layout.odd
 
 
+def test_a_step_that_was_taken_before_is_taken_the_short_way(on_gpu):
+    make = lambda params: optim.AdamW(params)  # noqa: E731
+    cpu, gpu = both(make, on_gpu, steps=6, shapes=SHAPES[:4], missing={(1, 4), (2, 5)})
+    assert is_fused(gpu)
+    assert gpu._prepared.taken >= 3
+    assert_same(cpu, gpu, 1e-12)
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_every_optimizer_takes_the_same_steps(name, on_gpu):
     make = lambda params: getattr(optim, name)(params, **EVERY[name])  # noqa: E731

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from thalweg.fuse.device import DeviceMemory
 from thalweg.fuse.engine import Engine
+from thalweg.fuse.gpu.standing import StandingLaunch
 from thalweg.fuse.gpu.sweep import Sweep
 from thalweg.fuse.gpu.table import Table
 from thalweg.fuse.gpu.totals import added_up
@@ -79,3 +80,5 @@ class GpuEngine:
     def cache(self) -> Path | None:
         """The folder in which Triton keeps what it compiled."""
         return Path(triton.knobs.cache.dir)
+
+    standing_launch = staticmethod(StandingLaunch)

@@ -18,7 +18,7 @@ from torch import Tensor
 from thalweg.fuse.engine import Engine
 from thalweg.fuse.engines import engine_for, host
 
-__all__ = ["Home", "TorchMemory", "check_not_captured", "home_of"]
+__all__ = ["Home", "TorchMemory", "check_not_captured", "home_of", "is_captured"]
 
 _HOST = torch.device("cpu")
 # what Triton has a compiler for; the plain run serves every other device
@@ -113,10 +113,15 @@ def _is_new(device: torch.device) -> bool:
     return torch.cuda.get_device_capability(device) >= _OLDEST
 
 
+def is_captured(device: torch.device) -> bool:
+    """Whether what is put on the device now becomes part of a CUDA graph."""
+    return device.type == "cuda" and torch.cuda.is_current_stream_capturing()
+
+
 def check_not_captured(title: str, device: torch.device) -> None:
     """Refuse a step inside of a CUDA graph: its counts and settings are read on the host, and a
     graph would repeat this one step's."""
-    if device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+    if is_captured(device):
         raise RuntimeError(
             f"{title}: a step cannot be captured in a CUDA graph: its counts and its settings are "
             "numbers of the host; capture the forward and the backward pass, and step outside"

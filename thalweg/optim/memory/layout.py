@@ -245,6 +245,11 @@ class TensorLayout(Layout):
         self._at = self._addresses.now().tobytes()
         self._described = Described([*self._standing, *self._shown(self._grads)])
 
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors lie that the engine runs over."""
+        return self._home.device
+
     def fits(
         self,
         seen: Seen,
@@ -262,7 +267,7 @@ class TensorLayout(Layout):
             return False
         if not self._described.fits([*self._standing, *self._shown(seen.grads)]):
             return False
-        check_not_captured(self.chain.name, self._home.device)
+        check_not_captured(self.chain.name, self.device)
         self._grads, self._states = seen.grads, states
         at = Addresses(seen.grads).now()
         self.pointers[:, 1] = at if at.all() else list(map(address, seen.grads))
