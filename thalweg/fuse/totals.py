@@ -56,8 +56,9 @@ class Totals:
         a tensor is under autograd, and so is then the whole."""
         found, kind = self._parts.get(name, {}), self._asked[name].kind
         count = sum(int(self._sizes[i].sum()) for i in found) + sum(size for _, size in odd)
-        first, *others = [*found.values()] or [None]
-        if isinstance(first, Awaited) and not odd:
+        awaited = [own for own in found.values() if isinstance(own, Awaited)]
+        if awaited and len(awaited) == len(found) and not odd:
+            first, *others = awaited
             for i, own in zip(found, first.whole(kind, others, max(count, 1)), strict=True):
                 self.of_batches[i][name] = own
             return

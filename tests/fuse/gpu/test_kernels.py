@@ -261,6 +261,20 @@ def test_tensors_of_several_plans_share_a_sum_and_an_odd_one_takes_part(engine):
         same_path(ours, truth)
 
 
+def test_tensors_without_elements_add_nothing_where_they_are_of_another_type(engine):
+    made = chain("Reduced", Reduced)
+    grads = [np.full((2, 2), 3.0), np.zeros((0, 3))]
+    ours, truth = (
+        Border(made, ({}, [np.ones((2, 2)), np.zeros((0, 3))]), engine=engine, oracle=oracle)
+        for oracle in (False, True)
+    )
+    ours.tensors[1].forms = dict.fromkeys(("p", "g", "states"), "float32")
+    ours.tensors[1].held["p"] = type(ours.tensors[1].held["p"])(np.zeros((0, 3)), "float32")
+    for one in (ours, truth):
+        one.step(grads)
+    same_path(ours, truth)
+
+
 def test_what_has_not_changed_is_not_sent_again(engine, memory):
     pass_, sweep = main_sweep(engine, chain("SGD", SGD), 8)
     pointers = np.zeros((1, len(pass_.streams)), np.int64)

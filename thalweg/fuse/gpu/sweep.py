@@ -80,7 +80,7 @@ class Sweep:
         launch.run(threads)
         shape = len(pointers), len(self._kinds)
         if launch.sums is None:
-            return np.zeros(shape)
+            return np.broadcast_to(np.where(self._kinds, -np.inf, 0.0), shape)
         totals = self._memory.zeros(8 * shape[0] * shape[1])
         spans = self._table.on_device[2]
         where = (launch.sums.address, shape[1]), spans, self._kinds, (shape[0], totals.address)
