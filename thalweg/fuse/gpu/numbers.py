@@ -35,12 +35,13 @@ class Numbers:
     def table(self, numbers: NDArray[np.float64]) -> NDArray[np.floating]:
         """A row for each row of `numbers`, which has a column per number of the pass."""
         if len(numbers) and (numbers == numbers[0]).all():
-            row = self._row(numbers[0])
-            return np.ascontiguousarray(np.broadcast_to(row, (len(numbers), len(row))))
+            found = np.empty((len(numbers), len(self._wanted)), self._computation)
+            found[:] = self._row(numbers[0])
+            return found
         known = {each.tobytes(): each for each in numbers}
         rows = {key: self._row(each) for key, each in known.items()}
-        found = [rows[each.tobytes()] for each in numbers]
-        return np.array(found, self._computation).reshape(len(found), len(self._wanted))
+        each_row = [rows[each.tobytes()] for each in numbers]
+        return np.array(each_row, self._computation).reshape(len(numbers), len(self._wanted))
 
     def _row(self, numbers: NDArray[np.float64]) -> NDArray[np.floating]:
         table = dict(zip(self._names, numbers.tolist(), strict=True))

@@ -44,7 +44,7 @@ class Sweep:
         self._kinds = np.array([one.kind == "largest" for one in pass_.results], np.int32)
         self._turn, self._is_compiled = 0, False
         self._done: Buffer | None = None
-        self._last: tuple[list[bytes], Buffer] | None = None
+        self._last: tuple[bytes, Buffer] | None = None
         self._working_out: dict[tuple[int, ...], Any] = {}
 
     def launch(self, pointers: NDArray[np.int64], numbers: Any, seed: int = 0) -> Launch:
@@ -89,12 +89,11 @@ class Sweep:
 
     def _uploaded(self, tables: Sequence[NDArray[Any]]) -> tuple[Buffer, list[int]]:
         """Tables in one buffer, which is sent where one of them has changed; and where they lie."""
-        content = [table.tobytes() for table in tables]
+        content = b"".join([table.tobytes() for table in tables])
         if self._last is None or self._last[0] != content:
-            whole = np.frombuffer(b"".join(content), np.uint8)
-            self._last = content, self._memory.upload(whole)
+            self._last = content, self._memory.upload(np.frombuffer(content, np.uint8))
         buffer = self._last[1]
-        ends = itertools.accumulate(map(len, content), initial=buffer.address)
+        ends = itertools.accumulate([table.nbytes for table in tables], initial=buffer.address)
         return buffer, list(ends)[:-1]
 
     def _compile(self) -> None:
