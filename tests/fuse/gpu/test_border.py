@@ -8,6 +8,7 @@ launches. What is compared with is the CPU engine.
 from __future__ import annotations
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -20,7 +21,7 @@ from thalweg.averaging import EMA
 from thalweg.fuse.engines import host
 from thalweg.fuse.gpu.engine import GpuEngine
 from thalweg.optim.memory import device
-from thalweg.optim.memory.device import TorchMemory
+from thalweg.optim.memory.device import Home, TorchMemory, home_of
 
 HOST = torch.device("cpu")
 SHAPES = ((3, 4), (70,), (), (2, 3, 2, 2), (0, 3))
@@ -196,6 +197,32 @@ def test_tensors_elsewhere_take_the_plain_run(on_gpu):
     opt.step()
     assert opt.state[params[0]]["step"] == 1
     assert opt.state[away]["step"] == 1
+
+
+class Broken(TorchMemory):
+    """Memory of a device on which no kernel runs."""
+
+    def active(self, *buffers):
+        raise RuntimeError("no compiler is found\nand more about it")
+
+
+def test_a_device_on_which_no_kernel_runs_is_said_once_and_takes_the_plain_run(monkeypatch):
+    monkeypatch.setattr(device, "_TRITONS", ("meta",))
+    monkeypatch.setattr(torch, "meta", SimpleNamespace(is_available=lambda: True), raising=False)
+    monkeypatch.setattr(device, "TorchMemory", lambda _: Broken(HOST))
+    device._engine_of.cache_clear()
+    try:
+        away = [torch.nn.Parameter(torch.ones(3, device="meta"))]
+        with pytest.warns(RuntimeWarning, match="no kernel runs on meta.*: no compiler is found$"):
+            assert home_of(away) == Home(HOST, host())
+        assert home_of(away) == Home(HOST, host())
+    finally:
+        device._engine_of.cache_clear()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_without_a_device_nobody_asks_for_triton():
+    assert device._engine_of.__wrapped__(torch.device("cuda", 0)) is None
 
 
 def test_memory_that_lies_on_the_host_is_that_of_torch():

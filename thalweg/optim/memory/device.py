@@ -92,9 +92,11 @@ def _engine_of(device: torch.device) -> Engine | None:
     """The engine for the tensors of a device, if there is one that runs there: tried once."""
     if device.type == "cpu":
         return host()
-    if device.type not in _TRITONS or not _is_new(device):
+    if device.type not in _TRITONS or not getattr(torch, device.type).is_available():
         return None
     try:
+        if not _is_new(device):
+            return None
         return engine_for(device.type, TorchMemory(device))
     except Exception as error:  # no compiler, no driver that fits, a device that Triton is new to
         reason = str(error).strip().splitlines() or [type(error).__name__]
