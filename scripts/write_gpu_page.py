@@ -32,7 +32,7 @@ from triton.compiler import ASTSource  # noqa: E402
 
 from tests.plain import PLAIN  # noqa: E402
 from thalweg.fuse.gpu.engine import BLOCK  # noqa: E402
-from thalweg.fuse.gpu.kernels import OPTIONS, kernel_of  # noqa: E402
+from thalweg.fuse.gpu.kernels import kernel_of, options_for  # noqa: E402
 from thalweg.fuse.gpu.text import ARGUMENTS, kernel_text  # noqa: E402
 from thalweg.fuse.plan import Pass, plan_for  # noqa: E402
 from thalweg.fuse.storage import FORMATS, computation  # noqa: E402
@@ -53,6 +53,7 @@ class Code:
     shorter ones, `doubles` its instructions in double precision, by name."""
 
     does: str
+    warps: int
     registers: int
     spills: int
     wide: dict[str, int]
@@ -63,8 +64,8 @@ class Code:
     def occupancy(self) -> float:
         """The share of a multiprocessor's threads that its registers leave room for."""
         of_warp = -(-self.registers * 32 // _UNIT) * _UNIT
-        blocks = _REGISTERS // (of_warp * OPTIONS["num_warps"])
-        return min(1.0, blocks * 32 * OPTIONS["num_warps"] / _THREADS)
+        blocks = _REGISTERS // (of_warp * self.warps)
+        return min(1.0, blocks * 32 * self.warps / _THREADS)
 
 
 def passes_of(name: str) -> list[Pass]:
@@ -85,12 +86,13 @@ def compiled(pass_: Pass, title: str, architecture: str, form: str) -> Code:
     is_amd = architecture.startswith("gfx")
     target = ("hip", architecture, 64) if is_amd else ("cuda", int(architecture), 32)
     source = ASTSource(kernel_of(text, title), signature, constexprs=sizes)
-    asm = triton.compile(source, target=GPUTarget(*target), options=OPTIONS).asm
-    does = "stores" if pass_.stores else "adds up"
-    return _of_amd(asm["amdgcn"], does) if is_amd else _of_cuda(asm, does)
+    options = options_for([form])
+    asm = triton.compile(source, target=GPUTarget(*target), options=options).asm
+    about = "stores" if pass_.stores else "adds up", options["num_warps"]
+    return _of_amd(asm["amdgcn"], *about) if is_amd else _of_cuda(asm, *about)
 
 
-def _of_cuda(asm: Any, does: str) -> Code:
+def _of_cuda(asm: Any, does: str, warps: int) -> Code:
     accesses = Counter(re.findall(r"\b(ld|st)\.global(\S*)", asm["ptx"]))
     wide, narrow = Counter[str](), Counter[str]()
     for (verb, how), count in accesses.items():
@@ -100,6 +102,7 @@ def _of_cuda(asm: Any, does: str) -> Code:
     doubles = Counter(re.findall(r"\b([a-z]\S*\.f64\S*)\s", asm["ptx"]))
     return Code(
         does,
+        warps,
         usage["REG"],
         usage["STACK"] + usage["LOCAL"],
         dict(wide),
@@ -120,14 +123,15 @@ def _usage(cubin: bytes) -> dict[str, int]:
     return {name: int(value) for name, value in re.findall(r"(\w+):(\d+)", said.stdout)}
 
 
-def _of_amd(text: str, does: str) -> Code:
+def _of_amd(text: str, does: str, warps: int) -> Code:
     accesses = re.findall(r"\b(?:global|buffer|flat)_(load|store)_(\w+)", text)
     wide = Counter(verb for verb, how in accesses if how == "dwordx4")
     narrow = Counter(verb for verb, how in accesses if how != "dwordx4")
     numbers = {k: int(v) for k, v in re.findall(r"\.(\w+_count):\s*(\d+)", text)}
     spills = numbers["vgpr_spill_count"] + numbers["sgpr_spill_count"]
     doubles = Counter(re.findall(r"\bv_\w*f64\w*", text))
-    return Code(does, numbers["vgpr_count"], spills, dict(wide), dict(narrow), dict(doubles))
+    counts = numbers["vgpr_count"], spills
+    return Code(does, warps, *counts, dict(wide), dict(narrow), dict(doubles))
 
 
 def moved(name: str, size: int) -> tuple[int, int]:

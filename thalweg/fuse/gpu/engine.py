@@ -20,8 +20,8 @@ from thalweg.fuse.storage import ELEMENTS
 
 __all__ = ["BLOCK", "GpuEngine"]
 
-# Elements of one piece: eight for each thread of four warps, so that every element type is read 128
-# bits at a time.
+# Elements of one piece: four for each thread of eight warps, or eight for each of four, so that
+# every element type is read 128 bits at a time.
 BLOCK = 1024
 _TRIED = 300  # numbers that are added up to see whether kernels run
 

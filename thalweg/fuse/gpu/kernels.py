@@ -9,13 +9,23 @@ from __future__ import annotations
 import functools
 import hashlib
 import linecache
+from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["OPTIONS", "kernel_of"]
+from thalweg.fuse.storage import FORMATS
+
+__all__ = ["OPTIONS", "kernel_of", "options_for"]
 
 # What every kernel is compiled with. Products and sums are not contracted: memory is the limit, and
 # the numbers are those of the plain run. Triton's own default for it is another from 3.10 on.
 OPTIONS = {"num_warps": 4, "num_stages": 1, "enable_fp_fusion": False}
+
+
+def options_for(formats: Sequence[str]) -> dict[str, Any]:
+    """The same for the kernel of a pass: so many threads that each reads 128 bits at a time of the
+    narrowest array of its piece, and holds no more than it must."""
+    narrowest = min((FORMATS[form].size for form in formats), default=4)
+    return {**OPTIONS, "num_warps": 4 if narrowest < 4 else 8}
 
 
 @functools.cache

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from thalweg.fuse.device import Buffer, DeviceMemory
 from thalweg.fuse.gpu import awaited
-from thalweg.fuse.gpu.kernels import OPTIONS, kernel_of
+from thalweg.fuse.gpu.kernels import OPTIONS, kernel_of, options_for
 from thalweg.fuse.gpu.numbers import Numbers
 from thalweg.fuse.gpu.table import Table
 from thalweg.fuse.gpu.text import ARGUMENTS, kernel_text
@@ -40,6 +40,7 @@ class Sweep:
         self._memory, self._table = memory, table
         self._pass, self._computation, self._title = pass_, computation, title
         self._kernel = kernel_of(kernel_text(pass_, formats, computation, title), title)
+        self._options = options_for(formats)
         self._numbers = Numbers(pass_, computation)
         self._kinds = np.array([one.kind == "largest" for one in pass_.results], np.int32)
         self._turn, self._is_compiled = 0, False
@@ -103,7 +104,7 @@ class Sweep:
         nothing = [0] * len(ARGUMENTS)
         with self._memory.active():
             for sizes in {stretch.sizes for stretch in self._table.stretches}:
-                self._kernel.run(*nothing, *sizes, grid=(1,), warmup=True, **OPTIONS)
+                self._kernel.run(*nothing, *sizes, grid=(1,), warmup=True, **self._options)
         self._is_compiled = True
 
     def _start(self, launch: Launch) -> None:
@@ -120,7 +121,7 @@ class Sweep:
         with memory.active(*buffers, *([launch.sums] if launch.sums else [])):
             for stretch in table.stretches:
                 self._kernel[(stretch.count,)](
-                    *addresses, sums, stretch.first, launch.turn, *stretch.sizes, **OPTIONS
+                    *addresses, sums, stretch.first, launch.turn, *stretch.sizes, **self._options
                 )
 
 
