@@ -23,6 +23,8 @@ class Piece:
 class HostMemory:
     """`thalweg.fuse.device.DeviceMemory` on the host; it counts what was asked of it."""
 
+    lanes = 32
+
     def __init__(self) -> None:
         self.uploads = self.downloads = 0
 

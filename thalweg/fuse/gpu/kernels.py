@@ -21,11 +21,11 @@ __all__ = ["OPTIONS", "kernel_of", "options_for"]
 OPTIONS = {"num_warps": 4, "num_stages": 1, "enable_fp_fusion": False}
 
 
-def options_for(formats: Sequence[str]) -> dict[str, Any]:
-    """The same for the kernel of a pass: so many threads that each reads 128 bits at a time of the
-    narrowest array of its piece, and holds no more than it must."""
+def options_for(formats: Sequence[str], lanes: int) -> dict[str, Any]:
+    """The same for the kernel of a pass: so many threads, in warps of `lanes`, that each reads 128
+    bits at a time of the narrowest array of its piece, and holds no more than it must."""
     narrowest = min((FORMATS[form].size for form in formats), default=4)
-    return {**OPTIONS, "num_warps": 4 if narrowest < 4 else 8}
+    return {**OPTIONS, "num_warps": (128 if narrowest < 4 else 256) // lanes}
 
 
 @functools.cache

@@ -40,7 +40,7 @@ class Sweep:
         self._memory, self._table = memory, table
         self._pass, self._computation, self._title = pass_, computation, title
         self._kernel = kernel_of(kernel_text(pass_, formats, computation, title), title)
-        self._options = options_for(formats)
+        self._options = options_for(formats, memory.lanes)
         self._numbers = Numbers(pass_, computation)
         self._kinds = np.array([one.kind == "largest" for one in pass_.results], np.int32)
         self._turn, self._is_compiled = 0, False

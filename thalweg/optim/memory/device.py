@@ -39,6 +39,7 @@ class TorchMemory:
 
     def __init__(self, device: torch.device) -> None:
         self._device, self._is_host = device, device.type == "cpu"
+        self.lanes = 64 if torch.version.hip else 32
 
     def upload(self, content: NDArray[Any]) -> _Buffer:
         """A copy of an array, by way of pinned memory: torch keeps that until it has been read."""
