@@ -32,7 +32,9 @@ quick repeat: CASES ?= 4
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick repeat jax jax-tests frameworks frameworks-tests docs docs-site docs-serve docs-server wheel versions check format bench stubs clean
+.PHONY: help demo test quick repeat jax jax-tests gpu gpu-tests frameworks frameworks-tests
+.PHONY: docs docs-site docs-serve docs-server
+.PHONY: wheel versions check format bench stubs clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 19
@@ -60,6 +62,13 @@ jax: ## run the tests of the JAX engine, in an environment of their own (.venv-j
 
 jax-tests: $(VENV)/jax.stamp
 	$(PYTEST) tests/fuse/jax $(ARGS)
+
+# Likewise, so that nobody else here sees Triton. There need be no GPU.
+gpu: ## run the tests of the GPU engine, in an environment of their own (.venv-gpu)
+	@$(MAKE) --no-print-directory VENV=.venv-gpu gpu-tests
+
+gpu-tests: $(VENV)/gpu.stamp
+	$(PYTEST) tests/fuse/gpu $(ARGS)
 
 frameworks: ## run the tests inside Lightning, Trainer, ..., in an environment (.venv-frameworks)
 	@$(MAKE) --no-print-directory VENV=.venv-frameworks frameworks-tests
@@ -146,6 +155,11 @@ $(VENV)/torch.stamp: $(VENV)/pip.stamp $(DECIDES)
 $(VENV)/jax.stamp: $(VENV)/pip.stamp $(DECIDES)
 	@echo "installing what the JAX engine is tested with"
 	$(INSTALL) --editable '.[jax]' --group test
+	@touch $@
+
+$(VENV)/gpu.stamp: $(VENV)/pip.stamp $(DECIDES)
+	@echo "installing what the GPU engine is tested with (torch is the large part)"
+	$(INSTALL) --editable '.[gpu]' --group test
 	@touch $@
 
 # timm asks for torchvision, of which there is no build beside a CPU torch: it comes alone.

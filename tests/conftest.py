@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
-MISSING = [name for name in ("torch", "jax") if importlib.util.find_spec(name) is None]
+MISSING = [name for name in ("torch", "jax", "triton") if importlib.util.find_spec(name) is None]
 
 CACHE = "THALWEG_CACHE_DIR"
 

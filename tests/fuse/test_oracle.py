@@ -68,7 +68,7 @@ def test_in_float64_the_fused_pass_follows_the_oracle(one):
     same_path(fused, oracle)
 
 
-def one_step_off(one, forms):
+def one_step_off(one, forms, engine=None):
     """The largest error of one step over all tensors, in ulp of its largest operand, by array.
 
     The step is the sixth: RAdam rectifies from there on, and Lookahead syncs.
@@ -78,7 +78,7 @@ def one_step_off(one, forms):
     warm = Border(one.chain, (one.settings, values), forms=forms, oracle=True)
     for _ in range(5):
         warm.step(draw(rng))
-    fused = Border(one.chain, (one.settings, values), forms=forms).adopt(warm)
+    fused = Border(one.chain, (one.settings, values), forms=forms, engine=engine).adopt(warm)
     truth = Border(one.chain, (one.settings, values), oracle=True).adopt(warm)
     grads = draw(rng)
     fused.step(grads)

@@ -67,6 +67,7 @@ def offences(files, refused) -> list[str]:
         ({"transformers"}, {"thalweg.integrations.transformers"}),
         ({"skorch"}, {"thalweg.integrations.skorch"}),
         ({"timm"}, {"thalweg.integrations.timm"}),
+        ({"triton"}, {"thalweg.fuse.gpu"}),
         ({"matplotlib"}, {"thalweg.pictures"}),
     ],
     ids=lambda value: "+".join(sorted(value)),

@@ -47,7 +47,7 @@ LAYERS = {
     "integrations": {"thalweg.integrations"},
     "lab": {"thalweg.__main__", "thalweg.lab"},
 }
-ENGINES = {"thalweg.fuse.cpu", "thalweg.fuse.jax", "thalweg.fuse.js"}
+ENGINES = {"thalweg.fuse.cpu", "thalweg.fuse.gpu", "thalweg.fuse.jax", "thalweg.fuse.js"}
 CHOOSER = "thalweg.fuse.engines"
 BORDERS = ("thalweg.mytorch", "thalweg.optim")
 LONGEST_FILE = 400

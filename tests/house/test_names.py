@@ -65,6 +65,8 @@ def test_every_name_listed_is_there(module):
             pytest.skip(f"{host} is not installed")
     if module.startswith("thalweg.fuse.jax"):
         pytest.importorskip("jax", reason="jax is not installed")
+    if module.startswith("thalweg.fuse.gpu"):
+        pytest.importorskip("triton", reason="triton is not installed")
     imported = importlib.import_module(module)
     missing = [name for name in getattr(imported, "__all__", []) if not hasattr(imported, name)]
     assert missing == []

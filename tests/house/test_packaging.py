@@ -141,6 +141,7 @@ def test_every_pin_is_needed_and_whatever_is_needed_has_one():
     ours, *others = read("constraints.txt").split("# Of the ")  # environments of their own
     lines = re.findall(r"^([\w.-]+)==", ours, re.M)
     assert any("jax==" in one for one in others)  # tests/fuse/jax/test_pins.py
+    assert any("triton==" in one for one in others)  # tests/fuse/gpu/test_pins.py
     assert any("lightning==" in one for one in others)  # tests/frameworks/test_pins.py
     assert any("prodigyopt==" in one for one in others)  # tests/peers/test_pins.py
     assert any("mkdocs==" in one for one in others)  # tests/book/test_pins.py

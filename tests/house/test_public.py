@@ -19,7 +19,7 @@ from thalweg.mytorch.nn import Parameter
 from thalweg.optimizers import OPTIMIZERS
 
 ENGINES, BORDER = ROOT / "docs" / "engines.md", ROOT / "docs" / "border.md"
-OF_FUSE = ("engine", "engines", "storage", "plan", "work", "whole", "threads")
+OF_FUSE = ("awaited", "device", "engine", "engines", "storage", "plan", "work", "whole", "threads")
 OF_BORDER = [module for module in MODULES if module.startswith("thalweg.border.")]
 PAGE_OF = {f"thalweg.fuse.{name}": ENGINES for name in OF_FUSE} | dict.fromkeys(OF_BORDER, BORDER)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from thalweg.fuse.awaited import Awaited
 from thalweg.fuse.desk import Scratch
 from thalweg.fuse.engine import Engine, Launch, Sweep
 from thalweg.fuse.plan import Pass, Plan
@@ -38,7 +39,7 @@ class Batch:
         wholes: Sequence[tuple[int, ...]],
         engine: Engine,
     ) -> None:
-        self._engine = engine
+        self.engine = engine
         self.plan, self.members = plan, members
         self.sizes = np.array([np.prod(shape) for shape in wholes])
         self.tensor_shapes = [shape[:-1] for shape in wholes]
@@ -54,7 +55,7 @@ class Batch:
         pass_: Pass,
         numbers: Sequence[Mapping[str, float]],
         context_of: NDArray[np.int64],
-        known: Mapping[str, NDArray[np.float64]],
+        known: Mapping[str, Any],
         pointers: NDArray[np.int64],
         threads: int,
     ) -> NDArray[np.float64]:
@@ -71,7 +72,7 @@ class Batch:
         self,
         numbers: Sequence[Mapping[str, float]],
         context_of: NDArray[np.int64],
-        known: Mapping[str, NDArray[np.float64]],
+        known: Mapping[str, Any],
         pointers: NDArray[np.int64],
         seed: int,
     ) -> Launch:
@@ -95,19 +96,23 @@ class Batch:
         pass_: Pass,
         numbers: Sequence[Mapping[str, float]],
         context_of: NDArray[np.int64],
-        known: Mapping[str, NDArray[np.float64]],
-    ) -> NDArray[np.float64]:
-        """The numbers that a pass takes, a row per tensor."""
+        known: Mapping[str, Any],
+    ) -> Any:
+        """The numbers that a pass takes, a row per tensor; where some are awaited, what their
+        engine makes of them."""
         rows = [[one.get(name, 0.0) for name in pass_.numbers] for one in numbers]
         try:
             doubles = np.array(rows, np.float64)
         except (TypeError, OverflowError):
             raise self._no_double(rows) from None
         table = doubles.reshape(len(rows), len(pass_.numbers))[context_of[self.members]]
+        awaited: dict[int, Awaited] = {}
         for i, name in enumerate(pass_.numbers):
-            if name in known:
+            if isinstance(known.get(name), Awaited):
+                awaited[i] = known[name]
+            elif name in known:
                 table[:, i] = known[name]
-        return table
+        return next(iter(awaited.values())).into(table, awaited) if awaited else table
 
     def _no_double(self, rows: Sequence[Sequence[Any]]) -> ArithmeticError:
         """What to say of numbers of a text one of which no double is: a root of less than zero is
@@ -128,23 +133,23 @@ class Batch:
         if pass_ not in self._sweeps:
             by_rows = pass_.is_by_rows
             if by_rows not in self._tables:
-                self._tables[by_rows] = self._engine.table(self._shapes, by_rows)
+                self._tables[by_rows] = self.engine.table(self._shapes, by_rows)
             formats = [self._format(name) for name in pass_.streams]
             names = columns(pass_.streams, formats)
             places = np.array([self._columns.index(name) for name in names], np.int64)
             computes_in = computation(self._format("p"))
             title = re.sub(r"\W+", "_", self.plan.chain.name)  # it becomes the name of a file
-            sweep = self._engine.sweep(pass_, formats, computes_in, title, self._tables[by_rows])
+            sweep = self.engine.sweep(pass_, formats, computes_in, title, self._tables[by_rows])
             self._sweeps[pass_] = sweep, places
         return self._sweeps[pass_]
 
     def _format(self, array: str) -> str:
         """How an array is stored, which the engine must know."""
         form = self._formats[array] or ""
-        if form not in self._engine.formats():
-            known = ", ".join(sorted(self._engine.formats()))
+        if form not in self.engine.formats():
+            known = ", ".join(sorted(self.engine.formats()))
             raise ValueError(
-                f"{self.plan.chain.name}: the {self._engine.name} engine must know the format of "
+                f"{self.plan.chain.name}: the {self.engine.name} engine must know the format of "
                 f"{array}, one of {known}, got {form!r}"
             )
         return form

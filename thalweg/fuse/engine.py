@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from thalweg.fuse.plan import Pass
 
-__all__ = ["Engine", "Launch", "Sweep"]
+__all__ = ["Engine", "Launch", "StandingLaunch", "Sweep"]
 
 
 class Launch(Protocol):
@@ -40,13 +40,31 @@ class Sweep(Protocol):
         threads: int,
         seed: int = 0,
     ) -> NDArray[np.float64]:
-        """Run it; returns what each tensor adds to each of the results, [tensor, result].
+        """Run it; returns what each tensor adds to each of the results, [tensor, result]: numbers,
+        or something whose `T` has an `Awaited` for each result, which numbers of `launch` and `run`
+        may then be made of.
 
         `pointers` has a row per tensor and says where each array lies: a column per stream, then
         one per companion, as `storage.columns` lists them. `numbers`
         has a column per `Pass.numbers`. That many `threads` take part at most, where that means
         something. Of `seed` come the random bits of formats that round with them: below 2^63.
         """
+
+
+class StandingLaunch(Protocol):
+    """A launch that is run again and again: its tables stay, what is new is written there."""
+
+    pointers: NDArray[np.int64]
+    numbers: NDArray[np.float64]
+
+    def begin(self) -> None:
+        """Make it ready to be run once more."""
+
+    def run(self, threads: int) -> None:
+        """Run it on that many `threads` at most; again before the next time, it does nothing."""
+
+    def sums(self) -> Any:
+        """What each tensor adds to each result [tensor, result], when it has run."""
 
 
 class Engine(Protocol):
@@ -69,6 +87,11 @@ class Engine(Protocol):
     ) -> Sweep:
         """A pass over tensors of one table. `formats` are those of `pass_.streams`; numbers are
         computed in double, elements in the type `computation`."""
+
+    def standing_launch(
+        self, sweep: Any, pointers: NDArray[np.int64], numbers: NDArray[np.float64]
+    ) -> StandingLaunch:
+        """The same launch for step after step, as `fuse/prepared.py` takes them."""
 
     def read_numbers(
         self, addresses: NDArray[np.int64], wide: NDArray[np.int64]

@@ -7,8 +7,10 @@ compiler.
 from __future__ import annotations
 
 import functools
+import importlib.util
 from typing import TYPE_CHECKING
 
+from thalweg.fuse.device import DeviceMemory
 from thalweg.fuse.engine import Engine
 
 if TYPE_CHECKING:
@@ -26,10 +28,18 @@ def host() -> CpuEngine:
     return CpuEngine()
 
 
-def engine_for(device: str) -> Engine | None:
-    """The engine for the tensors of a device ("cpu", "cuda", ...); None where there is only the
-    reference engine."""
-    return host() if device == "cpu" else None
+def engine_for(device: str, memory: DeviceMemory | None = None) -> Engine | None:
+    """The engine for the tensors of a device ("cpu", "cuda", ...), whose `memory` a border owns;
+    None where there is only the reference engine. Raises what keeps its kernels from running."""
+    if device == "cpu":
+        return host()
+    if memory is None or importlib.util.find_spec("triton") is None:
+        return None
+    from thalweg.fuse.gpu.engine import GpuEngine
+
+    engine = GpuEngine(memory, host())
+    engine.check()
+    return engine
 
 
 def javascript(chain: Chain) -> str:

@@ -160,7 +160,8 @@ class Errand:
         if isinstance(leg, MatrixWork):
             assert batch.scratch is not None
             contexts = self._context_of[batch.members].tolist()
-            batch.scratch.work(leg, [self._numbers[c] for c in contexts], known)
+            wanted = {name: np.asarray(known[name]) for name in leg.numbers if name in known}
+            batch.scratch.work(leg, [self._numbers[c] for c in contexts], wanted)
             return
         assert isinstance(leg, Pass)
         if leg.stores:

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.fuse.batch import Batch
-from thalweg.fuse.engines import host
 from thalweg.fuse.plan import Pass
 
 __all__ = ["Share", "StandingPass"]
@@ -49,7 +48,7 @@ class StandingPass:
         self._pack = struct.Struct(f"{len(pass_.numbers)}d").pack_into
         self._measured = [(i, n) for i, n in enumerate(pass_.numbers) if n in measured]
         numbers = np.zeros((len(batch.members), len(pass_.numbers)))
-        self.launch = host().standing_launch(sweep, self._home.copy(), numbers)
+        self.launch = batch.engine.standing_launch(sweep, self._home.copy(), numbers)
         self._buffer = self.launch.numbers.data
         self._row: tuple[Any, ...] | None = None
         self._has_holes = False

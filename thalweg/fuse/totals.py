@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.elementwise import maximum
+from thalweg.fuse.awaited import Awaited
 from thalweg.fuse.plan import Pass
 from thalweg.reductions import finished
 from thalweg.text import Reduction
@@ -28,31 +29,41 @@ class Totals:
     def __init__(
         self, asked: Mapping[str, Reduction], batch_sizes: Sequence[NDArray[np.int64]]
     ) -> None:
-        self.of_batches: list[dict[str, NDArray[np.float64]]] = [{} for _ in batch_sizes]
+        # arrays, or what an engine says in place of them
+        self.of_batches: list[dict[str, Any]] = [{} for _ in batch_sizes]
         self.of_all: dict[str, Any] = {}
         self._asked, self._sizes = asked, batch_sizes
-        self._parts: dict[str, dict[int, NDArray[np.float64]]] = {}  # of all tensors, by batch
+        self._parts: dict[str, dict[int, Any]] = {}  # of all tensors, by batch
 
     def suffice(self, batch: int, numbers: Collection[str]) -> bool:
         """Whether the reductions among these numbers are known of a batch."""
         asked = self._asked.keys() & {*numbers}
         return asked <= self.of_batches[batch].keys()
 
-    def add(self, batch: int, pass_: Pass, sums: NDArray[np.float64]) -> None:
+    def add(self, batch: int, pass_: Pass, sums: Any) -> None:
         """File what each tensor of a batch adds to each result of a pass."""
         sizes = np.maximum(self._sizes[batch], 1)
         for one, own in zip(pass_.results, sums.T, strict=True):
             if one.over == "all":
                 self._parts.setdefault(one.name, {})[batch] = own
             else:
-                self.of_batches[batch][one.name] = _finished(one.kind, own, sizes)
+                is_awaited = isinstance(own, Awaited)
+                of_each = own.finished if is_awaited else functools.partial(_finished, total=own)
+                self.of_batches[batch][one.name] = of_each(kind=one.kind, counts=sizes)
 
     def settle(self, name: str, odd: Sequence[tuple[Any, int]]) -> None:
         """Put together what all tensors have added, the odd ones each with its size; a part that is
         a tensor is under autograd, and so is then the whole."""
         found, kind = self._parts.get(name, {}), self._asked[name].kind
-        parts = [part for own in found.values() for part in own.tolist()]
         count = sum(int(self._sizes[i].sum()) for i in found) + sum(size for _, size in odd)
+        awaited = [own for own in found.values() if isinstance(own, Awaited)]
+        if awaited and len(awaited) == len(found) and not odd:
+            first, *others = awaited
+            for i, own in zip(found, first.whole(kind, others, max(count, 1)), strict=True):
+                self.of_batches[i][name] = own
+            return
+        found = {i: np.asarray(own) for i, own in found.items()}
+        parts = [part for own in found.values() for part in own.tolist()]
         total = _combined(kind, parts + [part for part, _ in odd])
         self.of_all[name] = finished(kind, total, max(count, 1))
         for i, own in found.items():
@@ -66,5 +77,5 @@ def _combined(kind: str, parts: Sequence[Any]) -> Any:
     return functools.reduce(maximum if kind == "largest" else operator.add, parts)
 
 
-def _finished(kind: str, total: Any, count: Any) -> Any:
-    return finished(kind, np.asarray(total, np.float64), np.maximum(count, 1))
+def _finished(kind: str, total: Any, counts: Any) -> Any:
+    return finished(kind, np.asarray(total, np.float64), np.maximum(counts, 1))

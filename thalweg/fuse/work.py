@@ -156,7 +156,8 @@ class Work:
         for batch, known in zip(batches, totals.of_batches, strict=True):
             if batch.plan.kept:
                 its = [contexts[i].decided.numbers for i in context_of[batch.members].tolist()]
-                for key, values in closed(batch.plan, its, known).items():
+                measured = {name: np.asarray(values) for name, values in known.items()}
+                for key, values in closed(batch.plan, its, measured).items():
                     following[batch.members, keys.index(key)] = values
         return following
 

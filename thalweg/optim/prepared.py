@@ -26,6 +26,7 @@ from thalweg.fuse.expected import Expected
 from thalweg.fuse.prepared import PreparedCall
 from thalweg.fuse.whole import Deed
 from thalweg.fuse.work import EXACT
+from thalweg.optim.memory.device import is_captured
 from thalweg.optim.memory.layout import TensorLayout
 from thalweg.optim.memory.seen import Seen
 from thalweg.optim.memory.snapshot import ADDRESS_OF
@@ -94,6 +95,8 @@ class PreparedTensors:
             if any(not p.numel() for p in seen.params) or len(seen.rounds(states)) > 1:
                 return None
             layout = TensorLayout(chain, seen, lots, views, states, NewStates({}), False)
+        if chain.reductions and layout.device.type != "cpu":
+            return None  # a device's sums are not waited for
         if not layout.reusable or not layout.params or not layout.pointers[:, 1].all():
             return None
         if (layout.wide.any(axis=0) != layout.wide.all(axis=0)).any():
@@ -103,7 +106,7 @@ class PreparedTensors:
     def fits(self, opt: FusedOptimizer) -> bool:
         """Whether this step is the one prepared; if so, all is settled, and nothing has moved."""
         look, layout = self._look, self._layout
-        if opt._swapped or opt._first or is_watched():
+        if opt._swapped or opt._first or is_watched() or is_captured(layout.device):
             return False
         if not look.holds(opt.param_groups, opt.state):
             return False

@@ -21,10 +21,10 @@ from torch.utils._foreach_utils import _get_fused_kernels_supported_devices
 from thalweg.border.groups import Lot
 from thalweg.border.layout import Layout
 from thalweg.chain import Chain, Slot
-from thalweg.fuse.engines import host
 from thalweg.fuse.whole import Deed, take
 from thalweg.fuse.work import EXACT, Kind, Prepared
 from thalweg.optim.memory.desk import TensorDesk
+from thalweg.optim.memory.device import check_not_captured, home_of
 from thalweg.optim.memory.gapped import DenseCopy
 from thalweg.optim.memory.odd import OddTensor
 from thalweg.optim.memory.reach import (
@@ -74,6 +74,8 @@ class TensorLayout(Layout):
         rests: bool = False,
     ) -> None:
         super().__init__(chain, [chain.live_slots(view) for view in views], rests)
+        self._home = home_of(seen.params)
+        self.engine = self._home.engine
         self._sizes, self._stepped, self.new = seen.sizes, seen.params, new
         self._states = states
         self.odd: list[OddTensor] = []
@@ -103,6 +105,7 @@ class TensorLayout(Layout):
         chain, rows = self.chain, list[Row]()
         for p, g, lot in zip(seen.params, seen.grads, seen.lots(), strict=True):
             slots, view = self.live[lot], views[lot]
+            check_not_captured(chain.name, p.device)
             _check_fused(chain, p, lots[lot].group)
             held = self.new.of(states, p) if slots or chain.cells else {}
             self.new.make(chain, held, p, slots, view, lots[lot].group)
@@ -124,10 +127,11 @@ class TensorLayout(Layout):
             is_own = row.whole is not None or (is_plain and row.p is p)
             if is_own and DenseCopy.can_take(row.p):
                 dense = DenseCopy(row.p)
-                if is_reachable(chain, dense.p, row.g, slots, row.arrays, held):
+                if is_reachable(chain, dense.p, row.g, slots, row.arrays, held, self._home):
                     self._rows.append(dense)
                     self._copies, row.p = True, dense.p
-            if differentiable or not is_reachable(chain, row.p, row.g, slots, row.arrays, held):
+            arrays = row.p, row.g, slots, row.arrays, held
+            if differentiable or not is_reachable(chain, *arrays, self._home):
                 if row.whole is not None:
                     row = Row(p, g, lot, held, held, first)
                 self.odd += row.as_written(chain, differentiable)
@@ -248,6 +252,11 @@ class TensorLayout(Layout):
         """Whether parts are stepped, of tensors that processes share out."""
         return bool(self._sharded)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors lie that the engine runs over."""
+        return self._home.device
+
     def fits(
         self,
         seen: Seen,
@@ -268,6 +277,7 @@ class TensorLayout(Layout):
             return False
         if not self._described.fits([*self._standing, *self._shown(grads)]):
             return False
+        check_not_captured(self.chain.name, self.device)
         self._grads, self._states = grads, states
         at = Addresses(grads).now()
         self.pointers[:, 1] = at if at.all() else list(map(address, grads))
@@ -316,7 +326,7 @@ class TensorLayout(Layout):
         return torch.get_num_threads()
 
     def _read(self) -> NDArray[np.float64]:
-        return host().read_numbers(self.cells, self.wide)
+        return self.engine.read_numbers(self.cells, self.wide)
 
     def _resting(self) -> list[dict[str, Any]]:
         touched = {*self._stepped}
@@ -345,7 +355,7 @@ class TensorLayout(Layout):
     def _finish(self, made: Prepared, odd: Sequence[OddTensor]) -> None:
         for one, values in zip(odd, made.odd_cells, strict=True):
             one.keep_cells(values)
-        host().write_numbers(self.cells, self.wide, made.cells)
+        self.engine.write_numbers(self.cells, self.wide, made.cells)
         self.first[:] = False
         self.new.keep(self._stepped)
         for rows in self._rows:

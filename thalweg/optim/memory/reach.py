@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from thalweg.chain import Chain, Slot
-from thalweg.fuse.engines import host
 from thalweg.fuse.storage import ELEMENTS
+from thalweg.optim.memory.device import Home, home_of
 from thalweg.optim.traced import is_watched
 
 __all__ = [
@@ -139,22 +139,25 @@ def is_reachable(
     slots: Sequence[Slot],
     arrays: Mapping[str, Any],
     held: Mapping[str, Any],
+    home: Home | None = None,
 ) -> bool:
     """Whether one kernel may run over the parameter, its gradient and its states in memory, and
-    read the cells that are `held`.
+    read the cells that are `held`: all that it runs over lies at one `home`, this machine's memory
+    where nothing is said.
 
     Nobody who follows tensors sees what a kernel does: then torch's own operators must do it.
     """
     if is_watched():
         return False
+    home = home or home_of([])
     matrices = [arrays[slot.key] for slot in slots if slot.state.is_apart]
     for tensor in matrices:
-        if type(tensor) not in PLAIN or tensor.device.type != "cpu":
+        if type(tensor) not in PLAIN or tensor.device != home.device:
             return False
     for tensor in (p, g, *(arrays[slot.key] for slot in slots if not slot.state.is_apart)):
-        if type(tensor) not in PLAIN or tensor.device.type != "cpu" or tensor.shape != p.shape:
+        if type(tensor) not in PLAIN or tensor.device != home.device or tensor.shape != p.shape:
             return False
-        if tensor.layout != torch.strided or _FORMAT.get(tensor.dtype) not in host().formats():
+        if tensor.layout != torch.strided or _FORMAT.get(tensor.dtype) not in home.engine.formats():
             return False
         if tensor.is_complex() != p.is_complex():
             return False

@@ -1,0 +1,165 @@
+"""The words of the language as Triton has them, for blocks of numbers.
+
+Beside arithmetic they use what a device and Triton's interpreter both have, and nothing of CUDA's
+own library. A root and a quotient are rounded to nearest, as everybody else rounds them.
+"""
+
+import triton
+import triton.language as tl
+
+__all__ = [
+    "added",
+    "divided",
+    "exp",
+    "larger",
+    "log",
+    "maximum",
+    "minimum",
+    "modulo",
+    "narrowed",
+    "negative",
+    "power",
+    "quotient",
+    "sign",
+    "sqrt",
+    "summed",
+    "widened",
+]
+
+# Infinity and NaN are written out where they are meant: Triton asks at every launch whether a name
+# outside of a kernel means what it meant, and NaN equals nothing.
+
+
+@triton.jit
+def widened(x):
+    """A bfloat16's bits as the number that they are."""
+    return (x.to(tl.uint32) << 16).to(tl.float32, bitcast=True)
+
+
+@triton.jit
+def narrowed(x):
+    """A number as a bfloat16's bits, rounded to nearest, ties to even: Triton's interpreter cuts
+    off what a device rounds."""
+    bits = x.to(tl.uint32, bitcast=True)
+    rounded = (bits + (((bits >> 16) & 1) + 0x7FFF)) >> 16
+    return tl.where(x != x, 0x7FC0, rounded).to(tl.uint16)
+
+
+@triton.jit
+def maximum(a, b):
+    """NaN if either is."""
+    return tl.where(a != a, a, tl.where(a > b, a, b))
+
+
+@triton.jit
+def minimum(a, b):
+    """NaN if either is."""
+    return tl.where(a != a, a, tl.where(a < b, a, b))
+
+
+@triton.jit
+def sign(x):
+    """-1, 0 or 1; NaN stays NaN."""
+    return tl.where(x > 0, 1.0, tl.where(x < 0, -1.0, x))
+
+
+@triton.jit
+def negative(x):
+    """-x, of zero too: Triton's own subtracts from zero."""
+    return x * -1.0
+
+
+@triton.jit
+def divided(a, b):
+    """a / b, rounded to nearest: of doubles it always is."""
+    return a / b if a.dtype == tl.float64 else tl.div_rn(a, b)
+
+
+@triton.jit
+def sqrt(x):
+    """The square root, rounded to nearest: of doubles it always is."""
+    return tl.sqrt(x) if x.dtype == tl.float64 else tl.sqrt_rn(x)
+
+
+@triton.jit
+def exp(x):
+    """The exponential, by way of double: a device's own in single precision is a guess."""
+    return tl.exp(x.to(tl.float64)).to(x.dtype)
+
+
+@triton.jit
+def log(x):
+    """The natural logarithm, by way of double."""
+    return tl.log(x.to(tl.float64)).to(x.dtype)
+
+
+@triton.jit
+def _exact_product(a, b):
+    """a b and what was rounded off it, by Dekker and Veltkamp."""
+    c, d = a * 134217729.0, b * 134217729.0
+    a1, b1 = c - (c - a), d - (d - b)
+    a2, b2 = a - a1, b - b1
+    p = a * b
+    return p, a2 * b2 - (((p - a1 * b1) - a2 * b1) - a1 * b2)
+
+
+@triton.jit
+def power(x, y):
+    """x to the power of y: exp(y log x) in double, with what both round off put back."""
+    a, b = tl.broadcast(x.to(tl.float64), y.to(tl.float64))
+    size = tl.abs(a)
+    high = tl.log(size)
+    low = size * tl.exp(high * -1.0) - 1.0
+    low = tl.where(tl.abs(low) < 1e-3, low, 0.0)  # not of zero and infinity
+    found, rest = _exact_product(b, high)
+    rest = rest + b * low
+    rest = tl.where(tl.abs(rest) < 1e-3, rest, 0.0)
+    found = tl.exp(found)
+    found = tl.where(found < float("inf"), found + found * rest, found)
+    is_whole = tl.floor(b) == b
+    is_odd = is_whole & (tl.floor(b * 0.5) != b * 0.5)
+    found = tl.where(
+        a < 0, tl.where(is_odd, found * -1.0, tl.where(is_whole, found, float("nan"))), found
+    )
+    return tl.where((b == 0) | (a == 1), 1.0, found).to(x.dtype)
+
+
+@triton.jit
+def modulo(a, b):
+    """a % b as Python has it: with the sign of b."""
+    rest = a % b
+    return tl.where((rest != 0) & ((rest < 0) != (b < 0)), rest + b, rest)
+
+
+@triton.jit
+def quotient(a, b):
+    """a // b as Python has it: rounded down."""
+    nearest = divided(a - modulo(a, b), b)
+    low = tl.floor(nearest)
+    return tl.where(nearest - low > 0.5, low + 1, low)
+
+
+@triton.jit
+def larger(total, value):
+    """The larger of what was found so far and some values, in double."""
+    return maximum(total, value.to(tl.float64))
+
+
+@triton.jit
+def added(total, value):
+    """What was added up so far and some values, in double."""
+    return total + value.to(tl.float64)
+
+
+@triton.jit
+def summed(x, axis: tl.constexpr):
+    """The sum along an axis, always in the same order."""
+    return tl.sum(x, axis)
+
+
+@triton.jit
+def largest(x, axis: tl.constexpr):
+    """The largest along an axis; NaN if one is."""
+    is_nan = tl.max((x != x).to(tl.int32), axis)
+    found = tl.max(tl.where(x != x, float("-inf"), x), axis)
+    return tl.where(is_nan > 0, float("nan"), found)
