@@ -32,7 +32,8 @@ quick repeat: CASES ?= 4
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick repeat jax jax-tests frameworks frameworks-tests wheel versions check format bench stubs clean
+.PHONY: help demo test quick repeat jax jax-tests frameworks frameworks-tests \
+	peers peers-tests audit audit-page wheel versions check format bench stubs clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -85,12 +86,25 @@ format: $(VENV)/dev.stamp ## put the source in order
 bench: $(VENV)/torch.stamp ## time one step of each optimizer against torch's
 	$(BIN)/python benchmarks/step_time.py $(ARGS)
 
+# In an environment of its own too: it brings two dozen packages with it.
+peers: ## hold our optimizers to other packages', in an environment of their own (.venv-peers)
+	@$(MAKE) --no-print-directory VENV=.venv-peers peers-tests
+
+peers-tests: $(VENV)/peers.stamp
+	$(PYTEST) tests/peers $(ARGS)
+
+audit: ## write docs/audit.md: which package computes something else than its paper
+	@$(MAKE) --no-print-directory VENV=.venv-peers audit-page
+
+audit-page: $(VENV)/peers.stamp
+	$(BIN)/python -m scripts.audit $(ARGS)
+
 stubs: $(VENV)/dev.stamp ## write the .pyi files of the generated classes anew, of both borders
 	$(BIN)/python -m scripts.write_stubs
 	$(BIN)/python -m scripts.write_mytorch_stub
 
 clean: ## remove .venv, builds and caches; runs/ stays
-	rm -rf $(VENV) .venv-jax .venv-frameworks build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-jax .venv-frameworks .venv-peers build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environments of `make jax` and `make frameworks` aside, three installations in one .venv, each on top of the one
@@ -132,3 +146,8 @@ $(VENV)/dev.stamp: $(VENV)/pip.stamp $(DECIDES)
 	@echo "installing what thalweg is tested with (torch is the large part)"
 	$(INSTALL) --editable '.[all]' --group dev
 	@touch $(VENV)/lab.stamp $(VENV)/torch.stamp $@
+
+$(VENV)/peers.stamp: $(VENV)/pip.stamp $(DECIDES)
+	@echo "installing the packages that our optimizers are held to (torch is the large part)"
+	$(INSTALL) --editable '.[all]' --group test --group peers
+	@touch $@

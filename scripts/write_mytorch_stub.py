@@ -18,7 +18,14 @@ from thalweg.averaging import Average
 from thalweg.border.asking import AskingSteps
 from thalweg.border.copies import SlowWeights
 from thalweg.border.groups import NO_BIAS_NORM
-from thalweg.mytorch.optim import Optimizer, Scheduler, matrix_groups, optimizer
+from thalweg.mytorch.optim import (
+    Optimizer,
+    Scheduler,
+    create,
+    matrix_groups,
+    names,
+    optimizer,
+)
 
 STUB = Path(thalweg.mytorch.optim.__file__).with_suffix(".pyi")
 
@@ -33,6 +40,7 @@ from {SlowWeights.__module__} import SlowWeights
 from {matrix_groups.__module__} import {matrix_groups.__name__}
 from thalweg.mytorch.nn import Module, Parameter
 from thalweg.mytorch.optim import lr_scheduler
+from {create.__module__} import {create.__name__}, {names.__name__}
 from {Optimizer.__module__} import {Optimizer.__name__}, {optimizer.__name__}
 from {Scheduler.__module__} import {Scheduler.__name__}
 
@@ -50,8 +58,8 @@ def stub() -> str:
     """The text of the stub, as `ruff format` would leave it."""
     exported = sorted(thalweg.mytorch.optim.__all__, key=in_order)
     made = [name for name in exported if _is_made(name)]
-    names = "\n".join(f'    "{name}",' for name in exported)
-    return _HEADER.format(names=names) + "".join(map(_class, made))
+    lines = "\n".join(f'    "{name}",' for name in exported)
+    return _HEADER.format(names=lines) + "".join(map(_class, made))
 
 
 def _is_made(name: str) -> bool:

@@ -45,6 +45,9 @@ class Declared:
     evaluate: ClassVar[Callable[..., Any] | None] = None
     """A function of p, states and settings: the weights to look at, where they are not p."""
 
+    meanings: ClassVar[Mapping[str, str]] = {}
+    """What its settings mean, for `help`: those that `thalweg.meanings` lacks or says otherwise."""
+
     takes: ClassVar[Callable[..., bool] | None] = None
     """A function of ndim, rows, columns and settings: whether it can step a tensor of this
     shape."""

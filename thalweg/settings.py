@@ -57,6 +57,16 @@ class Setting:
         kind = "an integer" if isinstance(self.default, int) else "a number"
         return " and ".join(bounds) if bounds else kind
 
+    @property
+    def accepted(self) -> str:
+        """The accepted values of all its numbers, in words."""
+        if isinstance(self.default, bool):
+            return "True or False"
+        if not isinstance(self.default, tuple):
+            return self.range
+        each = [self.element(i).range for i in range(len(self.default))]
+        return f"each {each[0]}" if len(set(each)) == 1 else ", ".join(each)
+
     def accepts(self, number: float) -> bool:
         """Whether one number is inside the bounds; NaN never is, as in torch."""
         return (

@@ -19,15 +19,20 @@ DECLARED = [getattr(rules, name) for name in RULES] + [getattr(stages, name) for
 CLASSES = [getattr(optim, name) for name in OPTIMIZERS]
 
 
+def told(thing) -> str:
+    """A docstring but for its arguments, which a class says last: tests/optim/test_help.py."""
+    return (inspect.getdoc(thing) or "").partition("\n\nArguments:\n")[0]
+
+
 def paragraphs(thing) -> list[str]:
-    doc = inspect.getdoc(thing)
+    doc = told(thing)
     assert doc, f"{thing.__name__} has no docstring"
     return re.split(r"\n\n", doc)
 
 
 def equations(thing) -> str:
     """The indented lines of a docstring."""
-    return "\n".join(re.findall(r"^ {4}.*", inspect.getdoc(thing) or "", re.M))
+    return "\n".join(re.findall(r"^ {4}.*", told(thing), re.M))
 
 
 def by_name(thing) -> str:
@@ -97,7 +102,7 @@ def test_the_equations_say_what_becomes_of_the_parameter_or_the_gradient(thing):
 
 @pytest.mark.parametrize("thing", [*DECLARED, *CLASSES], ids=by_name)
 def test_a_paper_is_one_that_can_be_found(thing):
-    papers = re.search(r"Paper: (.*?)\nDiffers:", inspect.getdoc(thing) or "", re.S)
+    papers = re.search(r"Paper: (.*?)\nDiffers:", told(thing), re.S)
     assert papers
     assert papers[1].startswith("none.") or re.search(r"\b(19|20)\d\d\b", papers[1])
 

@@ -21,6 +21,8 @@ LAYERS = {
         "thalweg.kinds",
         "thalweg.levels",
         "thalweg.matrices",
+        "thalweg.meanings",
+        "thalweg.naming",
         "thalweg.number",
         "thalweg.parts",
         "thalweg.reading",

@@ -142,8 +142,9 @@ def test_every_pin_is_needed_and_whatever_is_needed_has_one():
     lines = re.findall(r"^([\w.-]+)==", ours, re.M)
     assert any("jax==" in one for one in others)  # tests/fuse/jax/test_pins.py
     assert any("lightning==" in one for one in others)  # tests/frameworks/test_pins.py
+    assert any("prodigyopt==" in one for one in others)  # tests/peers/test_pins.py
     tools = re.search(r"\[dependency-groups\]\n(.*?)\n\n\[", read("pyproject.toml"), re.S)[1]
-    tools = re.sub(r"^frameworks = \[.*?^\]", "", tools, flags=re.S | re.M)
+    tools = re.sub(r"^(frameworks|peers) = \[.*?^\]", "", tools, flags=re.S | re.M)
     asked = re.findall(r"^[^#\n]*?\"([\w.-]+(?:\[\w+\])?)>=", tools.replace(", ", ",\n"), re.M)
     found = closure(["pip", "thalweg[all]", *asked]) - {"thalweg"}
     assert {"pytest-xdist", "ruff", "pre-commit", "torch"} <= found

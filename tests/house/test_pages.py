@@ -20,8 +20,8 @@ STEP = (ROOT / "docs" / "how-a-step-runs.md").read_text(encoding="utf-8")
 
 # where a page may leave out the beginning of a path
 BESIDE = [ROOT, ROOT / "thalweg", ROOT / "benchmarks"]
-# the file of Ranger's author, one of the reader's own, and a folder that a command makes
-ELSEWHERE = {"ranger.py", "FILE.py", "runs/"}
+# the files of Ranger's and MuSGD's authors, one of the reader's own, and a folder that is made
+ELSEWHERE = {"ranger.py", "optim/muon.py", "FILE.py", "runs/"}
 
 
 def of_the_checkout(page: Path) -> str:

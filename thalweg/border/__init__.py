@@ -2,6 +2,7 @@
 
     classes.py    the class made of a rule or a chain: bases, signature, docstring
     constructor.py  its `__init__`: names, aliases, errors by name
+    help.py       what `help` says of its arguments
     optimizer.py  the settings of groups: averages, checks, renames, the first states
     groups.py     decay filters, and keys that are nobody's
     others.py     one optimizer for a whole model: a matrix rule, and another for the rest

@@ -8,6 +8,7 @@ from typing import Any
 from thalweg.border.asking import AskingSteps
 from thalweg.border.constructor import constructor
 from thalweg.border.copies import SlowWeights
+from thalweg.border.help import with_arguments
 from thalweg.border.optimizer import ChainOptimizer
 from thalweg.chain import Chain, chain
 from thalweg.rule import Declared
@@ -41,7 +42,7 @@ def made_class(
     bases = asks + [SlowWeights] * has_slow_weights + [base] + ([like] if like else [])
     body = {
         "chain": made,
-        "__doc__": made.doc,
+        "__doc__": with_arguments(made, base.arguments, by_position),
         "__module__": module,
         "__qualname__": made.name,
         "__init__": constructor(

@@ -105,7 +105,7 @@ def _of_stage(told: tuple[str, str, str, str], stage: type[Declared]) -> Facts:
     return Facts(
         *told,
         settings=[
-            SettingSaid(name, _shown(one.default), _range(one))
+            SettingSaid(name, _shown(one.default), one.accepted)
             for name, one in declared.settings.items()
         ],
         states=[
@@ -119,19 +119,10 @@ def _of_stage(told: tuple[str, str, str, str], stage: type[Declared]) -> Facts:
 def _setting(name: str, one: Setting, chain: Chain) -> SettingSaid:
     hidden = name not in chain.signature.shown
     aliases = [alias for alias, of in chain.aliases.items() if of == name]
-    said = [_range(one)]
+    said = [one.accepted]
     said += ["fixed" if name in chain.fixed else "kept at its default"] if hidden else []
     said += [f"also called {alias}" for alias in aliases]
     return SettingSaid(name, _shown(one.default), "; ".join(said))
-
-
-def _range(one: Setting) -> str:
-    if isinstance(one.default, bool):
-        return "True or False"
-    if not isinstance(one.default, tuple):
-        return one.range
-    each = [one.element(i).range for i in range(len(one.default))]
-    return f"each {each[0]}" if len(set(each)) == 1 else ", ".join(each)
 
 
 def _shown(value: Any) -> str:

@@ -20,12 +20,10 @@ from typing import Any, Literal
 from thalweg.lab.errors import UserError
 from thalweg.lab.loading import is_place
 from thalweg.lab.names import found
+from thalweg.naming import TORCH_ALONE as OF_TORCH
 from thalweg.optimizers import OPTIMIZERS
 
 __all__ = ["OF_TORCH", "Range", "Specification", "filled", "ranges", "read", "shown", "split"]
-
-# What thalweg has for torch alone.
-OF_TORCH = ("Adafactor", "LBFGS")
 
 # the dot of a number is none of the two of a range
 _NUMBER = r"[-+]?(?:\d+(?:\.(?!\.)\d*)?|\.\d+)(?:[eE][-+]?\d+)?"

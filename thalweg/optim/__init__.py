@@ -2,7 +2,8 @@
 
     import thalweg.optim as optim
 
-`optimizer(rule)` makes such a class out of any rule or chain. What this module does not define is
+`optimizer(rule)` makes such a class out of any rule or chain, and `create("lion", model, lr=1e-4)`
+an optimizer by its name, of which `names()` are all. What this module does not define is
 torch's own, so that the import above can replace `import torch.optim as optim`. So it is with the
 modules inside: `from thalweg.optim.adamw import AdamW` and `from thalweg.optim.optimizer import
 Optimizer` do what they do in torch (`optimizer` is a module that can be called).
@@ -26,6 +27,7 @@ from thalweg.border.groups import no_bias_norm
 from thalweg.border.others import matrix_groups
 from thalweg.optim import fused, lr_scheduler, optimizer, swa_utils
 from thalweg.optim.base import BaseOptimizer
+from thalweg.optim.by_name import create, names
 from thalweg.optim.fallback import from_torch
 from thalweg.optim.fused import FusedOptimizer
 from thalweg.optim.lbfgs import LBFGS
@@ -38,8 +40,10 @@ __all__ = [
     "BaseOptimizer",
     "FusedOptimizer",
     "Optimizer",
+    "create",
     "lr_scheduler",
     "matrix_groups",
+    "names",
     "no_bias_norm",
     "optimizer",
     "swa_utils",

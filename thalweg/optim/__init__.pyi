@@ -18,6 +18,7 @@ from thalweg.border.groups import no_bias_norm
 from thalweg.border.others import matrix_groups
 from thalweg.optim import lr_scheduler, swa_utils
 from thalweg.optim.base import BaseOptimizer
+from thalweg.optim.by_name import create, names
 from thalweg.optim.fused import FusedOptimizer, optimizer
 from thalweg.optim.lbfgs.optimizer import LBFGS
 from thalweg.optim.matrices.adafactor import Adafactor
@@ -99,8 +100,10 @@ __all__ = [
     "StableSPAM",
     "Tiger",
     "Yogi",
+    "create",
     "lr_scheduler",
     "matrix_groups",
+    "names",
     "no_bias_norm",
     "optimizer",
     "swa_utils",

@@ -7,7 +7,8 @@
     loss_of(model).backward()
     opt.step()
 
-`optimizer(rule)` makes such a class out of any rule or chain; `Scheduler` runs a schedule on one,
+`optimizer(rule)` makes such a class out of any rule or chain, and `create("lion", model, lr=1e-4)`
+an optimizer by its name, of which `names()` are all; `Scheduler` runs a schedule on one,
 and `lr_scheduler` has torch's schedulers.
 """
 
@@ -15,6 +16,7 @@ from typing import Any
 
 from thalweg.border.others import matrix_groups
 from thalweg.mytorch.optim import lr_scheduler
+from thalweg.mytorch.optim.by_name import create, names
 from thalweg.mytorch.optim.classic import SGD, AdaGrad, Adam
 from thalweg.mytorch.optim.optimizer import Optimizer, optimizer
 from thalweg.mytorch.optim.scheduler import Scheduler
@@ -26,8 +28,10 @@ __all__ = [
     "Adam",
     "Optimizer",
     "Scheduler",
+    "create",
     "lr_scheduler",
     "matrix_groups",
+    "names",
     "optimizer",
     *(name for name in OPTIMIZERS if name not in ("SGD", "Adam")),
 ]

@@ -9,6 +9,7 @@ from thalweg.border.copies import SlowWeights
 from thalweg.border.others import matrix_groups
 from thalweg.mytorch.nn import Module, Parameter
 from thalweg.mytorch.optim import lr_scheduler
+from thalweg.mytorch.optim.by_name import create, names
 from thalweg.mytorch.optim.optimizer import Optimizer, optimizer
 from thalweg.mytorch.optim.scheduler import Scheduler
 
@@ -87,8 +88,10 @@ __all__ = [
     "StableSPAM",
     "Tiger",
     "Yogi",
+    "create",
     "lr_scheduler",
     "matrix_groups",
+    "names",
     "optimizer",
 ]
 

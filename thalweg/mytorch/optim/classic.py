@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from thalweg.border.help import section
 from thalweg.chain import chain
 from thalweg.mytorch.optim.optimizer import optimizer
 from thalweg.number import is_number
@@ -39,11 +40,13 @@ def _keywords(of: type, **defaults: Any) -> Callable[[Any], Any]:
     return put
 
 
-def _doc(name: str, more: str) -> str:
-    """The docstring of a class of the registry, its last part, `Differs:`, taken further."""
+def _doc(name: str, more: str, of: Any, **keywords: Any) -> str:
+    """The docstring of a class of the registry, its part `Differs:` taken further, and with what
+    the arguments are of a class `of` that also takes these keywords."""
     # both without the indentation that Python leaves in a docstring up to 3.12, and no longer
     own = inspect.cleandoc(OPTIMIZERS[name].doc)
-    return f"{own}\n{inspect.cleandoc(f'From the first Mytorch: {more}')}\n"
+    more = inspect.cleandoc(f"From the first Mytorch: {more}")
+    return f"{own}\n{more}\n\n{section(of.chain, {**of.arguments, **keywords})}\n"
 
 
 def _warn_of_order(sentence: str) -> None:
@@ -60,6 +63,8 @@ class SGD(_SGD):  # type: ignore[misc, valid-type]
     and says so; lr_decay, a keyword, takes its share off at every {_STEPS_PER_DECAY}th step,
     lr_t = lr (1 - lr_decay)^floor(t / {_STEPS_PER_DECAY}), where there the shares of all steps
     were multiplied; every parameter moves, not those of Linear and Conv2d alone.""",
+        _SGD,
+        lr_decay=0.0,
     )
 
     @_keywords(_SGD, lr_decay=0.0)
@@ -95,6 +100,7 @@ AdaGrad.__doc__ = _doc(
     "Adagrad",
     """nothing but that every parameter moves; its order and its defaults
     are kept, eps = 1e-8 among them, where Adagrad has 1e-10.""",
+    AdaGrad,
 )
 
 _Adam = optimizer(OPTIMIZERS["Adam"])
@@ -107,6 +113,9 @@ class Adam(_Adam):  # type: ignore[misc, valid-type]
     so; beta1 and beta2, keywords, may be given in place of betas; the defaults are lr = 1e-3 and
     beta2 = 0.999, where it had 1e-2 and 0.99; the step follows m, where its code follows g, and t
     counts steps, where its code counts layers; eps is added after the bias correction.""",
+        _Adam,
+        beta1=None,
+        beta2=None,
     )
 
     @_keywords(_Adam, beta1=None, beta2=None)
