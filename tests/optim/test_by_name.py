@@ -69,7 +69,9 @@ def test_biases_of_a_model_do_not_decay_if_that_is_asked(border):
 )
 def test_a_wrong_name_is_told_the_closest_one(border, typed, meant):
     home, model = border
-    sentence = f"create: no optimizer is called {typed!r} (did you mean {meant}?); `names()` has"
+    sentence = (
+        f"create: no optimizer is called {typed!r} (did you mean {meant}?); names() has every name"
+    )
     with pytest.raises(ValueError, match=re.escape(sentence)):
         home.create(typed, model)
 

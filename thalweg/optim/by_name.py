@@ -36,7 +36,7 @@ def create(
     class raises for its settings.
     """
     try:
-        title = naming.found(name, names())
+        title = naming.found(name, names(), where="names() has every name")
     except ValueError as error:
         raise ValueError(f"create: {error}") from None
     # the class as its users find it, made there when it is first asked for
