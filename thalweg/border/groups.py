@@ -198,7 +198,7 @@ def check_alike(chain: Chain, groups: Sequence[Group]) -> None:
     """Raise where groups differ in a setting that what is one for all tensors needs of all."""
     for name in chain.alike if len(groups) > 1 else ():
         found = sorted({float(group[name]) for group in groups if group["params"]} - {0.0})
-        if len(found) > 1:
+        if len(found) > 1 and found[0] > 0:  # else one is out of its range, which is told elsewhere
             raise ValueError(
                 f"{chain.name} finds one step size for all parameters together: {name} must be the "
                 f"same in all groups, or 0, got {' and '.join(map(repr, found))}"
@@ -261,9 +261,18 @@ def _meant(key: Any, settings: tuple[str, ...]) -> str | None:
     # 0.8 takes two letters in turn of five, alhpa; and any letter before or behind lr
     for meant in difflib.get_close_matches(key.lower(), settings, 1, cutoff=0.8):
         # a setting with another word before or behind it is some program's own, as lr0 is
-        if meant not in key or len(key) - len(meant) < min(len(meant) - 1, 3):
+        is_longer = meant in key and len(key) - len(meant) >= min(len(meant) - 1, 3)
+        if not (is_longer or _has_another_word(key.lower(), meant)):
             return meant
     return None
+
+
+def _has_another_word(key: str, meant: str) -> bool:
+    """Whether one of the words is another, and no slip: lr_factor is not clip_factor."""
+    pairs = list(zip(key.split("_"), meant.split("_"), strict=False))
+    others = [pair for pair in pairs if pair[0] != pair[1]]
+    is_one = key.count("_") == meant.count("_") and len(others) == 1 < len(pairs)
+    return is_one and difflib.SequenceMatcher(None, *others[0]).ratio() < 0.5
 
 
 def _decays(title: str, group: Group) -> list[bool]:

@@ -21,7 +21,7 @@ Tiger = chain(
         m <- beta m + (1 - beta) g
         p <- p - lr sign(m)
 
-    Paper: none. Su 2023, "Tiger: A Tight-fisted Optimizer", kexue.fm/archives/9512.
+    Paper: Su 2023, "Tiger: A Tight-fisted Optimizer", a post, kexue.fm/archives/9512.
     Differs: not in torch. lr is the same for every tensor, as in the ports; the author scales it by
     the root mean square of weights.
     """,

@@ -75,8 +75,8 @@ def test_what_cannot_be_done_is_said(arguments, says):
 
 def test_a_word_finds_those_that_have_it():
     told = thalweg("list", "--find", "lion", "--json")
-    assert [one["name"] for one in json.loads(told.out)] == ["CautiousLion", "Lion"]
-    papers = thalweg("list", "rules", "--find", "1711.05101")
+    assert [one["name"] for one in json.loads(told.out)] == ["CautiousLion", "Lion", "Tiger"]
+    papers = thalweg("list", "rules", "--find", "2302.06675")
     assert papers.out.startswith("Optimizers (1)")
     none = thalweg("list", "--find", "zebra")
     assert (none.code, none.err) == (
