@@ -1,4 +1,4 @@
-"""Writes the tables of times in README and in `benchmarks/` out of `benchmarks/results/`.
+"""Writes the tables of times in README, docs/measured.md and `benchmarks/` out of `benchmarks/results/`.
 
 python scripts/write_numbers.py            write them anew
 python scripts/write_numbers.py --check    say whether they are those of the files
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (ROOT / "README.md", ROOT / "benchmarks" / "README.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "measured.md", ROOT / "benchmarks" / "README.md")
 RESULTS = ROOT / "benchmarks" / "results"
 
 Result = Mapping[str, Any]

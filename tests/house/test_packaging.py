@@ -83,7 +83,7 @@ def test_core_needs_neither_torch_nor_the_lab(about):
 def test_no_link_of_the_wheels_description_leads_into_a_checkout(about):
     said = about.get_payload(decode=True).decode()
     assert said.startswith("# thalweg\n")
-    assert "docs/parity.md says how far" in said
+    assert "docs/measured.md has that" in said
     assert re.findall(r"\]\((?!https?://).*?\)", said) == []
 
 
