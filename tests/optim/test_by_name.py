@@ -89,5 +89,6 @@ def test_no_two_names_are_the_same_but_for_case_and_underscores():
 
 @pytest.mark.parametrize("given", [None, 3])
 def test_a_name_that_is_no_string_is_refused(border, given):
+    home, model = border
     with pytest.raises(TypeError, match="create: an optimizer's name must be a string, got"):
-        border.create(given, [])
+        home.create(given, model)
