@@ -7,7 +7,7 @@ opt = SGD(model.parameters(), lr=0.1, average=SWA(start=8000, every=100))
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Set
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -22,6 +22,7 @@ __all__ = [
     "at_rest",
     "check_average",
     "count_rest",
+    "kept_at_rest",
     "plain",
     "with_average",
 ]
@@ -119,6 +120,12 @@ def at_rest(chain: Chain) -> Chain | None:
     kinds = tuple(kind.stage for kind in _KINDS.values())
     parts = [part for part in chain.parts if issubclass(part.declared, kinds)]
     return Chain(f"{chain.name} at rest", parts, {}) if parts else None
+
+
+def kept_at_rest(chain: Chain, group: Mapping[str, Any]) -> Set[str]:
+    """The keys that the state of a parameter in this group has before its first gradient."""
+    resting = at_rest(with_average(chain, group))
+    return set() if resting is None else {*resting.cells, *(slot.key for slot in resting.slots)}
 
 
 def count_rest(chain: Chain, before: Mapping[str, Any], after: MutableMapping[str, Any]) -> None:

@@ -54,7 +54,9 @@ class State:
         rows, columns = shape[0] if shape else 1, math.prod(shape[1:])
         most = min(rows, columns)
         known = {"rows": rows, "columns": columns, "longer": max(rows, columns), "shorter": most}
-        one, other = (known.get(side) or min(getattr(h, side), most) for side in self.per)
+        one, other = (
+            known[side] if side in known else min(getattr(h, side), most) for side in self.per
+        )
         return one, other
 
 

@@ -19,6 +19,8 @@ def found(
 
     Case, underscores and hyphens do not count.
     """
+    if not isinstance(typed, str):
+        raise TypeError(f"an optimizer's name must be a string, got {typed!r}")
     known = list(known)
     name = {_plain(each): each for each in known}.get(_plain(typed))
     if name is None:

@@ -77,6 +77,14 @@ def test_both_frameworks_draw_the_same():
     assert ours.curve.train_loss[-1] < 0.9 * ours.curve.train_loss[0]
 
 
+@pytest.mark.parametrize("framework", ["mytorch", "torch"])
+def test_a_task_tells_the_curvature(framework):
+    if framework == "torch":
+        pytest.importorskip("torch")
+    loss = played(framework, "AdaHessian", eps=0.1).curve.train_loss
+    assert loss[-1] < 0.9 * loss[0]
+
+
 def test_the_number_of_targets_is_the_tasks_unless_it_is_given():
     task = open_task("digits", "mlp", "mytorch", 32)
     assert own_settings("Sophia", {}, task) == {"batch_size": 32}
@@ -89,7 +97,7 @@ def test_the_number_of_targets_is_the_tasks_unless_it_is_given():
     ]
 
 
-@pytest.mark.parametrize("name", ["Sophia", "SAM"])
+@pytest.mark.parametrize("name", ["Sophia", "SAM", "AdaHessian"])
 def test_a_range_test_asks_too(name):
     material = open_task("digits", "mlp", "mytorch", 64).start(1)
     opt = getattr(optim, name)(material.model, lr=1e-3)

@@ -21,6 +21,7 @@ from thalweg.lab.specification import Range, filled, ranges, read, split
         ("adam(eps=1e-9..1e-6)", "Adam", {"eps": Range(1e-9, 1e-6, "log")}),
         ("torch.optim:AdamW(amsgrad=True)", "torch.optim:AdamW", {"amsgrad": True}),
         ("../mine.py:Rule", "../mine.py:Rule", {}),
+        ("dion(others=adamw, others_lr=3e-4)", "Dion", {"others": "adamw", "others_lr": 3e-4}),
     ],
 )
 def test_what_is_typed_is_read(text, name, settings):
@@ -40,6 +41,10 @@ def test_what_is_typed_is_read(text, name, settings):
         ("adam(lr='x')", "Adam: lr must be a number above 0, got 'x'"),
         ("adam(lr=2..1)", "a range must be LOW..HIGH, got 2..1"),
         ("adam(lr=-1..1)", "Adam: lr must be a number above 0, got -1"),
+        ("adam(others=sgd)", "Adam has no setting 'others'"),
+        ("dion(others=nix)", "Dion: others must be an optimizer class of thalweg or the name"),
+        ("dion(others=adam, others_lrr=1)", "Dion has no setting 'others_lrr' (did you mean"),
+        ("dion(others=adam, others_lr=-1)", "Dion: others_lr must be >= 0, got -1"),
         ("adam(beta=0.9)", "Adam has no setting 'beta' (did you mean betas?)"),
         ("adam(betas=(0.9..1.5, 0.99))", "Adam: betas[0] must be >= 0 and < 1, got 1.5"),
         ("ranger(k=2.5)", "Ranger: k must be an integer, got 2.5"),

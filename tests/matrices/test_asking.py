@@ -278,7 +278,9 @@ def test_wrong_uses_are_refused_in_a_sentence(border, what):
 @pytest.mark.parametrize("border", BORDERS)
 def test_sophia_names_the_closure_that_it_lacks(border):
     run = border("Sophia", started())
-    with pytest.raises(RuntimeError, match=r"gradient of the sampled once more .* sampled=closure"):
+    with pytest.raises(
+        RuntimeError, match=r"gradient of the sampled loss once more .* sampled=closure"
+    ):
         run.opt.step(run.closure())
     with pytest.raises(RuntimeError, match=r"first_step\(\) is for a rule that asks for one more"):
         run.opt.first_step()

@@ -219,8 +219,9 @@ def test_maximize_turns_both_around():
 WRONG = [
     ({}, ValueError, r"Muon: a parameter of shape \(8,\) is none that Muon takes.*others=AdamW"),
     ({"others_lr": 1e-3}, TypeError, "others_lr is a setting of the optimizer that others= gives"),
-    ({"others": "Adamw"}, ValueError, "others must be .*unknown name 'Adamw'.*'Adam"),
+    ({"others": "Adamq"}, ValueError, "others must be .*no optimizer is called 'Adamq'.*Adam"),
     ({"others": torch.optim.AdamW}, TypeError, "there is one of that name, others='AdamW'"),
+    ({"others": optim.AdamW(model())}, TypeError, "others must be .* class of thalweg.*got AdamW"),
     ({"others": 3}, TypeError, "others must be an optimizer class of thalweg"),
     ({"others": "SOAP"}, TypeError, "others must take every tensor, and SOAP chooses by shape"),
     ({"others": "SAM"}, TypeError, "others must step without a closure, and SAM asks for one"),
@@ -235,6 +236,14 @@ def test_wrong_uses_are_told_in_a_sentence(given, error, said):
     net = model()[1:]
     with pytest.raises(error, match=said):
         optim.Muon(net.parameters(), **given)
+
+
+def test_the_name_of_the_others_may_be_in_any_case():
+    net, twin = model(), model()
+    twin.load_state_dict(net.state_dict())
+    walk(net, optim.Muon(net, others="AdamW"), 2)
+    walk(twin, optim.create("muon", twin, others="adam_w"), 2)
+    assert_same(twin, net)
 
 
 def test_an_optimizer_of_every_tensor_has_no_others():
@@ -276,7 +285,7 @@ class TestMatrixGroups:
     def test_what_is_no_model_is_refused(self):
         with pytest.raises(TypeError, match="model must be a module, got list"):
             optim.matrix_groups([torch.ones(3)])
-        with pytest.raises(ValueError, match="head: unknown name 'lm_head'"):
+        with pytest.raises(ValueError, match=r"head: unknown name 'lm_head'.*known are 0, 1"):
             optim.matrix_groups(model(), head="lm_head")
         with pytest.raises(ValueError, match="ReLU has no parameters"):
             optim.matrix_groups(torch.nn.ReLU())

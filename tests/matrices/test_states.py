@@ -377,3 +377,12 @@ def test_a_side_that_a_program_has_changed_is_refused_by_the_step():
     with pytest.raises(RuntimeError, match=r"state 'B' must have the shape \(3, 3\), got \(3, 2\)"):
         opt.step()
     assert torch.equal(p.detach(), before)
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (4, 0)])
+@pytest.mark.parametrize("name", MATRICES)
+def test_an_empty_matrix_takes_no_part(name, shape):
+    alone, beside = Run(name), Run(name, shapes=[*SHAPES, shape])
+    alone.walk(4)
+    beside.walk(4)
+    assert_same(beside.values[: len(SHAPES)], alone.values)

@@ -7,6 +7,7 @@ from torch.nn import Parameter
 from tests.optim.averages import averages_of, clones, continued, of_averages, params_of, ways
 from tests.optim.runs import (
     assert_same,
+    give_gradients,
     ours,
     reloaded,
     torchs,
@@ -115,3 +116,34 @@ def test_averages_go_by_name():
     opt = ours("AdamW", list(after.items()))
     opt.load_state_dict(reloaded(whole.state_dict()))
     assert_same(averages_of(opt)[::-1], averages_of(whole))
+
+
+@ways
+@of_averages
+@pytest.mark.parametrize("name", ["SGD", "AdamW", "Ranger"])
+def test_a_parameter_without_a_gradient_yet_is_in_the_file(name, average, way):
+    """Its state is its average alone, and its first step is still to come."""
+
+    def walk_but_the_last(opt, steps, start=0):
+        for t in range(start, start + steps):
+            give_gradients(params_of(opt)[:-1], t)
+            opt.step()
+
+    shapes = [(3, 4), (4,), (2, 3)]
+    whole = ours(name, weights(shapes), average=average)
+    walk_but_the_last(whole, 8)
+    after = continued(whole, way, lambda params: ours(name, params, average=average))
+    for opt in (whole, after):
+        walk_but_the_last(opt, 2, start=8)
+        walk(opt, 3, start=10)
+    assert_same(params_of(after), params_of(whole))
+    assert_same(averages_of(after), averages_of(whole))
+
+
+def test_a_stepped_state_that_has_only_its_average_is_refused():
+    whole = ours("AdamW", weights(), average=SWA())
+    walk(whole, 2)
+    broken = reloaded(whole.state_dict())
+    del broken["state"][0]["exp_avg"], broken["state"][0]["exp_avg_sq"]
+    with pytest.raises(ValueError, match=r"parameter 0 lacks 'exp_avg'"):
+        ours("AdamW", weights(), average=SWA()).load_state_dict(broken)

@@ -85,3 +85,10 @@ def test_a_setting_that_there_is_not_is_told_by_the_class(border):
 def test_no_two_names_are_the_same_but_for_case_and_underscores():
     known = optim.names()
     assert [naming.found(name.upper(), known) for name in known] == known
+
+
+@pytest.mark.parametrize("given", [None, 3])
+def test_a_name_that_is_no_string_is_refused(border, given):
+    home, model = border
+    with pytest.raises(TypeError, match="create: an optimizer's name must be a string, got"):
+        home.create(given, model)

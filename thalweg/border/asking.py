@@ -23,11 +23,12 @@ About = Sequence[tuple[Any, Any]]
 def _lacking(title: str, request: Request) -> RuntimeError:
     """What to say of a loss whose closure a step was not given."""
     name = request.of
+    what = name if name == "loss" else f"{name} loss"
     how = "step(closure)" if name == "loss" else f"step(closure, {name}=closure)"
     is_in_two = name == "loss" and request.written.startswith("gradient")
     more = ", or be taken as first_step() and second_step()" if is_in_two else ""
     return RuntimeError(
-        f"{title}: a step asks for the gradient of the {name} once more and must be "
+        f"{title}: a step asks for the gradient of the {what} once more and must be "
         f"given a closure that computes it, {how}{more}"
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from thalweg import naming
 from thalweg.border.groups import NO_BIAS_NORM, is_norm, model_of, no_bias_norm
 from thalweg.chain import Chain, chain
 from thalweg.either import OTHERS, either, joined_parts, other
@@ -78,16 +79,17 @@ def _chain_of(title: str, given: Any) -> Chain:
     """The chain of what a user gives for the others."""
     if isinstance(given, Chain):
         return given
-    if isinstance(getattr(given, "chain", None), Chain):
-        made: Chain = given.chain
-        return made
+    its = getattr(given, "chain", None)
+    if isinstance(given, type) and isinstance(its, Chain):
+        return its
     if isinstance(given, type) and issubclass(given, Rule) and given is not Rule:
         return chain(given.__name__, given)
     said = f"{title}: others must be an optimizer class of thalweg or the name of one"
     if isinstance(given, str):
-        if given not in OPTIMIZERS:
-            raise ValueError(f"{said}; {unknown(given, OPTIMIZERS)}")
-        return OPTIMIZERS[given]
+        try:
+            return OPTIMIZERS[naming.found(given, OPTIMIZERS, where="names() has every name")]
+        except ValueError as error:
+            raise ValueError(f"{said}; {error}") from None
     name = getattr(given, "__name__", "")
     hint = f"; there is one of that name, others={name!r}" if name in OPTIMIZERS else ""
     raise TypeError(f"{said}, got {given!r}{hint}")
@@ -207,7 +209,9 @@ def _others_of(model: Any, head: str | Sequence[str] | None) -> dict[str, Any]:
         heads = [head] if isinstance(head, str) else list(head)
         for name in heads:
             if name not in modules:
-                raise ValueError(f"matrix_groups: head: {unknown(name, modules)}")
+                raise ValueError(
+                    f"matrix_groups: head: {unknown(name, list(filter(None, modules)))}"
+                )
         inside = tuple(f"{name}." for name in heads)
         heads += [name for name in modules if name.startswith(inside)]
     found: dict[str, Any] = {}

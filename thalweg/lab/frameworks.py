@@ -44,8 +44,9 @@ class Backend(Protocol):
         """An array as the framework's models take it."""
         ...
 
-    def backward(self, material: Material, batch: Any) -> float:
-        """Give the loss of a batch and leave fresh gradients behind."""
+    def backward(self, material: Material, batch: Any, is_curved: bool = False) -> float:
+        """Give the loss of a batch and leave fresh gradients behind; `is_curved`, such as tell
+        the framework's optimizers the curvature too."""
         ...
 
     def backward_on_drawn(

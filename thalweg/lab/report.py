@@ -10,12 +10,14 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from thalweg.either import OTHERS
 from thalweg.lab.contest import Contest, Entry
 from thalweg.lab.specification import shown
 from thalweg.lab.summary import Spread, Summary, Target, rank, target_of, verdict_of
 from thalweg.lab.tasks.task import Task
 from thalweg.lab.training import WARM_UP
 from thalweg.lab.verdict import listed
+from thalweg.lab.whole_models import joined_by_adamw
 
 __all__ = ["headings", "notes", "print_report", "row", "said_target"]
 
@@ -220,7 +222,7 @@ def _entry_notes(entry: Entry) -> list[str]:
     told = []
     search, setting = entry.search, entry.setting or {}
     values = {**entry.contestant.overrides, **{k: v for k, v in setting.items() if k != "lr"}}
-    if entry.contestant.name == "Muon":
+    if joined_by_adamw(entry.contestant.name) is not None and OTHERS not in values:
         told.append(f"{entry.label} moves the matrices, and AdamW the rest at the same lr.")
     if values:
         pairs = ", ".join(f"{key} {shown(value)}" for key, value in values.items())

@@ -3,6 +3,7 @@
 ranger                      one of thalweg's, in any case
 ranger(k=5, lr=0.01)        with settings
 adam(lr=1e-4..1e-1)         lr is searched there; so may any other number be
+muon(others=adamw)          a rule for matrices, with another for all the rest
 torch.optim:AdamW           a class of any installed package
 FILE.py:Rule                a rule, a chain or an optimizer class of the user's own
 """
@@ -17,6 +18,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from thalweg.border.others import with_others
+from thalweg.either import OTHERS
 from thalweg.lab.errors import UserError
 from thalweg.lab.loading import is_place
 from thalweg.lab.names import found
@@ -165,8 +168,15 @@ def _value(node: ast.expr) -> Any:
 def _check(specification: Specification) -> None:
     """Hold the settings of one of ours to what its rule declares, both ends of a range too."""
     name, chain = specification.name, OPTIMIZERS[specification.name]
+    known = {*chain.settings, *chain.defaults}
+    if OTHERS in specification.settings and chain.choice.is_choosy:
+        try:
+            chain = with_others(chain, specification.settings[OTHERS])
+        except (TypeError, ValueError) as error:
+            raise UserError(str(error)) from None
+        known |= {OTHERS, *chain.settings}
     for key in specification.settings:
-        if key not in chain.settings and key not in chain.defaults:
+        if key not in known:
             close = difflib.get_close_matches(key, chain.settings, n=1)
             hint = f" (did you mean {close[0]}?)" if close else ""
             raise UserError(

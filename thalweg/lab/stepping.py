@@ -40,7 +40,7 @@ class Stepping:
         self._optimizer, self._material = optimizer, material
         self._backend, self._seed = backend, seed
         self._wants_closure = wants_closure(optimizer)
-        asked = _asked_by(optimizer)
+        asked, self._is_curved = _asked_by(optimizer)
         for name in sorted(asked - {*_GIVEN}):
             raise UserError(
                 f"{type(optimizer).__name__} cannot take part: it asks for the gradient of the "
@@ -61,7 +61,8 @@ class Stepping:
             return value
 
         def closure() -> float:
-            losses.append(timed(lambda: self._backend.backward(self._material, batch)))
+            backward = self._backend.backward
+            losses.append(timed(lambda: backward(self._material, batch, self._is_curved)))
             return losses[-1]
 
         def sampled() -> float:
@@ -90,8 +91,11 @@ def wants_closure(optimizer: Any) -> bool:
     return given is not None and given.kind in plain and given.default is given.empty
 
 
-def _asked_by(optimizer: Any) -> set[str]:
-    """The losses whose gradients a rule asks for once more, by name."""
+def _asked_by(optimizer: Any) -> tuple[set[str], bool]:
+    """The losses whose gradients a rule asks for once more, by name, and whether it asks for the
+    curvature."""
     if not isinstance(optimizer, AskingSteps):
-        return set()
-    return {request.of for request in optimizer._chain.requests.values()}
+        return set(), False
+    requests = optimizer._chain.requests.values()
+    kinds = {request.kind for request in requests}
+    return {one.of for one in requests if one.kind == "gradient"}, "curvature" in kinds

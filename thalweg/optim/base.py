@@ -140,6 +140,10 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         """Of a loaded state: the shape of each array, and the keys that no step could replace."""
         return {}, ()
 
+    def _rests(self, held: Mapping[str, Any], group: Mapping[str, Any]) -> bool:
+        """Whether a loaded state is that of a parameter that was never stepped."""
+        return not held
+
     def _with_own(self, loaded: dict[str, Any]) -> dict[str, Any]:
         """A loaded state_dict with what torch's classes do not have, where it lacks it."""
         return loaded
@@ -330,7 +334,7 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
                 words = str(error).removeprefix(f"{self._title}: ")
                 raise type(error)(f"{title}: {words}") from None
             check_keys(title, [key for key in settings if key not in mine], self.defaults)
-        check_states(title, self.param_groups, loaded, self._cells, self._wanted)
+        check_states(title, self.param_groups, loaded, self._cells, self._wanted, self._rests)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         torch.optim.Optimizer.__setstate__(self, state)  # by name: torch's own class may be next

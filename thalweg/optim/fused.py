@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
-from thalweg.averaging import at_rest, with_average
+from thalweg.averaging import at_rest, kept_at_rest, with_average
 from thalweg.border.again import PreparedSteps
 from thalweg.border.answering import Answering, answering
 from thalweg.border.classes import as_chain, made_class
@@ -350,13 +350,15 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
 
     def _check_all(self, title: str, loaded: dict[str, Any]) -> None:
         super()._check_all(title, loaded)
-        kinds = [group.get("average") for group in loaded["param_groups"]]
-        self._check_same_average(title, kinds)
+        self._check_same_average(title, [one.get("average") for one in loaded["param_groups"]])
 
     def _wanted(
         self, p: Tensor, group: Mapping[str, Any]
     ) -> tuple[Mapping[str, Sequence[int]], Collection[str]]:
         return wanted(with_average(self.chain, group), p.shape, group)
+
+    def _rests(self, held: Mapping[str, Any], group: Mapping[str, Any]) -> bool:
+        return not held.get("step") and held.keys() <= kept_at_rest(self.chain, group)
 
     @property
     def _cells(self) -> Collection[str]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 __all__ = [
+    "Rests",
     "Wanted",
     "check_form",
     "check_states",
@@ -24,6 +25,9 @@ Group = Mapping[str, Any]
 
 # of a parameter and its group: the shape of each array it keeps, and the keys it cannot do without
 Wanted = Callable[[Tensor, Group], tuple[Mapping[str, Sequence[int]], Collection[str]]]
+
+# of a parameter's state and its group: whether the parameter was never stepped
+Rests = Callable[[Mapping[str, Any], Group], bool]
 
 
 def check_form(title: str, given: Any) -> None:
@@ -60,6 +64,7 @@ def check_states(
     loaded: Mapping[str, Any],
     cells: Collection[str],
     wanted: Wanted,
+    rests: Rests,
 ) -> None:
     """Raise for states that the next step could not take."""
     states = loaded["state"]
@@ -77,7 +82,10 @@ def check_states(
             if shape not in known:
                 known[shape] = wanted(p, saved)
             shapes, needed = known[shape]
-            for key in needed if held else ():
+            for key in cells:
+                if key in held:
+                    _check_number(title, key, held[key])
+            for key in () if rests(held, saved) else needed:
                 if key not in held:
                     raise ValueError(
                         f"{title}: the state of parameter {number} lacks {key!r}; it has "
@@ -87,9 +95,6 @@ def check_states(
                 # torch's SGD once wrote None for a momentum that had not begun
                 if key in held and (key in needed or held[key] is not None):
                     _check_array(title, key, held[key], tuple(shapes[key]), p)
-            for key in cells:
-                if key in held:
-                    _check_number(title, key, held[key])
 
 
 def check_vectors(title: str, held: Mapping[str, Any], size: int) -> None:

@@ -20,7 +20,7 @@ from thalweg.lab.state_file import read_state, write_state
 from thalweg.lab.tasks.drawn import draw_of
 from thalweg.lab.tasks.layers import Layer, made_of
 from thalweg.lab.tasks.task import Material
-from thalweg.lab.whole_models import muon_and_adamw
+from thalweg.lab.whole_models import joined_by_adamw
 from thalweg.mytorch import manual_seed, nn, optim
 from thalweg.mytorch.evaluation import evaluate
 from thalweg.rule import Rule
@@ -68,8 +68,9 @@ def as_data(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def backward(material: Material, batch: Any) -> float:
-    """Give the loss of a batch and leave fresh gradients behind."""
+def backward(material: Material, batch: Any, is_curved: bool = False) -> float:
+    """Give the loss of a batch and leave fresh gradients behind: a curvature is of differences of
+    such."""
     *inputs, target = batch
     material.model.zero_grad()
     loss = material.loss(material.model(*inputs), target)
@@ -102,8 +103,9 @@ def score(material: Material, batches: Iterable[Any]) -> Score:
 
 def optimizer_class(name: str) -> Callable[..., Any]:
     """What makes the optimizer of a specification's name out of parameters and settings."""
-    if name == "Muon":
-        return optim.optimizer(muon_and_adamw())
+    whole = joined_by_adamw(name)
+    if whole is not None:
+        return optim.optimizer(whole)
     if name in OF_TORCH and not hasattr(optim, name):
         raise UserError(f"{name} is there for torch alone: --backend torch")
     made = load(name, f"optimizer {name}") if is_place(name) else getattr(optim, name)

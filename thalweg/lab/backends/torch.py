@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -18,7 +19,7 @@ from thalweg.lab.loading import is_place, load
 from thalweg.lab.tasks.drawn import draw_of
 from thalweg.lab.tasks.layers import Layer, made_of
 from thalweg.lab.tasks.task import Material
-from thalweg.lab.whole_models import muon_and_adamw
+from thalweg.lab.whole_models import joined_by_adamw
 from thalweg.rule import Rule
 
 __all__ = [
@@ -64,12 +65,17 @@ def as_data(array: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(array))
 
 
-def backward(material: Material, batch: Any) -> float:
-    """Give the loss of a batch and leave fresh gradients behind."""
+def backward(material: Material, batch: Any, is_curved: bool = False) -> float:
+    """Give the loss of a batch and leave fresh gradients behind; `is_curved`, with their graph."""
     inputs, target = _parts(material.model, batch)
     material.model.zero_grad()
     loss = material.loss(material.model(*inputs), target)
-    torch.autograd.backward(loss)
+    if is_curved:
+        with warnings.catch_warnings():  # of a cycle, which the next zero_grad breaks
+            warnings.filterwarnings("ignore", "Using backward", UserWarning)
+            torch.autograd.backward(loss, create_graph=True)
+    else:
+        torch.autograd.backward(loss)
     return float(loss.item())
 
 
@@ -133,8 +139,9 @@ def _parts(model: nn.Module, batch: Any) -> tuple[list[Any], Any]:
 
 def optimizer_class(name: str) -> Callable[..., Any]:
     """What makes the optimizer of a specification's name out of parameters and settings."""
-    if name == "Muon":
-        return optim.optimizer(muon_and_adamw())
+    whole = joined_by_adamw(name)
+    if whole is not None:
+        return optim.optimizer(whole)
     made = load(name, f"optimizer {name}") if is_place(name) else getattr(optim, name)
     return class_of(made, name)
 

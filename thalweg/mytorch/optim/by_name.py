@@ -34,8 +34,8 @@ def create(
     """
     try:
         title = naming.found(name, names(), where="names() has every name")
-    except ValueError as error:
-        raise ValueError(f"create: {error}") from None
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"create: {error}") from None
     # the class as its users find it, made there when it is first asked for
     kind = getattr(sys.modules[__package__], title)
     given = settings if lr is None else {"lr": lr, **settings}
