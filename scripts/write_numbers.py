@@ -1,4 +1,4 @@
-"""Writes the tables of times in README, docs/measured.md and `benchmarks/` out of `benchmarks/results/`.
+"""Writes the tables of times on some pages, README among them, out of `benchmarks/results/`.
 
 python scripts/write_numbers.py            write them anew
 python scripts/write_numbers.py --check    say whether they are those of the files

@@ -378,3 +378,18 @@ def test_fit_takes_it_in_two():
     batches = [(rng.normal(size=(8, 3)).astype(np.float32), np.ones((8, 1), np.float32))] * 20
     history = mytorch.fit(model, mytorch.nn.MSELoss(), opt, batches, epochs=2)
     assert history.loss[1] < history.loss[0]
+
+
+@pytest.mark.parametrize("border", [OnTorch, OnNumpy])
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_to_maximize_is_to_minimize_the_negative(border, settings):
+    def negative(weights):
+        return [-g for g in gradient(weights)]
+
+    up = border("SAM", started(), maximize=True, **settings)
+    down = border("SAM", started(), **settings)
+    for _ in range(5):
+        up.opt.step(up.closure(negative))
+        down.opt.step(down.closure(gradient))
+    for one, other in zip(up.values, down.values, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-14)

@@ -37,11 +37,17 @@ class Answering:
                 drawn(told[0], told[1], places[p], request.name, tuple(p.shape))
                 for p, told in about
             ]
+        ask = self._asking
         if request.kind == "curvature" and self._curvature is not None:
-            return self._curvature(request, about)
-        if self._asking is None:
+            ask = self._curvature
+        if ask is None:
             raise RuntimeError(f"{self.title}: a step asks for {request.written}")
-        return self._asking(request, about)
+        # what is maximized is minus the loss of a text, whose gradients are turned in front of it
+        up = {p for group in self._groups if group.get("maximize") for p in group["params"]}
+        return [
+            -found if p in up and found is not None else found
+            for (p, _), found in zip(about, ask(request, about), strict=True)
+        ]
 
 
 def answering(
