@@ -95,8 +95,8 @@ class PreparedTensors:
             if any(not p.numel() for p in seen.params) or len(seen.rounds(states)) > 1:
                 return None
             layout = TensorLayout(chain, seen, lots, views, states, NewStates({}), False)
-        if chain.reductions and layout.device.type != "cpu":
-            return None  # a device's sums are not waited for
+        if chain.reductions and (layout.is_shared or layout.device.type != "cpu"):
+            return None  # sums are not at hand: other processes have a part, or a device is at work
         if not layout.reusable or not layout.params or not layout.pointers[:, 1].all():
             return None
         if (layout.wide.any(axis=0) != layout.wide.all(axis=0)).any():
