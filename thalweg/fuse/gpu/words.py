@@ -9,6 +9,7 @@ import triton.language as tl
 
 __all__ = [
     "added",
+    "atan2",
     "divided",
     "exp",
     "larger",
@@ -122,6 +123,58 @@ def power(x, y):
         a < 0, tl.where(is_odd, found * -1.0, tl.where(is_whole, found, float("nan"))), found
     )
     return tl.where((b == 0) | (a == 1), 1.0, found).to(x.dtype)
+
+
+@triton.jit
+def _octant(q):
+    """The arctangent of a number from 0 to 1: a polynomial of the square of what is at most
+    tan(pi / 8), the highest power first."""
+    is_upper = q > 0.41421356237309503
+    z = tl.where(is_upper, divided(q - 1.0, q + 1.0), q)
+    s = z * z
+    if q.dtype == tl.float64:
+        total = s * -0.01917688711906226 + 0.03923165829558719
+        total = total * s - 0.0508544973794026
+        total = total * s + 0.0585814891280221
+        total = total * s - 0.06664511447381948
+        total = total * s + 0.07692183190826087
+        total = total * s - 0.09090904578123903
+        total = total * s + 0.11111111015256361
+        total = total * s - 0.14285714284666542
+        total = total * s + 0.1999999999999552
+        total = total * s - 0.3333333333333333
+    else:
+        total = s * -0.06451928208121749 + 0.10743731490791084
+        total = total * s - 0.1426395559798464
+        total = total * s + 0.19999540483648964
+        total = total * s - 0.3333333176116852
+    angle = z + total * s * z
+    return tl.where(is_upper, angle + 0.7853981633974483, angle)
+
+
+@triton.jit
+def _is_behind(x):
+    """Whether the sign of a number is a minus, of zero too."""
+    if x.dtype == tl.float64:
+        found = x.to(tl.int64, bitcast=True) < 0
+    else:
+        found = x.to(tl.int32, bitcast=True) < 0
+    return found
+
+
+@triton.jit
+def atan2(y, x):
+    """The angle of a point, within a few units in the last place; NaN if either is."""
+    y, x = tl.broadcast(y, x)
+    high, wide = tl.abs(y), tl.abs(x)
+    is_steep = high > wide
+    most, least = tl.where(is_steep, high, wide), tl.where(is_steep, wide, high)
+    # 0 / 0 and infinity / infinity have an angle
+    q = tl.where(least == most, tl.where(most > 0, 1.0, most), divided(least, most))
+    angle = _octant(q)
+    angle = tl.where(is_steep, 1.5707963267948966 - angle, angle)
+    angle = tl.where(_is_behind(x), 3.141592653589793 - angle, angle)
+    return tl.where(_is_behind(y), angle * -1.0, angle)
 
 
 @triton.jit
