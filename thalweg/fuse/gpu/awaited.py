@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 import thalweg
 from thalweg.fuse.awaited import Awaited
 from thalweg.fuse.device import Buffer, DeviceMemory
-from thalweg.fuse.gpu.lines import block, numbers_of
+from thalweg.fuse.gpu.lines import block, numbers_of, uniform_values
 from thalweg.fuse.gpu.text import TYPES
 from thalweg.fuse.gpu.totals import added_up
 from thalweg.fuse.plan import Pass
@@ -159,8 +159,11 @@ def kernel(
 def numbers_text(pass_: Pass, awaited: Collection[int], computation: str, title: str) -> str:
     """The kernel that works out a pass's numbers, those at these places awaited."""
     several = [*(row.lines for row in pass_.rows), pass_.lines]
-    rounded, truths = numbers_of(several)
+    reduced = uniform_values(pass_)
+    rounded, truths = numbers_of(several, reduced)
     doubles = {new: old for lines in several for new, old in lines.rounded}
+    # of what is reduced as it is there may be one for all tensors
+    doubles |= {name: f"(tl.zeros((LANES,), tl.float64) + {name})" for name in reduced}
     places = {place: i for i, place in enumerate(awaited)}
     body = []
     for i, name in enumerate(pass_.numbers):

@@ -10,9 +10,10 @@ import ast
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from thalweg.fuse.lines import Lines
+from thalweg.fuse.plan import Pass
 from thalweg.source import names_in
 
-__all__ = ["block", "numbers_of"]
+__all__ = ["block", "numbers_of", "uniform_values"]
 
 _ARITHMETIC: dict[type[ast.AST], str] = {
     ast.Add: "+",
@@ -41,10 +42,25 @@ _OWN = ("sqrt", "exp", "log", "sign", "maximum", "minimum", "atan2")
 _HIGHEST = 64  # a constant power up to here is a chain of products
 
 
-def numbers_of(several: Iterable[Lines]) -> tuple[list[str], list[str]]:
+def uniform_values(pass_: Pass) -> list[str]:
+    """Of what is reduced, the values that are one number for all elements."""
+    lines = [*(row.lines for row in pass_.rows), pass_.lines]
+    given = {
+        node.id
+        for one in lines
+        for node in ast.walk(ast.parse("\n".join(one.elements)))
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    values = [one.value for one in (*pass_.rows, *pass_.results)]
+    return [value for value in dict.fromkeys(values) if value not in given]
+
+
+def numbers_of(
+    several: Iterable[Lines], reduced: Collection[str] = ()
+) -> tuple[list[str], list[str]]:
     """What the loops take of the numbers of a step: those that are rounded, by name, and the
-    truths."""
-    rounded: list[str] = []
+    truths. `reduced` are numbers that are reduced as they are."""
+    rounded: list[str] = [*reduced]
     truths: list[str] = []
     for lines in several:
         used = names_in(ast.parse("\n".join(lines.elements)))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.fuse.closing import worked_out
-from thalweg.fuse.gpu.lines import numbers_of
+from thalweg.fuse.gpu.lines import numbers_of, uniform_values
 from thalweg.fuse.plan import Pass
 
 __all__ = ["Numbers"]
@@ -22,7 +22,9 @@ class Numbers:
     def __init__(self, pass_: Pass, computation: str) -> None:
         several = [*(row.lines for row in pass_.rows), pass_.lines]
         doubles = {new: old for lines in several for new, old in lines.rounded}
-        rounded, truths = numbers_of(several)
+        reduced = uniform_values(pass_)
+        doubles |= {name: name for name in reduced}
+        rounded, truths = numbers_of(several, reduced)
         self._names, self._computation = pass_.numbers, np.dtype(computation)
         self._wanted = [*(doubles[name] for name in rounded), *truths]
         self._lines = tuple(line for lines in several for line in lines.uniform)

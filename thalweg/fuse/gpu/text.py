@@ -13,7 +13,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 import thalweg
-from thalweg.fuse.gpu.lines import block, numbers_of
+from thalweg.fuse.gpu.lines import block, numbers_of, uniform_values
 from thalweg.fuse.lines import Lines
 from thalweg.fuse.plan import Pass
 from thalweg.fuse.storage import FORMATS
@@ -91,7 +91,8 @@ class _Kernel:
         self.elements = {
             name: FORMATS[form].element for name, form in zip(pass_.streams, formats, strict=True)
         }
-        rounded, truths = numbers_of([*(row.lines for row in pass_.rows), pass_.lines])
+        lines = [*(row.lines for row in pass_.rows), pass_.lines]
+        rounded, truths = numbers_of(lines, uniform_values(pass_))
         self.rounded, self.truths = rounded, truths
         self.given = ["k_rows", "k_columns", *(f"AT_{name}" for name in pass_.streams)]
         self.given += [*rounded, *truths]
