@@ -25,8 +25,8 @@ QUICK  := -m "not slow and not dist"
 
 # How many cases of each test. One over every optimizer, every type and every layout has hundreds,
 # and a rule that is added must not multiply the suite. Tests that ARGS names have all their cases.
-test:         CASES ?= 5
-quick repeat: CASES ?= 4
+test:         CASES ?= 3
+quick repeat: CASES ?= 3
 
 # Bytecode is written, or each worker and each process that a test starts compiles all anew.
 export PYTHONDONTWRITEBYTECODE :=
@@ -43,7 +43,7 @@ demo: $(VENV)/lab.stamp ## compare five optimizers on a network, and see six on 
 	$(BIN)/thalweg compare --jobs 2 $(ARGS)
 	$(BIN)/thalweg landscape
 
-test: $(VENV)/dev.stamp ## run every test, slow ones too: CASES (5) of each, or CASES=all
+test: $(VENV)/dev.stamp ## run every test, slow ones too: CASES (3) of each, or CASES=all
 	$(PYTEST) --cases=$(CASES) $(ARGS)
 
 quick: $(VENV)/dev.stamp ## run the quick tests: few cases of each, no processes, nothing long
