@@ -23,7 +23,7 @@ __all__ = ["Ended", "run"]
 MAIN = "from thalweg.lab import main; main()"
 
 MOTHER = """
-import importlib, json, os, sys
+import importlib, json, os, signal, sys
 
 for name in json.loads(sys.argv[1]):
     try:
@@ -32,6 +32,7 @@ for name in json.loads(sys.argv[1]):
         pass
 
 def child(asked):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, by all that follow
     for stream, path in zip((0, 1, 2), (os.devnull, asked["out"], asked["err"])):
         place = os.open(path, os.O_RDONLY if stream == 0 else os.O_WRONLY)
         os.dup2(place, stream)
