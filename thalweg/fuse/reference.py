@@ -101,6 +101,8 @@ class Run:
             shape = self.given.shape
             if name in slots:
                 h = self.given.views[self.chain.parts.index(slots[name].part)]
+                if h is None:  # of a rule that this tensor is not for
+                    continue
                 shape = slots[name].state.shape(shape, h)
             self.arrays[name] = array.reshape(shape)
 
