@@ -3,6 +3,7 @@
 import copy
 
 import pytest
+import torch
 from torch.nn import Parameter
 
 import thalweg.optim as optim
@@ -50,6 +51,14 @@ def copies(params: dict[str, Parameter], order) -> dict[str, Parameter]:
     return {name: Parameter(params[name].detach().clone()) for name in order}
 
 
+def assert_goes_on(name, found, want):
+    """The same, or but for the order in which all tensors' sums are added up."""
+    if name in APART:
+        assert_same(found, want)
+    for one, other in zip(found, want, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-13)
+
+
 ORDERS = [NAMES[::-1], sorted(NAMES), [*NAMES[2:], *NAMES[:2]]]
 
 
@@ -63,7 +72,7 @@ def test_a_run_goes_on_in_another_order_of_parameters(name, order):
     for t in range(4, 8):
         step(whole, want, t)
         step(opt, params, t)
-    assert_same([params[n] for n in NAMES], want.values())
+    assert_goes_on(name, [params[n] for n in NAMES], want.values())
 
 
 @pytest.mark.usefixtures("numbers_in_double")
@@ -312,7 +321,7 @@ def test_a_decay_filter_follows_its_names(name):
     assert group["decay_filter"] == [n in ("a.weight", "c.scale") for n in ORDERS[0]]
     step(whole, want, 4)
     step(opt, params, 4)
-    assert_same([params[n] for n in NAMES], want.values())
+    assert_goes_on(name, [params[n] for n in NAMES], want.values())
 
 
 def test_a_decay_filter_of_names_that_the_file_lacks_keeps_what_was_decided():
