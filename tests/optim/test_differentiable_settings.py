@@ -22,6 +22,9 @@ def decaying(name):
 
 
 SETTINGS = {name: {**whole, **decaying(name)} for name, whole in OURS.items()}
+for name, own in SETTINGS.items():
+    if name.startswith("DAdapt"):
+        own["growth_rate"] = 1e9  # infinity times d, which is not taken, has a slope that is none
 PAIRS = [
     (name, setting)
     for name, settings in SETTINGS.items()
