@@ -273,7 +273,9 @@ def _check(optimizer_class: Any, bucket_bytes: Any, settings: Mapping[str, Any])
     is_ours = isinstance(optimizer_class, type) and issubclass(optimizer_class, BaseOptimizer)
     chain = getattr(optimizer_class, "chain", None)
     if not is_ours or issubclass(optimizer_class, LBFGS) or (chain and chain.requests):
-        got = getattr(optimizer_class, "__name__", repr(optimizer_class))
+        got = repr(optimizer_class)
+        if isinstance(optimizer_class, type):  # torch has classes of the same names
+            got = f"{optimizer_class.__module__}.{optimizer_class.__qualname__}"
         raise TypeError(
             "offload: optimizer_class must be a class of thalweg.optim that takes a step from one "
             f"gradient, got {got}"

@@ -167,9 +167,9 @@ def test_infinities_and_nan_are_what_they_are_in_numpy(engine):
     np.testing.assert_array_equal(ours.params[0], oracle.params[0])
 
 
-def main_sweep(engine, made, elements):
-    plan = plan_for(made, made.decide(made.views({}), 1, {}, (elements,), {}).ways)
-    table = engine.table([(elements,)], plan.main.is_by_rows)
+def main_sweep(engine, made, *elements):
+    plan = plan_for(made, made.decide(made.views({}), 1, {}, elements[:1], {}).ways)
+    table = engine.table([(size,) for size in elements], plan.main.is_by_rows)
     formats = ["float64"] * len(plan.main.streams)
     return plan.main, engine.sweep(plan.main, formats, "float64", "step", table)
 
@@ -189,9 +189,12 @@ def test_a_launch_that_is_run_twice_happens_once(engine):
 
 
 def test_a_tensor_that_lies_nowhere_is_passed_over(engine):
-    pass_, sweep = main_sweep(engine, chain("SGD", SGD), 100)
-    pointers = np.zeros((1, len(pass_.streams)), np.int64)
-    sweep.launch(pointers, np.zeros((1, len(pass_.numbers)))).run(1)
+    pass_, sweep = main_sweep(engine, chain("SGD", SGD), 100, 100)
+    arrays = {name: np.ones(100) for name in pass_.streams}
+    there = [arrays[name].ctypes.data for name in pass_.streams]
+    pointers = np.array([[0] * len(there), there])
+    sweep.launch(pointers, np.full((2, len(pass_.numbers)), 0.25)).run(1)
+    assert (arrays["p"] != 1).all()
 
 
 def test_a_step_waits_for_nothing_and_sends_one_table(engine, memory):
