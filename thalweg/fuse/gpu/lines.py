@@ -51,7 +51,7 @@ def uniform_values(pass_: Pass) -> list[str]:
         for node in ast.walk(ast.parse("\n".join(one.elements)))
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     }
-    values = [one.value for one in (*pass_.rows, *pass_.results)]
+    values = [*(row.value for row in pass_.rows), *(result.value for result in pass_.results)]
     return [value for value in dict.fromkeys(values) if value not in given]
 
 
