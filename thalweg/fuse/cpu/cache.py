@@ -25,7 +25,8 @@ import llvmlite.binding as llvm
 from thalweg import elementwise
 from thalweg.fuse import storage
 from thalweg.fuse.cpu.kernel_file import Label, packed, unpacked
-from thalweg.fuse.cpu.object_code import Code, is_linkable, symbols_of
+from thalweg.fuse.cpu.object_code import Code, is_linkable
+from thalweg.fuse.cpu.compiler import compile_text, machine
 from thalweg.fuse.kernel_folder import folder
 from thalweg.fuse.storage import FORMATS, Format
 
@@ -62,7 +63,7 @@ def _found(text: str, title: str, arguments: int) -> Code | None:
 
 def _made(text: str, title: str, arguments: int) -> Code:
     """The code, compiled now and kept for the next process."""
-    made, place = _compile(text, arguments), folder()
+    made, place = compile_text(text, arguments), folder()
     if place is not None and is_linkable(made):  # else it needs Numba in the process
         label = _label(text, arguments)
         place.write(_name(title, label), packed(label, made))
@@ -91,48 +92,12 @@ def _surroundings() -> tuple[str, ...]:
     return version("numba"), version("llvmlite"), *_processor(), *texts
 
 
-def _compile(text: str, arguments: int) -> Code:
-    """Numba makes LLVM's language out of the text, and LLVM object code out of that."""
-    import numba
-
-    module = ModuleType("thalweg_kernel")
-    exec(compile(text, "<kernel>", "exec"), module.__dict__)
-    made = numba.cfunc(
-        numba.types.void(*[numba.types.int64] * arguments),
-        error_model="numpy",
-        # not the full set: NaN and infinity must stay what they are
-        fastmath={"contract", "nsz", "arcp"},
-    )(module.kernel)
-    # 1 / sqrt(x) from an estimate is NaN where x is infinite, and wrong in its last digits
-    ir = re.sub(
-        r"^(define .*?) *\{$",
-        r'\1 "reciprocal-estimates"="none" {',
-        made.inspect_llvm(),
-        flags=re.MULTILINE,
-    )
-    code = _machine().emit_object(llvm.parse_assembly(ir))
-    symbols = symbols_of(code)
-    if symbols is None:
-        declared = re.findall(r'^declare [^@]*@"?([^"(\s]+)"?\(', ir, re.MULTILINE)
-        symbols = tuple(name for name in declared if not name.startswith("llvm."))
-    return Code(code, made.native_name, symbols)
-
-
 def _link(made: Code) -> int:
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine())
     engine.add_object_file(llvm.ObjectFileRef.from_data(made.code))
     engine.finalize_object()
     _engines.append(engine)
     return int(engine.get_function_address(made.function))
-
-
-def _machine() -> Any:
-    """The processor we run on, as LLVM's code generator sees it."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    cpu, features = _processor()
-    target = llvm.Target.from_default_triple()
-    return target.create_target_machine(cpu, features, opt=3, codemodel="jitdefault")
 
 
 @functools.cache

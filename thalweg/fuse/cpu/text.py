@@ -18,14 +18,12 @@ from thalweg.fuse.storage import FORMATS, columns
 __all__ = ["ARGUMENTS", "kernel_text"]
 
 _HEADER = """# Made by thalweg {version}: {title}.
-import numba
-
 from thalweg.fuse.cpu.memory import (
-    FUNCTIONS, add, claim, double, integer, key, load, put_double, store
+    FUNCTIONS, ROUND, add, claim, double, integer, key, load, put_double, store
 )
 
-F = numba.{computation}
-D = numba.float64
+F = ROUND["{computation}"]
+D = ROUND["float64"]
 INF = float("inf")
 k_sqrt = FUNCTIONS["sqrt"]
 k_larger = FUNCTIONS["maximum"]
