@@ -8,10 +8,13 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-from thalweg.fuse.cpu.object_code import Code, symbols_of
+from thalweg.fuse.cpu.linking import address_of
+from thalweg.fuse.cpu.object_code import LIBRARY, Code, symbols_of
 from thalweg.fuse.cpu.translation import translated
 
-__all__ = ["compile_text", "machine"]
+__all__ = ["compile_text", "link", "machine"]
+
+_engines: list[Any] = []  # what owns the machine code, for as long as the process runs
 
 _FUNCTION = re.compile(r"^(define .*)$", re.MULTILINE)
 _DECLARED = re.compile(r'^declare [^@]*@"?([^"(\s]+)"?\(', re.MULTILINE)
@@ -37,9 +40,26 @@ def compile_text(text: str, arguments: int) -> Code:
     return Code(code, "kernel", symbols)
 
 
+def link(made: Code) -> int:
+    """Where its function lies, in memory that LLVM has made it ready in."""
+    for symbol in LIBRARY:
+        at = address_of(symbol)
+        if at is not None and llvm.address_of_symbol(symbol) is None:
+            llvm.add_symbol(symbol, at)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _new_machine())
+    engine.add_object_file(llvm.ObjectFileRef.from_data(made.code))
+    engine.finalize_object()
+    _engines.append(engine)
+    return int(engine.get_function_address(made.function))
+
+
 @functools.cache
 def machine() -> Any:
     """The processor we run on, as LLVM's code generator sees it."""
+    return _new_machine()
+
+
+def _new_machine() -> Any:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     target = llvm.Target.from_default_triple()
