@@ -126,7 +126,7 @@ def _each(at: Any) -> list[Any]:
 
 @word(INTEGER, INTEGER, INTEGER)
 def key(builder: ir.IRBuilder, *numbers: Any) -> Any:
-    """The key of the random bits of one array of one tensor in a step: `key(seed, tensor, array)`."""
+    """`key(seed, tensor, array)`: of the random bits of one array of one tensor in a step."""
     return conversion.key(builder, list(numbers))
 
 
