@@ -88,6 +88,7 @@ class Chain:
         check_keys(name, self.parts)
         self.choice = Choice(name, self.parts, {n: s.default for n, s in self.settings.items()})
         self.slots = self._merge_states()
+        self.found_sound: set[Any] = set()  # settings that a border has checked, so far
         self.cells = cells_of(self.parts)
         self.doubles = {
             key

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BaseOptimizer"]
 
+_NAMING = {"params", "param_names"}  # what of a group is no setting
+
 
 @dataclass
 class _Interrupted:
@@ -188,7 +190,8 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
             model = model_of(param_group.get("params"), Module)
             if model is not None and model is param_group["params"]:
                 param_group["params"] = _named(self._title, model)
-            self._check({**self.defaults, **param_group})
+            if self.param_groups or param_group.keys() - _NAMING:
+                self._check({**self.defaults, **param_group})  # else the constructor has
             new = [key for key in param_group if not any(key in g for g in self.param_groups)]
             check_keys(self._title, new, self.defaults)
         super().add_param_group(param_group)

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from thalweg.fuse.cpu.cache import compiled
 from thalweg.fuse.cpu.text import kernel_text
 from thalweg.fuse.plan import Pass
-from thalweg.fuse.walk import Walk
 from thalweg.fuse.threads import run
+from thalweg.fuse.walk import Walk
 
 _address_of, _byte_of = ctypes.addressof, ctypes.c_char.from_buffer
 
@@ -66,7 +66,6 @@ class Table:
         table.chunks[:, 0], table.chunks[:, 2] = np.arange(count), width
         table.tasks = np.minimum(np.arange(0, count + in_a_task, in_a_task, dtype=np.int64), count)
         return table
-
 
     def walked(self, walks: Sequence[Walk]) -> Table:
         """The same pieces, each of which is walked in rows; the walks have a stride for each array

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ __all__ = [
     "PLAIN",
     "address",
     "as_complex_as",
+    "asks_for_sides",
     "check_sides",
     "check_sound",
     "dense",
@@ -113,14 +115,24 @@ def check_sound(
             address(tensor)
 
 
+def _sums_tensors(chain: Chain) -> bool:
+    return any(one.over == "tensor" for one in chain.reductions.values())
+
+
+@functools.cache
+def asks_for_sides(chain: Chain) -> bool:
+    """Whether it matters to a step which shape a parameter has."""
+    return bool(chain.reduces_rows or chain.on_matrices or _sums_tensors(chain))
+
+
 def check_sides(
     chain: Chain, groups: Sequence[Mapping[str, Any]], given: Collection[Sequence[int]]
 ) -> None:
     """Raise where parameters that had rows have been replaced by flat ones of a shape that none was
     given, and that matters."""
     had_sides = any(len(shape) > 1 for shape in given)
-    of_tensors = any(one.over == "tensor" for one in chain.reductions.values())
-    if not (had_sides and (chain.reduces_rows or chain.on_matrices or of_tensors)):
+    of_tensors = _sums_tensors(chain)
+    if not (had_sides and asks_for_sides(chain)):
         return
     params = [p for group in groups for p in group["params"]]
     is_flat = params and all(p.dim() < 2 for p in params)
