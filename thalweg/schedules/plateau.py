@@ -43,6 +43,8 @@ class Plateau:
         self.num_bad_epochs = self.cooldown_counter = 0
 
     def _as_number(self, metrics: Any) -> float:
+        if type(metrics) is float and metrics == metrics:  # nearly always
+            return metrics
         name = type(self).__name__
         try:
             metric = float(metrics)
@@ -79,7 +81,7 @@ class Plateau:
             self.best, self.num_bad_epochs = metric, 0
         else:
             self.num_bad_epochs += 1
-        if self.in_cooldown:
+        if self.cooldown_counter > 0:
             self.cooldown_counter -= 1
             self.num_bad_epochs = 0
         if self.num_bad_epochs <= self.patience:

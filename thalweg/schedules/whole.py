@@ -46,8 +46,10 @@ class Before:
     def __init__(self, scheduler: Any) -> None:
         state, groups = scheduler.__dict__, scheduler.optimizer.param_groups
         if "_schedulers" in state:
-            held = [each.__dict__ for each in _all(scheduler)]
-            params = {getattr(leaf, "param", "lr") for leaf in leaves(scheduler)}
+            held = [state, *(each.__dict__ for each in state["_schedulers"])]
+            if any("_schedulers" in one for one in held[1:]):
+                held = [each.__dict__ for each in _all(scheduler)]
+            params = {one.get("param", "lr") for one in held if "_schedulers" not in one}
         else:
             held, params = [state], {scheduler.param}
         self._kept = [(one, one.copy()) for one in (*held, *groups)]
