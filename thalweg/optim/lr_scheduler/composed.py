@@ -164,18 +164,18 @@ class ChainedScheduler(_Composed, lr_scheduler.ChainedScheduler):
     def step(self, metrics: Any = None) -> None:
         """Go on by one step; `metrics` is for a `ReduceLROnPlateau` among the members."""
         members = self._schedulers
-        others = [member for member in members if not isinstance(member, Scheduler)]
-        if others:
-            self._check_metrics(metrics)
+        for member in members:
+            if not isinstance(member, Scheduler):
+                self._check_metrics(metrics)
+                break
         before = Before(self)
         try:
             for member in members:
-                if member in others:
-                    self._step_member(member, metrics)
-                else:
+                if isinstance(member, Scheduler):
                     member.step()
-            last = () if members[-1] in others else members[-1]._last_lr
-            self._last_lr = [*last] if {*map(type, last)} == {float} else values_of(self)
+                else:
+                    self._step_member(member, metrics)
+            self._last_lr = values_of(self)
         except BaseException:
             before.return_to()
             raise

@@ -98,7 +98,8 @@ class ReduceLROnPlateau(Saved, Plateau, lr_scheduler.ReduceLROnPlateau):
 
     def step(self, metrics: SupportsFloat, epoch: int | None = None) -> None:  # type: ignore[override]
         """Look at the metric of the steps since the last call."""
-        metric = self._as_number(metrics)
+        is_plain = type(metrics) is float and metrics == metrics  # nearly always, and no NaN
+        metric: Any = metrics if is_plain else self._as_number(metrics)
         if epoch is not None:
             warnings.warn(EPOCH_DEPRECATION_WARNING, UserWarning, stacklevel=2)
         elif self._looked_alone(metric):
@@ -120,14 +121,13 @@ class ReduceLROnPlateau(Saved, Plateau, lr_scheduler.ReduceLROnPlateau):
         value = group.get(param)
         if type(value) is not float or group["params"] is not known[0]:
             return False
-        before = held.copy()
+        before = held["best"], held["num_bad_epochs"], held["cooldown_counter"]
         try:
             if self._is_due(metric):
                 group[param] = value = self._reduced(value, least[0])
             held["last_epoch"] += 1
         except BaseException:
-            held.clear()
-            held.update(before)
+            self.best, self.num_bad_epochs, self.cooldown_counter = before
             raise
         held["_last_lr"] = [value]
         return True
