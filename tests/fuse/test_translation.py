@@ -12,7 +12,7 @@ from thalweg.fuse.cpu import compiler, linking
 from thalweg.fuse.cpu.translation import translated
 
 WORDS = """
-from thalweg.fuse.cpu.memory import ROUND, double, integer, put_double, put_integer, smaller
+from thalweg.fuse.cpu.memory import ROUND, double, integer, put_double, put_integer
 
 narrow = ROUND["float32"]
 
@@ -65,7 +65,7 @@ def test_numbers_are_those_of_numpy(expression):
 
 
 @pytest.mark.parametrize(
-    "expression", ["a + b", "a * b", "a // b", "a % b", "a & b", "a ^ b", "~a"]
+    "expression", ["a + b", "a * b", "a // b", "a % b", "a & b", "a ^ b", "~a", "min(a, b)"]
 )
 def test_whole_numbers_wrap_and_divide_as_in_numpy(expression):
     pairs = list(itertools.product(WHOLE, repeat=2))

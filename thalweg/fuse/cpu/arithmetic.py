@@ -12,9 +12,9 @@ from typing import Any
 
 from llvmlite import ir
 
-from thalweg.fuse.cpu.word import BOOL, DOUBLE, FLOAT, INTEGER, Kind, brought
+from thalweg.fuse.cpu.word import BOOL, DOUBLE, FLOAT, INTEGER, Kind, brought, word
 
-__all__ = ["binary", "compared", "joined", "negative", "power"]
+__all__ = ["binary", "compared", "joined", "negative", "power", "smaller"]
 
 _COMPARISONS = {
     ast.Lt: "<",
@@ -161,3 +161,9 @@ def negative(builder: ir.IRBuilder, a: Any) -> Any:
     """`-a`."""
     a = brought(builder, a, INTEGER) if a.type == BOOL else a
     return builder.neg(a) if a.type == INTEGER else builder.fneg(a)
+
+
+@word(INTEGER, INTEGER)
+def smaller(builder: ir.IRBuilder, a: Any, b: Any) -> Any:
+    """The smaller of two whole numbers."""
+    return builder.select(builder.icmp_signed("<", b, a), b, a)

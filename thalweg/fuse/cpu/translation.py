@@ -16,7 +16,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from thalweg.fuse.cpu.arithmetic import binary, compared, joined, negative, power
+from thalweg.fuse.cpu.arithmetic import binary, compared, joined, negative, power, smaller
 from thalweg.fuse.cpu.word import BOOL, DOUBLE, INTEGER, Word, brought
 
 __all__ = ["translated"]
@@ -340,6 +340,7 @@ class _Translator:
 
     def _value_Call(self, node: ast.Call) -> Any:
         called, values = self._found(node.func), [*map(self._value, node.args)]
+        called = smaller if called is min else called
         if not isinstance(called, Word) or node.keywords:
             raise TypeError(f"{ast.unparse(node)} calls no word of a kernel, or by keywords")
         return called(self._builder, *values)
