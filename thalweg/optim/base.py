@@ -35,6 +35,7 @@ from thalweg.optim.loading import (
 )
 from thalweg.optim.memory.states import narrowed
 from thalweg.optim.quick import quick
+from thalweg.optim.standing_alone import alone, is_compiled_alone, left_alone
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -214,6 +215,11 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         def step(self: BaseOptimizer, *args: Any, **kwargs: Any) -> Any:
             if torch.compiler.is_compiling():  # which cannot follow threads and interrupts
                 return traced(self, *args, **kwargs)
+            if is_compiled_alone():
+                return alone(
+                    functools.partial(step, self, *args, **kwargs),
+                    functools.partial(traced, self, *args, **kwargs),
+                )
             me, taken = get_ident(), self._turn.taken
             if me in taken:
                 return func(self, *args, **kwargs)
@@ -229,7 +235,7 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
             finally:  # Ctrl-C may come in between
                 taken.pop(me, None)
 
-        return step
+        return left_alone(step)
 
     @overload
     def step(self, closure: None = None) -> None: ...

@@ -10,6 +10,7 @@ has not been given.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -174,8 +175,7 @@ class PreparedTensors:
             self._look.keep()
         moved = layout.params
         if self._look.missing:
-            pairs = zip(moved, self._look.found.tolist(), strict=True)
-            moved = [p for p, at in pairs if at]
+            moved = [*compress(moved, self._look.found.tolist())]
         # the kernels wrote behind torch's back: autograd must hear of it
         torch.autograd.graph.increment_version(moved)
         if layout.is_shared:
