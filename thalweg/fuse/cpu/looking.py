@@ -11,6 +11,7 @@ import ctypes
 import itertools
 from array import array
 from collections.abc import Callable, Sequence
+from textwrap import indent
 from typing import Any
 
 import numpy as np
@@ -45,54 +46,24 @@ _FEW = 64
 _AT = {name: i for i, name in enumerate(_WORDS)}
 
 _CALLS = """# Made by thalweg: {what}.
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from thalweg.fuse.cpu.memory import call, double, integer, load, put_integer, smaller
 
-from thalweg.fuse.cpu.memory import call, double, integer, load, put_integer
-
-WORD = ir.IntType(64)
 load_narrow = load("float32", "float64", "cell", ("cell",))
 load_wide = load("float64", "float64", "cell", ("cell",))
 
-
-def generate(context, builder, _, arguments):
-    function, *given = arguments
-    kind = ir.FunctionType(WORD, [WORD] * len(given)).as_pointer()
-    return builder.call(builder.inttoptr(function, kind), given)
-
-
-@intrinsic
-def call2(_, function, a, b):
-    return types.int64(*[types.int64] * 3), generate
-
-
-@intrinsic
-def call3(_, function, a, b, c):
-    return types.int64(*[types.int64] * 4), generate
-
-
-@intrinsic
-def call4(_, function, a, b, c, d):
-    return types.int64(*[types.int64] * 5), generate
-"""
-
-_HEAD = """
 
 def kernel(table):
 {words}
 """
 
+# whether the object `one` is described as its row says
 _DESCRIBED = """
-
-@njit(inline="always")
-def differs_from(one, row, mask, count, type_at, body_at):
-    if integer(one, type_at) != integer(row, 0):
-        return 1
-    body, found = integer(one, body_at), 0
-    for j in range(count):
-        found |= (integer(body, j) & integer(mask, j)) ^ integer(row, 1 + j)
-    return found
+if integer(one, type_at) != integer(row, 0):
+    other = 1
+    break
+body = integer(one, body_at)
+for j in range(word_count):
+    other |= (integer(body, j) & integer(mask, j)) ^ integer(row, 1 + j)
 """
 
 _LOOK = """    changed, differs, missing = 0, 0, 0
@@ -100,26 +71,26 @@ _LOOK = """    changed, differs, missing = 0, 0, 0
         changed = 1
     first, at = 0, 0
     for i in range(group_count * (1 - changed)):
-        group = call2(PyList_GetItem, groups, i)
+        group = call(PyList_GetItem, groups, i)
         if group != integer(group_ids, i):
             changed = 1
             break
-        params, size = call2(PyDict_GetItem, group, params_name), integer(list_sizes, i)
+        params, size = call(PyDict_GetItem, group, params_name), integer(list_sizes, i)
         if params != integer(lists, i) or call(PyList_Size, params) != size:
             changed = 1
             break
         for j in range(size):
-            if call2(PyList_GetItem, params, j) != integer(members, first + j):
+            if call(PyList_GetItem, params, j) != integer(members, first + j):
                 changed = 1
         for j in range(name_count):
-            if call2(PyDict_GetItem, group, integer(names, j)) != integer(values, at + j):
+            if call(PyDict_GetItem, group, integer(names, j)) != integer(values, at + j):
                 differs = 1
         first += size
         at += name_count
     first = 0
     put_integer(position, 0, 0)
     for i in range(state_count * (1 - changed)):
-        call4(PyDict_Next, states, position, key, value)
+        call(PyDict_Next, states, position, key, value)
         own, size = integer(value, 0), integer(dict_sizes, i)
         if integer(key, 0) != integer(owners, i) or own != integer(dicts, i):
             changed = 1
@@ -129,33 +100,33 @@ _LOOK = """    changed, differs, missing = 0, 0, 0
             break
         put_integer(inner_position, 0, 0)
         for j in range(first, first + size):
-            call4(PyDict_Next, own, inner_position, inner_key, inner_value)
+            call(PyDict_Next, own, inner_position, inner_key, inner_value)
             if integer(inner_key, 0) != integer(keys, j):
                 changed = 1
             if integer(inner_value, 0) != integer(held, j):
                 changed = 1
         first += size
     for i in range(row_count * (1 - changed)):
-        grad = call2(PyObject_GetAttr, integer(rows, i), grad_name)
+        grad = call(PyObject_GetAttr, integer(rows, i), grad_name)
         if grad == 0:  # an error, which the caller raises
             changed = 1
             break
         if grad == none:
             missing += 1
-        call3(PyList_SetItem, grads, i, grad)
+        call(PyList_SetItem, grads, i, grad)
     put_integer(table, {changed}, changed)
     put_integer(table, {differs}, differs)
     put_integer(table, {missing}, missing)
 """
 
 # described are a few at a time, without a call in between: so many are waited for at once
-_LOCATE = """    changed, other, width = 0, 0, 8 * (1 + word_count)
-    for first in range(0, standing_count, {few}):
-        end = min(first + {few}, standing_count)
+_LOCATE = f"""    changed, other, width = 0, 0, 8 * (1 + word_count)
+    for first in range(0, standing_count, {_FEW}):
+        end = smaller(first + {_FEW}, standing_count)
         if word_count:
-            for i in range(first, min(end, described_count)):
+            for i in range(first, smaller(end, described_count)):
                 one, row = integer(standing, i), distinct + width * integer(kinds, i)
-                other |= differs_from(one, row, mask, word_count, type_at, body_at)
+{indent(_DESCRIBED, " " * 16)}
         if other:
             break
         for i in range(first, end):
@@ -168,25 +139,25 @@ _LOCATE = """    changed, other, width = 0, 0, 8 * (1 + word_count)
             number = load_narrow(at, 0)
         if number != double(numbers, i):
             changed |= 1
-    for first in range(0, row_count, {few}):
-        end = min(first + {few}, row_count)
+    for first in range(0, row_count, {_FEW}):
+        end = smaller(first + {_FEW}, row_count)
         if word_count:
             for i in range(first, end):
-                grad = call2(PyList_GetItem, grads, i)
-                if grad != none:
+                one = call(PyList_GetItem, grads, i)
+                if one != none:
                     row = distinct + width * integer(kinds, described_count + i)
-                    other |= differs_from(grad, row, mask, word_count, type_at, body_at)
+{indent(_DESCRIBED, " " * 20)}
         if other:
             break
         for i in range(first, end):
-            grad, at = call2(PyList_GetItem, grads, i), 0
+            grad, at = call(PyList_GetItem, grads, i), 0
             if grad != none:
                 at = call(address_of, grad)
                 if at == 0:
                     changed |= 1
             put_integer(found, i, at)
-    put_integer(table, {changed}, changed)
-    put_integer(table, {other}, other)
+    put_integer(table, {{changed}}, changed)
+    put_integer(table, {{other}}, other)
 """
 
 _KEEP = """# Made by thalweg: stores the numbers kept with tensors.
@@ -208,13 +179,13 @@ def kernel(table):
 """
 
 
-def _kernel(what: str, body: str, before: str = "") -> str:
+def _kernel(what: str, body: str) -> str:
     """A kernel with its words: each field of the table by its name, or, of scratch, its place."""
     found = ("changed", "differs", "missing", "other")
     lines = [f"    {n} = integer(table, {i})" for n, i in _AT.items() if n not in found + _SCRATCH]
     lines += [f"    {name} = table + {8 * _AT[name]}" for name in _SCRATCH]
     used = [line for line in lines if line.split()[0] in body]
-    return (_CALLS + before + _HEAD + body).format(**_AT, few=_FEW, what=what, words="\n".join(used))
+    return (_CALLS + body).format(**_AT, what=what, words="\n".join(used))
 
 
 class Look:
@@ -266,7 +237,7 @@ class Look:
         self._put("grad_name", id(self._names[1]))
         look = _kernel("whether an optimizer is as it was", _LOOK)
         self._look = compiled(look, "look", 1, holds_gil=True)
-        locate = _kernel("whether tensors lie where they lay", _LOCATE, _DESCRIBED)
+        locate = _kernel("whether tensors lie where they lay", _LOCATE)
         self._locate = compiled(locate, "locate", 1, holds_gil=True)
         self._keep = compiled(_KEEP.format(**_AT), "keep", 1, holds_gil=True)
 

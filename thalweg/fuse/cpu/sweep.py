@@ -67,7 +67,6 @@ class Table:
         table.tasks = np.minimum(np.arange(0, count + in_a_task, in_a_task, dtype=np.int64), count)
         return table
 
-
     def walked(self, walks: Sequence[Walk]) -> Table:
         """The same pieces, each of which is walked in rows; the walks have a stride for each array
         of a pass."""

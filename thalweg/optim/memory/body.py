@@ -54,9 +54,7 @@ def words_of(tensors: Sequence[Tensor]) -> Words | None:
     number_of = {row: i for i, row in enumerate(dict.fromkeys(rows))}
     kinds = np.array([number_of[row] for row in rows], np.int64)
     distinct = np.array(list(number_of), np.uint64).astype(np.int64, casting="unsafe")
-    return Words(
-        learned.type_at, learned.body_at, learned.mask.view(np.int64), distinct, kinds
-    )
+    return Words(learned.type_at, learned.body_at, learned.mask.view(np.int64), distinct, kinds)
 
 
 def _masked(learned: _Learned, tensor: Tensor) -> list[int]:
@@ -82,7 +80,9 @@ def _learned() -> _Learned | None:
     some = [tensor for group in groups for tensor in group]
     heads = [_read(id(tensor), _HEAD) for tensor in some]
     type_at = _common([[i for i, w in enumerate(h) if w == id(Tensor)] for h in heads])
-    leads = [[i for i, w in enumerate(h) if w == t._cdata] for h, t in zip(heads, some, strict=True)]
+    leads = [
+        [i for i, w in enumerate(h) if w == t._cdata] for h, t in zip(heads, some, strict=True)
+    ]
     body_at = _common(leads)
     if type_at is None or body_at is None:
         return None
