@@ -36,8 +36,9 @@ class Expected:
     `groups` are dicts, each with a list under "params"; `values` are theirs, group by group, for
     the `names` in order, `ABSENT` or `NEVER` where that is so. `states` has a dict for each owner.
     `standing` must lie at `places` still, and the numbers at `cells`, doubles where `wide`, be
-    those in `numbers`. The `rows` are asked for their `grad`. With `words`, the first of `standing`,
-    as many as come before the rows in them, and the gradients must be described as these say.
+    those in `numbers`. The `rows` are asked for their `grad`. With `words`, the first of
+    `standing`, as many as come before the rows in them, and the gradients must be described as
+    these say.
     """
 
     groups: Sequence[dict[str, Any]]

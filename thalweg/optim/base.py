@@ -34,7 +34,7 @@ from thalweg.optim.loading import (
     unshare,
 )
 from thalweg.optim.memory.states import narrowed
-from thalweg.optim.quick import quick
+from thalweg.optim.quick import quick, without_gradients
 from thalweg.optim.standing_alone import alone, is_compiled_alone, left_alone
 
 if TYPE_CHECKING:
@@ -236,6 +236,11 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
                 taken.pop(me, None)
 
         return left_alone(step)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Take every parameter's gradient away, or with `set_to_none=False` fill it with zeros."""
+        if not (set_to_none and without_gradients(self)):
+            super().zero_grad(set_to_none)
 
     @overload
     def step(self, closure: None = None) -> None: ...

@@ -1,8 +1,8 @@
 """A step that is compiled alone, `torch.compile(opt.step)`: it is machine code already.
 
 Dynamo would look at every parameter and state again, and a graph of one operator calls what a step
-calls anyway. So its frame is left to Python, and dynamo looks away while it runs. Inside of a larger
-function, and where a whole graph is asked for, the step is an operator of the graph.
+calls anyway. So its frame is left to Python, and dynamo looks away while it runs. Inside of a
+larger function, and where a whole graph is asked for, the step is an operator of the graph.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _count_frames: Any = getattr(_frames, "set_fullgraph_compiled_frame_count", None
 _KNOWN = None not in (_set_strategy, _Strategy, _Action, _watch, _watching, _count_frames)
 
 
-def left_alone(step: Any) -> Any:
+def left_alone(step: Callable[..., Any]) -> Callable[..., Any]:
     """The same function, whose frames dynamo does not compile; it still follows calls of it."""
     if _KNOWN:
         _set_strategy(step.__code__, _Strategy(_Action.SKIP, _Action.DEFAULT))
