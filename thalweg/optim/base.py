@@ -34,7 +34,8 @@ from thalweg.optim.loading import (
     unshare,
 )
 from thalweg.optim.memory.states import narrowed
-from thalweg.optim.quick import quick
+from thalweg.optim.quick import quick, without_gradients
+from thalweg.optim.standing_alone import alone, is_compiled_alone, left_alone
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -217,6 +218,11 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         def step(self: BaseOptimizer, *args: Any, **kwargs: Any) -> Any:
             if torch.compiler.is_compiling():  # which cannot follow threads and interrupts
                 return traced(self, *args, **kwargs)
+            if is_compiled_alone():
+                return alone(
+                    functools.partial(step, self, *args, **kwargs),
+                    functools.partial(traced, self, *args, **kwargs),
+                )
             me, taken = get_ident(), self._turn.taken
             if me in taken:
                 return func(self, *args, **kwargs)
@@ -232,7 +238,12 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
             finally:  # Ctrl-C may come in between
                 taken.pop(me, None)
 
-        return step
+        return left_alone(step)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Take every parameter's gradient away, or with `set_to_none=False` fill it with zeros."""
+        if not (set_to_none and without_gradients(self)):
+            super().zero_grad(set_to_none)
 
     @overload
     def step(self, closure: None = None) -> None: ...

@@ -20,7 +20,7 @@ __all__ = ["ARGUMENTS", "kernel_text"]
 
 _HEADER = """# Made by thalweg {version}: {title}.
 from thalweg.fuse.cpu.memory import (
-    FUNCTIONS, ROUND, add, claim, double, integer, key, load, put_double, store
+    FUNCTIONS, ROUND, add, claim, double, integer, key, load, put_double, smaller, store
 )
 
 F = ROUND["{computation}"]
@@ -52,7 +52,7 @@ ARGUMENTS = (
     # nowhere is passed over
     "k_pointers",
     "k_numbers",  # double [tensor, number]
-    "k_columns",  # int64 [tensor]: elements of one row
+    "k_columns",  # int64 [tensor]: elements of one row, with strides behind it where there are gaps
     "k_chunks",  # int64 [chunk, 3]: tensor, first element or row, how many
     "k_tasks",  # int64 [task + 1]: the first chunk of each task
     "k_tasks_count",
@@ -178,7 +178,7 @@ def _walk(pass_: Pass, strided: Sequence[bool]) -> list[str]:
     body = [
         "k_row = k_start // k_row_length",
         "k_column = k_start - k_row * k_row_length",
-        "k_many = min(k_row_length - k_column, k_end - k_start)",
+        "k_many = smaller(k_row_length - k_column, k_end - k_start)",
         *starts,
         *_loop(pass_, pass_.lines, _after(pass_, places), "0", "k_many", places),
         "k_start += k_many",
