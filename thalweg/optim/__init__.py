@@ -32,6 +32,7 @@ from thalweg.optim.fallback import from_torch
 from thalweg.optim.fused import FusedOptimizer
 from thalweg.optim.lbfgs import LBFGS
 from thalweg.optim.matrices.adafactor import Adafactor
+from thalweg.optim.memory.traffic import traffic
 from thalweg.optim.offloaded import OffloadedOptimizer, offload
 from thalweg.optimizers import OPTIMIZERS
 
@@ -51,6 +52,7 @@ __all__ = [
     "optimizer",
     "swa_utils",
     "swap_in_optimizer_params_and_state",
+    "traffic",
     *OPTIMIZERS,
 ]
 
