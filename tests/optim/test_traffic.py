@@ -50,8 +50,7 @@ def test_a_step_on_plain_tensors_exchanges_nothing():
     p = torch.nn.Parameter(torch.ones(2, 2))
     opt = optim.LAMB([p])
     p.grad = torch.ones(2, 2)
-    with optim.traffic() as outer:
-        with optim.traffic() as moved:
-            opt.step()
+    with optim.traffic() as outer, optim.traffic() as moved:
+        opt.step()
     assert moved == outer
     assert (moved.collectives, moved.sent, moved.received, moved.unseen) == (0, 0, 0, 0)
