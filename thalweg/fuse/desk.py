@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import CodeType
 from typing import Any, Protocol
 
@@ -27,6 +27,9 @@ __all__ = ["Desk", "Scratch"]
 # processor by themselves, and a stack is a copy
 _STACKED = 1 << 14
 
+# so many numbers, about, of the matrices that processes share are put together at once
+_GATHERED = 1 << 23
+
 _WORDS: dict[str, Any] = {name: getattr(elementwise, name) for name in elementwise.PRIMITIVES}
 _ONE = {Level.ROW: np.s_[:, :1], Level.COLUMN: np.s_[:1]}  # one number for each
 _AXES = {"row": (-1,), "column": (-2,), "tensor": (-2, -1)}
@@ -41,12 +44,16 @@ _WORDS |= {kind: _reduction(kind) for kind in reductions.REDUCTIONS}
 _WORDS |= {n: getattr(matrices, n) for n in ("matmul", "transposed", *matrices.MATRIX_WORDS)}
 
 
+# the places of members that are worked on together, and the numbers that they have in common
+_Lot = tuple[list[int], dict[str, Any]]
+
+
 class Desk(Protocol):
     """Where a border lays out one step's arrays. Tensors go by their places in `Work`; an array is
     the framework's own, of the computation type."""
 
     def array(self, tensor: int, name: str) -> Any:
-        """The parameter "p", its gradient "g" or a state, by qualified name."""
+        """What lies here of the parameter "p", its gradient "g" or a state, by qualified name."""
 
     def empty(self, tensor: int) -> Any:
         """An array that lies as the parameter does."""
@@ -54,9 +61,10 @@ class Desk(Protocol):
     def like(self, tensor: int, array: Any) -> Any:
         """The same numbers in an array that lies as the parameter does."""
 
-    def whole(self, tensor: int, array: Any) -> Any:
-        """An array that lies as the parameter does with the parts of all processes that share it;
-        where it is not shared, the array."""
+    def wholes(self, asked: Sequence[tuple[int, str, Any]]) -> list[Any]:
+        """Arrays with the parts of all processes that share their tensors; where nobody shares
+        them, as they are. Each is asked for by its tensor, its name, and the array where it is one
+        that lies as the parameter does; None where it is what `array` gives."""
 
     def vector(self, tensor: int, array: Any, per: str) -> Any:
         """The same numbers, one per "row" or "column", one behind the other: those that meet what
@@ -86,6 +94,8 @@ class Scratch:
         self.arrays: dict[str, list[Any]] = {}
         self._matrices: dict[str, list[Any]] = {}
         self._vectors: dict[str, list[Any]] = {}  # as the lines gave them
+        self._apart = {slot.qualified for slot in plan.chain.slots if slot.state.is_apart}
+        self._wholes: dict[tuple[int, str], Any] = {}  # of those that are worked on now
 
     def make(self, names: Sequence[str]) -> None:
         """Memory for what a pass is about to write."""
@@ -114,12 +124,15 @@ class Scratch:
         step, `known` the reductions."""
         results: dict[str, list[Any]] = {line.target: [None] * len(numbers) for line in work.lines}
         code = _compiled(work)
-        for members, table in self._alike(work, numbers, known):
-            with np.errstate(all="ignore"):
-                found = self._run(work.lines, code, members, table)
-            for name, values in found.items():
-                for k, value in zip(members, values, strict=True):
-                    results[name][k] = value
+        for lots in self._in_buckets(self._alike(work, numbers, known)):
+            self._gather(work.lines, lots)
+            for members, table in lots:
+                with np.errstate(all="ignore"):
+                    found = self._run(work.lines, code, members, table)
+                for name, values in found.items():
+                    for k, value in zip(members, values, strict=True):
+                        results[name][k] = value
+            self._wholes.clear()
         for line in work.lines:
             arrays = results[line.target]
             if line.level == Level.ELEMENT:
@@ -145,9 +158,9 @@ class Scratch:
         work: MatrixWork,
         numbers: Sequence[Mapping[str, Any]],
         known: Mapping[str, NDArray[np.float64]],
-    ) -> list[tuple[list[int], dict[str, Any]]]:
+    ) -> list[_Lot]:
         """The members that are worked on together, with the numbers that they have in common."""
-        found: dict[Any, tuple[list[int], dict[str, Any]]] = {}
+        found: dict[Any, _Lot] = {}
         for k, own in enumerate(numbers):
             table = {name: own[name] for name in work.numbers if name in own}
             table |= {name: known[name][k] for name in work.numbers if name in known}
@@ -159,11 +172,38 @@ class Scratch:
             found[key][0].append(k)
         return list(found.values())
 
+    def _in_buckets(self, lots: Sequence[_Lot]) -> Iterator[list[_Lot]]:
+        """Members that are worked on together, some at a time: what of them is whole, is memory."""
+        found: list[_Lot] = []
+        size = 0
+        for lot in lots:
+            own = sum(math.prod(self._shapes[k]) for k in lot[0])
+            if found and size + own > _GATHERED:
+                yield found
+                found, size = [], 0
+            found.append(lot)
+            size += own
+        if found:
+            yield found
+
+    def _gather(self, lines: Sequence[Line], lots: Sequence[_Lot]) -> None:
+        """Have all that the lines take and that is no whole matrix yet made whole, at once."""
+        keys: list[tuple[int, str]] = []
+        for members, table in lots:
+            known = {*table, *self._matrices, *self._vectors, *self._apart}
+            for line in lines:
+                keys += [(k, name) for name in line.names if name not in known for k in members]
+                known |= {*line.names, line.target}
+        asked = [
+            (self.members[k], name, self.arrays[name][k] if name in self.arrays else None)
+            for k, name in keys
+        ]
+        self._wholes = dict(zip(keys, self.desk.wholes(asked) if asked else [], strict=True))
+
     def _sides(self, work: MatrixWork, k: int) -> list[tuple[int, ...]]:
         """The shapes of a member's matrices: a side may be a setting, which groups have."""
         asked = dict.fromkeys(name for line in work.lines for name in line.names)
-        states = {slot.qualified for slot in self.plan.chain.slots if slot.state.is_apart}
-        return [tuple(self._matrix(k, name).shape) for name in asked if name in states]
+        return [tuple(self._matrix(k, name).shape) for name in asked if name in self._apart]
 
     def _run(
         self,
@@ -202,9 +242,9 @@ class Scratch:
             return self._matrices[name][k]
         if name in self._vectors:
             array = self._vectors[name][k]
-        elif name in self.arrays:
-            array = self.desk.whole(self.members[k], self.arrays[name][k])
-        else:
+        elif (k, name) in self._wholes:
+            array = self._wholes[k, name]
+        else:  # a matrix of which every process has all
             array = self.desk.array(self.members[k], name)
         if name in self.plan.vectors:
             is_row = self.plan.vectors[name] == Level.ROW

@@ -129,7 +129,8 @@ def check_sides(
     chain: Chain, groups: Sequence[Mapping[str, Any]], given: Collection[Sequence[int]]
 ) -> None:
     """Raise where parameters that had rows have been replaced by flat ones of a shape that none was
-    given, and that matters."""
+    given, and that matters; or where they are the flat parts of torch's first FSDP."""
+    _check_flattened(chain, groups)
     had_sides = any(len(shape) > 1 for shape in given)
     of_tensors = _sums_tensors(chain)
     if not (had_sides and asks_for_sides(chain)):
@@ -142,6 +143,18 @@ def check_sides(
             f"{chain.name}: its parameters have been replaced by flat ones, as DeepSpeed's ZeRO "
             f"does, the first of shape {tuple(params[0].shape)}, and a step asks for {asked}; "
             "take a rule that is elementwise, such as AdamW or Lion"
+        )
+
+
+def _check_flattened(chain: Chain, groups: Sequence[Mapping[str, Any]]) -> None:
+    if not (chain.reductions or chain.reduces_rows or chain.on_matrices):
+        return
+    if any(getattr(p, "_fsdp_flattened", False) for group in groups for p in group["params"]):
+        raise RuntimeError(
+            f"{chain.name}: its parameters are flat parts of FullyShardedDataParallel, and a step "
+            "asks for more than elements, of which other processes have some; take fully_shard "
+            "(FSDP2), whose parameters keep their sides, or a rule that is elementwise, such as "
+            "AdamW or Lion"
         )
 
 
