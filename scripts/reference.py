@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from scripts.draw_paths import drawing, kept
 from scripts.equations import table
 from scripts.write_optimizers import kind, streams
 from thalweg.border.help import explained
@@ -68,7 +69,7 @@ def page(item: Item) -> str:
     made = OPTIMIZERS.get(item.name) if item.kind == "optimizers" else None
     parts = [f"# {item.name}", *_said(item.doc)]
     if item.kind == "optimizers":
-        parts += ["## Use", *_use(item.name)]
+        parts += ["## Use", *_use(item.name), *_walk(item.name)]
     told = facts(item)
     if told.settings:
         parts += ["## Arguments", _settings(item, made)]
@@ -135,6 +136,20 @@ def _step(name: str, made: Chain) -> str:
 def _use(name: str) -> list[str]:
     beside = "`thalweg.optim` is the same for PyTorch." if _is_for_both(name) else ""
     return list(filter(None, [f"```python\n{example(name)}```", beside]))
+
+
+def _walk(name: str) -> Iterator[str]:
+    """Where it goes on a surface, if a point is enough for it."""
+    drawn = drawing(name)
+    if drawn:
+        yield "## On a surface"
+        one = kept()["paths"][name]
+        yield (
+            f"Two hundred steps on Beale's function at lr {one['lr']:g}, of sixteen rates the one "
+            f"that brings it lowest: {one['value']:.1e}. What is seen here is how the rule moves; "
+            "how well it trains a network is another question."
+        )
+        yield drawn
 
 
 def _is_for_both(name: str) -> bool:

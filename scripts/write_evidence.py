@@ -23,7 +23,6 @@ from benchmarks.evidence.protocol import (
     TRIALS,
 )
 from thalweg.lab.search import Search
-from thalweg.lab.verdict import listed
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "evidence.md"
 
@@ -75,10 +74,8 @@ _LIMITS = """## What is not known from this
 - More than {trials} trials. A rule with more settings has a larger space to search with as many.
 - All other rules.
 
-    python -m benchmarks.evidence.run
-
-does the same again: about an hour on one core that nobody else uses. It may be ended at any time;
-the same command goes on.
+`python -m benchmarks.evidence.run` does the same again: about an hour on one core that nobody else
+uses. It may be ended at any time; the same command goes on.
 """
 
 
@@ -130,13 +127,9 @@ def _tasks(found: Mapping[str, Result]) -> str:
         judged = done["judged_by"]
         best = f"{judged['name']}, {'higher' if judged['higher'] else 'lower'} is better"
         rows.append([task.title, about, best, done["finished_at"][:10]])
-    missing = [task.title for name, task in TASKS.items() if name not in found]
-    said = (
-        f"\nOf {listed(missing)} there are no results yet: the time was over before.\n"
-        if missing
-        else ""
-    )
-    return _table(["task", "", "judged by", "finished"], rows) + said
+    missing = len(TASKS) - len(found)
+    said = f"\nOf {missing} of them there are no results yet: the time was over before.\n"
+    return _table(["task", "", "judged by", "finished"], rows) + (said if missing else "")
 
 
 def _over_all(found: Mapping[str, Result]) -> str:

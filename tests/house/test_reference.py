@@ -121,3 +121,15 @@ def test_a_remark_that_goes_on_below_stays_one():
     )
     assert (first.formulas, first.remarks) == (["y = x Q"], ["Q random, new every few steps"])
     assert second.formulas == ["m <- y"]
+
+
+def test_a_path_that_is_drawn_is_the_one_that_is_walked():
+    pytest.importorskip("matplotlib")
+    from scripts.draw_paths import kept, walked
+
+    found = walked(["SGD", "Lion"])
+    for name, one in found.items():
+        shown = kept()["paths"][name]
+        assert one["lr"] == shown["lr"]
+        for place, other in zip(one["places"], shown["places"], strict=True):
+            assert place == pytest.approx(other, abs=0.03)
