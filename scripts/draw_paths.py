@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["FILE", "contours", "drawing", "walked"]
+__all__ = ["FILE", "contours", "drawing", "kept", "walked"]
 
 FILE = Path(__file__).parent / "paths.json"
 SURFACE, RATES = "beale", 16

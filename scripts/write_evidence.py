@@ -9,8 +9,9 @@
 from __future__ import annotations
 
 import json
+import statistics
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +62,11 @@ What is searched, as `thalweg compare` reads it:
 """
 
 _TIMES = """Steps to the target are those after which validation first reached the value where
-the middle one of the optimizers ends (95 % for the digits), with how many of {seeds} seeds reached
-it. Times are those of forward, backward and step, as factors of {baseline}'s in the same run. They
-were taken on a machine that others used meanwhile: their order of magnitude is all that they are
-good for. *(edge)* stands where the best lr was still at an end of the widened range.
+the middle one of the optimizers ends (95 % for the digits), in the mean of the seeds that reached
+it, with how many those are where it is not all. Times are those of forward, backward and step,
+medians over the seeds, as factors of {baseline}'s in the same run. They were taken on a machine
+that others used meanwhile: their order of magnitude is all that they are good for. *(edge)* stands
+where the best lr was still at an end of the widened range.
 """
 
 _LIMITS = """## What is not known from this
@@ -173,8 +175,8 @@ def _task(one: Result) -> str:
             _spread(told["summary"][key], judged),
             _apart(apart.get(name), judged),
             _steps(told["summary"], one["verdict"]["seeds"]),
-            _beside(told["summary"], one, "seconds_to_target"),
-            _beside(told["summary"], one, "iteration_seconds"),
+            _beside(one, name, lambda run: run["to_target"]["seconds"]),
+            _beside(one, name, lambda run: run["iteration_seconds"]),
             f"{told['lr']:.2g}{' (edge)' if told['lr_at_edge'] else ''}",
         ]
         for name, told in sorted(one["optimizers"].items(), key=lambda pair: places[pair[0]])
@@ -226,12 +228,13 @@ def _steps(summary: Mapping[str, Any], seeds: int) -> str:
     return f"{spread['mean']:.0f}" + (f" ({reached} of {seeds})" if reached < seeds else "")
 
 
-def _beside(summary: Mapping[str, Any], one: Result, key: str) -> str:
-    """A time as a factor of the baseline's."""
-    theirs = one["optimizers"][BASELINE]["summary"][key]
-    ours = summary[key]
-    values = [each["mean"] if isinstance(each, Mapping) else each for each in (ours, theirs)]
-    return f"{values[0] / values[1]:.1f}" if all(values) else ""
+def _beside(one: Result, name: str, time_of: Callable[[Result], float | None]) -> str:
+    """The median of a time over the seeds, as a factor of the baseline's."""
+    ours, theirs = (
+        [time for run in one["optimizers"][each]["runs"] if (time := time_of(run)) is not None]
+        for each in (name, BASELINE)
+    )
+    return f"{statistics.median(ours) / statistics.median(theirs):.1f}" if ours and theirs else ""
 
 
 def main(arguments: Sequence[str], path: Path = PAGE) -> int:

@@ -46,7 +46,8 @@ def shortened(found: dict[str, Any], task: Sized) -> dict[str, Any]:
     judged = _judged(found)
     return {
         "title": task.title,
-        **{key: found[key] for key in ("command", "finished_at", "versions", "machine")},
+        **{key: found[key] for key in ("command", "finished_at", "versions")},
+        "machine": {key: found["machine"][key] for key in ("processor", "cpus", "threads")},
         "settings": found["settings"],
         "judged_by": judged,
         "verdict": _named(found["verdict"], labels),

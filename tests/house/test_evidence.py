@@ -87,12 +87,14 @@ def test_a_comparison_is_shortened_to_what_the_page_needs():
         "curve": {"step": [1, 2], "seconds": [0.1, 0.2], "validation_loss": [2.0, 1.0]},
     }
     whole = {
-        **{key: key for key in ("command", "finished_at", "versions", "machine")},
+        **{key: key for key in ("command", "finished_at", "versions")},
+        "machine": {"processor": "a", "cpus": 2, "threads": 1, "platform": "b"},
         "settings": {"metric": None, "higher_is_better": False, "target": 1.5},
         "verdict": {"first": "SGD(momentum=0.8..0.99)"},
         "optimizers": {"SGD(momentum=0.8..0.99)": {"name": "SGD", "lr": 0.1, "runs": [run]}},
     }
     found = shortened(whole, protocol.TASKS["diabetes"])
+    assert found["machine"] == {"processor": "a", "cpus": 2, "threads": 1}
     assert found["verdict"] == {"first": "SGD"}
     told = found["optimizers"]["SGD"]
     assert told["curve"] == {"step": [1, 2], "loss": [2.0, 1.0]}

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from scripts.draw_paths import kept, walked
 from scripts.equations import rows, table
 from scripts.formulas import Unreadable, formula
 from scripts.reference import example, groups, pages
@@ -124,9 +125,6 @@ def test_a_remark_that_goes_on_below_stays_one():
 
 
 def test_a_path_that_is_drawn_is_the_one_that_is_walked():
-    pytest.importorskip("matplotlib")
-    from scripts.draw_paths import kept, walked
-
     found = walked(["SGD", "Lion"])
     for name, one in found.items():
         shown = kept()["paths"][name]
