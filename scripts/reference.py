@@ -146,8 +146,8 @@ def _walk(name: str) -> Iterator[str]:
         one = kept()["paths"][name]
         yield (
             f"Two hundred steps on Beale's function at lr {one['lr']:g}, of sixteen rates the one "
-            f"that brings it lowest: {one['value']:.1e}. What is seen here is how the rule moves; "
-            "how well it trains a network is another question."
+            f"that ends lowest, at a loss of {one['value']:.1e}. What is seen here is how the rule "
+            "moves; how well it trains a network is another question."
         )
         yield drawn
 
