@@ -35,18 +35,29 @@ def rows(text: str) -> list[Row]:
         begin = len(line) - len(line.lstrip())
         parts = [(begin + at, part) for at, part in _parts(line.strip())]
         last = found[-1] if found else None
-        if last is not None and begin > base and last.remarks and begin >= last.column - 2:
+        if last is not None and _is_beside(last, begin, base, parts[0][1]):
             _add_remarks(last, [part for _, part in parts])
             continue
+        if len(parts) > 1 and parts[0][1].endswith(":"):  # when all that follows is done
+            found.append(Row([], [parts.pop(0)[1]], column=begin))
         formulas = [parts.pop(0)[1]]
         while parts and _goes_on(formulas[-1], parts[0][1]):
             formulas.append(parts.pop(0)[1])
         row = Row(formulas, goes_on=begin > base, column=parts[0][0] if parts else 999)
         _add_remarks(row, [part for _, part in parts])
-        if not _has_sides(formulas[0]):
+        if not (_has_sides(formulas[0]) or (row.goes_on and _is_term(formulas[0]))):
             row = Row([], [" ".join([*formulas, *row.remarks])], column=begin)
         found.append(row)
     return found
+
+
+def _is_beside(last: Row, begin: int, base: int, first: str) -> bool:
+    """Whether a line goes on with what is said of the row above it."""
+    if begin <= base or not last.remarks:
+        return False
+    if last.formulas:
+        return begin >= last.column - 2
+    return not (_has_sides(first) or _is_term(first))
 
 
 def _parts(line: str) -> list[tuple[int, str]]:
@@ -74,14 +85,19 @@ def _add_remarks(row: Row, parts: list[str]) -> None:
 
 
 def is_formula(text: str) -> bool:
-    """Whether a text is one formula, without a word of prose."""
+    """Whether a text is one formula that has two sides, without a word of prose."""
+    related = any(sign in text for sign in RELATIONS)
+    return related and _is_term(text)
+
+
+def _is_term(text: str) -> bool:
+    """The same of one that may go on from the line above."""
     try:
-        tokens = tokens_of(text.rstrip(",;"))
-        formula(text.rstrip(",;"))
+        bare = text.rstrip(",;")
+        formula(bare)
     except Unreadable:
         return False
-    related = any(token in RELATIONS for _, token in tokens)
-    return related and not any(kind == "name" and is_prose(one) for kind, one in tokens)
+    return not any(kind == "name" and is_prose(one) for kind, one in tokens_of(bare))
 
 
 def _has_sides(text: str) -> bool:
@@ -100,9 +116,11 @@ def table(text: str) -> str:
 
 
 def _row(row: Row) -> str:
+    said = "".join(f"<span>{_shown(one)}</span>" for one in row.remarks)
+    if not row.formulas:
+        return f'<div class="said"><div>{said}</div></div>'
     kind = ' class="on"' if row.goes_on else ""
     math = "".join(_shown(one, display=True) for one in row.formulas)
-    said = "".join(f"<span>{_shown(one)}</span>" for one in row.remarks)
     return f"<div{kind}><div>{math}</div><div>{said}</div></div>"
 
 

@@ -57,16 +57,12 @@ def test_the_example_of_one_for_torch_alone_runs(name):
     exec(compile(example(name), name, "exec"), {})
 
 
-def test_every_formula_of_a_docstring_can_be_drawn():
-    lost = [
-        f"{item.name}: {one}"
-        for item in ALL
-        for block in blocks(item)
-        for row in rows(block)
-        for one in row.formulas
-        if "<math" not in table(one)
-    ]
-    assert lost == []
+@pytest.mark.parametrize("item", ALL, ids=lambda item: f"{item.kind}-{item.name}")
+def test_every_formula_of_a_docstring_can_be_drawn(item):
+    for block in blocks(item):
+        for row in rows(block):
+            for one in row.formulas:
+                assert formula(one.rstrip(",;"))
 
 
 def test_no_name_of_an_equation_is_lost_on_the_way():
@@ -122,6 +118,28 @@ def test_a_remark_that_goes_on_below_stays_one():
     )
     assert (first.formulas, first.remarks) == (["y = x Q"], ["Q random, new every few steps"])
     assert second.formulas == ["m <- y"]
+
+
+def test_a_formula_that_goes_on_in_a_line_below_is_a_row_without_a_left_side():
+    (_, below, _) = rows("    x = m\n         sign(m) / n    of a vector\n    p <- x")
+    assert (below.formulas, below.remarks, below.goes_on) == (
+        ["sign(m) / n"],
+        ["of a vector"],
+        True,
+    )
+
+
+def test_a_sentence_between_equations_stands_by_itself_and_those_below_it_are_rows():
+    text = "    m <- g    b = momentum\n    every k steps:\n        L <- L + g\n        R <- R + g"
+    said = rows(text)
+    assert [(row.formulas, row.remarks) for row in said[:2]] == [
+        (["m <- g"], ["b = momentum"]),
+        ([], ["every k steps:"]),
+    ]
+    assert [(row.formulas, row.goes_on) for row in said[2:]] == [
+        (["L <- L + g"], True),
+        (["R <- R + g"], True),
+    ]
 
 
 def test_a_path_that_is_drawn_is_the_one_that_is_walked():
