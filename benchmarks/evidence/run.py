@@ -14,28 +14,50 @@ import argparse
 import json
 import re
 import statistics
+import sys
 from pathlib import Path
 from typing import Any
 
 from benchmarks.evidence.protocol import OPTIMIZERS, RESULTS, TASKS, Sized
-from thalweg.lab.compare import Options, compare
+from thalweg.lab.contest import Contest
 from thalweg.lab.contestants import enter
-from thalweg.lab.results import RESULTS as WHOLE
+from thalweg.lab.interrupt import catch_interrupt
+from thalweg.lab.ledger import open_journal
+from thalweg.lab.playing import Clock, play
+from thalweg.lab.results import About, results
+from thalweg.lab.training import Outcome
 from thalweg.whole_file import whole_file
 
 COMMAND = "python -m benchmarks.evidence.run"
+RUNS = Path("runs")
 
 
-def play(name: str, jobs: int) -> int:
+def compare(name: str, jobs: int) -> int:
     """Go on with a task, and write it if it is complete; gives the exit code."""
-    task, folder = TASKS[name], Path("runs") / f"evidence-{name}"
-    options = Options(out=str(folder), resume=True, jobs=jobs, command=f"{COMMAND} {name}")
-    code = compare(enter(OPTIMIZERS, ()), task.budget, task.source, options)
-    if code == 0:
-        found = json.loads((folder / WHOLE).read_text(encoding="utf-8"))
-        if found["complete"]:
-            write(RESULTS / f"{name}.json", shortened(found, task))
-    return code
+    task, folder, clock = TASKS[name], RUNS / f"evidence-{name}", Clock()
+    contest = Contest(enter(OPTIMIZERS, ()), task.budget, task.source.open())
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        catch_interrupt() as interrupted,
+        open_journal(folder, _header(contest), resume=True) as journal,
+    ):
+        for event in play(contest, task.source, journal, jobs, clock, interrupted):
+            if isinstance(event.news, Outcome):
+                who = contest.entry(event.unit.label).contestant.name
+                done = f"{contest.finished} of {contest.total}"
+                told = f"{who}, {event.unit.kind} {event.unit.number}"
+                print(f"{name}, {done}: {told}", file=sys.stderr, flush=True)
+        if not contest.is_over:
+            return 128 + interrupted()
+    about = About(task.source.backend, True, clock.seconds, f"{COMMAND} {name}")
+    write(RESULTS / f"{name}.json", shortened(results(contest, about), task))
+    return 0
+
+
+def _header(contest: Contest) -> dict[str, Any]:
+    """What decides the numbers: a journal of anything else is not gone on with."""
+    task, budget = contest.task, contest.budget._asdict()
+    return {"task": task.name, "data": task.fingerprint, **budget, "optimizers": [*OPTIMIZERS]}
 
 
 def shortened(found: dict[str, Any], task: Sized) -> dict[str, Any]:
@@ -118,7 +140,7 @@ def main() -> int:
         if name not in TASKS:
             parser.error(f"a task must be one of {', '.join(TASKS)}, got {name!r}")
     for name in asked.tasks or TASKS:
-        code = play(name, asked.jobs)
+        code = compare(name, asked.jobs)
         if code != 0:
             return code
     return 0
