@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+import re
 import statistics
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -187,10 +188,12 @@ def _task(one: Result) -> str:
     ]  # fmt: skip
     machine = one["machine"]
     where = f"{one['finished_at'][:10]}, {machine['processor']}, on one thread"
-    return (
-        f"### {one['title']}\n\n{one['verdict']['sentence'].replace('--seeds ', '')}\n\n"
-        f"{_table(headings, rows)}\n*{where}.*\n"
-    )
+    return f"### {one['title']}\n\n{sentence(one)}\n\n{_table(headings, rows)}\n*{where}.*\n"
+
+
+def sentence(one: Result) -> str:
+    """The verdict in words, for a reader who has no command line before him."""
+    return re.sub(r"--seeds (\d+)", r"\1 seeds", one["verdict"]["sentence"])
 
 
 def _order(one: Result) -> list[str]:
