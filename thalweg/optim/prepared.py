@@ -76,7 +76,7 @@ class PreparedTensors:
         """What the optimizer's next steps find as it is now; None where that is no use."""
         if not (PreparedCall.can_take(opt._chain) and ADDRESS_OF):
             return None
-        if opt._first or opt.defaults["differentiable"]:
+        if opt._first or opt.defaults["differentiable"] or opt._counts is not None:
             return None
         if any(type(group["params"]) is not list for group in opt.param_groups):
             return None  # it is looked at through C

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils._foreach_utils import _get_fused_kernels_supported_devices
 
 from thalweg.border.groups import Lot
 from thalweg.border.layout import Layout
@@ -30,6 +29,7 @@ from thalweg.optim.memory.odd import OddTensor
 from thalweg.optim.memory.reach import (
     address,
     as_complex_as,
+    check_fused,
     check_sound,
     dense,
     format_of,
@@ -48,6 +48,7 @@ from thalweg.optim.memory.sharded import (
 )
 from thalweg.optim.memory.snapshot import Addresses, Described
 from thalweg.optim.memory.states import NewStates, cell_of, put, widened
+from thalweg.optim.memory.there import CountsThere, counts_of
 from thalweg.optim.memory.touched import Row
 from thalweg.optim.traced import is_watched
 
@@ -79,14 +80,15 @@ class TensorLayout(Layout):
         self._sizes, self._stepped, self.new = seen.sizes, seen.params, new
         self._states = states
         self.odd: list[OddTensor] = []
-        self._copies = (
-            False  # whether something had to be brought into another layout for this step
-        )
+        # whether something had to be brought into another layout for this step
+        self._copies = False
+        self.counts: CountsThere | None = None
         self._rows: list[BorrowedRows | DenseCopy] = []
         self._in_place: list[tuple[int, RowsInPlace]] = []
         self._counts: list[tuple[dict[str, Any], Tensor]] = []
         try:
-            rows = self._rows_of(seen, lots, views, states, differentiable)
+            made = self._rows_of(seen, lots, views, states, differentiable)
+            rows = self._counted(made, lots, differentiable)
             self._locate(rows)
             self._remember(rows, states)
         except BaseException:
@@ -106,7 +108,7 @@ class TensorLayout(Layout):
         for p, g, lot in zip(seen.params, seen.grads, seen.lots(), strict=True):
             slots, view = self.live[lot], views[lot]
             check_not_captured(chain.name, p.device)
-            _check_fused(chain, p, lots[lot].group)
+            check_fused(chain, p, lots[lot].group)
             held = self.new.of(states, p) if slots or chain.cells else {}
             self.new.make(chain, held, p, slots, view, lots[lot].group)
             first = frozenset(self.new.first.get(p, ()))
@@ -138,6 +140,14 @@ class TensorLayout(Layout):
             else:
                 rows.append(self._reached(row))
         return rows
+
+    def _counted(self, rows: list[Row], lots: Sequence[Lot], differentiable: bool) -> list[Row]:
+        """The rows whose counts an engine can read: on the host, or all of them on the device."""
+        are_all = not (self.odd or self._in_place or self.rests)
+        self.counts, away = counts_of(self.chain, rows, lots, self._home, are_all)
+        for row in away:
+            self.odd += row.as_written(self.chain, differentiable)
+        return [row for row in rows if all(row is not one for one in away)]
 
     def _steps_in_place(
         self,
@@ -277,7 +287,8 @@ class TensorLayout(Layout):
             return False
         if not self._described.fits([*self._standing, *self._shown(grads)]):
             return False
-        check_not_captured(self.chain.name, self.device)
+        if self.counts is None:
+            check_not_captured(self.chain.name, self.device)
         self._grads, self._states = grads, states
         at = Addresses(grads).now()
         self.pointers[:, 1] = at if at.all() else list(map(address, grads))
@@ -319,6 +330,17 @@ class TensorLayout(Layout):
         """Take one step, or none."""
         take(lambda: self.prepare(views), self.new.undo)
 
+    def prepare(
+        self, views: Sequence[list[Any]], asking: Any = None, stop: Tensor | None = None
+    ) -> list[Deed]:
+        """What is to be done to take one step, and nothing if `stop`, where counts lie on the
+        device, is more than 0; nothing moves yet."""
+        if self.counts is None:
+            return super().prepare(views, asking)
+        cells = self.cells, self.wide
+        deeds = self.counts.deeds(self.work, self.pointers, cells, self.first, stop)
+        return [*deeds, self._settle]
+
     def _desk(self, asking: Any) -> TensorDesk:
         return TensorDesk(self.chain, self.params, self._grads, self._held, asking, self.wholes)
 
@@ -356,6 +378,10 @@ class TensorLayout(Layout):
         for one, values in zip(odd, made.odd_cells, strict=True):
             one.keep_cells(values)
         self.engine.write_numbers(self.cells, self.wide, made.cells)
+        self._settle()
+
+    def _settle(self) -> None:
+        """What was new is so no longer, and what was borrowed goes back."""
         self.first[:] = False
         self.new.keep(self._stepped)
         for rows in self._rows:
@@ -373,13 +399,3 @@ class TensorLayout(Layout):
 def _same(one: Sequence[Any], other: Sequence[Any]) -> bool:
     """Whether two sequences hold the same objects; `==` would compare tensors by value."""
     return len(one) == len(other) and all(map(is_, one, other))
-
-
-def _check_fused(chain: Chain, p: Tensor, group: Mapping[str, Any]) -> None:
-    """Where torch has no fused kernels, `fused=True` is refused as torch does."""
-    if group.get("fused") and p.device.type not in _get_fused_kernels_supported_devices():
-        raise RuntimeError(
-            f"{chain.name}: `fused=True` requires all the params to be floating point Tensors of "
-            f"supported devices: {_get_fused_kernels_supported_devices()} but {p.dtype} and "
-            f"{p.device.type}"
-        )

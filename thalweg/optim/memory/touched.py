@@ -60,6 +60,11 @@ class Row:
         keys = [slot.key for slot in slots if not slot.state.is_apart]
         return [(self.whole, self.p), *((self.held[key], self.arrays[key]) for key in keys)]
 
+    def has_its_cells_here(self, chain: Chain) -> bool:
+        """Whether the numbers kept with it lie on the host."""
+        cells = [self.held[key] for key in chain.cells]
+        return all(not isinstance(one, Tensor) or one.device.type == "cpu" for one in cells)
+
     def as_written(self, chain: Chain, differentiable: bool) -> list[OddTensor]:
         """What the reference engine steps: of complex numbers perhaps each component."""
         format_of(chain, self.p)  # refuses what no engine computes with
