@@ -48,8 +48,8 @@ class CountedStep(Protocol):
         is_captured: bool = False,
     ) -> list[Deed]:
         """What is to be done to step the tensors whose gradients lie there, 0 for none. At `stop`
-        lies a single that keeps the step from happening if it is more than 0. Where it `is_captured`
-        nothing is sent to the device, nor read there."""
+        lies a single that keeps the step from happening if it is more than 0. Nothing is read from
+        the device, and where the step `is_captured` nothing is sent to it."""
 
 
 class CountingEngine(Engine, Protocol):

@@ -29,8 +29,9 @@ from thalweg.optim import (
 from thalweg.optim.arguments import EXTRAS, FLAGS, TYPES
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.checks import check_flags, check_tensors
+from thalweg.optim.memory.device import cells_home
 from thalweg.optim.memory.layout import TensorLayout
-from thalweg.optim.memory.operands import collect, unpacked, views_of
+from thalweg.optim.memory.operands import collect, unpacked
 from thalweg.optim.memory.reach import check_sides
 from thalweg.optim.memory.rounds import Rounds
 from thalweg.optim.memory.seen import Seen, look, placed
@@ -170,8 +171,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
             _set_grad_enabled(before)
 
     @property
-    def _counts(self) -> CountsThere | None:
-        """Of the counts that lie on a device, in a step that is laid out already."""
+    def _counts(self) -> CountsThere | None:  # that lie on a device, of the step laid out last
         return self._layout.counts if self._layout is not None else None
 
     def _run(self, differentiable: bool) -> None:
@@ -260,7 +260,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         differentiable: bool,
     ) -> list[Deed]:
         """What moves of parameters without a gradient: their averages, where they are kept."""
-        views = [views_of(chain, lot, differentiable) for lot in all_lots]
+        views = settings_of(chain, all_lots, differentiable, None)
         if self._rest is not None and self._rest.fits(resting, views, states):
             return self._rest.prepare(views)
         made = Rounds(chain, all_lots, views, states, differentiable, rests=True)
@@ -360,6 +360,9 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     @property
     def _cells(self) -> Collection[str]:
         return self._chain.cells
+
+    def _cells_home(self, p: Tensor, group: Mapping[str, Any]) -> torch.device:
+        return cells_home(self._chain, p, group)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), **lent_state(self), **self._said}

@@ -34,9 +34,9 @@ __all__ = ["CountedStep"]
 class CountedStep:
     """One step after another of the tensors of a `work`, as long as they lie where they lay.
 
-    `pointers` [tensor, array] are those of `work`, `cells` [tensor, key] where the numbers kept with
-    them lie on the device, `wide` which of them are doubles. `context_of` says which of the contexts
-    each tensor has.
+    `pointers` [tensor, array] are those of `work`, `cells` [tensor, key] where the numbers kept
+    with them lie on the device, `wide` which of them are doubles. `context_of` says which of the
+    contexts each tensor has.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class CountedStep:
 
     def _arrange(self) -> None:
         """The passes of all ways, each when all that it takes is known."""
-        work, chain = self._work, self._work.chain
+        chain = self._work.chain
         batches = self._batches()
         number_at = {name: i for i, name in enumerate(self._numbers)}
         tables = self._codes, self._news, self._decided
@@ -203,6 +203,19 @@ class CountedStep:
     ) -> list[Deed]:
         """Work out a step of the tensors whose gradients lie there, 0 for none, and return what
         moves them. At `stop` lies a single that keeps it from happening if it is more than 0."""
+        self.decide(gradients, contexts, stop, is_captured)
+        for one in self._ahead:
+            one()
+        return [*(main.run for main in self._mains), self._keep]
+
+    def decide(
+        self,
+        gradients: NDArray[np.int64],
+        contexts: Sequence[Context],
+        stop: int = 0,
+        is_captured: bool = False,
+    ) -> None:
+        """Put it on the stream to work out the numbers of a step, and the way of each tensor."""
         news = np.concatenate([gradients, [stop], self._words(contexts)]).astype(np.int64)
         with self._memory.active(self._news, self._decided, self._kept, self._codes, self._cells):
             self._send(news, is_captured)
@@ -220,9 +233,6 @@ class CountedStep:
                     LANES=LANES,
                     **OPTIONS,
                 )
-        for one in self._ahead:
-            one()
-        return [*(main.run for main in self._mains), self._keep]
 
     def _keep(self) -> None:
         """Store the numbers of the tensors that have moved."""

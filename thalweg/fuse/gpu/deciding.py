@@ -133,6 +133,8 @@ class _Part:
         assert isinstance(tried, ast.Try)
         self._body, self._number, self._cells = tried.body, number, list(d.cells)
         self._given = {**vars(h)}
+        self._several = {n for n, s in d.settings.items() if isinstance(s.default, tuple)}
+        self._several |= {n for n, count in declared.text.borrowed.items() if count is not None}
         whole = {"ndim": len(shape), "rows": shape[0] if shape else 1}
         self._of_shape = {**whole, "columns": math.prod(shape[1:])}
         self._known: dict[str, Any] = {"first": first} if counts else {"first": first, "t": 1}
@@ -211,8 +213,8 @@ class _Part:
     def _taken(self, name: str, table: Mapping[str, Any]) -> Iterator[ast.stmt]:
         """A setting, or what a shape says. One that is several is taken apart later."""
         is_known = name in table
-        if is_known and not isinstance(table[name], _NUMBERS):
-            self._known[name] = table[name]
+        if name in self._several or (is_known and not isinstance(table[name], _NUMBERS)):
+            self._known |= {name: table[name]} if is_known else {}
             return
         yield from self._set(name, self._word(name), is_known, table.get(name))
 

@@ -135,9 +135,7 @@ def prologue_text(found: Choices, parts: int, cells: Sequence[str], title: str) 
     for i, key in enumerate(cells):
         value = "k_t" if i == step else found.kept[key]
         body.append(f"tl.store(k_kept_at + {i}, {value}.to(tl.float64), mask=k_mask)")
-    start = _PROLOGUE.format(
-        words=len(found.words), cells=len(cells), numbers=len(found.numbers)
-    )
+    start = _PROLOGUE.format(words=len(found.words), cells=len(cells), numbers=len(found.numbers))
     return _header(_OF_PROLOGUE, "prologue", title) + start + _indented([*body, *_code(found)])
 
 

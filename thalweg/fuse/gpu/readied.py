@@ -1,4 +1,4 @@
-"""One pass of a step whose numbers the device works out: its tables stay, and so do its launches."""
+"""One pass of a step whose numbers the device works out: its tables stay."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class ReadiedPass:
         return [*own, *common, *self._tables, *self._awaited]
 
     def ready(self) -> None:
-        """Put it on the stream to work out its numbers, and to begin anew: before anything moves."""
+        """Put it on the stream to work out its numbers, and to begin anew: nothing moves."""
         sweep = self._sweep
         pieces, results = len(sweep._table.pieces), len(sweep._kinds)
         with self._memory.active(*self._buffers):

@@ -123,6 +123,7 @@ def power(x, y):
     found = tl.where(
         a < 0, tl.where(is_odd, found * -1.0, tl.where(is_whole, found, float("nan"))), found
     )
+    found = tl.where(b == 1, a, found)
     return tl.where((b == 0) | (a == 1), 1.0, found).to(x.dtype)
 
 

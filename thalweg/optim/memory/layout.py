@@ -333,8 +333,8 @@ class TensorLayout(Layout):
     def prepare(
         self, views: Sequence[list[Any]], asking: Any = None, stop: Tensor | None = None
     ) -> list[Deed]:
-        """What is to be done to take one step, and nothing if `stop`, where counts lie on the
-        device, is more than 0; nothing moves yet."""
+        """What is to be done to take one step; where counts lie on the device, none if `stop` is
+        more than 0."""
         if self.counts is None:
             return super().prepare(views, asking)
         cells = self.cells, self.wide
@@ -380,8 +380,7 @@ class TensorLayout(Layout):
         self.engine.write_numbers(self.cells, self.wide, made.cells)
         self._settle()
 
-    def _settle(self) -> None:
-        """What was new is so no longer, and what was borrowed goes back."""
+    def _settle(self) -> None:  # what was new is so no longer, and what was borrowed goes back
         self.first[:] = False
         self.new.keep(self._stepped)
         for rows in self._rows:

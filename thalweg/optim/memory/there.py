@@ -36,6 +36,7 @@ __all__ = ["CountsThere", "again", "counts_of", "settings_of", "stops", "unscale
 
 _HOST = torch.device("cpu")
 _NUMBERS = (torch.float32, torch.float64)
+_SOMEWHERE = 16  # an address that nobody follows
 
 
 def _lie_there(chain: Chain, row: Row, group: Mapping[str, Any], home: Home) -> bool:
@@ -131,7 +132,9 @@ class CountsThere:
         at = stop.data_ptr() if stop is not None else 0
         if is_taken and first.any():
             refuse_capture(self._chain.name, "its states are made in it")
-        deeds = self._step.deeds(pointers[:, 1], contexts, at, is_taken)
+        is_empty = np.array([0 in kind.shape for kind in work.kinds], np.bool_)[work.kind_of]
+        gradients = np.where(is_empty, _SOMEWHERE, pointers[:, 1])  # counted all the same
+        deeds = self._step.deeds(gradients, contexts, at, is_taken)
         if first.any():  # the next one is another: it must be there when a graph is captured
             deeds.append(functools.partial(self._next, work, pointers, cells))
         return deeds
