@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from thalweg.fuse.device import Buffer, DeviceMemory
 from thalweg.fuse.gpu import awaited
-from thalweg.fuse.gpu.kernels import OPTIONS, kernel_of, options_for
+from thalweg.fuse.gpu.kernels import OPTIONS, Launcher, kernel_of, options_for
 from thalweg.fuse.gpu.numbers import Numbers
 from thalweg.fuse.gpu.table import Table
 from thalweg.fuse.gpu.text import ARGUMENTS, kernel_text
@@ -39,8 +39,8 @@ class Sweep:
     ) -> None:
         self._memory, self._table = memory, table
         self._pass, self._computation, self._title = pass_, computation, title
-        self._kernel = kernel_of(kernel_text(pass_, formats, computation, title), title)
-        self._options = options_for(formats, memory.lanes)
+        kernel = kernel_of(kernel_text(pass_, formats, computation, title), title)
+        self._kernel = Launcher(kernel, options_for(pass_, formats, memory.lanes))
         self._numbers = Numbers(pass_, computation)
         self._kinds = np.array([one.kind == "largest" for one in pass_.results], np.int32)
         self._turn, self._is_compiled = 0, False
@@ -116,7 +116,7 @@ class Sweep:
         nothing = [0] * len(ARGUMENTS)
         with self._memory.active():
             for sizes in {stretch.sizes for stretch in self._table.stretches}:
-                self._kernel.run(*nothing, *sizes, grid=(1,), warmup=True, **self._options)
+                self._kernel.compile(nothing, sizes)
         self._is_compiled = True
 
     def _start(self, launch: Launch) -> None:
@@ -135,10 +135,8 @@ class Sweep:
     def put(self, addresses: Sequence[int], turn: int, buffers: Sequence[Buffer]) -> None:
         """Put the kernel on the stream, with its tables at these addresses."""
         with self._memory.active(*buffers):
-            for stretch in self._table.stretches:
-                self._kernel[(stretch.count,)](
-                    *addresses, stretch.first, turn, *stretch.sizes, **self._options
-                )
+            for one in self._table.stretches:
+                self._kernel.launch(one.count, [*addresses, one.first, turn], one.sizes)
 
 
 class Launch:
