@@ -96,7 +96,9 @@ class PreparedTensors:
             if any(not p.numel() for p in seen.params) or len(seen.rounds(states)) > 1:
                 return None
             layout = TensorLayout(chain, seen, lots, views, states, NewStates({}), False)
-        if chain.reductions and (layout.is_shared or layout.device.type != "cpu"):
+        if chain.reductions and (
+            layout.is_shared or any(one.name != "cpu" for one in layout.work.engines)
+        ):
             return None  # sums are not at hand: other processes have a part, or a device is at work
         if not layout.reusable or not layout.params or not layout.pointers[:, 1].all():
             return None

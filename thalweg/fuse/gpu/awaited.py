@@ -64,6 +64,9 @@ class OnDevice(Awaited):
     def finished(self, kind: str, counts: NDArray[np.int64]) -> OnDevice:
         return replace(self, kind=kind, counts=counts)
 
+    def joins(self, other: Awaited) -> bool:
+        return isinstance(other, OnDevice) and other.memory is self.memory
+
     def whole(self, kind: str, others: Sequence[Any], count: int) -> list[Awaited]:
         parts = [self, *others]
         is_largest = self.memory.upload(np.array([kind == "largest"], np.int32))

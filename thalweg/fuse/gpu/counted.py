@@ -160,7 +160,7 @@ class CountedStep:
             kinds = [work.kinds[k] for k in work.kind_of[chosen].tolist()]
             shapes = [(*kind.here, kind.width) for kind in kinds]
             wholes = [(*kind.shape, kind.width) for kind in kinds]
-            batch = Batch(plan, work.columns, formats, chosen, shapes, wholes, work._engine)
+            batch = Batch(plan, work.columns, formats, chosen, shapes, wholes, work.engines[0])
             found.append((batch, np.array(pairs, np.int32)))
             self._members.append(chosen)
         return found

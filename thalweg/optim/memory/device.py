@@ -25,6 +25,7 @@ __all__ = [
     "TorchMemory",
     "cells_home",
     "check_not_captured",
+    "home_for",
     "home_of",
     "is_asked",
     "is_captured",
@@ -126,6 +127,12 @@ def home_of(params: Sequence[Tensor]) -> Home:
     device = found[0][0] if found else _HOST
     engine = _engine_of(device)
     return Home(device, engine) if engine is not None else Home(_HOST, host())
+
+
+def home_for(p: Tensor, main: Home) -> Home:
+    """Where one parameter lies, if there is an engine for it; else the `main` home of all."""
+    engine = main.engine if p.device == main.device else _engine_of(p.device)
+    return main if engine is None or engine is main.engine else Home(p.device, engine)
 
 
 @functools.cache

@@ -21,9 +21,9 @@ from thalweg.border.groups import Lot
 from thalweg.border.layout import Layout
 from thalweg.chain import Chain, Slot
 from thalweg.fuse.whole import Deed, take
-from thalweg.fuse.work import EXACT, Kind, Prepared
+from thalweg.fuse.work import EXACT, Prepared
 from thalweg.optim.memory.desk import TensorDesk
-from thalweg.optim.memory.device import check_not_captured, home_of
+from thalweg.optim.memory.device import check_not_captured, home_for, home_of
 from thalweg.optim.memory.gapped import DenseCopy, walks
 from thalweg.optim.memory.odd import OddTensor
 from thalweg.optim.memory.reach import (
@@ -32,7 +32,6 @@ from thalweg.optim.memory.reach import (
     check_fused,
     check_sound,
     dense,
-    format_of,
     is_reachable,
     laid_out_like,
 )
@@ -107,6 +106,7 @@ class TensorLayout(Layout):
         chain, rows = self.chain, list[Row]()
         for p, g, lot in zip(seen.params, seen.grads, seen.lots(), strict=True):
             slots, view = self.live[lot], views[lot]
+            home = home_for(p, self._home)
             check_not_captured(chain.name, p.device)
             check_fused(chain, p, lots[lot].group)
             held = self.new.of(states, p) if slots or chain.cells else {}
@@ -127,21 +127,23 @@ class TensorLayout(Layout):
             row = self._gathered(row, view, differentiable)
             is_plain = not (differentiable or chain.requests or chain.on_matrices)
             is_own = row.whole is not None or (is_plain and row.p is p)
-            if is_plain and row.p is p and walks(chain, row, slots, self._home):
+            if is_plain and row.p is p and walks(chain, row, slots, home):
                 self._copies |= row.g is not g
+                row.engine = home.engine
                 rows.append(row)
                 continue
             if is_own and DenseCopy.can_take(row.p):
                 dense = DenseCopy(row.p)
-                if is_reachable(chain, dense.p, row.g, slots, row.arrays, held, self._home):
+                if is_reachable(chain, dense.p, row.g, slots, row.arrays, held, home):
                     self._rows.append(dense)
                     self._copies, row.p = True, dense.p
             arrays = row.p, row.g, slots, row.arrays, held
-            if differentiable or not is_reachable(chain, *arrays, self._home):
+            if differentiable or not is_reachable(chain, *arrays, home):
                 if row.whole is not None:
                     row = Row(p, g, lot, held, held, first)
                 self.odd += row.as_written(chain, differentiable)
             else:
+                row.engine = home.engine
                 rows.append(self._reached(row))
         return rows
 
@@ -219,16 +221,9 @@ class TensorLayout(Layout):
         """Fill the tables."""
         chain = self.chain
         arrays = [[row.p, row.g, *row.states(chain, self.live)] for row in rows]
-        kinds = [
-            Kind(
-                tuple(row.p.shape if row.whole is None else row.whole.shape),
-                tuple(None if t is None else format_of(chain, t) for t in tensors),
-                2 if row.p.is_complex() else 1,
-                None if row.whole is None else tuple(row.p.shape),
-                row.walk,
-            )
-            for row, tensors in zip(rows, arrays, strict=True)
-        ]
+        engines = list(dict.fromkeys([self.engine, *(row.engine for row in rows if row.engine)]))
+        self.others = engines[1:]
+        kinds = [row.kind(chain, self.live, engines) for row in rows]
         lots, first = [row.lot for row in rows], [row.first for row in rows]
         self._tabulate(kinds, lots, [[address(t) for t in of_one] for of_one in arrays], first)
         self.params = [row.p for row in rows]

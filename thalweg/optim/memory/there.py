@@ -44,6 +44,8 @@ def _lie_there(chain: Chain, row: Row, group: Mapping[str, Any], home: Home) -> 
     cells = [row.held[key] for key in chain.cells]
     if not all(isinstance(cell, Tensor) and cell.device == home.device for cell in cells):
         return False
+    if row.engine is not home.engine:
+        return False
     is_away = any(cell.device != _HOST for cell in cells)
     is_shared = row.whole is not None and bool(chain.reductions)
     return (is_asked(group) or is_away) and not is_shared and home.counts(chain)
