@@ -156,6 +156,10 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         """The keys of a parameter's state that hold single numbers, whatever its type."""
         return ("step",)
 
+    def _cells_home(self, p: Tensor, group: Mapping[str, Any]) -> torch.device:
+        """Where they lie."""
+        return torch.device("cpu")
+
     def _update(self) -> None:
         """Move every parameter that has a gradient by one step."""
         raise NotImplementedError
@@ -356,7 +360,9 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         for group in self.param_groups:
             self._complete(group)
         if self._loading is not None:
-            restore_types(self.param_groups, self.state, self._loading, self._cells)
+            restore_types(
+                self.param_groups, self.state, self._loading, self._cells, self._cells_home
+            )
             unshare(self.state, self._loading["state"])
 
 

@@ -159,11 +159,13 @@ def restore_types(
     states: Mapping[Tensor, MutableMapping[str, Any]],
     loaded: Mapping[str, Any],
     cells: Collection[str],
+    home: Callable[[Tensor, Group], torch.device],
 ) -> None:
     """Take states again that torch rounded to their parameter's type (pytorch#43706).
 
     A state stays as wide as it was saved; under `state_dtype="float32"` it has that type. A single
-    number, one of the keys in `cells`, is float32 or float64, whatever its parameter is.
+    number, one of the keys in `cells`, is float32 or float64, whatever its parameter is, and lies
+    at its `home`, where a step reads it: torch takes all but the step to the parameter's device.
     """
     ids = [i for group in loaded["param_groups"] for i in group["params"]]
     owners = [(p, group) for group in groups for p in group["params"]]
@@ -180,7 +182,9 @@ def restore_types(
                 continue
             if key in cells:
                 dtype = torch.float64 if value.dtype == torch.float64 else torch.float32
-                own[key] = value.to(device=have.device, dtype=dtype)
+                is_fake = "meta" in (value.device.type, have.device.type)
+                there = have.device if is_fake else home(p, group)
+                own[key] = value.to(device=there, dtype=dtype)
             elif is_single:
                 dtype = torch.complex64 if have.is_complex() else torch.float32
                 own[key] = value.to(device=have.device, dtype=dtype)

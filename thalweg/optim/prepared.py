@@ -85,7 +85,7 @@ class PreparedTensors:
         """What the optimizer's next steps find as it is now; None where that is no use."""
         if not (PreparedCall.can_take(opt._chain) and ADDRESS_OF):
             return None
-        if opt._first or opt.defaults["differentiable"]:
+        if opt._first or opt.defaults["differentiable"] or opt._counts is not None:
             return None
         if any(type(group["params"]) is not list for group in opt.param_groups):
             return None  # it is looked at through C
@@ -104,7 +104,9 @@ class PreparedTensors:
             if any(not p.numel() for p in seen.params) or len(seen.rounds(states)) > 1:
                 return None
             layout = TensorLayout(chain, seen, lots, views, states, NewStates({}), False)
-        if chain.reductions and (layout.is_shared or layout.device.type != "cpu"):
+        if chain.reductions and (
+            layout.is_shared or any(one.name != "cpu" for one in layout.work.engines)
+        ):
             return None  # sums are not at hand: other processes have a part, or a device is at work
         if not layout.reusable or not layout.params or not layout.pointers[:, 1].all():
             return None

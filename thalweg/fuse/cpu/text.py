@@ -76,9 +76,9 @@ def kernel_text(
 ) -> str:
     """The kernel of one pass: what is run, in a form that can be read.
 
-    With `strided` its arrays have gaps: `k_columns` is then int64 [tensor, 1 + 2 arrays], the length
-    of a row and of each array the strides from row to row and from element to element, which is 1
-    where it is not `strided`.
+    With `strided` its arrays have gaps: `k_columns` is then int64 [tensor, 1 + 2 arrays], the
+    length of a row and of each array the strides from row to row and from element to element, which
+    is 1 where it is not `strided`.
     """
     streams = pass_.streams
     among = tuple(columns(streams, formats))

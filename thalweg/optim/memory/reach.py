@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._foreach_utils import _get_fused_kernels_supported_devices
 
 from thalweg.chain import Chain, Slot
 from thalweg.fuse.storage import ELEMENTS
@@ -19,6 +20,7 @@ __all__ = [
     "address",
     "as_complex_as",
     "asks_for_sides",
+    "check_fused",
     "check_sides",
     "check_sound",
     "dense",
@@ -196,7 +198,7 @@ def is_reachable(
         return False
     if chain.reads_columns and not p.is_contiguous():
         return False
-    return all(_is_cell(held[key]) for key in chain.cells)
+    return all(_is_cell(held[key], home) for key in chain.cells)
 
 
 def _has_whole_rows(p: Tensor) -> bool:
@@ -205,11 +207,12 @@ def _has_whole_rows(p: Tensor) -> bool:
     return is_one_row or not p.numel() or p.stride(0) * p.shape[0] == p.numel()
 
 
-def _is_cell(tensor: Any) -> bool:
+def _is_cell(tensor: Any, home: Home) -> bool:
     if not isinstance(tensor, Tensor):
         return isinstance(tensor, int)
     is_number = tensor.dtype in (torch.float32, torch.float64) and tensor.numel() == 1
-    return is_number and type(tensor) is Tensor and tensor.device.type == "cpu"
+    is_here = tensor.device.type == "cpu" or tensor.device == home.device
+    return is_number and type(tensor) is Tensor and is_here
 
 
 def is_dense(p: Tensor) -> bool:
@@ -233,3 +236,13 @@ def address(tensor: Tensor | None) -> int:
             "it cannot be stepped"
         )
     return address
+
+
+def check_fused(chain: Chain, p: Tensor, group: Mapping[str, Any]) -> None:
+    """Where torch has no fused kernels, `fused=True` is refused as torch does."""
+    if group.get("fused") and p.device.type not in _get_fused_kernels_supported_devices():
+        raise RuntimeError(
+            f"{chain.name}: `fused=True` requires all the params to be floating point Tensors of "
+            f"supported devices: {_get_fused_kernels_supported_devices()} but {p.dtype} and "
+            f"{p.device.type}"
+        )
