@@ -334,6 +334,11 @@ class Chain:
         return [part.declared for part in self.parts if issubclass(part.declared, Rule)]
 
     @property
+    def is_stack(self) -> bool:
+        """Whether a parameter of more than two axes is a stack of matrices, and not one."""
+        return any(rule.is_stack for rule in self.rules)
+
+    @property
     def takes_sparse(self) -> bool:
         """Whether a sparse gradient may be read as one with zeros in the missing rows."""
         return all(rule.takes_sparse for rule in self.rules)

@@ -95,6 +95,9 @@ class Rule(Declared):
     "either" as `decoupled_weight_decay` says, or none."""
     torch_flags: ClassVar[str] = ""
     """The flags that torch's constructor takes by position, behind the settings."""
+    is_stack: ClassVar[bool] = False
+    """Whether a parameter of more than two axes is a stack of matrices, of its last two: a row then
+    has the index of all axes but the last. Else it is one matrix, rows by all the rest."""
     takes_sparse: ClassVar[bool] = False
     """Whether gradients may be sparse; a missing row is one of zeros, or `rests`."""
     rows_only: ClassVar[bool] = False

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from thalweg import elementwise, matrices, reductions
 from thalweg.fuse.closing import worked_out
-from thalweg.fuse.plan import Line, MatrixWork, Plan, Question
+from thalweg.fuse.legs import Line, MatrixWork, Pass, Plan, Question
 from thalweg.text import Level, Request
+from thalweg.view import matrices_of
 
 __all__ = ["Desk", "Scratch"]
 
@@ -61,6 +62,9 @@ class Desk(Protocol):
         """The same numbers, one per "row" or "column", one behind the other: those that meet what
         lies here of the parameter."""
 
+    def numbers(self, tensor: int, values: NDArray[np.float64]) -> Any:
+        """These numbers in an array of the framework, of the computation type."""
+
     def address(self, array: Any) -> int:
         """Where an array lies."""
 
@@ -96,6 +100,25 @@ class Scratch:
         self.arrays[name] = arrays
         at = self.plan.scratch.index(name)
         self.addresses[:, at] = [self.desk.address(array) for array in arrays]
+
+    def put_vectors(self, pass_: Pass, found: Mapping[str, Sequence[NDArray[np.float64]]]) -> None:
+        """File what a pass has found of each row and column."""
+        for one in pass_.vectors:
+            pairs = zip(self.members, found[one.name], strict=True)
+            arrays = [self.desk.numbers(tensor, values) for tensor, values in pairs]
+            self.put(one.name, arrays)
+            self._vectors[one.name] = arrays
+
+    def add_up(self, pass_: Pass) -> None:
+        """The same of what a pass has written."""
+        for one in pass_.vectors:
+            axes = _AXES[one.over]
+            values = [self._matrix(k, one.value) for k in range(len(self.members))]
+            arrays = [reductions.over_axes(one.kind, value, axes) for value in values]
+            pairs = zip(self.members, arrays, strict=True)
+            self.put(one.name, [self.desk.vector(tensor, a, one.over) for tensor, a in pairs])
+            self._vectors[one.name] = arrays
+            del self.arrays[one.value]
 
     def at(self, question: Question) -> list[Any]:
         """The weights of each member that a question is about."""
@@ -196,19 +219,24 @@ class Scratch:
             array = self.desk.whole(self.members[k], self.arrays[name][k])
         else:
             array = self.desk.array(self.members[k], name)
+        sides = self._matrices_of(k)
         if name in self.plan.vectors:
             is_row = self.plan.vectors[name] == Level.ROW
-            return array.reshape((-1, 1) if is_row else (1, -1))
+            *stack, rows, columns = sides
+            return array.reshape((*stack, rows, 1) if is_row else (*stack, 1, columns))
         shape = self._shapes[k]
         is_whole = tuple(array.shape) == shape  # and no matrix of another shape
-        return array.reshape(_sides(shape)) if is_whole and len(shape) != 2 else array
+        return array.reshape(sides) if is_whole and len(shape) != len(sides) else array
+
+    def _matrices_of(self, k: int) -> tuple[int, ...]:
+        """The sides of a member as a matrix, behind how many they are if it is a stack of them."""
+        shape = self._shapes[k]
+        count, rows, columns = matrices_of(shape, self.plan.chain.is_stack)
+        is_stack = self.plan.chain.is_stack and len(shape) > 2
+        return (count, rows, columns) if is_stack else (rows, columns)
 
     def _like(self, k: int, matrix: Any) -> Any:
         return self.desk.like(self.members[k], matrix.reshape(self._shapes[k]))
-
-
-def _sides(shape: tuple[int, ...]) -> tuple[int, int]:
-    return (shape[0] if shape else 1), math.prod(shape[1:])
 
 
 @functools.cache
