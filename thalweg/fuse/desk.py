@@ -29,16 +29,24 @@ __all__ = ["Desk", "Scratch"]
 _STACKED = 1 << 14
 
 _WORDS: dict[str, Any] = {name: getattr(elementwise, name) for name in elementwise.PRIMITIVES}
-_AXES = {"row": (-1,), "column": (-2,), "tensor": (-2, -1)}
 
 
-def _reduction(kind: str) -> Callable[[Any, str], Any]:
-    """A reduction of a matrix, or of each of a stack of them."""
-    return lambda x, over: reductions.over_axes(kind, x, _AXES[over])
+def _reduction(kind: str, whole: tuple[int, ...]) -> Callable[[Any, str], Any]:
+    """A reduction of one number per row or column: over all of them, which a tensor has in these
+    axes, or over those of its matrix, as often as there are any."""
+
+    def reduced(x: Any, over: str) -> Any:
+        if over == "tensor":
+            return reductions.over_axes(kind, x, whole)
+        found = reductions.over_axes(kind, x, reductions.AXES[over])
+        return elementwise.where(x > x, found, found)
+
+    return reduced
 
 
-_WORDS |= {kind: _reduction(kind) for kind in reductions.REDUCTIONS}
 _WORDS |= {n: getattr(matrices, n) for n in ("matmul", "transposed", *matrices.MATRIX_WORDS)}
+_WORDS |= {kind: _reduction(kind, (-2, -1)) for kind in reductions.REDUCTIONS}
+_OF_STACKS = {**_WORDS, **{kind: _reduction(kind, (-3, -2, -1)) for kind in reductions.REDUCTIONS}}
 
 
 class Desk(Protocol):
@@ -84,7 +92,7 @@ class Scratch:
         self, plan: Plan, members: Sequence[int], shapes: Sequence[tuple[int, ...]], desk: Desk
     ) -> None:
         self.plan, self.members, self.desk = plan, members, desk
-        self._shapes = shapes
+        self._shapes, self._is_stack = shapes, plan.chain.is_stack
         self.addresses: NDArray[np.int64] = np.zeros((len(members), len(plan.scratch)), np.int64)
         self.arrays: dict[str, list[Any]] = {}
         self._matrices: dict[str, list[Any]] = {}
@@ -112,7 +120,7 @@ class Scratch:
     def add_up(self, pass_: Pass) -> None:
         """The same of what a pass has written."""
         for one in pass_.vectors:
-            axes = _AXES[one.over]
+            axes = reductions.AXES[one.over]
             values = [self._matrix(k, one.value) for k in range(len(self.members))]
             arrays = [reductions.over_axes(one.kind, value, axes) for value in values]
             pairs = zip(self.members, arrays, strict=True)
@@ -201,7 +209,7 @@ class Scratch:
                     arrays = [self._matrix(k, name) for k in members]
                     table[name] = arrays[0] if len(arrays) == 1 else matrices.stacked(arrays)
             try:
-                value = eval(compiled, _WORDS, table)
+                value = eval(compiled, _OF_STACKS if self._is_stack else _WORDS, table)
             except (RuntimeError, ValueError) as error:  # of the library's: no basis is found, say
                 title = self.plan.chain.name
                 raise ArithmeticError(f"{title}: `{line.written}`: {error}") from error
@@ -229,11 +237,9 @@ class Scratch:
         return array.reshape(sides) if is_whole and len(shape) != len(sides) else array
 
     def _matrices_of(self, k: int) -> tuple[int, ...]:
-        """The sides of a member as a matrix, behind how many they are if it is a stack of them."""
-        shape = self._shapes[k]
-        count, rows, columns = matrices_of(shape, self.plan.chain.is_stack)
-        is_stack = self.plan.chain.is_stack and len(shape) > 2
-        return (count, rows, columns) if is_stack else (rows, columns)
+        """The sides of a member as a matrix, or behind how many they are as a stack of them."""
+        sides = matrices_of(self._shapes[k], self._is_stack)
+        return sides if self._is_stack else sides[1:]
 
     def _like(self, k: int, matrix: Any) -> Any:
         return self.desk.like(self.members[k], matrix.reshape(self._shapes[k]))

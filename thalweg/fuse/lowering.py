@@ -174,7 +174,12 @@ class _Lower:
             return self._visit(tree.body if self.ways[self.text.decisions[tree]] else tree.orelse)
         if tree in self.text.reductions:
             assert isinstance(tree, ast.Call)
-            return self._reduce(tree, self.text.reductions[tree].over == "column")
+            over = self.text.reductions[tree].over
+            if over in ("row", "column") and self._is_of_vectors(tree):
+                name = self._fresh(self.text.reductions[tree].name)
+                self._add_line(name, tree, self.text.found[tree])
+                return _name(name)
+            return self._reduce(tree, over == "column")
         if tree in self.text.requests:
             assert isinstance(tree, ast.Call)
             return self._ask(tree)

@@ -175,7 +175,7 @@ class Optimizer(ChainOptimizer):
         """What is to be done to take one step; nothing moves yet."""
         name = self._chain.name
         check_alike(self._chain, self.param_groups)
-        all_lots = lots(name, self.param_groups, self._chain.choice.numbers)
+        all_lots = lots(name, self.param_groups, self._chain)
         pairs = [(p, number) for number, lot in enumerate(all_lots) for p in lot.params]
         turns = [Turn(p, lot, ready_gradient(name, p)) for p, lot in pairs if p.grad is not None]
         now = [self._now(lot.group) for lot in all_lots]
