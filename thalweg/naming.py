@@ -8,7 +8,7 @@ from collections.abc import Iterable
 __all__ = ["TORCH_ALONE", "found"]
 
 # what is written for torch and not for NumPy, beside the registry
-TORCH_ALONE = ("Adafactor", "LBFGS")
+TORCH_ALONE = ("LBFGS",)
 
 
 def found(

@@ -17,15 +17,14 @@ from tests.optim.runs import (
     walk,
     weights,
 )
-from thalweg.optim.matrices import blocks
-from thalweg.optim.matrices.adafactor import Adafactor
+from thalweg.optim import Adafactor
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_memory_changes_and_on_two_threads_as_on_one():
-    """More rows than the engine is given at once, and more work than one thread takes."""
-    shapes = [(blocks.ROWS + 3, 32), (300, 5000), (600, 600)]
+    """More rows than one piece has, and more work than one thread takes."""
+    shapes = [(16387, 32), (300, 5000), (600, 600)]
     found = []
     for count in (1, 2):
         torch.set_num_threads(count)

@@ -18,7 +18,7 @@ from tests.optim.runs import (
     walk,
     weights,
 )
-from thalweg.optim.matrices.adafactor import Adafactor
+from thalweg.optim import Adafactor
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -52,7 +52,6 @@ STUDIES: Mapping[str, Fact] = {
 _TORCH_ALONE = {
     "Muon": "4 for each weight of a matrix, and AdamW's 8 for the others",
     "LBFGS": "8 times history_size: 800 by default",
-    "Adafactor": "a number for each row and each column of a matrix",
 }
 
 
