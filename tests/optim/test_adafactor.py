@@ -45,7 +45,8 @@ def test_states_are_torchs_in_order_shape_and_type(dtype):
     one, other = pair(dtype)
     walk(one)
     walk(other)
-    for held, theirs in zip(one.state.values(), other.state.values(), strict=True):
+    for p, q in zip(params_of(one), params_of(other), strict=True):
+        held, theirs = one.state[p], other.state[q]
         assert list(held) == list(theirs)
         assert [(t.shape, t.dtype) for t in held.values()] == [
             (t.shape, t.dtype) for t in theirs.values()
