@@ -62,9 +62,7 @@ class Lot:
     which: int = 0
 
 
-def lots(
-    title: str, param_groups: Sequence[Group], chain: Chain | None = None
-) -> list[Lot]:
+def lots(title: str, param_groups: Sequence[Group], chain: Chain | None = None) -> list[Lot]:
     """The groups in order; one with a decay filter is two lots, those that decay first. Where
     parameters of a `chain` differ in their alternative, in what they keep or in a setting that
     goes by their type, each kind is a lot."""

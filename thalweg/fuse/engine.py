@@ -50,7 +50,6 @@ class Sweep(Protocol):
         something. Of `seed` come the random bits of formats that round with them: below 2^63.
         """
 
-
     def run_with_vectors(
         self,
         pointers: NDArray[np.int64],

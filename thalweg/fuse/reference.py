@@ -211,7 +211,12 @@ def _written(declared: Any) -> Callable[..., Any]:
 
     tree = ast.fix_missing_locations(Asking().visit(ast.Module([made], [])))
     scope = inspect.getclosurevars(function)
-    names = {**function.__globals__, **scope.nonlocals, "_transposed": transposed, "_over_axes": over_axes}
+    names = {
+        **function.__globals__,
+        **scope.nonlocals,
+        "_transposed": transposed,
+        "_over_axes": over_axes,
+    }
     exec(compile(tree, text.source.title, "exec"), names)
     found: Callable[..., Any] = names[made.name]
     return found

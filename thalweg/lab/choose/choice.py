@@ -212,5 +212,5 @@ def _physics(budget: str, memory: str) -> Choice:
         "first bring it near.",
         [],
         lacking,
-        [_compare("lbfgs", "adam") + " --backend torch"],
+        [_compare("lbfgs", "adam")],
     )
