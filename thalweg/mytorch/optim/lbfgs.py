@@ -301,7 +301,7 @@ def _history(title: str, held: Mapping[str, Any], size: int) -> dict[str, Any]:
     """A history apart from the file it comes from, of so many numbers."""
 
     def vector(key: str, value: Any, length: int) -> Vector:
-        found = np.array(value)
+        found = np.asarray(value).copy()
         if found.dtype not in FORMAT_OF or found.size != length:
             raise ValueError(
                 f"{title}: the state {key!r} must hold arrays of {length} numbers, got "
