@@ -84,7 +84,9 @@ class Calls:
                 "be computed from elements",
             )
         is_same = (word, over) in (("mean", "tensor"), ("largest", "tensor"), ("largest", "all"))
-        if level < value < Level.ELEMENT and not (value == Level.ROW and is_same):
+        if level < value < Level.ELEMENT and not (
+            is_same if value == Level.ROW else word == "largest"
+        ):
             raise self.source.error(
                 tree.lineno,
                 f"{word} over {over!r} of {ast.unparse(tree.args[0])!r}, which is one number for "

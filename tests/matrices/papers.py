@@ -147,6 +147,82 @@ def adafactor(
         yield p
 
 
+def psgd_kron(
+    p: Array,
+    gradients: Iterable[Array],
+    normal: Callable[[int], Array],
+    lr: float = 1e-3,
+    momentum: float = 0.9,
+    weight_decay: float = 0.0,
+    probability: tuple[float, float] = (0.03, 1.0),
+    probability_decay: float = 1e-3,
+    flat_start: int = 500,
+    max_size: int = 8192,
+    precond_lr: float = 0.1,
+    precond_init_scale: float = 1.0,
+) -> Iterator[Array]:
+    """`normal(t)` are the random numbers of step t. A factor for each axis of a matrix or vector,
+    and as the authors' both are made equally large now and then, here more often."""
+    shape, p = p.shape, p.reshape(len(p), -1) if p.ndim > 1 else p
+    each = precond_init_scale ** (1 / p.ndim)
+    full = [p.ndim > 1 and 1 < side <= max_size for side in p.shape]
+    factors = [
+        each * (np.eye(side) if whole else np.ones(side))
+        for side, whole in zip(p.shape, full, strict=True)
+    ]
+    m, waited = np.zeros_like(p), 0
+    draw = np.random.default_rng(0)
+    for n, g in enumerate(gradients):
+        m = momentum * m + (1 - momentum) * g.reshape(p.shape)
+        d = m / (1 - momentum ** (n + 1))
+        chance = np.clip(
+            probability[1] * np.exp(-probability_decay * (n - flat_start)), *probability
+        )
+        waited += 1
+        if waited >= 1 / chance:
+            waited = 0
+            if draw.random() < 0.2 and p.ndim > 1:
+                sizes = np.array([abs(q).max() for q in factors])
+                factors = [
+                    q * np.sqrt(sizes.prod()) / s for q, s in zip(factors, sizes, strict=True)
+                ]
+            factors = _kron_moved(factors, d, normal(n + 1).reshape(p.shape), precond_lr)
+        x = d
+        for axis, q in enumerate(factors):
+            x = _along(axis, q.T @ q if q.ndim > 1 else np.diag(q**2), x)
+        x = x * min(1.1 / (np.sqrt((x**2).mean()) + 1e-8), 1.0)
+        p = p - lr * (x + weight_decay * p)
+        yield p.reshape(shape)
+
+
+def _along(axis: int, q: Array, x: Array) -> Array:
+    """A matrix times each vector along an axis."""
+    return np.moveaxis(np.tensordot(q, x, (1, axis)), 0, axis)
+
+
+def _kron_moved(factors: list[Array], g: Array, v: Array, lr: float) -> list[Array]:
+    a, b, moved = g, v, []
+    for axis, q in enumerate(factors):
+        whole = q if q.ndim > 1 else np.diag(q)
+        a, b = _along(axis, whole, a), _along(axis, np.linalg.inv(whole).T, b)
+    for axis, q in enumerate(factors):
+        one, other = (np.moveaxis(x, axis, 0).reshape(len(q), -1) for x in (a, b))
+        one, other = one @ one.T, other @ other.T
+        if q.ndim > 1:
+            q = q - lr * np.triu(one - other) / _kron_bound(one + other) @ q
+        else:
+            one, other = np.diag(one), np.diag(other)
+            q = q - lr * (one - other) / abs(one + other).max() * q
+        moved.append(q)
+    return moved
+
+
+def _kron_bound(x: Array) -> float:
+    """A lower bound of the spectral norm, of the row that is the longest."""
+    direction = x @ x[np.argmax((x**2).sum(1))]
+    return float(np.linalg.norm(x @ direction) / np.linalg.norm(direction))
+
+
 def sam(
     weights: list[Array],
     gradient: Gradient,

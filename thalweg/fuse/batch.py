@@ -14,6 +14,7 @@ from thalweg.fuse.desk import Scratch
 from thalweg.fuse.engine import Engine, Launch, Sweep
 from thalweg.fuse.plan import Pass, Plan
 from thalweg.fuse.storage import columns, computation
+from thalweg.fuse.walk import Walk
 from thalweg.reductions import finished
 from thalweg.view import matrices_of
 
@@ -28,7 +29,7 @@ class Batch:
 
     `columns` are those of the table of addresses: the arrays, each with its format, come first.
     `shapes` are of what lies here, `wholes` of the tensors, whose part it may be; the last axis of
-    both is the width.
+    both is the width. Each has one of `walks`, or none has.
     """
 
     def __init__(
@@ -40,8 +41,9 @@ class Batch:
         shapes: Sequence[tuple[int, ...]],
         wholes: Sequence[tuple[int, ...]],
         engine: Engine,
+        walks: Sequence[Walk] = (),
     ) -> None:
-        self.engine = engine
+        self.engine, self._walks = engine, walks
         self.plan, self.members = plan, members
         self.sizes = np.array([np.prod(shape) for shape in wholes])
         self.tensor_shapes = [shape[:-1] for shape in wholes]
@@ -165,7 +167,11 @@ class Batch:
             places = np.array([self._columns.index(name) for name in names], np.int64)
             computes_in = computation(self._format("p"))
             title = re.sub(r"\W+", "_", self.plan.chain.name)  # it becomes the name of a file
-            sweep = self.engine.sweep(pass_, formats, computes_in, title, self._tables[by_rows])
+            table = self._tables[by_rows]
+            if self._walks:
+                own = [self._columns.index(name) for name in pass_.streams]
+                table = table.walked([walk.of(own) for walk in self._walks])
+            sweep = self.engine.sweep(pass_, formats, computes_in, title, table)
             self._sweeps[pass_] = sweep, places
         return self._sweeps[pass_]
 

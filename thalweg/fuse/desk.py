@@ -29,6 +29,7 @@ __all__ = ["Desk", "Scratch"]
 _STACKED = 1 << 14
 
 _WORDS: dict[str, Any] = {name: getattr(elementwise, name) for name in elementwise.PRIMITIVES}
+_ONE = {Level.ROW: np.s_[..., :1], Level.COLUMN: np.s_[..., :1, :]}  # one number for each
 
 
 def _reduction(kind: str, whole: tuple[int, ...]) -> Callable[[Any, str], Any]:
@@ -213,9 +214,18 @@ class Scratch:
             except (RuntimeError, ValueError) as error:  # of the library's: no basis is found, say
                 title = self.plan.chain.name
                 raise ArithmeticError(f"{title}: `{line.written}`: {error}") from error
+            if line.level in _ONE and isinstance(value, int | float):
+                value = self._filled(members[0], line.level, value)
+                value = value if len(members) == 1 else matrices.stacked([value] * len(members))
             table[line.target] = value
             found[line.target] = [value] if len(members) == 1 else value
         return found
+
+    def _filled(self, k: int, level: Level, value: float) -> Any:
+        """An array with the same number for each row or column of a member."""
+        p = self._matrix(k, "p")
+        like = p[_ONE[level]]
+        return elementwise.where(like == like, value, value)
 
     def _matrix(self, k: int, name: str) -> Any:
         """An array of a member as a matrix."""

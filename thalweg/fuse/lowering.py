@@ -283,8 +283,9 @@ class _Lower:
         for node in reversed(self.nodes if isinstance(value, ast.Name) else []):
             if isinstance(node, Branch) or node.target == value.id:  # type: ignore[attr-defined]
                 break
-            if isinstance(node, Assign) and ast.dump(node.value) == ast.dump(value):
-                return node.target  # it lies in memory already
+            is_fresh = node.target[-2:] == "__"  # type: ignore[attr-defined]
+            if isinstance(node, Assign) and is_fresh and ast.dump(node.value) == ast.dump(value):
+                return node.target  # it lies in memory already; a name of the text's may change
         name = self._fresh(tree.id if isinstance(tree, ast.Name) else "operand")
         self.nodes.append(Assign(name, value))
         return name
@@ -322,10 +323,8 @@ def _number(value: Any) -> ast.Constant:
 def targets(nodes: Iterable[Node]) -> set[str]:
     found: set[str] = set()
     for node in nodes:
-        if not isinstance(node, Branch):
-            found.add(node.target)
-        else:
-            found |= targets(node.body) | targets(node.orelse)
+        inner = [*node.body, *node.orelse] if isinstance(node, Branch) else []
+        found |= targets(inner) if isinstance(node, Branch) else {node.target}
     return found
 
 

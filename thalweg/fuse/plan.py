@@ -170,9 +170,8 @@ class _Builder:
                 sums.append(node.target)
             if not isinstance(node, MatrixLine | Ask):
                 continue
-            loads = self._written(place, node.operands).loads
             given = {line.target for _, line in lines}
-            if isinstance(node, Ask) or given & {*loads}:
+            if isinstance(node, Ask) or given & self._taken(place, node):
                 found += self._matrix_work(sums, lines)
                 sums, lines = [], []
             if isinstance(node, MatrixLine):
@@ -182,6 +181,24 @@ class _Builder:
             at = node.operands[0] if node.operands else ""
             found.append(Question(node.name, node.target, at, node.numbers))
         return [*found, *self._matrix_work(sums, lines)]
+
+    def _taken(self, place: int, line: MatrixLine) -> set[str]:
+        """The arrays that must lie in memory before a line: those that the pass reads which writes
+        its operands, and those that are reduced for one of the two."""
+        names, before = names_in(line.value), self.nodes[:place]
+        passes = [
+            self._written(place, line.operands),
+            self._cut(before, names - {*self.arrays}, []),
+        ]
+        waiting = names & self.places.keys()
+        loads: set[str] = {*passes[0].loads}
+        done: set[str] = set()
+        while waiting or passes:
+            waiting |= {n for one in passes for n in one.numbers if n in self.places}
+            passes = [self._reducing([name]) for name in waiting - done - self.varying]
+            loads |= {name for one in passes for name in one.loads}
+            done, waiting = done | waiting, set()
+        return loads
 
     def _loads(self, pass_: Pass) -> set[str]:
         """The arrays that a pass reads, and those that measure what it takes."""

@@ -27,6 +27,7 @@ from thalweg.fuse.prepared import PreparedCall
 from thalweg.fuse.whole import Deed
 from thalweg.fuse.work import EXACT
 from thalweg.optim.memory.device import is_captured
+from thalweg.optim.memory.gapped import stand_in
 from thalweg.optim.memory.layout import TensorLayout
 from thalweg.optim.memory.seen import Seen
 from thalweg.optim.memory.snapshot import ADDRESS_OF
@@ -88,7 +89,7 @@ class PreparedTensors:
             ready = set(its)
             without += [p for p in lot.params if p not in ready]
             seen.params += its
-            seen.grads += [p.detach() if p.grad is None else p.grad for p in its]
+            seen.grads += [stand_in(p) if p.grad is None else p.grad for p in its]
             seen.sizes.append(len(its))
         layout = opt._layout
         if layout is None or len(layout.params) < len(seen.params):
@@ -125,7 +126,7 @@ class PreparedTensors:
             if self._rests or not self._call.can_miss():
                 return False
             # torch's guards look at another tensor of the same description
-            self._nothing = self._nothing or [p.detach() for p in layout.params]
+            self._nothing = self._nothing or [stand_in(p) for p in layout.params]
             pairs = zip(grads, self._nothing, strict=True)
             grads = [nothing if grad is None else grad for grad, nothing in pairs]
         elif self._without and self._rests:

@@ -43,36 +43,10 @@ _WORDS = (
 _AT = {name: i for i, name in enumerate(_WORDS)}
 
 _CALLS = """# Made by thalweg: {what}.
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
-
 from thalweg.fuse.cpu.memory import call, double, integer, load, put_integer
 
-WORD = ir.IntType(64)
 load_narrow = load("float32", "float64", "cell", ("cell",))
 load_wide = load("float64", "float64", "cell", ("cell",))
-
-
-def generate(context, builder, _, arguments):
-    function, *given = arguments
-    kind = ir.FunctionType(WORD, [WORD] * len(given)).as_pointer()
-    return builder.call(builder.inttoptr(function, kind), given)
-
-
-@intrinsic
-def call2(_, function, a, b):
-    return types.int64(*[types.int64] * 3), generate
-
-
-@intrinsic
-def call3(_, function, a, b, c):
-    return types.int64(*[types.int64] * 4), generate
-
-
-@intrinsic
-def call4(_, function, a, b, c, d):
-    return types.int64(*[types.int64] * 5), generate
 
 
 def kernel(table):
@@ -84,26 +58,26 @@ _LOOK = """    changed, differs, missing = 0, 0, 0
         changed = 1
     first, at = 0, 0
     for i in range(group_count * (1 - changed)):
-        group = call2(PyList_GetItem, groups, i)
+        group = call(PyList_GetItem, groups, i)
         if group != integer(group_ids, i):
             changed = 1
             break
-        params, size = call2(PyDict_GetItem, group, params_name), integer(list_sizes, i)
+        params, size = call(PyDict_GetItem, group, params_name), integer(list_sizes, i)
         if params != integer(lists, i) or call(PyList_Size, params) != size:
             changed = 1
             break
         for j in range(size):
-            if call2(PyList_GetItem, params, j) != integer(members, first + j):
+            if call(PyList_GetItem, params, j) != integer(members, first + j):
                 changed = 1
         for j in range(name_count):
-            if call2(PyDict_GetItem, group, integer(names, j)) != integer(values, at + j):
+            if call(PyDict_GetItem, group, integer(names, j)) != integer(values, at + j):
                 differs = 1
         first += size
         at += name_count
     first = 0
     put_integer(position, 0, 0)
     for i in range(state_count * (1 - changed)):
-        call4(PyDict_Next, states, position, key, value)
+        call(PyDict_Next, states, position, key, value)
         own, size = integer(value, 0), integer(dict_sizes, i)
         if integer(key, 0) != integer(owners, i) or own != integer(dicts, i):
             changed = 1
@@ -113,20 +87,20 @@ _LOOK = """    changed, differs, missing = 0, 0, 0
             break
         put_integer(inner_position, 0, 0)
         for j in range(first, first + size):
-            call4(PyDict_Next, own, inner_position, inner_key, inner_value)
+            call(PyDict_Next, own, inner_position, inner_key, inner_value)
             if integer(inner_key, 0) != integer(keys, j):
                 changed = 1
             if integer(inner_value, 0) != integer(held, j):
                 changed = 1
         first += size
     for i in range(row_count * (1 - changed)):
-        grad = call2(PyObject_GetAttr, integer(rows, i), grad_name)
+        grad = call(PyObject_GetAttr, integer(rows, i), grad_name)
         if grad == 0:  # an error, which the caller raises
             changed = 1
             break
         if grad == none:
             missing += 1
-        call3(PyList_SetItem, grads, i, grad)
+        call(PyList_SetItem, grads, i, grad)
     put_integer(table, {changed}, changed)
     put_integer(table, {differs}, differs)
     put_integer(table, {missing}, missing)
@@ -144,7 +118,7 @@ _LOCATE = """    changed = 0
         if number != double(numbers, i):
             changed |= 1
     for i in range(row_count):
-        grad, at = call2(PyList_GetItem, grads, i), 0
+        grad, at = call(PyList_GetItem, grads, i), 0
         if grad != none:
             at = call(address_of, grad)
             if at == 0:

@@ -25,7 +25,7 @@ from thalweg.fuse.whole import Deed, take
 from thalweg.fuse.work import EXACT, Kind, Prepared
 from thalweg.optim.memory.desk import TensorDesk
 from thalweg.optim.memory.device import check_not_captured, home_of
-from thalweg.optim.memory.gapped import DenseCopy
+from thalweg.optim.memory.gapped import DenseCopy, walks
 from thalweg.optim.memory.odd import OddTensor
 from thalweg.optim.memory.reach import (
     address,
@@ -125,6 +125,10 @@ class TensorLayout(Layout):
             row = self._gathered(row, view, differentiable)
             is_plain = not (differentiable or chain.requests or chain.on_matrices)
             is_own = row.whole is not None or (is_plain and row.p is p)
+            if is_plain and row.p is p and walks(chain, row, slots, self._home):
+                self._copies |= row.g is not g
+                rows.append(row)
+                continue
             if is_own and DenseCopy.can_take(row.p):
                 dense = DenseCopy(row.p)
                 if is_reachable(chain, dense.p, row.g, slots, row.arrays, held, self._home):
@@ -211,6 +215,7 @@ class TensorLayout(Layout):
                 tuple(None if t is None else format_of(chain, t) for t in tensors),
                 2 if row.p.is_complex() else 1,
                 None if row.whole is None else tuple(row.p.shape),
+                row.walk,
             )
             for row, tensors in zip(rows, arrays, strict=True)
         ]

@@ -21,6 +21,7 @@ __all__ = [
     "check_sound",
     "dense",
     "format_of",
+    "is_dense",
     "is_reachable",
     "laid_out_like",
     "strides",
@@ -140,10 +141,11 @@ def is_reachable(
     arrays: Mapping[str, Any],
     held: Mapping[str, Any],
     home: Home | None = None,
+    gaps: bool = False,
 ) -> bool:
     """Whether one kernel may run over the parameter, its gradient and its states in memory, and
     read the cells that are `held`: all that it runs over lies at one `home`, this machine's memory
-    where nothing is said.
+    where nothing is said. With `gaps` it walks over gaps between elements, but knows no rows.
 
     Nobody who follows tensors sees what a kernel does: then torch's own operators must do it.
     """
@@ -161,7 +163,9 @@ def is_reachable(
             return False
         if tensor.is_complex() != p.is_complex():
             return False
-    if p.is_conj() or p.is_neg() or not _is_dense(p):
+    if p.is_conj() or p.is_neg() or not (gaps or is_dense(p)):
+        return False
+    if gaps and (p.is_complex() or chain.reduces_rows or chain.reads_columns):
         return False
     if chain.reduces_rows and (p.is_complex() or not _has_whole_rows(p)):
         return False
@@ -183,7 +187,7 @@ def _is_cell(tensor: Any) -> bool:
     return is_number and type(tensor) is Tensor and tensor.device.type == "cpu"
 
 
-def _is_dense(p: Tensor) -> bool:
+def is_dense(p: Tensor) -> bool:
     """Whether the elements fill one block of memory, in whatever order of axes."""
     expected = 1
     for stride, size in sorted(zip(p.stride(), p.shape, strict=True)):

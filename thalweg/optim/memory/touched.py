@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from thalweg.chain import Chain, Slot
+from thalweg.fuse.walk import Walk
 from thalweg.optim.memory.odd import BOTH, OddTensor
 from thalweg.optim.memory.reach import format_of
 from thalweg.optim.memory.sharded import moved_in_parts, part_of
@@ -23,6 +24,7 @@ class Row:
     `held` is its state; `arrays` are those of the state that are stepped: they are the same mapping
     unless only rows of them are. `first` are the parts whose states are new. `whole` is the
     parameter itself, where `p`, `g` and `arrays` are the parts of it that lie in this process.
+    They are walked as `walk` says, where they have gaps between their elements.
     """
 
     p: Tensor
@@ -32,6 +34,7 @@ class Row:
     held: dict[str, Any]
     first: Set[str]
     whole: Tensor | None = None
+    walk: Walk | None = None
 
     def states(self, chain: Chain, live: Sequence[Sequence[Slot]]) -> list[Tensor | None]:
         """Its state arrays, with None for those that its settings leave out."""
