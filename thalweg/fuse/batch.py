@@ -82,17 +82,19 @@ class Batch:
         known: Mapping[str, Any],
         pointers: NDArray[np.int64],
         threads: int,
-    ) -> tuple[NDArray[np.float64], dict[str, list[NDArray[np.float64]]]]:
-        """The same of a pass that sums over rows and columns, with these results of each tensor by
-        their names: matrix by matrix."""
+    ) -> tuple[NDArray[np.float64], dict[str, list[tuple[list[int], NDArray[np.float64]]]]]:
+        """The same of a pass that sums over rows and columns, with these results by their names: of
+        groups of tensors of one shape, what each of them has, matrix by matrix."""
         sweep, places = self._sweep(pass_)
         table = self._table(pass_, numbers, context_of, known)
         sums, vectors = sweep.run_with_vectors(self._at(pointers, places), table, threads)
         found = {}
-        for one, of_tensors in zip(pass_.vectors, vectors, strict=True):
+        for one, groups in zip(pass_.vectors, vectors, strict=True):
             side = 2 if one.over == "row" else 1
-            pairs = zip(of_tensors, self.matrices, strict=True)
-            found[one.name] = [finished(one.kind, v, max(m[side], 1)) for v, m in pairs]
+            found[one.name] = [
+                (members, finished(one.kind, values, max(self.matrices[members[0]][side], 1)))
+                for members, values in groups
+            ]
         return sums, found
 
     def launch(

@@ -56,9 +56,10 @@ class Sweep(Protocol):
         numbers: NDArray[np.float64],
         threads: int,
         seed: int = 0,
-    ) -> tuple[NDArray[np.float64], list[list[NDArray[np.float64]]]]:
-        """The same, and for each of the `Pass.vectors` what the rows or columns of each tensor add
-        up to, matrix by matrix; of an engine that sums them."""
+    ) -> tuple[NDArray[np.float64], list[list[tuple[list[int], NDArray[np.float64]]]]]:
+        """The same, and for each of the `Pass.vectors` what rows or columns add up to: groups of
+        tensors of one shape, with [tensor, row or column], matrix by matrix. It is for an engine
+        that sums them."""
 
 
 class StandingLaunch(Protocol):

@@ -141,7 +141,7 @@ class Errand:
         for batch in self.batches:
             if batch.scratch is not None:
                 found += batch.scratch.kept()
-                found.append(batch.scratch.arrays.clear)  # the launches know addresses only
+                found.append(batch.scratch.let_go)  # the launches know addresses only
                 batch.scratch = None
         return found
 

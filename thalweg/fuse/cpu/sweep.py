@@ -163,8 +163,9 @@ class Sweep:
         numbers: NDArray[np.float64],
         threads: int,
         seed: int = 0,
-    ) -> tuple[NDArray[np.float64], list[list[NDArray[np.float64]]]]:
-        """The same, with what rows and columns add up to: for each of them, tensor by tensor."""
+    ) -> tuple[NDArray[np.float64], list[list[tuple[list[int], NDArray[np.float64]]]]]:
+        """The same, with what rows and columns add up to: for each of the results, of groups of
+        tensors of one shape."""
         launch = self.launch(pointers, numbers, seed)
         launch.run(threads)
         tensors = self.table.chunks[:, 0]

@@ -85,10 +85,22 @@ class TensorDesk:
         """Where a tensor lies."""
         return address(array)
 
-    def keep(self, tensor: int, name: str, array: Tensor) -> None:
-        """Store the new value of a matrix that is a state."""
-        held = self.held[tensor][self._keys[name]]
-        held.copy_(array.reshape(held.shape))
+    def vectors(self, tensors: Sequence[int], array: Tensor) -> Tensor | None:
+        """The same numbers, one behind the other; None where the tensors are shared out."""
+        if any(is_sharded(self._wholes[tensor]) for tensor in tensors):
+            return None
+        return array.to(self._type(self.params[tensors[0]])).contiguous()
+
+    def stacked(self, tensors: Sequence[int], name: str) -> Tensor:
+        """A state of tensors of one shape, as one tensor."""
+        held = [self.held[tensor][self._keys[name]] for tensor in tensors]
+        return torch.stack(held).detach().to(self._type(self.params[tensors[0]]))
+
+    def keep(self, tensors: Sequence[int], name: str, array: Tensor) -> None:
+        """Store the new values of a matrix that is a state."""
+        held = [self.held[tensor][self._keys[name]] for tensor in tensors]
+        new = array.reshape((len(held), *held[0].shape))
+        torch._foreach_copy_(held, list(new.unbind()))
 
     def answer(self, request: Request, about: Sequence[tuple[Any, Any]]) -> list[Tensor]:
         """What was asked for, each as its parameter lies; zeros where the loss does not depend on
