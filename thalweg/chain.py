@@ -23,6 +23,7 @@ from thalweg.parts import (
     check_keys,
     check_needs,
     check_order,
+    check_views,
     idle,
     named,
     prefix_for,
@@ -109,6 +110,7 @@ class Chain:
         check_needs(name, self.parts, self.settings)
         for which in self.choice.alternatives:
             check_order(name, self.choice.of(which), self._default)
+            check_views(name, self.choice.of(which))
         self._asks_order = any(part.passes_on("g") for part in self.parts[self._last_reader() :])
 
     def _find_questions(self) -> None:
@@ -335,11 +337,6 @@ class Chain:
     def rules(self) -> list[type[Rule]]:
         """The rules among the parts; mostly one."""
         return [part.declared for part in self.parts if issubclass(part.declared, Rule)]
-
-    @property
-    def is_stack(self) -> bool:
-        """Whether a parameter of more than two axes is a stack of matrices, and not one."""
-        return any(rule.is_stack for rule in self.rules)
 
     @property
     def takes_sparse(self) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.fuse.awaited import Awaited
 from thalweg.fuse.desk import Scratch
-from thalweg.fuse.engine import Engine, Launch, Sweep
+from thalweg.fuse.engine import Engine, Launch, Sweep, VectorSweep
 from thalweg.fuse.plan import Pass, Plan
 from thalweg.fuse.storage import columns, computation
 from thalweg.fuse.walk import Walk
@@ -48,7 +48,7 @@ class Batch:
         self.sizes = np.array([np.prod(shape) for shape in wholes])
         self.tensor_shapes = [shape[:-1] for shape in wholes]
         self._columns, self._shapes = [*columns, *plan.scratch], shapes
-        seen = [(*matrices_of(shape, plan.chain.is_stack), width) for *shape, width in shapes]
+        seen = [(*matrices_of(shape, plan.is_stack), width) for *shape, width in shapes]
         self.matrices = [(count, rows, columns * width) for count, rows, columns, width in seen]
         self._formats = dict(zip(columns, formats, strict=False))  # the arrays come first
         self._formats |= dict.fromkeys(plan.scratch, computation(self._formats["p"] or ""))
@@ -87,7 +87,9 @@ class Batch:
         groups of tensors of one shape, what each of them has, matrix by matrix."""
         sweep, places = self._sweep(pass_)
         table = self._table(pass_, numbers, context_of, known)
-        sums, vectors = sweep.run_with_vectors(self._at(pointers, places), table, threads)
+        sums, vectors = cast(VectorSweep, sweep).run_with_vectors(
+            self._at(pointers, places), table, threads
+        )
         found = {}
         for one, groups in zip(pass_.vectors, vectors, strict=True):
             side = 2 if one.over == "row" else 1

@@ -103,7 +103,7 @@ class Scratch:
         self, plan: Plan, members: Sequence[int], shapes: Sequence[tuple[int, ...]], desk: Desk
     ) -> None:
         self.plan, self.members, self.desk = plan, members, desk
-        self._shapes, self._is_stack = shapes, plan.chain.is_stack
+        self._shapes, self._is_stack = shapes, plan.is_stack
         self.addresses: NDArray[np.int64] = np.zeros((len(members), len(plan.scratch)), np.int64)
         self.arrays: dict[str, list[Any]] = {}
         self._results: dict[str, Together] = {}  # of lines, and sums of rows and columns

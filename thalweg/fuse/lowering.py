@@ -283,7 +283,7 @@ class _Lower:
         for node in reversed(self.nodes if isinstance(value, ast.Name) else []):
             if isinstance(node, Branch) or node.target == value.id:  # type: ignore[attr-defined]
                 break
-            is_fresh = node.target[-2:] == "__"  # type: ignore[attr-defined]
+            is_fresh = node.target[-2:] == "__"
             if isinstance(node, Assign) and is_fresh and ast.dump(node.value) == ast.dump(value):
                 return node.target  # it lies in memory already; a name of the text's may change
         name = self._fresh(tree.id if isinstance(tree, ast.Name) else "operand")

@@ -36,6 +36,7 @@ from thalweg.fuse.lowering import (
     rounded_in,
     targets,
 )
+from thalweg.parts import sees_stack
 from thalweg.source import names_in
 from thalweg.text import Level, level_per
 
@@ -67,6 +68,7 @@ def plan_for(chain: Chain, ways: Ways) -> Plan:
         tuple(builder.scratch),
         tuple(builder.matrices),
         {**builder.vectors, **builder.vector_states()},
+        sees_stack([part for part, own in zip(chain.parts, ways, strict=True) if own is not None]),
     )
 
 
@@ -82,7 +84,7 @@ class _Builder:
         self.aside = {n.target: i for n, i in found if n.is_aside}
         self.states = [slot.qualified for slot in chain.slots if not slot.state.is_apart]
         self.scratch = list(dict.fromkeys(self._of_this_step()))
-        self.vectors = {
+        self.vectors: dict[str, Level] = {
             node.target: node.level
             for node in self.nodes
             if isinstance(node, MatrixLine) and node.level in (Level.ROW, Level.COLUMN)

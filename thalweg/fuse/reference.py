@@ -17,6 +17,7 @@ from typing import Any
 from thalweg.chain import Chain, Part
 from thalweg.elementwise import Measured, where
 from thalweg.matrices import transposed
+from thalweg.parts import sees_stack
 from thalweg.reductions import AXES, over_axes, summed
 from thalweg.source import text_of
 from thalweg.text import Request
@@ -86,7 +87,7 @@ class Run:
 
     def _unfold(self) -> None:
         """Make a matrix of the parameter and of all that goes with it."""
-        is_stack = self.chain.is_stack
+        is_stack = sees_stack([self.chain.parts[i] for i in self.places])
         count, rows, columns = matrices_of(self.given.shape, is_stack)
         stack = (count,) if is_stack else ()
         per = {slot.qualified: slot.state.per for slot in self.chain.slots}
@@ -205,7 +206,8 @@ def _written(declared: Any) -> Callable[..., Any]:
                 return ast.Call(ast.Name("_of_all", ast.Load()), words, [])
             whole = ast.Call(ast.Name("_whole", ast.Load()), [value], [])
             if is_stack and one.over in AXES:
-                words = [ast.Constant(one.kind), whole, ast.Constant(AXES[one.over])]
+                axes = ast.Tuple([ast.Constant(axis) for axis in AXES[one.over]], ast.Load())
+                words = [ast.Constant(one.kind), whole, axes]
                 return ast.Call(ast.Name("_over_axes", ast.Load()), words, [])
             return ast.Call(node.func, [whole, *over], [])
 

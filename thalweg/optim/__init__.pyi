@@ -339,7 +339,7 @@ class Adafactor(FusedOptimizer, _torchs.Adafactor):
         params: ParamsT | Module,
         lr: float | Tensor = 0.01,
         beta2_decay: float | Tensor = -0.8,
-        eps: tuple[float | Tensor, float | Tensor] = (None, 0.001),
+        eps: tuple[float | Tensor | None, float | Tensor] = (None, 0.001),
         d: float | Tensor = 1.0,
         weight_decay: float | Tensor = 0.0,
         *,

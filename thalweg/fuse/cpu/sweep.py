@@ -48,7 +48,7 @@ class Table:
     ) -> None:
         sizes = np.array([math.prod(shape) for shape in shapes], np.int64)
         self.elements = int(sizes.sum())
-        self.shapes = list(shapes) if by_rows else []
+        self.shapes: list[Any] = list(shapes) if by_rows else []
         block = _block(self.elements)
         if by_rows:
             matrices, rows, columns = np.array(self.shapes, np.int64).reshape(-1, 3).T

@@ -500,7 +500,7 @@ class Adafactor(Optimizer):
         params: _Params,
         lr: float = 0.01,
         beta2_decay: float = -0.8,
-        eps: tuple[float, float] = (None, 0.001),
+        eps: tuple[float | None, float] = (None, 0.001),
         d: float = 1.0,
         weight_decay: float = 0.0,
         *,
