@@ -23,13 +23,14 @@ from thalweg.parts import (
     check_keys,
     check_needs,
     check_order,
+    check_views,
     idle,
     named,
     prefix_for,
     steps_after,
 )
 from thalweg.rule import Declared, Rule, Stage
-from thalweg.settings import Setting, as_double
+from thalweg.settings import Setting, as_double, with_precision
 from thalweg.settings_of_groups import SettingsOfGroups
 from thalweg.signature import Signature
 from thalweg.source import unknown
@@ -75,6 +76,7 @@ class Chain:
         self.name, self.parts, self.doc = name, tuple(parts), doc
         self.aliases = dict(aliases or {})
         self.settings = self._merge_settings(values)
+        self.by_type = [name for name, one in self.settings.items() if one.is_by_type]
         self.signature = signature or Signature(tuple(self.settings))
         for shown in self.signature.shown:
             if shown not in self.settings:
@@ -105,6 +107,7 @@ class Chain:
         check_needs(name, self.parts, self.settings)
         for which in self.choice.alternatives:
             check_order(name, self.choice.of(which), self._default)
+            check_views(name, self.choice.of(which))
         self._asks_order = any(part.passes_on("g") for part in self.parts[self._last_reader() :])
 
     def _find_questions(self) -> None:
@@ -249,6 +252,8 @@ class Chain:
             plain[other("lr", 1)] = plain["lr"]
         if not as_tensors:
             plain = self._in_groups.plain(plain)
+        for name in self.by_type:
+            plain[name] = with_precision(plain[name])
         plain |= self.fixed
         if spared:
             plain |= dict.fromkeys(self.spares, 0.0)
