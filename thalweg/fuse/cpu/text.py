@@ -27,7 +27,7 @@ __all__ = ["ARGUMENTS", "kernel_text"]
 
 _HEADER = """# Made by thalweg {version}: {title}.
 from thalweg.fuse.cpu.memory import (
-    FUNCTIONS, ROUND, add, claim, double, integer, key, load, put_double, smaller, store
+    FUNCTIONS, ROUND, add, claim, double, integer, key, load, put_double, store
 )
 
 F = ROUND["{computation}"]
@@ -207,7 +207,7 @@ def _walk(pass_: Pass, strided: Sequence[bool]) -> list[str]:
     body = [
         "k_row = k_start // k_row_length",
         "k_column = k_start - k_row * k_row_length",
-        "k_many = smaller(k_row_length - k_column, k_end - k_start)",
+        "k_many = min(k_row_length - k_column, k_end - k_start)",
         *starts,
         *_loop(pass_, pass_.lines, _after(pass_, places), "0", "k_many", places),
         "k_start += k_many",
