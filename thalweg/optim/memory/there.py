@@ -68,10 +68,10 @@ def settings_of(
     """The settings of the lots by part; where counts lie on the device, without those that do."""
     if counts is None:
         return [views_of(chain, lot, differentiable) for lot in lots]
-    return [open_views(chain, lot, counts.device)[0] for lot in lots]
+    return [_open_views(chain, lot, counts.device)[0] for lot in lots]
 
 
-def open_views(
+def _open_views(
     chain: Chain, lot: Lot, device: torch.device
 ) -> tuple[list[SimpleNamespace], list[dict[str, Any]]]:
     """The settings of a lot by part, but for those that lie on the device; and where these do."""
@@ -175,7 +175,7 @@ class CountsThere:
             _, examples, inverse = np.unique(both, axis=0, return_index=True, return_inverse=True)
             self._examples, self._context_of = examples.tolist(), inverse.reshape(-1)
             self._first = key
-        views = [open_views(self._chain, lot, self.device) for lot in self._lots]
+        views = [_open_views(self._chain, lot, self.device) for lot in self._lots]
         found = []
         for i in self._examples:
             own, there = views[int(work.lot_of[i])]
