@@ -10,6 +10,7 @@ from thalweg.border.others import matrix_groups
 from thalweg.mytorch.nn import Module, Parameter
 from thalweg.mytorch.optim import lr_scheduler
 from thalweg.mytorch.optim.by_name import create, names
+from thalweg.mytorch.optim.lbfgs import LBFGS
 from thalweg.mytorch.optim.optimizer import Optimizer, optimizer
 from thalweg.mytorch.optim.scheduler import Scheduler
 
