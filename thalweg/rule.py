@@ -136,7 +136,7 @@ def _complete(cls: type[Declared]) -> None:
     _check_takes(cls)
     d, title = cls.declaration, f"{cls.__name__}.update"
     decide = decider(cls.text, [*d.settings, *d.needs], list(d.cells), title)
-    cls.decide = staticmethod(decide)  # type: ignore[assignment]
+    cls.decide = staticmethod(decide)
 
 
 def _collect(cls: type[Declared]) -> Declaration:

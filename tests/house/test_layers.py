@@ -20,6 +20,7 @@ LAYERS = {
         "thalweg.elementwise",
         "thalweg.kinds",
         "thalweg.levels",
+        "thalweg.living",
         "thalweg.matrices",
         "thalweg.meanings",
         "thalweg.naming",

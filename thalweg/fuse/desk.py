@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import CodeType
 from typing import Any, Protocol
 
@@ -29,10 +29,12 @@ __all__ = ["Desk", "Scratch"]
 # processor by themselves, and a stack is a copy
 _STACKED = 1 << 14
 
+# so many numbers, about, of the matrices that processes share are put together at once
+_GATHERED = 1 << 23
+
 Group = tuple[Sequence[int], NDArray[np.float64]]  # members, and what each of them has
 
 _WORDS: dict[str, Any] = {name: getattr(elementwise, name) for name in elementwise.PRIMITIVES}
-_ONE = {Level.ROW: np.s_[..., :1], Level.COLUMN: np.s_[..., :1, :]}  # one number for each
 
 
 def _reduction(kind: str, whole: tuple[int, ...]) -> Callable[[Any, str], Any]:
@@ -53,12 +55,16 @@ _WORDS |= {kind: _reduction(kind, (-2, -1)) for kind in reductions.REDUCTIONS}
 _OF_STACKS = {**_WORDS, **{kind: _reduction(kind, (-3, -2, -1)) for kind in reductions.REDUCTIONS}}
 
 
+# the places of members that are worked on together, and the numbers that they have in common
+_Lot = tuple[list[int], dict[str, Any]]
+
+
 class Desk(Protocol):
     """Where a border lays out one step's arrays. Tensors go by their places in `Work`; an array is
     the framework's own, of the computation type."""
 
     def array(self, tensor: int, name: str) -> Any:
-        """The parameter "p", its gradient "g" or a state, by qualified name."""
+        """What lies here of the parameter "p", its gradient "g" or a state, by qualified name."""
 
     def empty(self, tensor: int) -> Any:
         """An array that lies as the parameter does."""
@@ -66,9 +72,10 @@ class Desk(Protocol):
     def like(self, tensor: int, array: Any) -> Any:
         """The same numbers in an array that lies as the parameter does."""
 
-    def whole(self, tensor: int, array: Any) -> Any:
-        """An array that lies as the parameter does with the parts of all processes that share it;
-        where it is not shared, the array."""
+    def wholes(self, asked: Sequence[tuple[int, str, Any]]) -> list[Any]:
+        """Arrays with the parts of all processes that share their tensors; where nobody shares
+        them, as they are. Each is asked for by its tensor, its name, and the array where it is one
+        that lies as the parameter does; None where it is what `array` gives."""
 
     def vector(self, tensor: int, array: Any, per: str) -> Any:
         """The same numbers, one per "row" or "column", one behind the other: those that meet what
@@ -111,6 +118,7 @@ class Scratch:
         self._loaded = {name for one in legs for name in one.loads}
         self._apart = {slot.qualified for slot in plan.chain.slots if slot.state.is_apart}
         self._with_sides = {slot.qualified for slot in plan.chain.slots if slot.state.settings}
+        self._wholes: dict[tuple[int, str], Any] = {}  # of those that are worked on now
 
     def make(self, names: Sequence[str]) -> None:
         """Memory for what a pass is about to write."""
@@ -135,9 +143,11 @@ class Scratch:
         """The same of what a pass has written."""
         for one in pass_.vectors:
             axes = reductions.AXES[one.over]
+            self._make_whole([(k, one.value) for k in range(len(self.members))])
             for k in range(len(self.members)):
                 value = self._matrix(k, one.value)
                 self._file(one.name, [k], reductions.over_axes(one.kind, value, axes)[None])
+            self._wholes.clear()
             del self.arrays[one.value]
 
     def _file(self, name: str, members: Sequence[int], array: Any) -> None:
@@ -175,10 +185,13 @@ class Scratch:
     ) -> None:
         """Run lines on matrices: `numbers` are those that are known before the step, of each
         context, `context_of` says which a member has, and `known` are the reductions."""
-        code, found = _compiled(work), list[tuple[list[int], dict[str, Any]]]()
-        for members, table in self._alike(work, numbers, context_of, known):
-            with np.errstate(all="ignore"):
-                found.append((members, self._run(work.lines, code, members, table)))
+        code, found = _compiled(work), list[_Lot]()
+        for lots in self._in_buckets(self._alike(work, numbers, context_of, known)):
+            self._gather(work.lines, lots)
+            for members, table in lots:
+                with np.errstate(all="ignore"):
+                    found.append((members, self._run(work.lines, code, members, table)))
+            self._wholes.clear()
         for line in work.lines:  # a state is read by all before it has its new value
             self._results.pop(line.target, None)
             arrays: list[Any] = [None] * len(self.members)
@@ -213,9 +226,9 @@ class Scratch:
         numbers: Sequence[Mapping[str, Any]],
         context_of: Sequence[int],
         known: Mapping[str, NDArray[np.float64]],
-    ) -> list[tuple[list[int], dict[str, Any]]]:
+    ) -> list[_Lot]:
         """The members that are worked on together, with the numbers that they have in common."""
-        found: dict[Any, tuple[list[int], dict[str, Any]]] = {}
+        found: dict[Any, _Lot] = {}
         asked = dict.fromkeys(name for line in work.lines for name in line.names)
         sided = [name for name in asked if name in self._with_sides]
         is_small = all(name in self.plan.vectors for name in asked if name not in work.numbers)
@@ -233,6 +246,38 @@ class Scratch:
                 found[key] = [], worked_out(work.uniform, {**tables[context], **more})
             found[key][0].append(k)
         return list(found.values())
+
+    def _in_buckets(self, lots: Sequence[_Lot]) -> Iterator[list[_Lot]]:
+        """Members that are worked on together, some at a time: what of them is whole, is memory."""
+        found: list[_Lot] = []
+        size = 0
+        for lot in lots:
+            own = sum(math.prod(self._shapes[k]) for k in lot[0])
+            if found and size + own > _GATHERED:
+                yield found
+                found, size = [], 0
+            found.append(lot)
+            size += own
+        if found:
+            yield found
+
+    def _gather(self, lines: Sequence[Line], lots: Sequence[_Lot]) -> None:
+        """Have all that the lines take and that is no whole matrix yet made whole, at once."""
+        keys: list[tuple[int, str]] = []
+        for members, table in lots:
+            known = {*table, *self._results, *self._apart}
+            for line in lines:
+                keys += [(k, name) for name in line.names if name not in known for k in members]
+                known |= {*line.names, line.target}
+        self._make_whole(keys)
+
+    def _make_whole(self, keys: Sequence[tuple[int, str]]) -> None:
+        """The same of these arrays of members."""
+        asked = [
+            (self.members[k], name, self.arrays[name][k] if name in self.arrays else None)
+            for k, name in keys
+        ]
+        self._wholes = dict(zip(keys, self.desk.wholes(asked) if asked else [], strict=True))
 
     def _run(
         self,
@@ -252,7 +297,7 @@ class Scratch:
             except (RuntimeError, ValueError) as error:  # of the library's: no basis is found, say
                 title = self.plan.chain.name
                 raise ArithmeticError(f"{title}: `{line.written}`: {error}") from error
-            if line.level in _ONE and isinstance(value, int | float):
+            if line.level in (Level.ROW, Level.COLUMN) and isinstance(value, int | float):
                 value = self._filled(members[0], line.level, value)
                 value = value if len(members) == 1 else matrices.stacked([value] * len(members))
             table[line.target] = value
@@ -275,17 +320,17 @@ class Scratch:
 
     def _filled(self, k: int, level: Level, value: float) -> Any:
         """An array with the same number for each row or column of a member."""
-        p = self._matrix(k, "p")
-        like = p[_ONE[level]]
-        return elementwise.where(like == like, value, value)
+        sides = self._one_for_each(k, level)
+        numbers = np.full(math.prod(sides), float(value))
+        return self.desk.numbers(self.members[k], numbers).reshape(sides)
 
     def _matrix(self, k: int, name: str) -> Any:
         """An array of a member as a matrix."""
         if name in self._results:
             array = self._results[name].one(k)
-        elif name in self.arrays:
-            array = self.desk.whole(self.members[k], self.arrays[name][k])
-        else:
+        elif (k, name) in self._wholes:
+            array = self._wholes[k, name]
+        else:  # a matrix of which every process has all
             array = self.desk.array(self.members[k], name)
         if name in self.plan.vectors:
             return array.reshape(self._sides_of(k, name))
@@ -295,9 +340,12 @@ class Scratch:
 
     def _sides_of(self, k: int, vector: str) -> tuple[int, ...]:
         """The sides of what there is one of for each row or column of a member."""
+        return self._one_for_each(k, self.plan.vectors[vector])
+
+    def _one_for_each(self, k: int, level: Level) -> tuple[int, ...]:
+        """The same of a level, that of rows or that of columns."""
         *stack, rows, columns = self._matrices_of(k)
-        is_row = self.plan.vectors[vector] == Level.ROW
-        return (*stack, rows, 1) if is_row else (*stack, 1, columns)
+        return (*stack, rows, 1) if level == Level.ROW else (*stack, 1, columns)
 
     def _matrices_of(self, k: int) -> tuple[int, ...]:
         """The sides of a member as a matrix, or behind how many they are as a stack of them."""

@@ -42,7 +42,8 @@ class Kind:
     `formats` is in the order of `Work.arrays`; None for a state that does not exist. An element
     is `width` numbers: two if it is complex. Of a tensor that several processes share out, `part`
     is the shape of what lies here. With a `walk`, which has strides for each of the arrays, they
-    have gaps between their elements.
+    have gaps between their elements. Of the engines that step an optimizer's tensors, `engine` is
+    the place of its own.
     """
 
     shape: tuple[int, ...]
@@ -50,6 +51,7 @@ class Kind:
     width: int = 1
     part: tuple[int, ...] | None = None
     walk: Walk | None = None
+    engine: int = 0
 
     @property
     def here(self) -> tuple[int, ...]:
@@ -71,9 +73,9 @@ class Work:
     """The tensors of one optimizer in the order of their lots, as long as they stay the same."""
 
     def __init__(
-        self, chain: Chain, kinds: Sequence[Kind], lots: Sequence[int], engine: Engine
+        self, chain: Chain, kinds: Sequence[Kind], lots: Sequence[int], *engines: Engine
     ) -> None:
-        self.chain, self._engine = chain, engine
+        self.chain, self.engines = chain, engines
         self.arrays = ["p", "g", *(slot.qualified for slot in chain.slots)]
         self.kinds = list(dict.fromkeys(kinds))
         self.columns = columns(self.arrays, *(kind.formats for kind in self.kinds))
@@ -271,15 +273,14 @@ class Work:
         sorts: dict[tuple[Any, ...], list[int]] = {}
         for i, (plan, kind) in enumerate(zip(plans, kinds, strict=True)):
             strided = None if kind.walk is None else kind.walk.strided
-            sorts.setdefault((plan, kind.formats, strided), []).append(i)
+            sorts.setdefault((plan, kind.formats, strided, kind.engine), []).append(i)
         batches = []
-        for (plan, form, _), members in sorts.items():
+        for (plan, form, _, number), members in sorts.items():
             chosen = np.flatnonzero(np.isin(which, members))
             its = [self.kinds[i] for i in self.kind_of[chosen].tolist()]
             shapes = [(*kind.here, kind.width) for kind in its]
             wholes = [(*kind.shape, kind.width) for kind in its]
             walks = [kind.walk for kind in its if kind.walk is not None]
-            batches.append(
-                Batch(plan, self.columns, form, chosen, shapes, wholes, self._engine, walks)
-            )
+            engine = self.engines[number]
+            batches.append(Batch(plan, self.columns, form, chosen, shapes, wholes, engine, walks))
         return batches

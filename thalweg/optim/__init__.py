@@ -46,6 +46,7 @@ __all__ = [
     "optimizer",
     "swa_utils",
     "swap_in_optimizer_params_and_state",
+    "traffic",
     *OPTIMIZERS,
 ]
 
@@ -62,6 +63,7 @@ _LATER = {
     "offload": "thalweg.optim.offloaded",
     "optimizer": "",
     "swa_utils": "",
+    "traffic": "thalweg.optim.memory.traffic",
 }
 
 

@@ -21,6 +21,7 @@ from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.by_name import create, names
 from thalweg.optim.fused import FusedOptimizer, optimizer
 from thalweg.optim.lbfgs.optimizer import LBFGS
+from thalweg.optim.memory.traffic import traffic
 from thalweg.optim.offloaded import OffloadedOptimizer, offload
 
 __all__ = [
@@ -111,6 +112,7 @@ __all__ = [
     "optimizer",
     "swa_utils",
     "swap_in_optimizer_params_and_state",
+    "traffic",
 ]
 
 class ADOPT(FusedOptimizer):

@@ -12,9 +12,9 @@ from typing import Any
 
 from llvmlite import ir
 
-from thalweg.fuse.cpu.word import BOOL, DOUBLE, FLOAT, INTEGER, Kind, brought
+from thalweg.fuse.cpu.word import BOOL, DOUBLE, FLOAT, INTEGER, Kind, brought, word
 
-__all__ = ["binary", "compared", "joined", "negative", "power"]
+__all__ = ["binary", "compared", "joined", "negative", "power", "smaller"]
 
 _COMPARISONS = {
     ast.Lt: "<",
@@ -141,8 +141,9 @@ def _division(builder: ir.IRBuilder, a: Any, b: Any) -> tuple[Any, Any]:
     half = builder.fcmp_ordered(">", builder.fsub(quotient, floor), ir.Constant(kind, 0.5))
     floor = builder.select(half, builder.fadd(floor, one), floor)
     signed = builder.fdiv(builder.fmul(builder.fmul(quotient, quotient), a), b)
-    has_quotient = builder.fcmp_ordered("!=", quotient, zero)
-    return builder.select(has_quotient, floor, signed), builder.select(is_some, whole, nothing)
+    floor = builder.select(builder.fcmp_ordered("!=", quotient, zero), floor, signed)
+    floor = builder.select(builder.fcmp_ordered("==", b, zero), builder.fdiv(a, b), floor)
+    return floor, builder.select(is_some, whole, nothing)
 
 
 def compared(builder: ir.IRBuilder, operator: ast.cmpop, a: Any, b: Any) -> Any:
@@ -160,3 +161,9 @@ def negative(builder: ir.IRBuilder, a: Any) -> Any:
     """`-a`."""
     a = brought(builder, a, INTEGER) if a.type == BOOL else a
     return builder.neg(a) if a.type == INTEGER else builder.fneg(a)
+
+
+@word(INTEGER, INTEGER)
+def smaller(builder: ir.IRBuilder, a: Any, b: Any) -> Any:
+    """The smaller of two whole numbers."""
+    return builder.select(builder.icmp_signed("<", b, a), b, a)

@@ -59,7 +59,7 @@ ARGUMENTS = (
     # nowhere is passed over
     "k_pointers",
     "k_numbers",  # double [tensor, number]
-    "k_columns",  # int64 [tensor]: elements of one row
+    "k_columns",  # int64 [tensor]: elements of one row, with strides behind it where there are gaps
     "k_chunks",  # int64 [chunk, 3]: tensor, first element or row, how many
     "k_tasks",  # int64 [task + 1]: the first chunk of each task
     "k_tasks_count",
@@ -87,9 +87,9 @@ def kernel_text(
 ) -> str:
     """The kernel of one pass: what is run, in a form that can be read.
 
-    With `strided` its arrays have gaps: `k_columns` is then int64 [tensor, 1 + 2 arrays], the length
-    of a row and of each array the strides from row to row and from element to element, which is 1
-    where it is not `strided`.
+    With `strided` its arrays have gaps: `k_columns` is then int64 [tensor, 1 + 2 arrays], the
+    length of a row and of each array the strides from row to row and from element to element, which
+    is 1 where it is not `strided`.
     """
     streams = pass_.streams
     among = tuple(columns(streams, formats))

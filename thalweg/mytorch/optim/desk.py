@@ -45,9 +45,9 @@ class ArrayDesk:
         """The same numbers in an array that lies as the parameter does."""
         return np.require(array, self.rows[tensor][0].data.dtype, ["C", "A", "W"])
 
-    def whole(self, tensor: int, array: NDArray[Any]) -> NDArray[Any]:
-        """The array: no tensor is shared out."""
-        return array
+    def wholes(self, asked: Sequence[tuple[int, str, Any]]) -> list[NDArray[Any]]:
+        """The arrays: no tensor is shared out."""
+        return [self.array(i, name) if array is None else array for i, name, array in asked]
 
     def vector(self, tensor: int, array: NDArray[Any], per: str) -> NDArray[Any]:
         """The same numbers, one per row or column, one behind the other."""

@@ -27,7 +27,7 @@ def walks(chain: Chain, row: Row, slots: Sequence[Slot], home: Home) -> bool:
     perhaps has a copy of its gradient that lies in the parameter's order of elements."""
     p, g = row.p, row.g
     alike = (p, *(row.arrays[s.key] for s in slots))
-    if home.device.type != "cpu" or p.layout != torch.strided or not p.numel():
+    if home.engine.name != "cpu" or p.layout != torch.strided or not p.numel():
         return False
     has_gaps = not is_dense(p)
     if not has_gaps and (g.stride() == p.stride() or any(p.stride() != a.stride() for a in alike)):

@@ -11,6 +11,7 @@ from torch import Tensor
 from thalweg.border.states import lacking
 from thalweg.chain import Chain, Slot
 from thalweg.fuse.work import EXACT
+from thalweg.optim.memory.device import cells_home
 
 __all__ = [
     "STATE_TYPES",
@@ -106,6 +107,8 @@ class NewStates:
         for key, start in cells.items():
             self._made.append((held, key))
             held[key] = _cell(chain, key, start, dtype)
+            if isinstance(held[key], Tensor):
+                held[key] = held[key].to(cells_home(chain, p, group))
         for slot, start in arrays:
             self._made.append((held, slot.key))
             if slot.state.is_apart:
