@@ -23,7 +23,6 @@ from thalweg.parts import (
     check_keys,
     check_needs,
     check_order,
-    check_views,
     idle,
     named,
     prefix_for,
@@ -107,7 +106,6 @@ class Chain:
         check_needs(name, self.parts, self.settings)
         for which in self.choice.alternatives:
             check_order(name, self.choice.of(which), self._default)
-            check_views(name, self.choice.of(which))
         self._asks_order = any(part.passes_on("g") for part in self.parts[self._last_reader() :])
 
     def _find_questions(self) -> None:
@@ -252,9 +250,7 @@ class Chain:
             plain[other("lr", 1)] = plain["lr"]
         if not as_tensors:
             plain = self._in_groups.plain(plain)
-        for name in self.by_type:
-            plain[name] = with_precision(plain[name])
-        plain |= self.fixed
+        plain |= {name: with_precision(plain[name]) for name in self.by_type} | {**self.fixed}
         if spared:
             plain |= dict.fromkeys(self.spares, 0.0)
         which, more = self.choice.told(which)

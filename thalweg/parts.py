@@ -29,6 +29,7 @@ __all__ = [
     "idle",
     "named",
     "prefix_for",
+    "sees_stack",
     "steps_after",
 ]
 
@@ -223,7 +224,7 @@ def sees_stack(parts: Sequence[Part]) -> bool:
     return any(getattr(part.declared, "is_stack", False) for part in parts)
 
 
-def check_views(name: str, parts: Sequence[Part]) -> None:
+def _check_views(name: str, parts: Sequence[Part]) -> None:
     """Raise a TypeError if parts that talk of rows do not mean the same ones."""
     if not sees_stack(parts):
         return
@@ -292,7 +293,9 @@ def _changes_only_g(part: Part, value_of: Callable[[Part, str], Any]) -> bool:
 
 
 def check_order(name: str, parts: Sequence[Part], value_of: Callable[[Part, str], Any]) -> None:
-    """Raise a TypeError if a part does nothing where it stands, and say where it belongs."""
+    """Raise a TypeError if a part does nothing where it stands, and say where it belongs, or if
+    parts mean other rows."""
+    _check_views(name, parts)
     _check_steps(name, parts)
     useless = idle(parts, value_of)
     if not useless:

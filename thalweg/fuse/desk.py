@@ -180,12 +180,13 @@ class Scratch:
         self,
         work: MatrixWork,
         numbers: Sequence[Mapping[str, Any]],
+        context_of: Sequence[int],
         known: Mapping[str, NDArray[np.float64]],
     ) -> None:
-        """Run lines on matrices: `numbers` are those of each member that are known before the
-        step, `known` the reductions."""
+        """Run lines on matrices: `numbers` are those that are known before the step, of each
+        context, `context_of` says which a member has, and `known` are the reductions."""
         code, found = _compiled(work), list[_Lot]()
-        for lots in self._in_buckets(self._alike(work, numbers, known)):
+        for lots in self._in_buckets(self._alike(work, numbers, context_of, known)):
             self._gather(work.lines, lots)
             for members, table in lots:
                 with np.errstate(all="ignore"):
@@ -193,7 +194,7 @@ class Scratch:
             self._wholes.clear()
         for line in work.lines:  # a state is read by all before it has its new value
             self._results.pop(line.target, None)
-            arrays: list[Any] = [None] * len(numbers)
+            arrays: list[Any] = [None] * len(self.members)
             for members, values in found:
                 value = values[line.target]
                 if line.level == Level.ELEMENT:
@@ -223,29 +224,27 @@ class Scratch:
         self,
         work: MatrixWork,
         numbers: Sequence[Mapping[str, Any]],
+        context_of: Sequence[int],
         known: Mapping[str, NDArray[np.float64]],
     ) -> list[_Lot]:
         """The members that are worked on together, with the numbers that they have in common."""
         found: dict[Any, _Lot] = {}
         asked = dict.fromkeys(name for line in work.lines for name in line.names)
         sided = [name for name in asked if name in self._with_sides]
-        small = all(name in self.plan.vectors for name in asked if name not in work.numbers)
+        is_small = all(name in self.plan.vectors for name in asked if name not in work.numbers)
         measured = [name for name in work.numbers if name in known]
-        said: dict[int, tuple[dict[str, Any], tuple[str, ...]]] = {}  # of each table of numbers
-        for k, own in enumerate(numbers):
-            if id(own) not in said:
-                before = {name: own[name] for name in work.numbers if name in own}
-                said[id(own)] = before, tuple(map(str, before.values()))
-            before, key = said[id(own)]
+        tables = [{name: own[name] for name in work.numbers if name in own} for own in numbers]
+        said = [tuple(map(str, table.values())) for table in tables]
+        for k, context in enumerate(context_of):
             more = {name: known[name][k] for name in measured}
             shape = self._shapes[k]
-            alone = k if not small and math.prod(shape) > _STACKED else -1
+            alone = k if not is_small and math.prod(shape) > _STACKED else -1
             # the sides of a matrix may be settings, which groups have
             sides = [tuple(self._matrix(k, name).shape) for name in sided]
-            whole = (alone, shape, key, *map(str, more.values()), *sides)
-            if whole not in found:
-                found[whole] = [], worked_out(work.uniform, {**before, **more})
-            found[whole][0].append(k)
+            key = (alone, shape, said[context], *map(str, more.values()), *sides)
+            if key not in found:
+                found[key] = [], worked_out(work.uniform, {**tables[context], **more})
+            found[key][0].append(k)
         return list(found.values())
 
     def _in_buckets(self, lots: Sequence[_Lot]) -> Iterator[list[_Lot]]:

@@ -94,21 +94,11 @@ def kernel_text(
     streams = pass_.streams
     among = tuple(columns(streams, formats))
     scopes = (*among, *sums_of_columns(pass_))
-    accessors = [
-        f"{verb.upper()}_{name} = {verb}({form!r}, {computation!r}, {name!r}, {scopes!r})"
-        for name, form in zip(streams, formats, strict=True)
-        for verb, when in (("load", pass_.loads), ("store", pass_.stores))
-        if name in when
-    ]
+    accessors = _accessors(pass_, formats, computation, scopes)
     functions = [
         f'{name} = FUNCTIONS["{name}"]'
         for name in (*elementwise.PRIMITIVES, "product")
         if f"{name}(" in repr(pass_)
-    ]
-    accessors += [
-        f"{verb.upper()}_{name} = {verb}('float64', 'float64', {name!r}, {scopes!r})"
-        for name in sums_of_columns(pass_)
-        for verb in ("load", "store")
     ]
     header = _HEADER.format(
         version=thalweg.__version__,
@@ -135,6 +125,23 @@ def kernel_text(
         loop = _rows(pass_) if pass_.is_by_rows else _flat(pass_)
     lines = [*start, *loop]
     return header + textwrap.indent("\n".join(lines) + "\n", " " * 12)
+
+
+def _accessors(
+    pass_: Pass, formats: Sequence[str], computation: str, scopes: tuple[str, ...]
+) -> list[str]:
+    """The functions that load and store one element of each array, and of the sums of columns."""
+    found = [
+        f"{verb.upper()}_{name} = {verb}({form!r}, {computation!r}, {name!r}, {scopes!r})"
+        for name, form in zip(pass_.streams, formats, strict=True)
+        for verb, when in (("load", pass_.loads), ("store", pass_.stores))
+        if name in when
+    ]
+    return found + [
+        f"{verb.upper()}_{name} = {verb}('float64', 'float64', {name!r}, {scopes!r})"
+        for name in sums_of_columns(pass_)
+        for verb in ("load", "store")
+    ]
 
 
 def _place(number: int, name: str, form: str, among: Sequence[str]) -> str:
