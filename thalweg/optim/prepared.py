@@ -23,11 +23,10 @@ from thalweg.border.groups import Lot
 from thalweg.border.states import lacking
 from thalweg.chain import Chain
 from thalweg.fuse.engines import host
-from thalweg.fuse.expected import Expected, Words
+from thalweg.fuse.expected import Expected
 from thalweg.fuse.prepared import PreparedCall
 from thalweg.fuse.whole import Deed
 from thalweg.fuse.work import EXACT
-from thalweg.optim.memory.body import words_of
 from thalweg.optim.memory.device import is_captured
 from thalweg.optim.memory.gapped import stand_in
 from thalweg.optim.memory.layout import TensorLayout
@@ -50,7 +49,6 @@ class PreparedTensors:
         opt: FusedOptimizer,
         lots: Sequence[Lot],
         layout: TensorLayout,
-        grads: list[Tensor],
         without: list[Tensor],
     ) -> None:
         chain = layout.chain
@@ -75,7 +73,6 @@ class PreparedTensors:
             wide=layout.wide,
             numbers=self._call.cells,
             rows=layout.wholes,
-            words=self._words(grads),
         )
         self._look = host().look(ADDRESS_OF, expected)
         self._is_wide = bool(layout.wide.all())
@@ -112,19 +109,10 @@ class PreparedTensors:
             return None
         if (layout.wide.any(axis=0) != layout.wide.all(axis=0)).any():
             return None  # of one number, some in single precision and some in double
-        return cls(opt, lots, layout, seen.grads, without)
-
-    def _words(self, grads: list[Tensor]) -> Words | None:
-        """What describes the tensors of the layout, if these gradients are as it has them."""
-        layout = self._layout
-        if layout.is_shared or layout.device.type != "cpu":
-            return None
-        if not layout._described.fits(layout._standing, grads):
-            return None
-        return words_of([*layout._standing, *grads])
+        return cls(opt, lots, layout, without)
 
     def _are_as_described(self) -> bool:
-        """The same, asked of torch's guards."""
+        """Whether torch's guards find the tensors described as they were."""
         grads, layout = self._look.grads, self._layout
         if self._look.missing:
             # they look at another tensor of the same description
@@ -156,7 +144,7 @@ class PreparedTensors:
                 return False
         elif self._without and self._rests:
             return False
-        if not look.located(self._are_as_described):
+        if not (self._are_as_described() and look.located()):
             return False
         if look.differs:
             look.take(self._groups.values(opt.param_groups))
