@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from thalweg.deciding import reached
@@ -13,6 +15,8 @@ from thalweg.rule import Rule
 __all__ = ["Choice"]
 
 _MOST_AXES = 5
+_SIDES = (1, 2, 1 << 62)  # none, some, and more than any limit
+_BITS = 64  # of a side, in a number
 
 _BY_SHAPE: Mapping[str, Any] = {}
 
@@ -34,11 +38,16 @@ class Choice:
                     f"{title}: {own[-1].__name__} takes every tensor, and what stands behind it in "
                     "either(...) would get none; put it last"
                 )
-        self.by_ndim = self._keeps_by_ndim(settings)
+        one = ({"ndim": ndim} for ndim in range(_MOST_AXES))
+        self.by_ndim = self._keeps_by(one, settings)
+        both = itertools.product(_SIDES, repeat=2)
+        self.by_sides = self._keeps_by(
+            ({"rows": rows, "columns": columns} for rows, columns in both), settings
+        )
         self.numbers: Callable[[Sequence[int], Mapping[str, Any]], int] | None = None
         """What tells the number, for `Chain.views`, of the tensors that keep the same states; None
         where all do."""
-        if len(self.alternatives) > 1 or self.by_ndim:
+        if len(self.alternatives) > 1 or self.by_ndim or self.by_sides:
             self.numbers = self.number
 
     def of(self, which: int) -> list[Part]:
@@ -55,14 +64,22 @@ class Choice:
         return next((n for n in numbers if takes(self.of(n), shape, group)), None)
 
     def number(self, shape: Sequence[int], group: Mapping[str, Any] = _BY_SHAPE) -> int:
-        """The number of a shape: of its alternative and, where it matters, of its axes."""
-        axes = len(shape) + 1 if self.by_ndim else 0  # 0, where nobody says how many
+        """The number of a shape: of its alternative and, where it matters, of its axes, and of
+        its rows and columns."""
+        axes = len(shape) + 1 if self.by_ndim or self.by_sides else 0  # 0, where nobody says it
+        if self.by_sides:
+            rows, columns = (shape[0] if shape else 1), math.prod(shape[1:])
+            axes |= (columns << _BITS | rows) << _BITS
         return (self.which(shape, group) or 0) + len(self.alternatives) * axes
 
     def told(self, number: int) -> tuple[int, dict[str, int]]:
-        """The alternative of a number, and what every part's settings say of the axes."""
-        axes, which = divmod(number, len(self.alternatives))
-        return which, {"ndim": axes - 1} if axes else {}
+        """The alternative of a number, and what every part's settings say of the shape."""
+        said, which = divmod(number, len(self.alternatives))
+        if not said:
+            return which, {}
+        axes, rows, columns = (said >> i * _BITS & (1 << _BITS) - 1 for i in range(3))
+        sides = {"rows": rows, "columns": columns} if self.by_sides else {}
+        return which, {"ndim": axes - 1, **sides}
 
     def check(self, shape: Sequence[int], group: Mapping[str, Any] = _BY_SHAPE) -> None:
         """Raise ValueError for a shape of a parameter that no rule takes."""
@@ -78,17 +95,17 @@ class Choice:
                 f"{self.title}(params, others=AdamW, others_lr=3e-4)"
             )
 
-    def _keeps_by_ndim(self, settings: Mapping[str, Any]) -> bool:
-        """Whether it depends on a tensor's axes which states it keeps."""
+    def _keeps_by(self, shapes: Iterable[Mapping[str, int]], settings: Mapping[str, Any]) -> bool:
+        """Whether it depends on what these say of a tensor's shape which states it keeps."""
+        told = list(shapes)
         for part in self.parts:
             text, states = part.declared.text, part.declared.declaration.states
-            if "ndim" not in text.source.arguments:
+            if not told[0].keys() & text.source.arguments.keys():
                 continue
             d = part.declared.declaration
             known = {n: settings[part.public(n)] for n in d.settings if part.public(n) in settings}
             kept = {
-                frozenset(reached(text, {**known, "ndim": ndim})[0] & states.keys())
-                for ndim in range(_MOST_AXES)
+                frozenset(reached(text, {**known, **shape})[0] & states.keys()) for shape in told
             }
             if len(kept) > 1:
                 return True

@@ -16,7 +16,16 @@ from thalweg import elementwise
 from thalweg.source import names_in
 from thalweg.text import GIVEN, STREAMS, Level, Text
 
-__all__ = ["GIVEN", "Decide", "certain", "decider", "decisive", "reached"]
+__all__ = [
+    "GIVEN",
+    "Decide",
+    "certain",
+    "decider",
+    "decisive",
+    "reached",
+    "script_of",
+    "value_of",
+]
 
 _SHAPES = {
     "ndim": "ndim = len(shape)",
@@ -65,7 +74,7 @@ _WORDS["minimum"] = _quick_of_two("minimum", lambda a, b: a if a < b or a != a e
 
 def decider(text: Text, settings: Sequence[str], cells: Sequence[str], title: str) -> Decide:
     """The function for one `update`; `cells` are its kept numbers, in the order they are given."""
-    lines = _Script(text, settings, cells).lines()
+    lines = script_of(text, settings, cells)
     scope: dict[str, Any] = {**_WORDS, "prod_": math.prod, "bool_": bool}
 
     def failed(error: ArithmeticError) -> ArithmeticError:
@@ -77,6 +86,12 @@ def decider(text: Text, settings: Sequence[str], cells: Sequence[str], title: st
     exec(compile("\n".join(lines), f"<{title}, before the step>", "exec"), scope)
     made: Decide = scope["decide"]
     return made
+
+
+def script_of(text: Text, settings: Sequence[str], cells: Sequence[str]) -> list[str]:
+    """The lines of that function, for who runs them elsewhere: over its arguments, the words of the
+    language, and `bool_`, `prod_` and `failed_`, which only say what is Python's."""
+    return _Script(text, settings, cells).lines()
 
 
 class _Script:
@@ -221,6 +236,11 @@ def decisive(text: Text) -> set[str]:
         if more <= found:
             return found
         found |= more
+
+
+def value_of(tree: ast.expr, known: Mapping[str, Any]) -> tuple[bool, Any]:
+    """Whether the value of an expression is known where these names are, and if so which it is."""
+    return _Reached(dict(known))._value(tree)
 
 
 class _Reached:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import numbers
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,11 +22,14 @@ SIDES = ("rows", "columns", "longer", "shorter")
 class State:
     """What is kept from step to step, under torch's `key`: one number per element, row or column
     of the parameter, per tensor, or for all tensors of the optimizer; or a matrix, `per` its two
-    sides."""
+    sides. One number per row or column `is_short` where it is kept in the parameter's type, and is
+    of the last two axes where a parameter `is_stack`."""
 
     key: str
     start: Any = 0.0
     per: str | tuple[str, str] = "element"
+    is_short: bool = False
+    is_stack: bool = False
 
     @property
     def is_number(self) -> bool:
@@ -47,8 +51,10 @@ class State:
     def shape(self, shape: Sequence[int], h: Any) -> tuple[int, ...]:
         """Its array's shape, for a parameter of this shape and the settings of its part."""
         if self.per in ("row", "column") and shape:
-            rest = tuple(shape[1:])
-            return (1, *rest) if self.per == "column" else (shape[0], *(1 for _ in rest))
+            first, rest = (shape[:-1], shape[-1:]) if self.is_stack else (shape[:1], shape[1:])
+            if self.per == "row":
+                return (*first, *(1 for _ in rest))
+            return (*first[:-1], 1, *rest) if rest else (1,)
         if not isinstance(self.per, tuple):
             return tuple(shape)
         rows, columns = shape[0] if shape else 1, math.prod(shape[1:])
@@ -88,7 +94,7 @@ def _check_bound(word: str, bound: Any, default: Any) -> None:
             raise TypeError(f"setting({default!r}): {word} must be a number, got {one!r}")
 
 
-def state(key: str, *, start: Any = 0.0, per: Any = "element") -> Any:
+def state(key: str, *, start: Any = 0.0, per: Any = "element", short: bool = False) -> Any:
     """Declare what is kept from step to step: one number per "element", "row" or "column" of the
     parameter, per "tensor", or one for "all" tensors of the optimizer. `per=("rows", "rows")` is a
     matrix; a side of it is "rows", "columns", the "longer" or "shorter" of the two, or a setting
@@ -96,6 +102,8 @@ def state(key: str, *, start: Any = 0.0, per: Any = "element") -> Any:
 
     It starts as a number, as the setting of that name (`start="lr"`) or, one per element, as a
     copy of the parameter (`start="p"`). It exists where the settings let the text come to it.
+    One number per row or column is kept in float32 at least, or with `short=True` in the
+    parameter's own type.
     """
     if not isinstance(key, str):
         raise TypeError(f'state({key!r}): its key must be text, such as state("exp_avg")')
@@ -111,7 +119,9 @@ def state(key: str, *, start: Any = 0.0, per: Any = "element") -> Any:
         raise TypeError(f"state({key!r}): per: {unknown(per, PER)}")
     if isinstance(start, str) and start == "p" and per != "element":
         raise TypeError(f'state({key!r}): start="p" is for a state per element, got per={per!r}')
-    return State(key, start, per)
+    if short and per not in ("row", "column"):
+        raise TypeError(f'state({key!r}): short is for a state per "row" or "column", got {per!r}')
+    return State(key, start, per, short)
 
 
 def starting(declared: State, h: Any) -> Any:
@@ -124,12 +134,19 @@ def starting(declared: State, h: Any) -> Any:
 class Declaration:
     """Everything one rule or stage declares, by the names its `update` uses.
 
-    `needs` are the settings that it takes and other parts declare.
+    `read` reads the text of `update`, where that has not been done yet.
     """
 
     settings: dict[str, Setting] = field(default_factory=dict)
     states: dict[str, State] = field(default_factory=dict)
-    needs: list[str] = field(default_factory=list)
+    read: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
+
+    @functools.cached_property
+    def needs(self) -> list[str]:
+        """The settings that it takes and other parts declare: set when the text is read."""
+        self.read()
+        found: list[str] = vars(self).get("needs", [])
+        return found
 
     def take(self, name: str, value: Any) -> bool:
         """File one class attribute under its kind; False if it declares nothing."""

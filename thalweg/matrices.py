@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from thalweg.elementwise import maximum
+from thalweg.reductions import over_axes
 
 __all__ = [
     "ARITY",
@@ -20,6 +21,7 @@ __all__ = [
     "Library",
     "eigenbasis",
     "first_columns",
+    "identity",
     "inverse_root",
     "laid",
     "leading",
@@ -28,9 +30,12 @@ __all__ = [
     "qr",
     "register",
     "row_lengths",
+    "solve_triangular",
+    "spectral_bound",
     "stacked",
     "tall",
     "transposed",
+    "triu",
 ]
 
 # how many arguments each takes; of two numbers, either
@@ -39,6 +44,10 @@ ARITY: dict[str, int | tuple[int, int]] = {
     "qr": 1,
     "eigenbasis": 1,
     "inverse_root": 3,
+    "identity": 1,
+    "triu": 1,
+    "solve_triangular": 2,
+    "spectral_bound": 1,
     "leading": 2,
     "first_columns": 2,
     "row_lengths": 2,
@@ -57,8 +66,10 @@ class Library:
     `linalg` has `qr`, `eigh` and `svd` as NumPy's; `stack` makes one array of several; `length` is
     the root of the sum of the squares of each matrix, its axes kept; `add_product(x, a, b, beta,
     alpha)` is beta x + alpha a @ b; `short` makes an array one of the type in which an iteration
-    that needs few digits runs, and `typed(x, like)` gives x the type of another. `whole` makes one
-    array of what several processes hold, and `shared(x, like)` cuts x up as another is.
+    that needs few digits runs, and `typed(x, like)` gives x the type of another. `triu` is NumPy's,
+    `identity(x)` the identity of the size and type of x, `solve(q, x)` is x q^-1 of an upper
+    triangular q, and `spread(x, like)` repeats x until it has the shape of another. `whole` makes
+    one array of what several processes hold, and `shared(x, like)` cuts x up as another is.
     """
 
     linalg: Any
@@ -67,6 +78,10 @@ class Library:
     add_product: Callable[[Any, Any, Any, float, float], Any]
     short: Callable[[Any], Any]
     typed: Callable[[Any, Any], Any]
+    triu: Callable[[Any], Any]
+    identity: Callable[[Any], Any]
+    solve: Callable[[Any, Any], Any]
+    spread: Callable[[Any, Any], Any]
     whole: Callable[[Any], Any] = lambda x: x
     shared: Callable[[Any, Any], Any] = lambda x, like: x
 
@@ -83,7 +98,23 @@ def _typed(x: Any, like: Any) -> Any:
     return x.astype(like.dtype, copy=False)
 
 
-_numpy = Library(np.linalg, np.stack, _length, _add_product, lambda x: x, _typed)
+def _solve(q: Any, x: Any) -> Any:
+    """NumPy has no routine for triangular matrices; of their LU decomposition L is one."""
+    return np.linalg.solve(q.swapaxes(-1, -2), x.swapaxes(-1, -2)).swapaxes(-1, -2)
+
+
+_numpy = Library(
+    np.linalg,
+    np.stack,
+    _length,
+    _add_product,
+    lambda x: x,
+    _typed,
+    np.triu,
+    identity=lambda x: np.eye(x.shape[-1], dtype=x.dtype),
+    solve=_solve,
+    spread=lambda x, like: np.broadcast_to(x, like.shape),
+)
 _libraries: list[tuple[type, Library]] = [(np.ndarray, _numpy)]
 
 
@@ -168,6 +199,42 @@ def inverse_root(x: Any, root: float, eps: float) -> Any:
     values, vectors = library.linalg.eigh(library.whole(x))
     powers = (maximum(values, 0.0) + eps) ** (-1 / root)
     return library.shared((vectors * powers[..., None, :]) @ transposed(vectors), x)
+
+
+def identity(x: Any) -> Any:
+    """The identity matrix of the size of x."""
+    library = _library_of(x)
+    return library.spread(library.identity(x), x)
+
+
+def triu(x: Any) -> Any:
+    """The upper triangle of x: zeros below its diagonal."""
+    library = _library_of(x)
+    return library.shared(library.triu(library.whole(x)), x)
+
+
+def solve_triangular(q: Any, x: Any) -> Any:
+    """The y with y q = x, of an upper triangular q."""
+    library = _library_of(q)
+    return library.shared(library.solve(library.whole(q), library.whole(x)), x)
+
+
+def spectral_bound(x: Any) -> Any:
+    """Less than the largest eigenvalue of a symmetric matrix that has no negative ones, and nearly
+    it, as often as x has elements.
+
+    It is how much longer x makes the direction that it turns its own longest column to.
+    """
+    library, given = _library_of(x), x
+    x = library.whole(x)
+    size = over_axes("largest", abs(x), (-2, -1))
+    x = x / (size + (size == 0))  # so that no square is too large or too small for its type
+    columns = x.reshape(-1, *x.shape[-2:]).swapaxes(-1, -2)
+    longest = (columns * columns).sum(-1).argmax(-1)
+    direction = x @ columns[list(range(len(columns))), longest].reshape(*x.shape[:-1], 1)
+    length = library.length(direction)
+    found = size * library.length(x @ (direction / (length + (length == 0))))
+    return library.shared(library.spread(found, x), given)
 
 
 def leading(x: Any, count: float) -> Any:

@@ -1,6 +1,7 @@
 """What a rule or a stage declares: settings, states, and `update`, the lines of its paper.
 
-A declaration is checked the moment its class body ends; `thalweg.chain` joins declarations.
+A declaration is checked the moment its class body ends, but for those of this package, whose texts
+are read when they are first asked for; `thalweg.chain` joins declarations.
 """
 
 from __future__ import annotations
@@ -24,6 +25,19 @@ __all__ = ["Rule", "Stage", "setting", "state"]
 
 # of every constructor: no setting can have these names
 _ARGUMENTS = ("self", "params")
+# where classes are read when they are asked for: a program that uses one reads no other
+_OWN = f"{__package__}."
+
+
+class _Later:
+    """What is known of a class once its text has been read."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, _: Any, cls: type[Declared]) -> Any:
+        _complete(cls)
+        return getattr(cls, self._name)
 
 
 class Declared:
@@ -74,13 +88,12 @@ class Declared:
                 f"{cls.__name__}.update must be a function, `@staticmethod` above its `def`, "
                 f"got {cls.update!r}"
             )
-        cls.text = _read(cls)
-        _check_streams(cls)
-        _check_states(cls)
-        _check_evaluate(cls)
-        _check_takes(cls)
-        d, title = cls.declaration, f"{cls.__name__}.update"
-        cls.decide = staticmethod(decider(cls.text, [*d.settings, *d.needs], list(d.cells), title))
+        cls.declaration.read = functools.partial(_complete, cls)
+        if cls.__module__.startswith(_OWN):
+            for name in ("text", "decide"):
+                setattr(cls, name, _Later(name))
+        else:
+            _complete(cls)
 
 
 class Rule(Declared):
@@ -95,6 +108,9 @@ class Rule(Declared):
     "either" as `decoupled_weight_decay` says, or none."""
     torch_flags: ClassVar[str] = ""
     """The flags that torch's constructor takes by position, behind the settings."""
+    is_stack: ClassVar[bool] = False
+    """Whether a parameter of more than two axes is a stack of matrices, of its last two: a row then
+    has the index of all axes but the last. Else it is one matrix, rows by all the rest."""
     takes_sparse: ClassVar[bool] = False
     """Whether gradients may be sparse; a missing row is one of zeros, or `rests`."""
     rows_only: ClassVar[bool] = False
@@ -109,6 +125,18 @@ class Rule(Declared):
 
 class Stage(Declared):
     """One piece around a rule, in the same pass: it may change g before the rule or p after it."""
+
+
+def _complete(cls: type[Declared]) -> None:
+    """Read and check the text of `update`."""
+    cls.text = _read(cls)
+    _check_streams(cls)
+    _check_states(cls)
+    _check_evaluate(cls)
+    _check_takes(cls)
+    d, title = cls.declaration, f"{cls.__name__}.update"
+    decide = decider(cls.text, [*d.settings, *d.needs], list(d.cells), title)
+    cls.decide = staticmethod(decide)
 
 
 def _collect(cls: type[Declared]) -> Declaration:
@@ -133,6 +161,8 @@ def _collect(cls: type[Declared]) -> Declaration:
                 if type(value.default) is int and annotation in (float, "float"):
                     value = replace(value, default=float(value.default))
                 value.check(f"{cls.__name__}.{name}: its default", value.default)
+            if isinstance(value, State) and getattr(cls, "is_stack", False):
+                value = replace(value, is_stack=True)
             if found.take(name, value) and name in (*STREAMS, *GIVEN, *_ARGUMENTS):
                 kind = "a stream" if name in STREAMS else "what every text may take"
                 kind = "an argument of every optimizer" if name in _ARGUMENTS else kind
@@ -165,9 +195,15 @@ def _read(cls: type[Declared]) -> Text:
         **dict.fromkeys([*GIVEN, *d.settings, *d.cells], Level.STEP),
         **{name: level_per(one.per) for name, one in d.arrays.items()},
     }
+    d.needs = []
     if issubclass(cls, Stage):  # settings of the rule, which the chain looks up
         d.needs = [n for n in source.arguments if n not in levels and advice.may_be_needed(cls, n)]
         levels |= dict.fromkeys(d.needs, Level.STEP)
+    for name in ("rows", "columns"):
+        if getattr(cls, "is_stack", False) and name in source.arguments:
+            raise source.error(
+                source.arguments[name], f"{name!r} is told of a matrix, and this is of stacks"
+            )
     per = {name: one.per for name, one in d.states.items()}
     known = [n for n in levels if n not in GIVEN]
     say = functools.partial(advice.for_name, cls, known=known)

@@ -26,6 +26,15 @@ Shape = tuple[str, str]
 
 _ELEMENTS: Shape = ("rows", "columns")
 _TALL: Shape = ("longer", "shorter")
+# the words on matrices with as many rows as columns, and what else these are
+_OF_SQUARES = {
+    "eigenbasis": "symmetric",
+    "inverse_root": "symmetric",
+    "spectral_bound": "symmetric",
+    "identity": "square",
+    "triu": "square",
+    "solve_triangular": "triangular",
+}
 _OF_LEVEL = {Level.ROW: ("rows", "1"), Level.COLUMN: ("1", "columns"), Level.ELEMENT: _ELEMENTS}
 
 
@@ -125,12 +134,17 @@ class Shapes:
                 raise self._misfit(tree, before, shape)
             if word == turning:
                 return after
-        if word in ("eigenbasis", "inverse_root") and shape[0] != shape[1]:
+        if word in _OF_SQUARES and shape[0] != shape[1]:
             raise self.source.error(
                 tree.lineno,
-                f"{word} is for symmetric matrices, and `{ast.unparse(tree.args[0])}` is of "
-                f"{_said(shape)}",
+                f"{word} is for {_OF_SQUARES[word]} matrices, and `{ast.unparse(tree.args[0])}` is "
+                f"of {_said(shape)}",
             )
+        if word == "solve_triangular":
+            other = self._matrix(tree.args[1], word)
+            if other[1] != shape[0]:
+                raise self._misfit(tree, shape, other)
+            return other
         for part in tree.args[1:]:
             if self.level(part) > Level.STEP:
                 raise self.source.error(

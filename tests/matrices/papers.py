@@ -98,27 +98,129 @@ def came(
     betas: tuple[float, float, float] = (0.9, 0.999, 0.9999),
     weight_decay: float = 0.0,
 ) -> Iterator[Array]:
-    shape, is_vector = p.shape, p.ndim < 2
-    p = p.reshape(len(p), -1)
+    is_vector = p.ndim < 2
     b1, b2, b3 = betas
     m = v = np.zeros_like(p)
-    rows = residual_rows = np.zeros((len(p), 1))
-    columns = residual_columns = np.zeros((1, p.shape[1]))
+    rows = columns = residual_rows = residual_columns = 0.0
     for g in gradients:
-        g = g.reshape(p.shape)
         squares = g**2 + eps[0]
-        rows = b2 * rows + (1 - b2) * squares.mean(1, keepdims=True)
-        columns = b2 * columns + (1 - b2) * squares.mean(0, keepdims=True)
         v = b2 * v + (1 - b2) * squares
-        x = g / np.sqrt(v if is_vector else (rows / rows.mean()) @ columns)
+        if not is_vector:
+            rows = b2 * rows + (1 - b2) * squares.mean(-1, keepdims=True)
+            columns = b2 * columns + (1 - b2) * squares.mean(-2, keepdims=True)
+        x = g / np.sqrt(v if is_vector else rows / rows.mean(-2, keepdims=True) * columns)
         x = x / max(1, np.sqrt((x**2).mean()) / clip_threshold)
         m = b1 * m + (1 - b1) * x
-        strays = (x - m) ** 2 + eps[1]
-        residual_rows = b3 * residual_rows + (1 - b3) * strays.mean(1, keepdims=True)
-        residual_columns = b3 * residual_columns + (1 - b3) * strays.mean(0, keepdims=True)
-        trust = (residual_rows / residual_rows.mean()) @ residual_columns
-        p = (1 - lr * weight_decay) * p - lr * (m if is_vector else m / np.sqrt(trust))
+        step = m
+        if not is_vector:
+            strays = (x - m) ** 2 + eps[1]
+            residual_rows = b3 * residual_rows + (1 - b3) * strays.mean(-1, keepdims=True)
+            residual_columns = b3 * residual_columns + (1 - b3) * strays.mean(-2, keepdims=True)
+            trust = residual_rows / residual_rows.mean(-2, keepdims=True) * residual_columns
+            step = m / np.sqrt(trust)
+        p = (1 - lr * weight_decay) * p - lr * step
+        yield p
+
+
+def adafactor(
+    p: Array,
+    gradients: Iterable[Array],
+    lr: float = 1e-2,
+    beta2_decay: float = -0.8,
+    eps: tuple[float | None, float] = (None, 1e-3),
+    d: float = 1.0,
+    weight_decay: float = 0.0,
+) -> Iterator[Array]:
+    least = np.finfo(np.float64).eps if eps[0] is None else eps[0]
+    rows = columns = v = 0.0
+    for t, g in enumerate(gradients, 1):
+        w = t**beta2_decay
+        if p.ndim > 1:
+            rows = rows + w * ((g**2).mean(-1, keepdims=True) - rows)
+            columns = columns + w * ((g**2).mean(-2, keepdims=True) - columns)
+            v = rows * columns / np.maximum(rows.mean(-2, keepdims=True), least)
+        else:
+            v = v + w * (g**2 - v)
+        u = g / np.maximum(np.sqrt(v), least)
+        alpha = max(eps[1], np.sqrt((p**2).mean())) * min(lr, 1 / np.sqrt(t))
+        p = (1 - lr * weight_decay) * p - alpha / max(1, np.sqrt((u**2).mean()) / d) * u
+        yield p
+
+
+def psgd_kron(
+    p: Array,
+    gradients: Iterable[Array],
+    normal: Callable[[int], Array],
+    lr: float = 1e-3,
+    momentum: float = 0.9,
+    weight_decay: float = 0.0,
+    probability: tuple[float, float] = (0.03, 1.0),
+    probability_decay: float = 1e-3,
+    flat_start: int = 500,
+    max_size: int = 8192,
+    precond_lr: float = 0.1,
+    precond_init_scale: float = 1.0,
+) -> Iterator[Array]:
+    """`normal(t)` are the random numbers of step t. A factor for each axis of a matrix or vector,
+    and as the authors' both are made equally large now and then, here more often."""
+    shape, p = p.shape, p.reshape(len(p), -1) if p.ndim > 1 else p
+    each = precond_init_scale ** (1 / p.ndim)
+    full = [p.ndim > 1 and 1 < side <= max_size for side in p.shape]
+    factors = [
+        each * (np.eye(side) if whole else np.ones(side))
+        for side, whole in zip(p.shape, full, strict=True)
+    ]
+    m, waited = np.zeros_like(p), 0
+    draw = np.random.default_rng(0)
+    for n, g in enumerate(gradients):
+        m = momentum * m + (1 - momentum) * g.reshape(p.shape)
+        d = m / (1 - momentum ** (n + 1))
+        chance = np.clip(
+            probability[1] * np.exp(-probability_decay * (n - flat_start)), *probability
+        )
+        waited += 1
+        if waited >= 1 / chance:
+            waited = 0
+            if draw.random() < 0.2 and p.ndim > 1:
+                sizes = np.array([abs(q).max() for q in factors])
+                factors = [
+                    q * np.sqrt(sizes.prod()) / s for q, s in zip(factors, sizes, strict=True)
+                ]
+            factors = _kron_moved(factors, d, normal(n + 1).reshape(p.shape), precond_lr)
+        x = d
+        for axis, q in enumerate(factors):
+            x = _along(axis, q.T @ q if q.ndim > 1 else np.diag(q**2), x)
+        x = x * min(1.1 / (np.sqrt((x**2).mean()) + 1e-8), 1.0)
+        p = p - lr * (x + weight_decay * p)
         yield p.reshape(shape)
+
+
+def _along(axis: int, q: Array, x: Array) -> Array:
+    """A matrix times each vector along an axis."""
+    return np.moveaxis(np.tensordot(q, x, (1, axis)), 0, axis)
+
+
+def _kron_moved(factors: list[Array], g: Array, v: Array, lr: float) -> list[Array]:
+    a, b, moved = g, v, []
+    for axis, q in enumerate(factors):
+        whole = q if q.ndim > 1 else np.diag(q)
+        a, b = _along(axis, whole, a), _along(axis, np.linalg.inv(whole).T, b)
+    for axis, q in enumerate(factors):
+        one, other = (np.moveaxis(x, axis, 0).reshape(len(q), -1) for x in (a, b))
+        one, other = one @ one.T, other @ other.T
+        if q.ndim > 1:
+            q = q - lr * np.triu(one - other) / _kron_bound(one + other) @ q
+        else:
+            one, other = np.diag(one), np.diag(other)
+            q = q - lr * (one - other) / abs(one + other).max() * q
+        moved.append(q)
+    return moved
+
+
+def _kron_bound(x: Array) -> float:
+    """A lower bound of the spectral norm, of the row that is the longest."""
+    direction = x @ x[np.argmax((x**2).sum(1))]
+    return float(np.linalg.norm(x @ direction) / np.linalg.norm(direction))
 
 
 def sam(

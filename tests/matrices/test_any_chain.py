@@ -16,6 +16,8 @@ import thalweg.optim as optim
 from thalweg import matrices
 from thalweg.chain import Chain, chain, named
 from thalweg.either import either
+from thalweg.reductions import largest, sum
+from thalweg.rule import Rule, state
 from thalweg.rules import (
     APOLLO,
     CAME,
@@ -26,6 +28,7 @@ from thalweg.rules import (
     Muon,
     MuSGD,
     NorMuon,
+    PSGDKron,
     Scion,
     Shampoo,
 )
@@ -54,6 +57,7 @@ RULES = [
     either(NorMuon, Lion),
     either(named(MuSGD, weight_decay="l2"), Adam),
     either(APOLLO, Adam),
+    PSGDKron,
     Scion,
     SGD,
 ]
@@ -116,3 +120,49 @@ def test_the_fused_step_is_the_one_that_is_written(made, seed, steps):
     fused, written = (walked(made, is_odd, seed, steps) for is_odd in (False, True))
     for a, b in zip(fused, written, strict=True):
         torch.testing.assert_close(a, b.reshape(a.shape), rtol=1e-7, atol=1e-8)
+
+
+class Copied(Rule):
+    """A name that is a copy of another, and gets another value before the other is read again."""
+
+    lr: float = 0.1
+
+    @staticmethod
+    def takes(ndim):
+        return ndim > 1
+
+    @staticmethod
+    def update(g, lr):
+        d = 2 * g
+        a = d
+        a = a @ a.mT @ a
+        u = lr * (d + a @ d.mT @ d)
+        return u
+
+
+class Reused(Rule):
+    """A name that is per row, then per column; a row and a column that one number stands for."""
+
+    lr: float = 0.1
+    left = state("left", per="row")
+    right = state("right", per="column")
+
+    @staticmethod
+    def update(g, left, right, first, lr):
+        if first:
+            left = lr
+            right = 2 * lr
+        one = sum(g * g, "row")
+        left = left + one / (1 + largest(one))
+        one = sum(g * g, "column")
+        right = right + one / (1 + largest(one))
+        u = left * g * right
+        return u, left, right
+
+
+@pytest.mark.parametrize("made", [Copied, Reused])
+def test_a_name_may_be_used_again(made):
+    made = chain("Mine", either(made, SGD)) if made is Copied else chain("Mine", made)
+    fused, written = (walked(made, is_odd, 1, 4) for is_odd in (False, True))
+    for a, b in zip(fused, written, strict=True):
+        torch.testing.assert_close(a, b.reshape(a.shape), rtol=1e-9, atol=1e-10)

@@ -17,6 +17,7 @@ SETTINGS = {
     "MuSGD": {"lr": 0.1},
     "Muon": {"lr": 0.02},
     "NorMuon": {},
+    "PSGDKron": {"lr": 0.01},
     "SOAP": {"lr": 0.01},
     "Scion": {"lr": 0.01, "scale": 50.0},
     "Shampoo": {},

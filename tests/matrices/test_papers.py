@@ -7,6 +7,7 @@ import torch
 import thalweg.optim as optim
 from tests.matrices import papers
 from thalweg import mytorch
+from thalweg.requests import drawn
 
 STEPS = 50
 CASES = [
@@ -33,6 +34,8 @@ BY_ROWS = [
     ("CAME", {"lr": 2e-3}),
     ("CAME", {"lr": 1e-3, "betas": (0.7, 0.8, 0.9), "clip_threshold": 0.5, "weight_decay": 0.1}),
     ("CAME", {"eps": (1e-3, 1e-2)}),
+    ("Adafactor", {}),
+    ("Adafactor", {"lr": 0.1, "eps": (1e-3, 1e-2), "d": 1.5, "weight_decay": 0.1}),
 ]
 
 
@@ -66,8 +69,8 @@ def test_each_tensor_keeps_what_its_axes_ask_for():
         "exp_avg_res_col": (1, 4),
     }
     assert kept[1] == {"exp_avg": (5,), "exp_avg_sq": (5,)}
-    assert kept[2]["exp_avg_sq_row"] == (2, 1, 1)
-    assert kept[2]["exp_avg_sq_col"] == (1, 3, 2)
+    assert kept[2]["exp_avg_sq_row"] == (2, 3, 1)
+    assert kept[2]["exp_avg_sq_col"] == (2, 1, 2)
 
 
 @pytest.mark.parametrize("shape", [(6, 6), (8, 3), (3, 8), (4, 2, 2)], ids=str)
@@ -98,6 +101,57 @@ def test_on_torch(name, settings):
         p.grad = torch.tensor(g)
         opt.step()
         np.testing.assert_allclose(p.detach().numpy(), wanted, rtol=1e-9, atol=1e-10)
+
+
+KRON = [
+    ({}, (5, 7)),
+    ({"lr": 0.01, "weight_decay": 0.1, "precond_lr": 0.5}, (8, 3)),
+    (
+        {"momentum": 0.5, "probability": (0.2, 0.7), "probability_decay": 0.1, "flat_start": 5},
+        (4, 4),
+    ),
+    ({"max_size": 5, "precond_init_scale": 16.0, "lr": 0.03}, (4, 6)),
+    ({"max_size": 5, "precond_init_scale": 16.0}, (6, 4)),
+    ({"max_size": 3}, (4, 2, 2)),
+    ({"lr": 0.01}, (4, 2, 3)),
+    ({"precond_init_scale": 0.01}, (6,)),
+    ({}, (1, 5)),
+]
+
+
+@pytest.mark.parametrize(("settings", "shape"), KRON, ids=str)
+def test_kron_with_factors_whole_and_diagonal(settings, shape):
+    start, gradients = _started(shape)
+    p, q = torch.nn.Parameter(torch.tensor(start)), mytorch.nn.Parameter(start)
+    opt = optim.PSGDKron([p], seed=5, **settings)
+    other = mytorch.optim.PSGDKron([q], seed=5, **settings)
+    wanted = papers.psgd_kron(
+        start, gradients, lambda t: drawn(5, t, 0, "noise1", shape), **settings
+    )
+    for g, after in zip(gradients, wanted, strict=True):
+        p.grad, q.grad = torch.tensor(g), g
+        opt.step()
+        other.step()
+        np.testing.assert_allclose(p.detach().numpy(), after, rtol=1e-10, atol=1e-10)
+        np.testing.assert_allclose(q.data, after, rtol=1e-10, atol=1e-10)
+
+
+KRON_KEEPS = [
+    ((5, 4), {"left": (5, 5), "right": (4, 4)}),
+    ((3, 9), {"left": (3, 3), "right_diagonal": (1, 9)}),
+    ((9, 3), {"left_diagonal": (9, 1), "right": (3, 3)}),
+    ((9, 1, 9), {"left_diagonal": (9, 1, 1), "right_diagonal": (1, 1, 9)}),
+    ((3,), {"left_diagonal": (3,)}),
+]
+
+
+@pytest.mark.parametrize(("shape", "kept"), KRON_KEEPS, ids=str)
+def test_kron_keeps_a_matrix_for_no_side_that_is_long(shape, kept):
+    made = optim.PSGDKron.chain
+    settings = {**made.defaults, "max_size": 8}
+    views = made.views(settings, which=made.choice.numbers(shape, settings))
+    found = {slot.key: slot.state.shape(shape, views[-1]) for slot in made.live_slots(views)}
+    assert found == {"momentum_buffer": shape, **kept}
 
 
 @pytest.mark.parametrize("name", ["SOAP", "Shampoo"])

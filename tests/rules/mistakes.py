@@ -18,7 +18,8 @@ import math
 import numpy as np
 from thalweg.chain import chain
 from thalweg.elementwise import lerp, maximum, sqrt, where
-from thalweg.matrices import eigenbasis, inverse_root, newton_schulz, qr
+from thalweg.matrices import eigenbasis, identity, inverse_root, newton_schulz, qr
+from thalweg.matrices import solve_triangular, spectral_bound, triu
 from thalweg.reductions import largest, mean, norm, sum
 from thalweg.requests import curvature, gradient, noise
 from thalweg.rule import Rule, Stage, setting, state

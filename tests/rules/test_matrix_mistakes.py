@@ -44,6 +44,27 @@ IN_A_LINE = {
         line("L = eigenbasis(g)", "m = g", **LEFT),
         "eigenbasis is for symmetric matrices, and `g` is of rows x columns",
     ),
+    "a triangle of what is not square": (
+        line("m = triu(g)"),
+        "triu is for square matrices, and `g` is of rows x columns",
+    ),
+    "an identity that is not square": (
+        line("m = identity(g)"),
+        "identity is for square matrices, and `g` is of rows x columns",
+    ),
+    "a bound of what is not symmetric": (
+        line("m = g / spectral_bound(g)"),
+        "spectral_bound is for symmetric matrices, and `g` is of rows x columns",
+    ),
+    "a triangle with more columns than rows": (
+        line("m = solve_triangular(g, g)"),
+        "solve_triangular is for triangular matrices, and `g` is of rows x columns",
+    ),
+    "a triangle on the wrong side": (
+        line("m = solve_triangular(L, g)", **LEFT),
+        "`solve_triangular(L, g)`: a matrix of rows x rows and one of rows x columns do not go "
+        "together",
+    ),
     "a root that is measured": (
         line("L = inverse_root(L, norm(g), 1e-4)", "m = g", **LEFT),
         "inverse_root takes `norm(g)` as a number that is known before the step, which it is not",

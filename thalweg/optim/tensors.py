@@ -86,6 +86,10 @@ matrices.register(
         Tensor.bfloat16,
         # laid out as most parameters are: a transposed result is copied once, not twice
         typed=lambda x, like: x.to(like.dtype, memory_format=torch.contiguous_format),
+        triu=torch.triu,
+        identity=lambda x: torch.eye(x.shape[-1], dtype=x.dtype, device=x.device),
+        solve=lambda q, x: torch.linalg.solve_triangular(q, x, upper=True, left=False),
+        spread=torch.Tensor.expand_as,
         whole=lambda x: x.full_tensor() if is_sharded(x) else x,
         shared=lambda x, like: cut_like(like, x) if is_sharded(like) else x,
     ),
