@@ -103,6 +103,7 @@ class Chain:
         self.evaluates = [i for i, part in enumerate(self.parts) if part.declared.evaluate]
         self._in_groups = SettingsOfGroups(name, self.settings)
         self._living = Living(self.parts, self.slots)
+        self._steps_after: dict[tuple[int, ...], set[int]] = {}
         check_needs(name, self.parts, self.settings)
         for which in self.choice.alternatives:
             check_order(name, self.choice.of(which), self._default)
@@ -129,8 +130,11 @@ class Chain:
     def steps_after(self, ways: Sequence[Any]) -> set[int]:
         """The places of the parts behind which a step u is taken, for a tensor whose `if`s go
         these ways."""
-        there = [i for i, own in enumerate(ways) if own is not None]
-        return {there[i] for i in steps_after([self.parts[i] for i in there])}
+        there = tuple(i for i, own in enumerate(ways) if own is not None)
+        if there not in self._steps_after:
+            found = steps_after([self.parts[i] for i in there])
+            self._steps_after[there] = {there[i] for i in found}
+        return self._steps_after[there]
 
     def _default(self, part: Part, name: str) -> Any:
         return self.settings[part.public(name)].default
