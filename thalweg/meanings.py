@@ -23,8 +23,8 @@ MEANINGS = {
     "average": "EMA(...) or SWA(...): an average of the weights, kept in the same pass",
     "state_dtype": 'the type of the states: "param" for that of the parameter, or "float32"',
     "foreach": "taken as torch's classes take it; chooses nothing, for there is one path",
-    "fused": "chooses nothing; True lets a GradScaler leave the unscaling to the step",
-    "capturable": "taken as torch's classes take it; chooses nothing",
+    "fused": "True lets a GradScaler leave the unscaling to the step; on a GPU, counts lie there",
+    "capturable": "on a GPU, counts lie there, for a CUDA graph; elsewhere it chooses nothing",
     "differentiable": "lets autograd through the step, down to lr and betas",
     # what the first Mytorch's classes take besides
     "SGD.lr_decay": "the share that lr loses, from time to time",
@@ -51,6 +51,10 @@ MEANINGS = {
     "Adadelta.eps": "added to both means of squares: with it, the first steps grow or shrink",
     "Adagrad.lr_decay": "lr falls as 1 / (1 + (t - 1) lr_decay)",
     "initial_accumulator_value": "what the sum or mean of squares starts as",
+    "beta2_decay": "the power with which the share of a new square in the means falls",
+    "Adafactor.eps": "the least root of a mean square, None for the precision of the parameter's "
+    "type; the least size of the weights that a step is in proportion to",
+    "Adafactor.d": "the size of a step, before lr, from which on it is shortened",
     "ASGD.lambd": "how fast lr falls, and how strongly weights are pulled to zero by it",
     "ASGD.alpha": "the power with which lr falls",
     "ASGD.t0": "the step at which averaging begins",

@@ -33,7 +33,6 @@ from thalweg.optimizers import OPTIMIZERS
 
 __all__ = [
     "LBFGS",
-    "Adafactor",
     "BaseOptimizer",
     "FusedOptimizer",
     "OffloadedOptimizer",
@@ -56,7 +55,6 @@ _of_torch = from_torch(__name__)
 # what many programs never ask for, and the module it is in: a module alone is asked for itself
 _LATER = {
     "LBFGS": "thalweg.optim.lbfgs",
-    "Adafactor": "thalweg.optim.matrices.adafactor",
     "OffloadedOptimizer": "thalweg.optim.offloaded",
     "create": "thalweg.optim.by_name",
     "lr_scheduler": "",

@@ -46,7 +46,7 @@ _FEW = 64
 _AT = {name: i for i, name in enumerate(_WORDS)}
 
 _CALLS = """# Made by thalweg: {what}.
-from thalweg.fuse.cpu.memory import call, double, integer, load, put_integer, smaller
+from thalweg.fuse.cpu.memory import call, double, integer, load, put_integer
 
 load_narrow = load("float32", "float64", "cell", ("cell",))
 load_wide = load("float64", "float64", "cell", ("cell",))
@@ -122,9 +122,9 @@ _LOOK = """    changed, differs, missing = 0, 0, 0
 # described are a few at a time, without a call in between: so many are waited for at once
 _LOCATE = f"""    changed, other, width = 0, 0, 8 * (1 + word_count)
     for first in range(0, standing_count, {_FEW}):
-        end = smaller(first + {_FEW}, standing_count)
+        end = min(first + {_FEW}, standing_count)
         if word_count:
-            for i in range(first, smaller(end, described_count)):
+            for i in range(first, min(end, described_count)):
                 one, row = integer(standing, i), distinct + width * integer(kinds, i)
 {indent(_DESCRIBED, " " * 16)}
         if other:
@@ -140,7 +140,7 @@ _LOCATE = f"""    changed, other, width = 0, 0, 8 * (1 + word_count)
         if number != double(numbers, i):
             changed |= 1
     for first in range(0, row_count, {_FEW}):
-        end = smaller(first + {_FEW}, row_count)
+        end = min(first + {_FEW}, row_count)
         if word_count:
             for i in range(first, end):
                 one = call(PyList_GetItem, grads, i)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from thalweg.chain import Chain
@@ -79,14 +81,31 @@ class TensorDesk:
             array = vector_part(whole, array.contiguous(), per).to(array.device)
         return array.to(self._type(self.params[tensor])).contiguous()
 
+    def numbers(self, tensor: int, values: NDArray[np.float64]) -> Tensor:
+        """These numbers in a tensor of the computation type."""
+        p = self.params[tensor]
+        return torch.from_numpy(values).to(p.device, self._type(p))
+
     def address(self, array: Tensor) -> int:
         """Where a tensor lies."""
         return address(array)
 
-    def keep(self, tensor: int, name: str, array: Tensor) -> None:
-        """Store the new value of a matrix that is a state."""
-        held = self.held[tensor][self._keys[name]]
-        held.copy_(array.reshape(held.shape))
+    def vectors(self, tensors: Sequence[int], array: Tensor) -> Tensor | None:
+        """The same numbers, one behind the other; None where the tensors are shared out."""
+        if any(is_sharded(self._wholes[tensor]) for tensor in tensors):
+            return None
+        return array.to(self._type(self.params[tensors[0]])).contiguous()
+
+    def stacked(self, tensors: Sequence[int], name: str) -> Tensor:
+        """A state of tensors of one shape, as one tensor."""
+        held = [self.held[tensor][self._keys[name]] for tensor in tensors]
+        return torch.stack(held).detach().to(self._type(self.params[tensors[0]]))
+
+    def keep(self, tensors: Sequence[int], name: str, array: Tensor) -> None:
+        """Store the new values of a matrix that is a state."""
+        held = [self.held[tensor][self._keys[name]] for tensor in tensors]
+        new = array.reshape((len(held), *held[0].shape))
+        torch._foreach_copy_(held, list(new.unbind()))
 
     def answer(self, request: Request, about: Sequence[tuple[Any, Any]]) -> list[Tensor]:
         """What was asked for, each as its parameter lies; zeros where the loss does not depend on

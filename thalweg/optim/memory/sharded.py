@@ -20,6 +20,7 @@ from thalweg.chain import Chain, Slot
 from thalweg.fuse.plan import Pass
 from thalweg.optim.memory.reach import PLAIN
 from thalweg.optim.memory.traffic import note
+from thalweg.parts import sees_stack
 
 __all__ = [
     "SharingProcesses",
@@ -141,6 +142,8 @@ def moved_in_parts(chain: Chain, p: Any, g: Any) -> bool:
         return False
     if not all(_axis(one) is not None or one.is_replicate() for one in p.placements):
         return False
+    if sees_stack(chain.parts) and p.dim() > 2:
+        return False  # its parts would be cut along another axis than that of rows
     rows = any(_axis(one) not in (None, 0) for one in p.placements)
     if rows and chain.reduces_rows and not chain.on_matrices:
         return False  # a row is added up while it is in the cache, and here is only some of it
