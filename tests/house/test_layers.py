@@ -58,6 +58,7 @@ LONGEST_FUNCTION = 50
 IDENTITIES = {
     "thalweg.optim.memory.seen": "a parameter is a piece of memory beside its own",
     "thalweg.optim.memory.snapshot": "C is told where an object is",
+    "thalweg.optim.memory.body": "the words of an object are read where it is",
     "thalweg.fuse.cpu.looking": "C is told where an object is",
     "thalweg.fuse.cpu.arrays": "C is told where an object is",
     "thalweg.optim.model_copies": "copy.deepcopy takes what is copied already by identity",

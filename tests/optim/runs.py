@@ -146,3 +146,8 @@ def assert_same_state(one: torch.optim.Optimizer, other: torch.optim.Optimizer) 
     for i in a:
         assert a[i].keys() == b[i].keys()
         assert_same(tensors(a[i]), tensors(b[i]))
+
+
+def prepared(opt: torch.optim.Optimizer) -> int:
+    """How many steps were prepared ones."""
+    return opt._prepared.taken

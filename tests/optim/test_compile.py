@@ -16,6 +16,7 @@ from tests.optim.runs import (
     give_gradients,
     numbers,
     ours,
+    prepared,
     values,
     walk,
     weights,
@@ -52,6 +53,23 @@ def test_a_compiled_step_is_a_step(name, backend):
         other.step()
     assert_same(mine, plain)
     assert_same_state(opt, other)
+
+
+@pytest.mark.parametrize("name", ["SGD", "AdamW", "LAMB"])
+def test_a_step_that_is_compiled_alone_is_taken_as_it_is(name):
+    mine, plain = weights(), weights()
+    opt, other = ours(name, mine), ours(name, plain)
+    torch._dynamo.utils.counters.clear()
+    step = torch.compile(opt.step)
+    for t in range(7):
+        give_gradients(mine, t)
+        give_gradients(plain, t)
+        step()
+        other.step()
+    assert_same(mine, plain)
+    assert_same_state(opt, other)
+    assert not torch._dynamo.utils.counters["stats"]
+    assert prepared(opt) == prepared(other)
 
 
 @pytest.mark.parametrize("name", OURS)

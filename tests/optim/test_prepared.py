@@ -1,8 +1,5 @@
 """A step that is like the last one is a prepared call: whatever changes between two, it notices."""
 
-import signal
-import subprocess
-import sys
 import weakref
 
 import pytest
@@ -13,7 +10,18 @@ from torch import Tensor
 from torch.nn import Parameter
 
 import thalweg.optim as optim
-from tests.optim.runs import APART, CHANGED, OURS, TWINS, assert_close, numbers, reloaded, walk
+from tests.optim.gaps import can_walk, is_gapped, with_gaps
+from tests.optim.runs import (
+    APART,
+    CHANGED,
+    OURS,
+    TWINS,
+    assert_close,
+    numbers,
+    prepared,
+    reloaded,
+    walk,
+)
 from thalweg.chain import chain
 from thalweg.fuse.prepared import PreparedCall
 from thalweg.optim.memory.states import cell_of
@@ -32,25 +40,6 @@ def plain(opt: torch.optim.Optimizer) -> torch.optim.Optimizer:
     """An optimizer of ours whose steps all go the long way."""
     opt._prepared.prepare = lambda make: None
     return opt
-
-
-def prepared(opt: torch.optim.Optimizer) -> int:
-    """How many steps were prepared ones."""
-    return opt._prepared.taken
-
-
-def with_gaps(tensor: Tensor) -> Tensor:
-    """The same numbers, of which none lies beside the next in memory."""
-    return torch.stack([tensor, tensor + 1], -1)[..., 0]
-
-
-def is_gapped(p: Tensor) -> bool:
-    return p.stride() == with_gaps(p).stride() and p.dim() > 0
-
-
-def can_walk(opt: torch.optim.Optimizer) -> bool:
-    """Whether a kernel may walk over gaps: it knows no rows then."""
-    return not (opt._chain.reduces_rows or opt._chain.reads_columns)
 
 
 class History:
@@ -324,93 +313,3 @@ def test_a_norm_of_all_gradients_is_measured_anew_at_each_step(made):
             opt.step()
         assert_close(*(params for _, params in sides))
     assert 30 < prepared(sides[0][0]) < 58
-
-
-# Each tensor lies on pages of its own. Those that are given up are made inaccessible: who reads or
-# writes there ends the process.
-GUARDED = """
-import ctypes, mmap, sys
-import torch
-from torch.nn import Parameter
-import thalweg.optim as optim
-
-libc = ctypes.CDLL(None, use_errno=True)
-kept = []
-
-
-class Pages:
-    def __init__(self, like):
-        self.memory = mmap.mmap(-1, mmap.PAGESIZE * (1 + like.numel() * 4 // mmap.PAGESIZE))
-        kept.append(self.memory)
-        flat = torch.frombuffer(self.memory, dtype=torch.float32, count=like.numel())
-        self.tensor = flat.view(like.shape).copy_(like)
-
-    def give_up(self):
-        at = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
-        assert libc.mprotect(ctypes.c_void_p(at), ctypes.c_size_t(len(self.memory)), 0) == 0
-
-
-def give_gradients(but=None):
-    found = []
-    for p in params:
-        found.append(None if p is but else Pages(torch.randn(p.shape)))
-        p.grad = found[-1] and found[-1].tensor
-    return found
-
-
-def step(but=None):
-    now = give_gradients(but)
-    for pages in old:
-        if pages is not None:
-            pages.give_up()
-    opt.step()
-    old[:] = now
-
-
-params = [Parameter(Pages(torch.randn(shape)).tensor) for shape in ((64, 3), (7,), ())]
-opt = getattr(optim, sys.argv[1])(params, **eval(sys.argv[2]))
-old = []
-for _ in range(12):
-    step()
-assert opt._prepared.taken >= 9
-lying = {}  # where each tensor has been moved to
-for p in params * 2:
-    for _ in range(40):
-        step()
-    before = opt._prepared.taken
-    step(but=p)  # whose gradient's pages are given up, and it has no other
-    assert opt._prepared.taken == before + 1
-    step()
-    for where in ("p", *opt.state[p]):
-        tensor = p.data if where == "p" else opt.state[p][where]
-        if where == "step":
-            continue
-        pages = Pages(tensor)
-        if where == "p":
-            p.data = pages.tensor
-        else:
-            opt.state[p][where] = pages.tensor
-        if (id(p), where) in lying:
-            lying[id(p), where].give_up()
-        lying[id(p), where] = pages
-        for _ in range(3):
-            step()
-if sys.argv[3:] == ["and read"]:
-    next(iter(lying.values())).give_up()
-    step()
-print(opt._prepared.taken, all(bool(p.isfinite().all()) for p in params))
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="pages are made inaccessible by mprotect")
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["SGD", "AdamW", "Ranger", "LAMB"])
-def test_no_address_is_used_that_this_step_was_not_given(name):
-    command = [sys.executable, "-c", GUARDED, name, repr(OURS[name])]
-    ended = subprocess.run([*command, "and read"], capture_output=True)
-    assert ended.returncode == -signal.SIGSEGV
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    taken, is_finite = done.stdout.split()
-    assert int(taken) > 100
-    assert is_finite == "True"

@@ -119,11 +119,7 @@ def kernel_text(
         f"{name} = double(k_numbers, {len(pass_.numbers)} * k_tensor + {i})"
         for i, name in enumerate(pass_.numbers)
     ]
-    if strided is not None:
-        loop = _walk(pass_, strided)
-    else:
-        loop = _rows(pass_) if pass_.is_by_rows else _flat(pass_)
-    lines = [*start, *loop]
+    lines = [*start, *_body(pass_, strided)]
     return header + textwrap.indent("\n".join(lines) + "\n", " " * 12)
 
 
@@ -153,6 +149,12 @@ def _place(number: int, name: str, form: str, among: Sequence[str]) -> str:
     if FORMATS[form].rounds_at_random:
         places.append(f"key(k_seed, k_tensor, {number})")
     return ", ".join(places)
+
+
+def _body(pass_: Pass, strided: Sequence[bool] | None) -> list[str]:
+    if strided is not None:
+        return _walk(pass_, strided)
+    return _rows(pass_) if pass_.is_by_rows else _flat(pass_)
 
 
 def _flat(pass_: Pass) -> list[str]:

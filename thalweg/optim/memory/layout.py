@@ -129,20 +129,19 @@ class TensorLayout(Layout):
             is_own = row.whole is not None or (is_plain and row.p is p)
             if is_plain and row.p is p and walks(chain, row, slots, home):
                 self._copies |= row.g is not g
-                rows.append(row)
-                continue
-            if is_own and DenseCopy.can_take(row.p):
+            elif is_own and DenseCopy.can_take(row.p):
                 dense = DenseCopy(row.p)
                 if is_reachable(chain, dense.p, row.g, slots, row.arrays, held, home):
                     self._rows.append(dense)
                     self._copies, row.p = True, dense.p
             arrays = row.p, row.g, slots, row.arrays, held
-            if differentiable or not is_reachable(chain, *arrays, home):
+            gaps = row.walk is not None
+            if differentiable or not is_reachable(chain, *arrays, home, gaps):
                 if row.whole is not None:
                     row = Row(p, g, lot, held, held, first)
                 self.odd += row.as_written(chain, differentiable)
             else:
-                rows.append(self._reached(row))
+                rows.append(row if gaps else self._reached(row))
         return rows
 
     def _counted(self, rows: list[Row], lots: Sequence[Lot], differentiable: bool) -> list[Row]:
