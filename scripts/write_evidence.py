@@ -62,12 +62,14 @@ What is searched, as `thalweg compare` reads it:
 
 """
 
-_TIMES = """Steps to the target are those after which validation first reached the value where
-the middle one of the optimizers ends (95 % for the digits), in the mean of the seeds that reached
-it, with how many those are where it is not all. Times are those of forward, backward and step,
-medians over the seeds, as factors of {baseline}'s in the same run. They were taken on a machine
-that others used meanwhile: their order of magnitude is all that they are good for. *(edge)* stands
-where the best lr was still at an end of the widened range.
+_COLUMNS = """*Behind the first by* is the interval of 95 % of that one pair; the verdict corrects
+for the number of all pairs, and is the stricter. Steps to the target are those after which
+validation first reached the value where the middle one of the optimizers ends (95 % for the
+digits), in the mean of the seeds that reached it, with how many those are where it is not all.
+Times are those of forward, backward and step, medians over the seeds, as factors of {baseline}'s
+in the same run. They were taken on a machine that others used meanwhile: their order of magnitude
+is all that they are good for. *(edge)* stands where the best lr was still at an end of the
+widened range.
 """
 
 _LIMITS = """## What is not known from this
@@ -105,7 +107,7 @@ def page(found: Mapping[str, Result]) -> str:
     parts = [_INTRODUCTION.format(**told) + _tasks(found)]
     if found:
         parts += ["## Over all of them\n\n" + _over_all(found)]
-        parts += ["## Task by task\n\n" + _TIMES.format(**told)]
+        parts += ["## Task by task\n\n" + _COLUMNS.format(**told)]
         parts += [_task(one) for one in found.values()]
     return "\n".join([*parts, _LIMITS.format(**told)])
 
