@@ -16,7 +16,16 @@ from thalweg import elementwise
 from thalweg.source import names_in
 from thalweg.text import GIVEN, STREAMS, Level, Text
 
-__all__ = ["GIVEN", "Decide", "certain", "decider", "reached", "script_of", "value_of"]
+__all__ = [
+    "GIVEN",
+    "Decide",
+    "certain",
+    "decider",
+    "decisive",
+    "reached",
+    "script_of",
+    "value_of",
+]
 
 _SHAPES = {
     "ndim": "ndim = len(shape)",
@@ -214,6 +223,19 @@ def reached(text: Text, known: Mapping[str, Any]) -> tuple[set[str], set[str]]:
     walk = _Reached(dict(known))
     walk.block(text.body)
     return walk.found | walk.changed, walk.changed
+
+
+def decisive(text: Text) -> set[str]:
+    """The names on whose values it depends which way the `if`s go, through other names too."""
+    nodes = [node for statement in text.body for node in ast.walk(statement)]
+    tests = [node.test for node in nodes if isinstance(node, ast.If | ast.IfExp)]
+    found = {name for test in tests for name in names_in(test)}
+    lines = [node for node in nodes if isinstance(node, ast.Assign)]
+    while True:
+        more = {n for one in lines if names_in(one.targets[0]) & found for n in names_in(one.value)}
+        if more <= found:
+            return found
+        found |= more
 
 
 def value_of(tree: ast.expr, known: Mapping[str, Any]) -> tuple[bool, Any]:

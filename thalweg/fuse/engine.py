@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from thalweg.fuse.plan import Pass
 
-__all__ = ["Engine", "Launch", "StandingLaunch", "Sweep"]
+__all__ = ["Engine", "Launch", "StandingLaunch", "Sweep", "VectorSweep"]
 
 
 class Launch(Protocol):
@@ -51,6 +51,20 @@ class Sweep(Protocol):
         """
 
 
+class VectorSweep(Sweep, Protocol):
+    """A sweep of an engine that sums rows and columns."""
+
+    def run_with_vectors(
+        self,
+        pointers: NDArray[np.int64],
+        numbers: NDArray[np.float64],
+        threads: int,
+        seed: int = 0,
+    ) -> tuple[NDArray[np.float64], list[list[tuple[list[int], NDArray[np.float64]]]]]:
+        """The same, and for each of the `Pass.vectors` what rows or columns add up to: groups of
+        tensors of one shape, with [tensor, row or column], matrix by matrix."""
+
+
 class StandingLaunch(Protocol):
     """A launch that is run again and again: its tables stay, what is new is written there."""
 
@@ -73,13 +87,17 @@ class Engine(Protocol):
     name: str
     """What it is called where one is chosen."""
 
+    sums_vectors: bool
+    """Whether its passes can sum over each row and column; else what is added up is written."""
+
     def formats(self) -> frozenset[str]:
         """The storage formats that it can load and store here."""
 
     def table(self, shapes: Sequence[tuple[int, ...]], by_rows: bool) -> Any:
         """What it must know of the shapes of a set of tensors: made once, handed back to `sweep`.
 
-        With `by_rows` no row of a tensor (one index of its first axis) may be split.
+        With `by_rows` no row of a tensor may be split, and its shape is how many matrices it is,
+        their rows and their columns.
         """
 
     def sweep(

@@ -17,7 +17,7 @@ from thalweg.chain import Chain, Decided
 from thalweg.fuse import reference
 from thalweg.fuse.batch import Batch
 from thalweg.fuse.desk import Desk, Scratch
-from thalweg.fuse.plan import Leg, MatrixWork, Pass, Question
+from thalweg.fuse.legs import Leg, MatrixWork, Pass, Question, with_values
 from thalweg.fuse.totals import Totals
 from thalweg.settings import as_double
 
@@ -141,7 +141,7 @@ class Errand:
         for batch in self.batches:
             if batch.scratch is not None:
                 found += batch.scratch.kept()
-                found.append(batch.scratch.arrays.clear)  # the launches know addresses only
+                found.append(batch.scratch.let_go)  # the launches know addresses only
                 batch.scratch = None
         return found
 
@@ -161,13 +161,23 @@ class Errand:
             assert batch.scratch is not None
             contexts = self._context_of[batch.members].tolist()
             wanted = {name: np.asarray(known[name]) for name in leg.numbers if name in known}
-            batch.scratch.work(leg, [self._numbers[c] for c in contexts], wanted)
+            batch.scratch.work(leg, self._numbers, contexts, wanted)
             return
         assert isinstance(leg, Pass)
-        if leg.stores:
+        given = self._numbers, self._context_of, known, self._pointers, self._threads
+        if leg.vectors and batch.engine.sums_vectors and self._processes is None:
             assert batch.scratch is not None
-            batch.scratch.make(leg.stores)
-        sums = batch.run(leg, self._numbers, self._context_of, known, self._pointers, self._threads)
+            sums, vectors = batch.run_with_vectors(leg, *given)
+            batch.scratch.put_vectors(leg, vectors)
+        else:
+            written = with_values(leg)
+            if written.stores:
+                assert batch.scratch is not None
+                batch.scratch.make(written.stores)
+            sums = batch.run(written, *given)
+            if leg.vectors:
+                assert batch.scratch is not None
+                batch.scratch.add_up(leg)
         self._found.append((i, leg, sums))
 
     def _file(self) -> None:

@@ -37,12 +37,14 @@ class Assign:
 
 @dataclass(frozen=True)
 class Reduce:
-    """A number that is the sum, mean, norm or largest of a value: over a row, a tensor or all."""
+    """The sum, mean, norm or largest of a value, over a row, a column, a tensor or all. One that
+    `is_aside` is an array of its own, which a pass before its reader adds up."""
 
     target: str
     kind: str
     over: str
     value: ast.expr
+    is_aside: bool = False
 
 
 @dataclass(frozen=True)
@@ -155,8 +157,7 @@ class _Lower:
 
     def _lift(self, statement: ast.If, where: str) -> None:
         for name, number in self.text.lifted.get((statement, where), ()):
-            value = _name(self.part.qualified(number))
-            self.nodes.append(Assign(self._target(name), value))
+            self.nodes.append(Assign(self._target(name), _name(self.part.qualified(number))))
 
     def _visit(self, tree: ast.expr) -> ast.expr:
         number = self.text.numbers.get(tree)
@@ -172,17 +173,17 @@ class _Lower:
             return self._visit(tree.body if self.ways[self.text.decisions[tree]] else tree.orelse)
         if tree in self.text.reductions:
             assert isinstance(tree, ast.Call)
-            if self.text.reductions[tree].over != "column":
-                return self._reduce(tree)
-            name = self._fresh(self.text.reductions[tree].name)
-            self._add_line(name, tree, Level.COLUMN)
-            return _name(name)
+            over = self.text.reductions[tree].over
+            if over in ("row", "column") and self._is_of_vectors(tree):
+                name = self._fresh(self.text.reductions[tree].name)
+                self._add_line(name, tree, self.text.found[tree])
+                return _name(name)
+            return self._reduce(tree, over == "column")
         if tree in self.text.requests:
             assert isinstance(tree, ast.Call)
             return self._ask(tree)
         if tree in self.text.matrices:
-            name = self._fresh(self._hint or "product")
-            self._add_line(name, tree, Level.ELEMENT)
+            self._add_line(name := self._fresh(self._hint or "product"), tree, Level.ELEMENT)
             return _name(name)
         if isinstance(tree, ast.BinOp):
             is_power = isinstance(tree.op, ast.Pow) and isinstance(tree.right, ast.Constant)
@@ -242,11 +243,13 @@ class _Lower:
             way = self.ways[self.text.decisions[tree]]
             return self._on_matrices(tree.body if way else tree.orelse, operands)
         level = self.text.found[tree]
-        if tree in self.text.reductions and self._is_of_vectors(tree):
+        if tree in self.text.reductions:
             assert isinstance(tree, ast.Call)
             asked = self.text.reductions[tree]
-            words = [self._on_matrices(tree.args[0], operands), ast.Constant(asked.over)]
-            return ast.Call(ast.Name(asked.kind, ast.Load()), words, [])
+            if self._is_of_vectors(tree):
+                words = [self._on_matrices(tree.args[0], operands), ast.Constant(asked.over)]
+                return ast.Call(_name(asked.kind), words, [])
+            return self._reduce(tree, asked.over in ("row", "column"))
         if level <= Level.TENSOR and not isinstance(tree, ast.Tuple):
             return self._visit(tree)
         if level == Level.ELEMENT and tree not in self.text.matrices:
@@ -263,11 +266,9 @@ class _Lower:
                 setattr(made, field, [self._on_matrices(one, operands) for one in value])
         return made
 
-    def _is_of_vectors(self, tree: ast.expr) -> bool:
-        """Whether a reduction is taken of whole arrays, and in no pass."""
-        assert isinstance(tree, ast.Call)
-        is_short = self.text.found[tree.args[0]] in (Level.ROW, Level.COLUMN)
-        return self.text.reductions[tree].over in ("row", "column") or is_short
+    def _is_of_vectors(self, tree: ast.Call) -> bool:
+        """Whether what is reduced is one number per row or column already, and no pass does it."""
+        return self.text.found[tree.args[0]] in (Level.ROW, Level.COLUMN)
 
     def _in_memory(self, tree: ast.expr) -> str:
         """An array that holds a value per element: one of the step, if it has been changed."""
@@ -279,7 +280,7 @@ class _Lower:
         for node in reversed(self.nodes if isinstance(value, ast.Name) else []):
             if isinstance(node, Branch) or node.target == value.id:  # type: ignore[attr-defined]
                 break
-            is_fresh = node.target[-2:] == "__"  # type: ignore[attr-defined]
+            is_fresh = node.target[-2:] == "__"
             if isinstance(node, Assign) and is_fresh and ast.dump(node.value) == ast.dump(value):
                 return node.target  # it lies in memory already; a name of the text's may change
         name = self._fresh(tree.id if isinstance(tree, ast.Name) else "operand")
@@ -297,12 +298,12 @@ class _Lower:
             self.nodes.append(Ask(name, f"{name}__", at, numbers))
         return _name(f"{name}__")
 
-    def _reduce(self, tree: ast.Call) -> ast.expr:
+    def _reduce(self, tree: ast.Call, is_aside: bool) -> ast.expr:
         asked = self.text.reductions[tree]
         name = self.part.qualified(asked.name)
         if not any(isinstance(node, Reduce) and node.target == name for node in self.nodes):
-            value = self._visit(tree.args[0])
-            self.nodes.append(Reduce(name, asked.kind, asked.over, value))
+            told = asked.kind, asked.over, self._visit(tree.args[0])
+            self.nodes.append(Reduce(name, *told, is_aside))
         return _name(name)
 
 

@@ -33,7 +33,6 @@ from thalweg.optimizers import OPTIMIZERS
 
 __all__ = [
     "LBFGS",
-    "Adafactor",
     "BaseOptimizer",
     "FusedOptimizer",
     "OffloadedOptimizer",
@@ -47,6 +46,7 @@ __all__ = [
     "optimizer",
     "swa_utils",
     "swap_in_optimizer_params_and_state",
+    "traffic",
     *OPTIMIZERS,
 ]
 
@@ -55,7 +55,6 @@ _of_torch = from_torch(__name__)
 # what many programs never ask for, and the module it is in: a module alone is asked for itself
 _LATER = {
     "LBFGS": "thalweg.optim.lbfgs",
-    "Adafactor": "thalweg.optim.matrices.adafactor",
     "OffloadedOptimizer": "thalweg.optim.offloaded",
     "create": "thalweg.optim.by_name",
     "lr_scheduler": "",
@@ -64,6 +63,7 @@ _LATER = {
     "offload": "thalweg.optim.offloaded",
     "optimizer": "",
     "swa_utils": "",
+    "traffic": "thalweg.optim.memory.traffic",
 }
 
 

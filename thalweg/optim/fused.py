@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import Any, ClassVar
 
 import torch
@@ -28,11 +29,11 @@ from thalweg.optim import (
 )
 from thalweg.optim.arguments import EXTRAS, FLAGS, TYPES
 from thalweg.optim.base import BaseOptimizer
-from thalweg.optim.checks import check_flags, check_tensors
+from thalweg.optim.checks import check_dense, check_flags, check_tensors
 from thalweg.optim.memory.device import cells_home
 from thalweg.optim.memory.layout import TensorLayout
 from thalweg.optim.memory.operands import collect, unpacked
-from thalweg.optim.memory.reach import check_sides
+from thalweg.optim.memory.reach import asks_for_sides, check_sides
 from thalweg.optim.memory.rounds import Rounds
 from thalweg.optim.memory.seen import Seen, look, placed
 from thalweg.optim.memory.sharded import is_sharded, store
@@ -46,6 +47,8 @@ from thalweg.rule import Declared
 
 # what torch.set_grad_enabled calls, without the object that it makes
 _set_grad_enabled = getattr(torch._C, "_set_grad_enabled", torch.set_grad_enabled)
+
+_shape = attrgetter("shape")
 
 __all__ = ["FusedOptimizer", "optimizer"]
 
@@ -105,13 +108,9 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
 
     def _check_parameters(self, params: Sequence[Tensor], group: Mapping[str, Any]) -> None:
         choice = self._chain.choice
-        for p in params:
-            if p.layout != torch.strided:
-                raise ValueError(
-                    f"{self._chain.name} requires dense parameter tensors, got one of layout "
-                    f"{p.layout} and shape {tuple(p.shape)}"
-                )
-        self._given |= {tuple(p.shape) for p in params}
+        check_dense(self._chain.name, params)
+        if asks_for_sides(self._chain):
+            self._given.update(map(_shape, params))
         for p in params if choice.is_choosy else ():
             try:
                 choice.check(p.shape, group)
@@ -177,7 +176,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     def _run(self, differentiable: bool) -> None:
         if self._prepared.take(self):
             return
-        all_lots = lots(self._chain.name, self.param_groups, self._chain.choice.numbers)
+        all_lots = lots(self._chain.name, self.param_groups, self._chain)
         seen = look(all_lots, rests=at_rest(self._chain) is not None)
         if is_watched():
             self._layout = self._rest = None
@@ -330,7 +329,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
             if p is not mine and mine in self._first:
                 self._first[p] = self._first.pop(mine)
         with torch.no_grad(), self._turn.lock:
-            all_lots = lots(self._chain.name, groups, self._chain.choice.numbers)
+            all_lots = lots(self._chain.name, groups, self._chain)
             self._step(all_lots, moving, self.state if are_own else states)
 
     def _with_own(self, loaded: dict[str, Any]) -> dict[str, Any]:
@@ -372,10 +371,11 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         for group in self.param_groups:  # a file knows what it averaged, and so do copies
             self._chain = with_average(self.chain, group)
             self.defaults |= {k: v for k, v in group.items() if k.startswith("average")}
+        cells, in_int = self._chain.cells.keys(), self._chain.counts_in_int
         for held in self.state.values():
-            for key in self._chain.cells.keys() & held.keys():
+            for key in cells & held.keys():
                 is_tensor = isinstance(held[key], Tensor)
-                if key == "step" and self._chain.counts_in_int:
+                if key == "step" and in_int:
                     held[key] = int(held[key])
                 elif not is_tensor:  # as old checkpoints have it
                     held[key] = cell_of(float(held[key]), cell_type(fused=False))

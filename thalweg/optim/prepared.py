@@ -10,6 +10,7 @@ has not been given.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,10 +23,11 @@ from thalweg.border.groups import Lot
 from thalweg.border.states import lacking
 from thalweg.chain import Chain
 from thalweg.fuse.engines import host
-from thalweg.fuse.expected import Expected
+from thalweg.fuse.expected import Expected, Words
 from thalweg.fuse.prepared import PreparedCall
 from thalweg.fuse.whole import Deed
 from thalweg.fuse.work import EXACT
+from thalweg.optim.memory.body import words_of
 from thalweg.optim.memory.device import is_captured
 from thalweg.optim.memory.gapped import stand_in
 from thalweg.optim.memory.layout import TensorLayout
@@ -44,7 +46,12 @@ class PreparedTensors:
     """The tensors of a layout, which has a row for each parameter whose states are made."""
 
     def __init__(
-        self, opt: FusedOptimizer, lots: Sequence[Lot], layout: TensorLayout, without: list[Tensor]
+        self,
+        opt: FusedOptimizer,
+        lots: Sequence[Lot],
+        layout: TensorLayout,
+        grads: list[Tensor],
+        without: list[Tensor],
     ) -> None:
         chain = layout.chain
         self._layout, self._without = layout, without
@@ -68,6 +75,7 @@ class PreparedTensors:
             wide=layout.wide,
             numbers=self._call.cells,
             rows=layout.wholes,
+            words=self._words(grads),
         )
         self._look = host().look(ADDRESS_OF, expected)
         self._is_wide = bool(layout.wide.all())
@@ -104,7 +112,26 @@ class PreparedTensors:
             return None
         if (layout.wide.any(axis=0) != layout.wide.all(axis=0)).any():
             return None  # of one number, some in single precision and some in double
-        return cls(opt, lots, layout, without)
+        return cls(opt, lots, layout, seen.grads, without)
+
+    def _words(self, grads: list[Tensor]) -> Words | None:
+        """What describes the tensors of the layout, if these gradients are as it has them."""
+        layout = self._layout
+        if layout.is_shared or layout.device.type != "cpu":
+            return None
+        if not layout._described.fits(layout._standing, grads):
+            return None
+        return words_of([*layout._standing, *grads])
+
+    def _are_as_described(self) -> bool:
+        """The same, asked of torch's guards."""
+        grads, layout = self._look.grads, self._layout
+        if self._look.missing:
+            # they look at another tensor of the same description
+            self._nothing = self._nothing or [stand_in(p) for p in layout.params]
+            pairs = zip(grads, self._nothing, strict=True)
+            grads = [nothing if grad is None else grad for grad, nothing in pairs]
+        return layout._described.fits(layout._standing, grads)
 
     def fits(self, opt: FusedOptimizer) -> bool:
         """Whether this step is the one prepared; if so, all is settled, and nothing has moved."""
@@ -127,13 +154,9 @@ class PreparedTensors:
         if missing:
             if self._rests or not self._call.can_miss():
                 return False
-            # torch's guards look at another tensor of the same description
-            self._nothing = self._nothing or [stand_in(p) for p in layout.params]
-            pairs = zip(grads, self._nothing, strict=True)
-            grads = [nothing if grad is None else grad for grad, nothing in pairs]
         elif self._without and self._rests:
             return False
-        if not (layout._described.fits(layout._standing, grads) and look.located()):
+        if not look.located(self._are_as_described):
             return False
         if look.differs:
             look.take(self._groups.values(opt.param_groups))
@@ -154,8 +177,7 @@ class PreparedTensors:
             self._look.keep()
         moved = layout.params
         if self._look.missing:
-            pairs = zip(moved, self._look.found.tolist(), strict=True)
-            moved = [p for p, at in pairs if at]
+            moved = [*compress(moved, self._look.found.tolist())]
         # the kernels wrote behind torch's back: autograd must hear of it
         torch.autograd.graph.increment_version(moved)
         if layout.is_shared:

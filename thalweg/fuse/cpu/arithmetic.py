@@ -12,9 +12,9 @@ from typing import Any
 
 from llvmlite import ir
 
-from thalweg.fuse.cpu.word import BOOL, DOUBLE, FLOAT, INTEGER, Kind, brought
+from thalweg.fuse.cpu.word import BOOL, DOUBLE, FLOAT, INTEGER, Kind, brought, word
 
-__all__ = ["binary", "compared", "joined", "negative", "power"]
+__all__ = ["binary", "compared", "joined", "negative", "power", "smaller"]
 
 _COMPARISONS = {
     ast.Lt: "<",
@@ -92,7 +92,9 @@ def _call(builder: ir.IRBuilder, name: str, *values: Any) -> Any:
 def power(builder: ir.IRBuilder, a: Any, exponent: int) -> Any:
     """A power with a whole number that is known: multiplied out."""
     if abs(exponent) > _MOST_PRODUCTS or (exponent < 0 and a.type in (INTEGER, BOOL)):
-        return binary(builder, ast.Pow(), brought(builder, a, _floating(a)), DOUBLE(float(exponent)))
+        return binary(
+            builder, ast.Pow(), brought(builder, a, _floating(a)), DOUBLE(float(exponent))
+        )
     a = brought(builder, a, joined(a.type, INTEGER)) if a.type == BOOL else a
     times: Callable[[Any, Any], Any] = builder.mul if a.type == INTEGER else builder.fmul
     found, square, left = None, a, abs(exponent)
@@ -139,8 +141,9 @@ def _division(builder: ir.IRBuilder, a: Any, b: Any) -> tuple[Any, Any]:
     half = builder.fcmp_ordered(">", builder.fsub(quotient, floor), ir.Constant(kind, 0.5))
     floor = builder.select(half, builder.fadd(floor, one), floor)
     signed = builder.fdiv(builder.fmul(builder.fmul(quotient, quotient), a), b)
-    has_quotient = builder.fcmp_ordered("!=", quotient, zero)
-    return builder.select(has_quotient, floor, signed), builder.select(is_some, whole, nothing)
+    floor = builder.select(builder.fcmp_ordered("!=", quotient, zero), floor, signed)
+    floor = builder.select(builder.fcmp_ordered("==", b, zero), builder.fdiv(a, b), floor)
+    return floor, builder.select(is_some, whole, nothing)
 
 
 def compared(builder: ir.IRBuilder, operator: ast.cmpop, a: Any, b: Any) -> Any:
@@ -158,3 +161,9 @@ def negative(builder: ir.IRBuilder, a: Any) -> Any:
     """`-a`."""
     a = brought(builder, a, INTEGER) if a.type == BOOL else a
     return builder.neg(a) if a.type == INTEGER else builder.fneg(a)
+
+
+@word(INTEGER, INTEGER)
+def smaller(builder: ir.IRBuilder, a: Any, b: Any) -> Any:
+    """The smaller of two whole numbers."""
+    return builder.select(builder.icmp_signed("<", b, a), b, a)

@@ -35,6 +35,7 @@ _MAKERS = (
     *("translation", "word"),
 )
 
+
 @functools.cache
 def compiled(text: str, title: str, arguments: int, holds_gil: bool = False) -> Callable[..., None]:
     """The kernel of a text as a C function of so many 64-bit integers.

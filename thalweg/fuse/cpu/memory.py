@@ -19,7 +19,7 @@ from thalweg.fuse.cpu.exponential import exp
 from thalweg.fuse.cpu.word import ALIKE, ANY, BOOL, DOUBLE, FLOAT, INTEGER, Kind, Word, word
 from thalweg.fuse.storage import ELEMENTS, FORMATS, columns
 
-__all__ = ["FUNCTIONS", "ROUND", "add", "call", "claim", "key", "load", "smaller", "store"]
+__all__ = ["FUNCTIONS", "ROUND", "add", "call", "claim", "key", "load", "store"]
 
 _COMPUTED: dict[str, Kind] = {"float32": FLOAT, "float64": DOUBLE}
 
@@ -126,7 +126,7 @@ def _each(at: Any) -> list[Any]:
 
 @word(INTEGER, INTEGER, INTEGER)
 def key(builder: ir.IRBuilder, *numbers: Any) -> Any:
-    """The key of the random bits of one array of one tensor in a step: `key(seed, tensor, array)`."""
+    """`key(seed, tensor, array)`: of the random bits of one array of one tensor in a step."""
     return conversion.key(builder, list(numbers))
 
 
@@ -170,12 +170,6 @@ def call(builder: ir.IRBuilder, function: Any, *arguments: Any) -> Any:
     """Call a C function of pointers and integers, which returns one, by its address."""
     kind = ir.FunctionType(INTEGER, [INTEGER] * len(arguments)).as_pointer()
     return builder.call(builder.inttoptr(function, kind), arguments)
-
-
-@word(INTEGER, INTEGER)
-def smaller(builder: ir.IRBuilder, a: Any, b: Any) -> Any:
-    """The smaller of two whole numbers."""
-    return builder.select(builder.icmp_signed("<", b, a), b, a)
 
 
 def _unary(name: str) -> Word:

@@ -10,7 +10,16 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["LIBRARY", "Code", "Relocation", "Section", "Symbol", "contents", "is_linkable", "symbols_of"]
+__all__ = [
+    "LIBRARY",
+    "Code",
+    "Relocation",
+    "Section",
+    "Symbol",
+    "contents",
+    "is_linkable",
+    "symbols_of",
+]
 
 # What machine code may call: C's arithmetic and its memory functions, which every process has.
 _ARITHMETIC = ["exp", "log", "pow", "fmod", "floor", "ceil", "trunc", "rint", "sqrt", "fma"]

@@ -25,7 +25,7 @@ TILE = 1 << 16  # elements that a thread takes at once, of all rows in turn
 _ABREAST = 4  # rows that are read together, so that what they meet is read once for all of them
 
 _INNER = """# Made by thalweg: the inner products of every row with u and with v.
-from thalweg.fuse.cpu.memory import add, claim, integer, load, put_double, smaller
+from thalweg.fuse.cpu.memory import add, claim, integer, load, put_double
 
 streams = ("a", "b", "c", "d", "u", "v")
 load_a, load_b, load_c, load_d, load_u, load_v = [
@@ -42,7 +42,7 @@ def kernel(arguments):
         first = task * tile
         if first >= length:
             break
-        last = smaller(first + tile, length)
+        last = min(first + tile, length)
         for row in range(0, count, 4):
             a, b = integer(rows, row), integer(rows, row + 1)
             c, d = integer(rows, row + 2), integer(rows, row + 3)
@@ -66,7 +66,7 @@ def kernel(arguments):
 
 # The tiles go backwards: where the pass before ended, the rows are still in the cache.
 _COMBINED = """# Made by thalweg: k u, and every row times its coefficient, added up.
-from thalweg.fuse.cpu.memory import claim, double, integer, load, smaller, store
+from thalweg.fuse.cpu.memory import claim, double, integer, load, store
 
 streams = ("a", "b", "c", "d", "u", "out")
 load_a, load_b, load_c, load_d, load_u, load_out = [
@@ -84,7 +84,7 @@ def kernel(arguments):
         first = ((length - 1) // tile - claim(counter)) * tile
         if first < 0:
             break
-        last = smaller(first + tile, length)
+        last = min(first + tile, length)
         for row in range(0, count, 4):
             a, b = integer(rows, row), integer(rows, row + 1)
             c, d = integer(rows, row + 2), integer(rows, row + 3)

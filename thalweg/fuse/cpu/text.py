@@ -9,8 +9,15 @@ from types import MappingProxyType
 
 import thalweg
 from thalweg import elementwise
+from thalweg.fuse.cpu.vectors import (
+    STRIP,
+    added_to_columns,
+    added_to_rows,
+    places,
+    sums_of_columns,
+)
+from thalweg.fuse.legs import Pass
 from thalweg.fuse.lines import Lines
-from thalweg.fuse.plan import Pass
 from thalweg.fuse.storage import FORMATS, columns
 
 # Names: a plan's own are p, g or `part__name`, with a part in lower case. What is made here has no
@@ -52,13 +59,17 @@ ARGUMENTS = (
     # nowhere is passed over
     "k_pointers",
     "k_numbers",  # double [tensor, number]
-    "k_columns",  # int64 [tensor]: elements of one row
+    "k_columns",  # int64 [tensor]: elements of one row, with strides behind it where there are gaps
     "k_chunks",  # int64 [chunk, 3]: tensor, first element or row, how many
     "k_tasks",  # int64 [task + 1]: the first chunk of each task
     "k_tasks_count",
     "k_sums",  # double [chunk, result]: what the reductions add up to
     "k_counter",  # int64: the next task to be taken
     "k_seed",  # what the random bits of a step come from
+    # int64 [chunk, 2]: where its columns begin in what is one number per column, and its sums of
+    # rows and columns in the next table
+    "k_beside",
+    "k_vectors",  # double: what rows and columns add up to
 )
 
 _SKIP = """if integer(k_pointers, {} * k_tensor) == 0:
@@ -76,18 +87,14 @@ def kernel_text(
 ) -> str:
     """The kernel of one pass: what is run, in a form that can be read.
 
-    With `strided` its arrays have gaps: `k_columns` is then int64 [tensor, 1 + 2 arrays], the length
-    of a row and of each array the strides from row to row and from element to element, which is 1
-    where it is not `strided`.
+    With `strided` its arrays have gaps: `k_columns` is then int64 [tensor, 1 + 2 arrays], the
+    length of a row and of each array the strides from row to row and from element to element, which
+    is 1 where it is not `strided`.
     """
     streams = pass_.streams
     among = tuple(columns(streams, formats))
-    accessors = [
-        f"{verb.upper()}_{name} = {verb}({form!r}, {computation!r}, {name!r}, {among!r})"
-        for name, form in zip(streams, formats, strict=True)
-        for verb, when in (("load", pass_.loads), ("store", pass_.stores))
-        if name in when
-    ]
+    scopes = (*among, *sums_of_columns(pass_))
+    accessors = _accessors(pass_, formats, computation, scopes)
     functions = [
         f'{name} = FUNCTIONS["{name}"]'
         for name in (*elementwise.PRIMITIVES, "product")
@@ -120,6 +127,23 @@ def kernel_text(
     return header + textwrap.indent("\n".join(lines) + "\n", " " * 12)
 
 
+def _accessors(
+    pass_: Pass, formats: Sequence[str], computation: str, scopes: tuple[str, ...]
+) -> list[str]:
+    """The functions that load and store one element of each array, and of the sums of columns."""
+    found = [
+        f"{verb.upper()}_{name} = {verb}({form!r}, {computation!r}, {name!r}, {scopes!r})"
+        for name, form in zip(pass_.streams, formats, strict=True)
+        for verb, when in (("load", pass_.loads), ("store", pass_.stores))
+        if name in when
+    ]
+    return found + [
+        f"{verb.upper()}_{name} = {verb}('float64', 'float64', {name!r}, {scopes!r})"
+        for name in sums_of_columns(pass_)
+        for verb in ("load", "store")
+    ]
+
+
 def _place(number: int, name: str, form: str, among: Sequence[str]) -> str:
     """Where a stream lies: an address, with those of its companions and the key of its bits."""
     places = [
@@ -141,22 +165,34 @@ def _flat(pass_: Pass) -> list[str]:
 
 
 def _rows(pass_: Pass) -> list[str]:
-    """Per row: its reductions while it is read into the cache, then the row itself."""
+    """Per row: its reductions while it is read into the cache, then the row itself. Where columns
+    are added up, a strip of them at a time."""
     body = [f"{n} = LOAD_{n}(AT_{n}, k_row)" for n in pass_.loads if n in pass_.by_row]
     for row in pass_.rows:
         body.append(f"k_sum = {_start(row.kind)}")
         after = _added(row.kind, "k_sum", row.value)
-        body += _loop(pass_, row.lines, after, "k_start", "k_row_length")
+        body += _loop(pass_, row.lines, after, "k_start", "k_width")
         body.append(f"{row.name} = F({_FINISH.get(row.kind, 'k_sum')})")
-    body += _loop(pass_, pass_.lines, _after(pass_), "k_start", "k_row_length")
+    first, each, last = added_to_rows(pass_)
+    after = [*_after(pass_), *each, *added_to_columns(pass_)]
+    body = [*body, *first, *_loop(pass_, pass_.lines, after, "k_start", "k_width"), *last]
     before = [line for row in pass_.rows for line in _before(row.lines)]
+    is_whole = pass_.rows or not sums_of_columns(pass_)  # a row is reduced as a whole
+    rows = [
+        "k_width = k_row_length - k_strip",
+        *([] if is_whole else [f"k_width = {STRIP} if k_width > {STRIP} else k_width"]),
+        "for k_row in range(k_first, k_first + k_count):",
+        *_indented(["k_start = k_row * k_row_length + k_strip", *body]),
+    ]
+    strips = f"for k_strip in range(0, k_row_length, {STRIP}):"
     return [
         "k_row_length = integer(k_columns, k_tensor)",
+        *(["k_column = integer(k_beside, 2 * k_chunk)"] if pass_.by_column else []),
+        *places(pass_),
         *_totals(pass_),
         *before,
         *_before(pass_.lines),
-        "for k_row in range(k_first, k_first + k_count):",
-        *_indented(["k_start = k_row * k_row_length", *body]),
+        *(["k_strip = 0", *rows] if is_whole else [strips, *_indented(rows)]),
         *_put(pass_),
     ]
 
@@ -209,7 +245,8 @@ def _loop(
     """The loop over elements: load, each from its place, run the lines, then what is to be done
     with each."""
     text = "\n".join([*lines.elements, *after])
-    places = places or dict.fromkeys(pass_.by_column, "k_i - k_start")
+    if places is None:
+        places = dict.fromkeys(pass_.by_column, "k_column + k_i - k_start + k_strip")
     body = [
         f"{n} = LOAD_{n}(AT_{n}, {places.get(n, 'k_i')})"
         for n in pass_.loads

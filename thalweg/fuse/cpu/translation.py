@@ -16,7 +16,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from thalweg.fuse.cpu.arithmetic import binary, compared, joined, negative, power
+from thalweg.fuse.cpu.arithmetic import binary, compared, joined, negative, power, smaller
 from thalweg.fuse.cpu.word import BOOL, DOUBLE, INTEGER, Word, brought
 
 __all__ = ["translated"]
@@ -32,7 +32,8 @@ Place = Any  # where a name is kept: an `alloca`, or a tuple of places
 def translated(text: str, arguments: int) -> ir.Module:
     """The function `kernel` of a text, which takes so many integers, as a module of LLVM's."""
     *head, body = ast.parse(text).body
-    assert isinstance(body, ast.FunctionDef) and len(body.args.args) == arguments
+    if not isinstance(body, ast.FunctionDef) or len(body.args.args) != arguments:
+        raise TypeError(f"a kernel's text must end in a function of {arguments} arguments")
     words: dict[str, Any] = {}
     exec(compile(ast.Module(head, []), "<kernel>", "exec"), words)
     module = ir.Module("thalweg")
@@ -138,6 +139,8 @@ class _Translator:
         self._builder.position_at_end(after)
 
     def _While(self, node: ast.While) -> None:
+        if node.orelse:
+            raise TypeError("a loop has no `else`")
         again, body, out = (self._function.append_basic_block() for _ in range(3))
         self._builder.branch(again)
         self._builder.position_at_end(again)
@@ -149,7 +152,8 @@ class _Translator:
     def _For(self, node: ast.For) -> None:
         """`for i in range(...)`: the counter is nobody else's."""
         builder, call = self._builder, node.iter
-        assert isinstance(call, ast.Call) and self._found(call.func) is builtins.range
+        if not isinstance(call, ast.Call) or self._found(call.func) is not range or node.orelse:
+            raise TypeError("a loop goes over range(...), and has no `else`")
         first, last, step = self._range(call)
         counter = self._new(INTEGER)
         builder.store(first, counter)
@@ -171,9 +175,8 @@ class _Translator:
     def _range(self, call: ast.Call) -> list[Any]:
         """Where a loop starts and ends, and its step."""
         bounds = [brought(self._builder, self._value(one), INTEGER) for one in call.args]
-        if len(bounds) == 3 and not (
-            isinstance(call.args[2], ast.Constant) and call.args[2].value > 0
-        ):
+        steps = [one.value for one in call.args[2:] if isinstance(one, ast.Constant)]
+        if len(bounds) == 3 and not (steps and isinstance(steps[0], int) and steps[0] > 0):
             raise TypeError("a loop's step must be a number above 0")
         return {
             1: [INTEGER(0), *bounds, INTEGER(1)],
@@ -300,7 +303,11 @@ class _Translator:
         if isinstance(node.op, ast.Not):
             return self._builder.not_(self._test(node.operand))
         value = self._value(node.operand)
-        return negative(self._builder, value) if isinstance(node.op, ast.USub) else value
+        if isinstance(node.op, ast.USub):
+            return negative(self._builder, value)
+        if isinstance(node.op, ast.Invert) and value.type in (BOOL, INTEGER):
+            return self._builder.not_(value)
+        raise TypeError(f"{type(node.op).__name__} is not known of {value.type}")
 
     def _value_Compare(self, node: ast.Compare) -> Any:
         values = [*map(self._value, (node.left, *node.comparators))]
@@ -333,8 +340,9 @@ class _Translator:
 
     def _value_Call(self, node: ast.Call) -> Any:
         called, values = self._found(node.func), [*map(self._value, node.args)]
-        if not isinstance(called, Word):
-            raise TypeError(f"{ast.unparse(node.func)} is no word of a kernel")
+        called = smaller if called is min else called
+        if not isinstance(called, Word) or node.keywords:
+            raise TypeError(f"{ast.unparse(node)} calls no word of a kernel, or by keywords")
         return called(self._builder, *values)
 
 

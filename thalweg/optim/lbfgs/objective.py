@@ -8,9 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from thalweg.optim.lbfgs.line_search import Number, Point, strong_wolfe
+from thalweg.lbfgs.line_search import Point
+from thalweg.lbfgs.vectors import Number
 from thalweg.optim.memory.reach import as_complex_as
 from thalweg.optim.memory.sharded import cut_like, is_sharded
+from thalweg.optim.memory.traffic import note_unseen
 
 __all__ = ["Objective", "size_of"]
 
@@ -67,19 +69,17 @@ class Objective:
         """Move the parameters by t d from where they are."""
         self._place(self.params, t, d)
 
-    def search(
-        self, start: Point, t: Number, d: Tensor, longest: Tensor, tolerance: float, limit: int
-    ) -> Point:
-        """Move the parameters along d as far as the strong Wolfe conditions ask; say where to."""
+    def along(self, d: Tensor, search: Callable[[Callable[[Number], Any]], Point]) -> Point:
+        """Let `search` look for a length, with a function that evaluates the loss and its gradient
+        at one; move the parameters to the point it finds, or back if it fails."""
         origin = [p.clone() for p in self.params]
 
-        def at(t: Number) -> Point:
+        def at(t: Number) -> tuple[float, Tensor]:
             self._place(origin, t, d)
-            f, g = self.evaluate()
-            return Point(t, f, g, g.dot(d))
+            return self.evaluate()
 
         try:
-            found = strong_wolfe(at, start, t, longest, tolerance, limit)
+            found = search(at)
         except BaseException:
             for p, was in zip(self.params, origin, strict=True):
                 p.copy_(was)
@@ -111,6 +111,7 @@ def _flat(grad: Any, p: Tensor) -> Tensor:
     if grad.layout != torch.strided:
         grad = grad.to_dense()
     if is_sharded(grad):  # the history is kept whole on every rank
+        note_unseen()
         grad = grad.full_tensor()
     if grad.is_complex():
         grad = torch.view_as_real(grad.resolve_conj().resolve_neg())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ __all__ = [
     "PLAIN",
     "address",
     "as_complex_as",
+    "asks_for_sides",
     "check_fused",
     "check_sides",
     "check_sound",
@@ -115,14 +117,25 @@ def check_sound(
             address(tensor)
 
 
+def _sums_tensors(chain: Chain) -> bool:
+    return any(one.over == "tensor" for one in chain.reductions.values())
+
+
+@functools.cache
+def asks_for_sides(chain: Chain) -> bool:
+    """Whether it matters to a step which shape a parameter has."""
+    return bool(chain.reduces_rows or chain.on_matrices or _sums_tensors(chain))
+
+
 def check_sides(
     chain: Chain, groups: Sequence[Mapping[str, Any]], given: Collection[Sequence[int]]
 ) -> None:
     """Raise where parameters that had rows have been replaced by flat ones of a shape that none was
-    given, and that matters."""
+    given, and that matters; or where they are the flat parts of torch's first FSDP."""
+    _check_flattened(chain, groups)
     had_sides = any(len(shape) > 1 for shape in given)
-    of_tensors = any(one.over == "tensor" for one in chain.reductions.values())
-    if not (had_sides and (chain.reduces_rows or chain.on_matrices or of_tensors)):
+    of_tensors = _sums_tensors(chain)
+    if not (had_sides and asks_for_sides(chain)):
         return
     params = [p for group in groups for p in group["params"]]
     is_flat = params and all(p.dim() < 2 for p in params)
@@ -132,6 +145,18 @@ def check_sides(
             f"{chain.name}: its parameters have been replaced by flat ones, as DeepSpeed's ZeRO "
             f"does, the first of shape {tuple(params[0].shape)}, and a step asks for {asked}; "
             "take a rule that is elementwise, such as AdamW or Lion"
+        )
+
+
+def _check_flattened(chain: Chain, groups: Sequence[Mapping[str, Any]]) -> None:
+    if not (chain.reductions or chain.reduces_rows or chain.on_matrices):
+        return
+    if any(getattr(p, "_fsdp_flattened", False) for group in groups for p in group["params"]):
+        raise RuntimeError(
+            f"{chain.name}: its parameters are flat parts of FullyShardedDataParallel, and a step "
+            "asks for more than elements, of which other processes have some; take fully_shard "
+            "(FSDP2), whose parameters keep their sides, or a rule that is elementwise, such as "
+            "AdamW or Lion"
         )
 
 

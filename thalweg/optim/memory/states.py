@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -17,10 +18,10 @@ __all__ = [
     "STATE_TYPES",
     "First",
     "NewStates",
+    "all_narrowed",
     "as_they_are",
     "cell_of",
     "cell_type",
-    "narrowed",
     "put",
     "widened",
 ]
@@ -32,6 +33,8 @@ First = MutableMapping[Tensor, set[str]]
 
 # what a group's state_dtype may be: torch's way, or wider than a narrow parameter
 STATE_TYPES = ("param", "float32")
+
+_dtype = attrgetter("dtype")
 
 
 def cell_type(fused: bool) -> torch.dtype:
@@ -57,7 +60,18 @@ def put(held: MutableMapping[str, Any], key: str, value: float) -> None:
         cell.fill_(value)
 
 
-def narrowed(held: Mapping[str, Any], keys: Collection[str]) -> Mapping[str, Any]:
+def all_narrowed(states: Mapping[Any, Any], keys: Collection[str]) -> Mapping[Any, Any]:
+    """The states of all parameters as torch would have them in a file; mostly they are so already,
+    which is asked of all at once."""
+    for key in keys:
+        held = [own.get(key) for own in states.values()]
+        dtypes = {*map(_dtype, held)} if {*map(type, held)} == {Tensor} else {None}
+        if dtypes & {None, torch.float64}:
+            return {number: _narrowed(own, keys) for number, own in states.items()}
+    return states
+
+
+def _narrowed(held: Mapping[str, Any], keys: Collection[str]) -> Mapping[str, Any]:
     """A parameter's state as torch would have it in a file: cells there are of one type."""
     wide = {}
     for key in keys:
@@ -112,7 +126,7 @@ class NewStates:
         for slot, start in arrays:
             self._made.append((held, slot.key))
             if slot.state.is_apart:
-                held[slot.key] = _apart(slot, start, p, views[chain.parts.index(slot.part)])
+                held[slot.key] = _apart(slot, start, p, views[chain.parts.index(slot.part)], group)
             else:
                 held[slot.key] = _start(start, p, group)
             self._first.append((p, slot.part.prefix))
@@ -168,10 +182,12 @@ def _cell(chain: Chain, key: str, start: Any, dtype: torch.dtype) -> Any:
     return cell_of(start, dtype)
 
 
-def _apart(slot: Slot, start: Any, p: Tensor, h: Any) -> Tensor:
+def _apart(slot: Slot, start: Any, p: Tensor, h: Any, group: Mapping[str, Any]) -> Tensor:
     """A matrix, or one number per row or column, before the first step: of the computation type,
-    since no basis survives a short one, and what is so small costs nothing."""
+    since no basis survives a short one, and what is so small costs nothing; or as the rule says."""
     dtype = torch.float64 if p.dtype == torch.float64 else torch.float32
+    if slot.state.is_short and group.get("state_dtype") != "float32":
+        dtype = p.dtype
     return torch.full(slot.state.shape(p.shape, h), float(start), dtype=dtype, device=p.device)
 
 

@@ -14,7 +14,8 @@ from thalweg.fuse.walk import Walk
 from thalweg.fuse.work import Kind
 from thalweg.optim.memory.odd import BOTH, OddTensor
 from thalweg.optim.memory.reach import format_of
-from thalweg.optim.memory.sharded import moved_in_parts, part_of
+from thalweg.optim.memory.sharded import is_sharded, moved_in_parts, part_of
+from thalweg.optim.memory.traffic import note_unseen
 
 __all__ = ["Row"]
 
@@ -86,6 +87,8 @@ class Row:
 
     def as_written(self, chain: Chain, differentiable: bool) -> list[OddTensor]:
         """What the reference engine steps: of complex numbers perhaps each component."""
+        if is_sharded(self.p):
+            note_unseen()
         format_of(chain, self.p)  # refuses what no engine computes with
         first = dict.fromkeys(self.first, True)
         components: tuple[str, ...] = ("",)
