@@ -16,10 +16,14 @@ from triton.runtime.jit import JITFunction
 
 from tests.fuse.border import Border
 from tests.fuse.gpu.host import HostMemory
+from tests.fuse.gpu.test_counted import steps_of
 from tests.fuse.gpu.test_kernels import Clamped, Words
 from thalweg.chain import chain
 from thalweg.fuse.engines import host
+from thalweg.fuse.gpu.awaited import LANES
 from thalweg.fuse.gpu.engine import GpuEngine
+from thalweg.fuse.gpu.kernels import OPTIONS
+from thalweg.fuse.gpu.prologue import blank
 from thalweg.optimizers import OPTIMIZERS
 from thalweg.rules import Adam
 from thalweg.stages import ClipNorm
@@ -80,6 +84,19 @@ def training(title, made, settings):
     compiled.clear()
 
 
+def captured(name):
+    """Count of a step that a graph captures, and of another: the kernels around its passes."""
+    made = OPTIMIZERS[name]
+    step, context = steps_of(made, {}, np.zeros((3, len(made.cells))))
+    for _ in range(2):
+        step.deeds(np.full(3, 8), [context])
+        for deed in step.deeds(np.full(3, 8), [context], is_captured=True):
+            deed()
+        blank[(1,)](8, 8, 8, 1, 1, LANES=LANES, **OPTIONS)
+        print(f"{name}, captured: {len(compiled)}")
+        compiled.clear()
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         triton.knobs.cache.dir = str(Path(folder) / "cache")
@@ -94,3 +111,5 @@ if __name__ == "__main__":
         # every word, per element and of sums, is one that the compiler has
         first_step("Words", chain("Words", Words), {}, [(300,)])
         first_step("Clamped", chain("Clamped", Clamped), {}, [(300,)])
+        # what works out numbers, writes words, blanks, keeps; and what aims each of two ways
+        captured("RAdam")

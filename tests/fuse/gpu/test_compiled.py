@@ -86,4 +86,6 @@ def test_a_training_compiles_no_kernel_twice():
         "Ranger, then: 3",  # where it rectifies, and where it looks ahead
         "Words, first step: 1",
         "Clamped, first step: 3",
+        "RAdam, captured: 6",
+        "RAdam, captured: 0",
     ]

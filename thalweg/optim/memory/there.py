@@ -205,13 +205,26 @@ def unscale(opt: Any, counts: CountsThere | None) -> bool:
     found_inf = getattr(opt, "found_inf", None)
     if found_inf is not None and stops(opt, counts) is None and float(found_inf) > 0:
         return False
-    scale = getattr(opt, "grad_scale", None)
+    scale: Tensor | None = getattr(opt, "grad_scale", None)
     if scale is not None:
         grads = [p.grad for group in opt.param_groups for p in group["params"]]
-        for grad in grads:
-            if grad is not None:
-                grad.div_(scale)
+        _divide([grad for grad in grads if grad is not None], scale)
     return True
+
+
+def _divide(grads: Sequence[Tensor], scale: Tensor) -> None:
+    """Divide gradients, those of one device and type in few launches: the scale lies on one of the
+    devices."""
+    alike: dict[Any, list[Tensor]] = {}
+    for grad in grads:
+        is_plain = type(grad) is Tensor and grad.layout == torch.strided
+        alike.setdefault((grad.device, grad.dtype) if is_plain else id(grad), []).append(grad)
+    for own in alike.values():
+        there = scale.to(own[0].device, non_blocking=True)
+        if len(own) > 1:
+            torch._foreach_div_(own, there)
+        else:
+            own[0].div_(there)
 
 
 def again(
