@@ -215,7 +215,7 @@ def _written(declared: Any) -> Callable[..., Any]:
         **function.__globals__,
         **scope.nonlocals,
         "_transposed": transposed,
-        "_over_axes": over_axes,
+        "_in_stacks": in_stacks,
     }
     exec(compile(tree, text.source.title, "exec"), names)
     found: Callable[..., Any] = names[made.name]
