@@ -33,7 +33,7 @@ from thalweg.optim.loading import (
     restore_types,
     unshare,
 )
-from thalweg.optim.memory.states import narrowed
+from thalweg.optim.memory.states import all_narrowed
 from thalweg.optim.quick import quick, without_gradients
 from thalweg.optim.standing_alone import alone, is_compiled_alone, left_alone
 
@@ -280,7 +280,7 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         found = super().state_dict()
         if "state" in found:  # a hook may have made anything of it
             cells = self._cells
-            states = {key: narrowed(held, cells) for key, held in found["state"].items()}
+            states = all_narrowed(found["state"], cells)
             states = with_training_weights(itself(self), states, Tensor.clone)
             found = {**found, "state": states}
         return found

@@ -124,7 +124,7 @@ _LOCATE = f"""    changed, other, width = 0, 0, 8 * (1 + word_count)
     for first in range(0, standing_count, {_FEW}):
         end = min(first + {_FEW}, standing_count)
         if word_count:
-            for i in range(first(end, described_count)):
+            for i in range(first, min(end, described_count)):
                 one, row = integer(standing, i), distinct + width * integer(kinds, i)
 {indent(_DESCRIBED, " " * 16)}
         if other:

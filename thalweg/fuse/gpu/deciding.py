@@ -219,7 +219,8 @@ class _Part:
         yield from self._set(name, self._word(name), is_known, table.get(name))
 
     def _taken_apart(self, targets: Sequence[str], name: str) -> Iterator[ast.stmt]:
-        is_known, whole = name in self._known, self._known.get(name)
+        is_known = name in self._known
+        whole: Any = self._known.get(name)
         for i, target in enumerate(targets):
             value = whole[i] if is_known else None
             yield from self._set(target, self._word(name, i), is_known, value)
@@ -279,6 +280,7 @@ class _Rewritten(ast.NodeTransformer):
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         assert isinstance(node.value, ast.Name)
         assert isinstance(node.slice, ast.Constant)
+        assert isinstance(node.slice.value, int)
         return self._part._word(node.value.id, node.slice.value)
 
     def visit_Call(self, node: ast.Call) -> ast.expr:

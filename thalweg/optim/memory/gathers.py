@@ -86,7 +86,7 @@ def _exchange(mesh: Any, axis: int, cuts: Sequence[_Cut], found: list[Tensor]) -
         return
     first = found[cuts[0].tensor]
     sent = torch.zeros(sum(rooms), dtype=first.dtype, device=first.device)
-    for cut, room in zip(cuts, sent.split(rooms), strict=True):
+    for cut, room in zip(cuts, sent.split_with_sizes(rooms), strict=True):
         part = found[cut.tensor]
         room[: part.numel()] = part.reshape(-1)
     there = carried_by(group, mesh, sent)
@@ -94,7 +94,7 @@ def _exchange(mesh: Any, axis: int, cuts: Sequence[_Cut], found: list[Tensor]) -
     distributed.all_gather_into_tensor(came.view(-1), there, group=group)
     size = sent.numel() * sent.element_size()
     note(size, size * (world - 1))
-    by_tensor = came.to(first.device).split(rooms, dim=1)
+    by_tensor = came.to(first.device).split_with_sizes(rooms, 1)
     for cut, rows in zip(cuts, by_tensor, strict=True):
         shapes = [cut.piece(world, rank) for rank in range(world)]
         pieces = [

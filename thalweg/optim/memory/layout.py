@@ -116,8 +116,7 @@ class TensorLayout(Layout):
             self._copies |= given is not g
             check_sound(chain, p, g, slots, view, held)
             if self._steps_in_place(p, g, slots, view, held, differentiable):
-                rows_of = RowsInPlace(chain, p, g, slots, held, first)
-                self._in_place.append((lot, rows_of))
+                self._in_place.append((lot, RowsInPlace(chain, p, g, slots, held, first)))
                 self._copies = True
                 continue
             row = Row(p, g, lot, held, held, first)
@@ -125,11 +124,11 @@ class TensorLayout(Layout):
                 share_out(chain, p, g, slots, held)
                 row = row.in_parts(chain, slots)
             row = self._gathered(row, view, differentiable)
+            row.engine = home.engine
             is_plain = not (differentiable or chain.requests or chain.on_matrices)
             is_own = row.whole is not None or (is_plain and row.p is p)
             if is_plain and row.p is p and walks(chain, row, slots, home):
                 self._copies |= row.g is not g
-                row.engine = home.engine
                 rows.append(row)
                 continue
             if is_own and DenseCopy.can_take(row.p):
@@ -143,7 +142,6 @@ class TensorLayout(Layout):
                     row = Row(p, g, lot, held, held, first)
                 self.odd += row.as_written(chain, differentiable)
             else:
-                row.engine = home.engine
                 rows.append(self._reached(row))
         return rows
 

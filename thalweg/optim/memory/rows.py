@@ -156,10 +156,10 @@ def _each_once(grad: Tensor) -> tuple[NDArray[np.int64], NDArray[np.int64], Sequ
             grad = grad.coalesce()
             index, values = grad.indices()[0].numpy(), grad.values().contiguous()
         elif is_next.all():
-            return ordered, _places(values)[order], [values]
+            return ordered, _places(values, order), [values]
         else:
             return _few_added_up(ordered, order, is_next, values)
-    return index, _places(values), [values]
+    return index, _places(values, np.arange(len(values), dtype=np.int64)), [values]
 
 
 def _few_added_up(
@@ -176,11 +176,10 @@ def _few_added_up(
     by_place = np.lexsort((order[several], which))  # each sum in the order of the gradient
     taken = torch.from_numpy(order[several][by_place])
     sums.index_add_(0, torch.from_numpy(which[by_place]), values[taken])
-    at = np.concatenate([_places(values)[order[is_single]], _places(sums)])
-    return np.concatenate([ordered[is_single], twice]), at, [values, sums]
+    own = _places(values, order[is_single]), _places(sums, np.arange(len(twice), dtype=np.int64))
+    return np.concatenate([ordered[is_single], twice]), np.concatenate(own), [values, sums]
 
 
-def _places(values: Tensor) -> NDArray[np.int64]:
-    """Where each row of a contiguous tensor lies."""
-    step = values.stride(0) * values.element_size()
-    return np.arange(len(values), dtype=np.int64) * step + values.data_ptr()
+def _places(values: Tensor, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where these rows of a contiguous tensor lie."""
+    return rows * (values.stride(0) * values.element_size()) + values.data_ptr()

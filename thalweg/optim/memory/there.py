@@ -8,7 +8,7 @@ and a GradScaler need not be waited for.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
 
 from thalweg.border.groups import Lot
 from thalweg.chain import Chain
@@ -37,6 +38,8 @@ __all__ = ["CountsThere", "again", "counts_of", "settings_of", "stops", "unscale
 _HOST = torch.device("cpu")
 _NUMBERS = (torch.float32, torch.float64)
 _SOMEWHERE = 16  # an address that nobody follows
+
+_captured: MutableMapping[Tensor, list[CountedStep]] = WeakIdKeyDictionary()
 
 
 def _lie_there(chain: Chain, row: Row, group: Mapping[str, Any], home: Home) -> bool:
@@ -68,10 +71,10 @@ def settings_of(
     """The settings of the lots by part; where counts lie on the device, without those that do."""
     if counts is None:
         return [views_of(chain, lot, differentiable) for lot in lots]
-    return [open_views(chain, lot, counts.device)[0] for lot in lots]
+    return [_open_views(chain, lot, counts.device)[0] for lot in lots]
 
 
-def open_views(
+def _open_views(
     chain: Chain, lot: Lot, device: torch.device
 ) -> tuple[list[SimpleNamespace], list[dict[str, Any]]]:
     """The settings of a lot by part, but for those that lie on the device; and where these do."""
@@ -137,6 +140,9 @@ class CountsThere:
         is_empty = np.array([0 in kind.shape for kind in work.kinds], np.bool_)[work.kind_of]
         gradients = np.where(is_empty, _SOMEWHERE, pointers[:, 1])  # counted all the same
         deeds = self._step.deeds(gradients, contexts, at, is_taken)
+        if is_taken:  # a graph runs over its tables for as long as it runs over the parameters
+            owner = next(p for lot in self._lots for p in lot.params)
+            _captured.setdefault(owner, []).append(self._step)
         if first.any():  # the next one is another: it must be there when a graph is captured
             deeds.append(functools.partial(self._next, work, pointers, cells))
         return deeds
@@ -175,7 +181,7 @@ class CountsThere:
             _, examples, inverse = np.unique(both, axis=0, return_index=True, return_inverse=True)
             self._examples, self._context_of = examples.tolist(), inverse.reshape(-1)
             self._first = key
-        views = [open_views(self._chain, lot, self.device) for lot in self._lots]
+        views = [_open_views(self._chain, lot, self.device) for lot in self._lots]
         found = []
         for i in self._examples:
             own, there = views[int(work.lot_of[i])]
