@@ -12,9 +12,9 @@ class Adafactor(Rule):
     element, and its step is in proportion to the weights. For models whose moments
     would not fit, and for fine-tuning what was trained with it.
 
-        row   <- row + w (mean of g^2 along the row - row),          w = t^beta2_decay
-        col   <- col + w (mean of g^2 along the column - col)
-        v      = row col / max(mean of row, eps1)                    of a matrix
+        r     <- r + w (mean of g^2 along its row - r),              w = t^beta2_decay
+        c     <- c + w (mean of g^2 along its column - c)
+        v      = r c / max(mean of r, eps1)                          of a matrix
         v     <- v + w (g^2 - v)                                     of a vector
         u      = g / max(sqrt(v), eps1)
         alpha  = max(eps2, RMS(p)) min(lr, 1 / sqrt(t))

@@ -218,7 +218,7 @@ def _divide(grads: Sequence[Tensor], scale: Tensor) -> None:
     alike: dict[Any, list[Tensor]] = {}
     for grad in grads:
         is_plain = type(grad) is Tensor and grad.layout == torch.strided
-        alike.setdefault((grad.device, grad.dtype) if is_plain else id(grad), []).append(grad)
+        alike.setdefault((grad.device, grad.dtype) if is_plain else object(), []).append(grad)
     for own in alike.values():
         there = scale.to(own[0].device, non_blocking=True)
         if len(own) > 1:
