@@ -122,9 +122,9 @@ class Scratch:
                     results[name][k] = value
         for line in work.lines:
             arrays = results[line.target]
-            if line.level == Level.ELEMENT:
+            if line.level == Level.ELEMENT and line.target in self.plan.swept:
                 self.put(line.target, [self._like(k, a) for k, a in enumerate(arrays)])
-            elif line.level == Level.MATRIX:
+            elif line.level in (Level.ELEMENT, Level.MATRIX):
                 self._matrices[line.target] = arrays
             else:
                 pairs = zip(self.members, arrays, strict=True)

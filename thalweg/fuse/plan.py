@@ -21,11 +21,10 @@ from thalweg.fuse.lowering import (
     Node,
     Reduce,
     lowered,
-    needed_for,
-    pruned,
     rounded_in,
     targets,
 )
+from thalweg.fuse.needs import needed_for, pruned, swept_for
 from thalweg.source import names_in
 from thalweg.text import Level, level_per
 
@@ -145,6 +144,12 @@ class Plan:
     vectors: Mapping[str, Level] = field(default_factory=dict)
     """Of the names that have one number per row or column, which."""
 
+    @functools.cached_property
+    def swept(self) -> frozenset[str]:
+        """The arrays that a pass reads or a question is about."""
+        asked = {one.at for one in self.ahead if isinstance(one, Question)}
+        return frozenset(asked.union(self.main.loads, *(one.loads for one in self.reductions)))
+
     @property
     def reductions(self) -> tuple[Pass, ...]:
         """The passes before the main one."""
@@ -192,6 +197,7 @@ class _Builder:
         }
         self.matrices = self._needed_matrices()
         self.arrays = ["p", "g", *self.states, *self.scratch]
+        self._lying = {n.target for n in self.nodes if isinstance(n, MatrixLine | Ask)}
         self._known: set[str] = set()  # the reductions that have a pass already
         rows = {name for name, i in self.places.items() if self._reduce(i).over == "row"}
         self.varying = {*self.arrays, *rows}
@@ -262,7 +268,7 @@ class _Builder:
             if not isinstance(node, MatrixLine | Ask):
                 continue
             given = {line.target for _, line in lines}
-            if isinstance(node, Ask) or given & self._taken(place, node):
+            if isinstance(node, Ask) or given & swept_for(self.nodes[:place], node):
                 found += self._matrix_work(lines)
                 lines = []
             if isinstance(node, MatrixLine):
@@ -272,24 +278,6 @@ class _Builder:
             at = node.operands[0] if node.operands else ""
             found.append(Question(node.name, node.target, at, node.numbers))
         return [*found, *self._matrix_work(lines)]
-
-    def _taken(self, place: int, line: MatrixLine) -> set[str]:
-        """The arrays that must lie in memory before a line: those that the pass reads which writes
-        its operands, and those that are reduced for one of the two."""
-        names, before = names_in(line.value), self.nodes[:place]
-        passes = [
-            self._written(place, line.operands),
-            self._cut(before, names - {*self.arrays}, []),
-        ]
-        waiting = names & self.places.keys()
-        loads: set[str] = {*passes[0].loads}
-        done: set[str] = set()
-        while waiting or passes:
-            waiting |= {n for one in passes for n in one.numbers if n in self.places}
-            passes = [self._reducing([name]) for name in waiting - done - self.varying]
-            loads |= {name for one in passes for name in one.loads}
-            done, waiting = done | waiting, set()
-        return loads
 
     def _matrix_work(self, lines: Sequence[tuple[int, MatrixLine]]) -> list[Leg]:
         """Some lines on matrices, behind the passes that they need."""
@@ -317,13 +305,15 @@ class _Builder:
         return [*before, work]
 
     def _written(self, place: int, operands: Collection[str]) -> Pass:
-        """The pass that writes the arrays of one step that a line takes."""
-        made = [name for name in dict.fromkeys(operands) if name not in ("p", "g", *self.states)]
+        """The pass that writes the arrays of one step that a line takes and that lie nowhere."""
+        there = {"p", "g", *self.states, *self._lying}
+        made = [name for name in dict.fromkeys(operands) if name not in there]
         return self._cut(self.nodes[:place], made, made)
 
     def _ready(self, pass_: Pass, numbers: Collection[str] = ()) -> list[Leg]:
         """A pass behind those that measure what it takes; nothing, if it would write nothing."""
         before: list[Leg] = [*self.rounds({*pass_.numbers, *numbers})]
+        self._lying |= {*pass_.stores}
         return [*before, pass_] if pass_.stores else before
 
     def rounds(self, numbers: Collection[str]) -> list[Pass]:
