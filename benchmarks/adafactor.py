@@ -12,7 +12,7 @@ from report import Report, Target, make_table
 from thalweg.lab.bench.alternate import Estimate, alternate, ratio, summarize
 from thalweg.lab.bench.on_torch.parameters import gradients_for, parameters_with
 from thalweg.lab.bench.shapes import SHAPES
-from thalweg.optim.matrices.adafactor import Adafactor
+from thalweg.optim import Adafactor
 
 WARM_UP = 2  # the first step builds everything that later ones use
 SECONDS = 2.0

@@ -74,6 +74,9 @@ class Calls:
         over, value = self._over(tree, word), self.level(tree.args[0])
         self.kinds.check(tree.args[0])
         level = level_per(over)
+        if {value, level} == {Level.ROW, Level.COLUMN}:  # for each row, the mean of its column
+            self._check_under(tree, word, place)
+            return self._filed(tree, word, over, value)
         if value == Level.MATRIX:
             raise self.source.error(
                 tree.lineno,
@@ -89,7 +92,7 @@ class Calls:
                 f"{word} over {over!r} of {ast.unparse(tree.args[0])!r}, which is one number for "
                 f"each {SCOPE_OF[value]}; what is reduced must be computed from elements",
             )
-        if value <= level or (value, level) == (Level.COLUMN, Level.ROW):
+        if value <= level:
             what = ast.unparse(tree.args[0])
             each = "the step" if value == Level.STEP else f"each {SCOPE_OF[value]}"
             raise self.source.error(
@@ -99,6 +102,9 @@ class Calls:
         self._check_under(tree, word, place)
         if level == Level.ALL:
             self._check_all(tree, f'{word} over "all"', place)
+        return self._filed(tree, word, over, level)
+
+    def _filed(self, tree: ast.Call, word: str, over: str, level: Level) -> Level:
         if tree not in self.text.reductions:
             written = as_written(tree)
             self.text.reductions[tree] = Reduction(self._numbered(word), word, over, written)

@@ -29,7 +29,7 @@ from thalweg.parts import (
     steps_after,
 )
 from thalweg.rule import Declared, Rule, Stage
-from thalweg.settings import Setting, as_double
+from thalweg.settings import Setting, as_double, with_precision
 from thalweg.settings_of_groups import SettingsOfGroups
 from thalweg.signature import Signature
 from thalweg.source import unknown
@@ -79,6 +79,7 @@ class Chain:
         self.name, self.parts, self.doc = name, tuple(parts), doc
         self.aliases = dict(aliases or {})
         self.settings = self._merge_settings(values)
+        self.by_type = [name for name, one in self.settings.items() if one.is_by_type]
         self.signature = signature or Signature(tuple(self.settings))
         for shown in self.signature.shown:
             if shown not in self.settings:
@@ -252,6 +253,8 @@ class Chain:
             plain[other("lr", 1)] = plain["lr"]
         if not as_tensors:
             plain = self._in_groups.plain(plain)
+        for name in self.by_type:
+            plain[name] = with_precision(plain[name])
         plain |= self.fixed
         if spared:
             plain |= dict.fromkeys(self.spares, 0.0)
@@ -332,6 +335,11 @@ class Chain:
     def rules(self) -> list[type[Rule]]:
         """The rules among the parts; mostly one."""
         return [part.declared for part in self.parts if issubclass(part.declared, Rule)]
+
+    @property
+    def is_stack(self) -> bool:
+        """Whether a parameter of more than two axes is a stack of matrices, and not one."""
+        return any(rule.is_stack for rule in self.rules)
 
     @property
     def takes_sparse(self) -> bool:

@@ -21,11 +21,14 @@ SIDES = ("rows", "columns", "longer", "shorter")
 class State:
     """What is kept from step to step, under torch's `key`: one number per element, row or column
     of the parameter, per tensor, or for all tensors of the optimizer; or a matrix, `per` its two
-    sides."""
+    sides. One number per row or column `is_short` where it is kept in the parameter's type, and is
+    of the last two axes where a parameter `is_stack`."""
 
     key: str
     start: Any = 0.0
     per: str | tuple[str, str] = "element"
+    is_short: bool = False
+    is_stack: bool = False
 
     @property
     def is_number(self) -> bool:
@@ -47,8 +50,10 @@ class State:
     def shape(self, shape: Sequence[int], h: Any) -> tuple[int, ...]:
         """Its array's shape, for a parameter of this shape and the settings of its part."""
         if self.per in ("row", "column") and shape:
-            rest = tuple(shape[1:])
-            return (1, *rest) if self.per == "column" else (shape[0], *(1 for _ in rest))
+            first, rest = (shape[:-1], shape[-1:]) if self.is_stack else (shape[:1], shape[1:])
+            if self.per == "row":
+                return (*first, *(1 for _ in rest))
+            return (*first[:-1], 1, *rest) if rest else (1,)
         if not isinstance(self.per, tuple):
             return tuple(shape)
         rows, columns = shape[0] if shape else 1, math.prod(shape[1:])
@@ -88,7 +93,7 @@ def _check_bound(word: str, bound: Any, default: Any) -> None:
             raise TypeError(f"setting({default!r}): {word} must be a number, got {one!r}")
 
 
-def state(key: str, *, start: Any = 0.0, per: Any = "element") -> Any:
+def state(key: str, *, start: Any = 0.0, per: Any = "element", short: bool = False) -> Any:
     """Declare what is kept from step to step: one number per "element", "row" or "column" of the
     parameter, per "tensor", or one for "all" tensors of the optimizer. `per=("rows", "rows")` is a
     matrix; a side of it is "rows", "columns", the "longer" or "shorter" of the two, or a setting
@@ -96,6 +101,8 @@ def state(key: str, *, start: Any = 0.0, per: Any = "element") -> Any:
 
     It starts as a number, as the setting of that name (`start="lr"`) or, one per element, as a
     copy of the parameter (`start="p"`). It exists where the settings let the text come to it.
+    One number per row or column is kept in float32 at least, or with `short=True` in the
+    parameter's own type.
     """
     if not isinstance(key, str):
         raise TypeError(f'state({key!r}): its key must be text, such as state("exp_avg")')
@@ -111,7 +118,9 @@ def state(key: str, *, start: Any = 0.0, per: Any = "element") -> Any:
         raise TypeError(f"state({key!r}): per: {unknown(per, PER)}")
     if isinstance(start, str) and start == "p" and per != "element":
         raise TypeError(f'state({key!r}): start="p" is for a state per element, got per={per!r}')
-    return State(key, start, per)
+    if short and per not in ("row", "column"):
+        raise TypeError(f'state({key!r}): short is for a state per "row" or "column", got {per!r}')
+    return State(key, start, per, short)
 
 
 def starting(declared: State, h: Any) -> Any:

@@ -51,6 +51,10 @@ MEANINGS = {
     "Adadelta.eps": "added to both means of squares: with it, the first steps grow or shrink",
     "Adagrad.lr_decay": "lr falls as 1 / (1 + (t - 1) lr_decay)",
     "initial_accumulator_value": "what the sum or mean of squares starts as",
+    "beta2_decay": "the power with which the share of a new square in the means falls",
+    "Adafactor.eps": "the least root of a mean square, None for the precision of the parameter's "
+    "type; the least size of the weights that a step is in proportion to",
+    "Adafactor.d": "the size of a step, before lr, from which on it is shortened",
     "ASGD.lambd": "how fast lr falls, and how strongly weights are pulled to zero by it",
     "ASGD.alpha": "the power with which lr falls",
     "ASGD.t0": "the step at which averaging begins",

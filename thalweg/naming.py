@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["TORCH_ALONE", "found"]
+__all__ = ["BESIDE", "found"]
 
-# what is written for torch and not for NumPy, beside the registry
-TORCH_ALONE = ("Adafactor", "LBFGS")
+# what is no rule, beside the registry
+BESIDE = ("LBFGS",)
 
 
 def found(

@@ -13,6 +13,7 @@ from typing import Any
 from thalweg.elementwise import Measured, abs, double, sqrt
 
 __all__ = [
+    "AXES",
     "REDUCTIONS",
     "SCOPES",
     "finished",
@@ -26,6 +27,9 @@ __all__ = [
 
 REDUCTIONS = ("sum", "mean", "norm", "largest")
 SCOPES = ("row", "column", "tensor", "all")
+
+# of a matrix or a stack of them, what is reduced for each row, and for each column
+AXES = {"row": (-1,), "column": (-2,)}
 
 
 def sum(x: Any, over: str = "tensor") -> Any:

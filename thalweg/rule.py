@@ -95,6 +95,9 @@ class Rule(Declared):
     "either" as `decoupled_weight_decay` says, or none."""
     torch_flags: ClassVar[str] = ""
     """The flags that torch's constructor takes by position, behind the settings."""
+    is_stack: ClassVar[bool] = False
+    """Whether a parameter of more than two axes is a stack of matrices, of its last two: a row then
+    has the index of all axes but the last. Else it is one matrix, rows by all the rest."""
     takes_sparse: ClassVar[bool] = False
     """Whether gradients may be sparse; a missing row is one of zeros, or `rests`."""
     rows_only: ClassVar[bool] = False
@@ -133,6 +136,8 @@ def _collect(cls: type[Declared]) -> Declaration:
                 if type(value.default) is int and annotation in (float, "float"):
                     value = replace(value, default=float(value.default))
                 value.check(f"{cls.__name__}.{name}: its default", value.default)
+            if isinstance(value, State) and getattr(cls, "is_stack", False):
+                value = replace(value, is_stack=True)
             if found.take(name, value) and name in (*STREAMS, *GIVEN, *_ARGUMENTS):
                 kind = "a stream" if name in STREAMS else "what every text may take"
                 kind = "an argument of every optimizer" if name in _ARGUMENTS else kind
@@ -168,6 +173,11 @@ def _read(cls: type[Declared]) -> Text:
     if issubclass(cls, Stage):  # settings of the rule, which the chain looks up
         d.needs = [n for n in source.arguments if n not in levels and advice.may_be_needed(cls, n)]
         levels |= dict.fromkeys(d.needs, Level.STEP)
+    for name in ("rows", "columns"):
+        if getattr(cls, "is_stack", False) and name in source.arguments:
+            raise source.error(
+                source.arguments[name], f"{name!r} is told of a matrix, and this is of stacks"
+            )
     per = {name: one.per for name, one in d.states.items()}
     known = [n for n in levels if n not in GIVEN]
     say = functools.partial(advice.for_name, cls, known=known)

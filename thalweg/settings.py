@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from thalweg.number import as_float
 
-__all__ = ["Setting", "as_double", "as_held"]
+__all__ = ["Setting", "as_double", "as_held", "with_precision"]
+
+
+_PRECISION = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 
 
 @dataclass(frozen=True)
 class Setting:
     """One hyper-parameter: its default decides its kind, its bounds decide what is accepted.
 
-    Of several numbers, a bound is that of each, or a tuple with one for each (None: no bound).
+    Of several numbers, a bound is that of each, or a tuple with one for each (None: no bound). One
+    of them that is None by default may be: it is the precision of the parameter's type.
     """
 
     default: Any
@@ -38,6 +43,11 @@ class Setting:
             replace(self, default=default, **{name: bound[i] for name, bound in several.items()})
             for i, default in enumerate(self.default)
         ]
+
+    @property
+    def is_by_type(self) -> bool:
+        """Whether a number of it may be the precision of the parameter's type."""
+        return isinstance(self.default, tuple) and None in self.default
 
     @property
     def is_switch(self) -> bool:
@@ -104,6 +114,8 @@ class Setting:
             self.element(i)._check_number(f"{where}[{i}]", number)
 
     def _check_number(self, where: str, value: Any) -> None:
+        if value is None and self.default is None:
+            return
         try:
             number = as_float(value)
         except TypeError:
@@ -119,7 +131,7 @@ class Setting:
 def as_held(value: Any, default: Any) -> Any:
     """A setting as Python numbers: groups may hold tensors, and lists where torch has tuples."""
     if isinstance(default, tuple):
-        return tuple(map(_float, value))
+        return tuple(None if one is None else _float(one) for one in value)
     if isinstance(default, str):
         return default if value is None else value
     if isinstance(default, bool):
@@ -128,6 +140,11 @@ def as_held(value: Any, default: Any) -> Any:
         return _float(value)
     number = value if type(value) is int else _float(value)
     return int(number) if number % 1 == 0 else number  # a half is refused by name
+
+
+def with_precision(numbers: Sequence[Any], type: str = "float32") -> tuple[Any, ...]:
+    """Several numbers, in place of None the precision of a type: from 1 to its next number."""
+    return tuple(_PRECISION.get(type, 0.0) if one is None else one for one in numbers)
 
 
 def _float(value: Any) -> float:

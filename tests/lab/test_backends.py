@@ -11,7 +11,6 @@ import pytest
 
 from tests.lab.conftest import run_thalweg
 from thalweg.lab.contestants import DEFAULT_NAMES
-from thalweg.lab.errors import UserError
 from thalweg.lab.frameworks import BACKENDS, load_backend
 from thalweg.lab.results import versions
 from thalweg.lab.tasks.builtin import open_task
@@ -118,10 +117,9 @@ def test_what_torch_has_besides_takes_part_with_torch(name, settings):
     assert curve.train_loss[-1] < curve.train_loss[0]
 
 
-@pytest.mark.parametrize("name", ["LBFGS", "Adafactor"])
-def test_and_not_without(name):
-    with pytest.raises(UserError, match=f"^{name} is there for torch alone: --backend torch"):
-        load_backend("mytorch").optimizer_class(name)
+def test_lbfgs_trains_without_torch():
+    curve = played("mytorch", "LBFGS", max_iter=3, line_search_fn="strong_wolfe").curve
+    assert curve.train_loss[-1] < curve.train_loss[0]
 
 
 def test_torchs_adamw_and_ours_are_at_the_same_losses():

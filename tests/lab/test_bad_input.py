@@ -38,7 +38,6 @@ def refusal(arguments, monkeypatch, capsys) -> str:
         (["--lr", "adm=1"], "no optimizer is called 'adm' (did you mean Adam?)"),
         (["sgd", "--lr", "adam=1"], "--lr adam=1: Adam is not in this comparison of SGD"),
         (["--lr", "adam=1", "--lr", "Adam=2"], "Adam already has the learning rate 1"),
-        (["lbfgs"], "LBFGS is there for torch alone: --backend torch"),
         (["--out", ""], "--out must be the path of a folder, got ''"),
         (["--name", ""], "--name must be one plain name, got ''"),
         (["--lr", ""], "--lr must be a number above 0, got ''"),

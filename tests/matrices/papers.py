@@ -98,27 +98,53 @@ def came(
     betas: tuple[float, float, float] = (0.9, 0.999, 0.9999),
     weight_decay: float = 0.0,
 ) -> Iterator[Array]:
-    shape, is_vector = p.shape, p.ndim < 2
-    p = p.reshape(len(p), -1)
+    is_vector = p.ndim < 2
     b1, b2, b3 = betas
     m = v = np.zeros_like(p)
-    rows = residual_rows = np.zeros((len(p), 1))
-    columns = residual_columns = np.zeros((1, p.shape[1]))
+    rows = columns = residual_rows = residual_columns = 0.0
     for g in gradients:
-        g = g.reshape(p.shape)
         squares = g**2 + eps[0]
-        rows = b2 * rows + (1 - b2) * squares.mean(1, keepdims=True)
-        columns = b2 * columns + (1 - b2) * squares.mean(0, keepdims=True)
         v = b2 * v + (1 - b2) * squares
-        x = g / np.sqrt(v if is_vector else (rows / rows.mean()) @ columns)
+        if not is_vector:
+            rows = b2 * rows + (1 - b2) * squares.mean(-1, keepdims=True)
+            columns = b2 * columns + (1 - b2) * squares.mean(-2, keepdims=True)
+        x = g / np.sqrt(v if is_vector else rows / rows.mean(-2, keepdims=True) * columns)
         x = x / max(1, np.sqrt((x**2).mean()) / clip_threshold)
         m = b1 * m + (1 - b1) * x
-        strays = (x - m) ** 2 + eps[1]
-        residual_rows = b3 * residual_rows + (1 - b3) * strays.mean(1, keepdims=True)
-        residual_columns = b3 * residual_columns + (1 - b3) * strays.mean(0, keepdims=True)
-        trust = (residual_rows / residual_rows.mean()) @ residual_columns
-        p = (1 - lr * weight_decay) * p - lr * (m if is_vector else m / np.sqrt(trust))
-        yield p.reshape(shape)
+        step = m
+        if not is_vector:
+            strays = (x - m) ** 2 + eps[1]
+            residual_rows = b3 * residual_rows + (1 - b3) * strays.mean(-1, keepdims=True)
+            residual_columns = b3 * residual_columns + (1 - b3) * strays.mean(-2, keepdims=True)
+            trust = residual_rows / residual_rows.mean(-2, keepdims=True) * residual_columns
+            step = m / np.sqrt(trust)
+        p = (1 - lr * weight_decay) * p - lr * step
+        yield p
+
+
+def adafactor(
+    p: Array,
+    gradients: Iterable[Array],
+    lr: float = 1e-2,
+    beta2_decay: float = -0.8,
+    eps: tuple[float | None, float] = (None, 1e-3),
+    d: float = 1.0,
+    weight_decay: float = 0.0,
+) -> Iterator[Array]:
+    least = np.finfo(np.float64).eps if eps[0] is None else eps[0]
+    rows = columns = v = 0.0
+    for t, g in enumerate(gradients, 1):
+        w = t**beta2_decay
+        if p.ndim > 1:
+            rows = rows + w * ((g**2).mean(-1, keepdims=True) - rows)
+            columns = columns + w * ((g**2).mean(-2, keepdims=True) - columns)
+            v = rows * columns / np.maximum(rows.mean(-2, keepdims=True), least)
+        else:
+            v = v + w * (g**2 - v)
+        u = g / np.maximum(np.sqrt(v), least)
+        alpha = max(eps[1], np.sqrt((p**2).mean())) * min(lr, 1 / np.sqrt(t))
+        p = (1 - lr * weight_decay) * p - alpha / max(1, np.sqrt((u**2).mean()) / d) * u
+        yield p
 
 
 def psgd_kron(

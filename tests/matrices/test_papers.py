@@ -34,6 +34,8 @@ BY_ROWS = [
     ("CAME", {"lr": 2e-3}),
     ("CAME", {"lr": 1e-3, "betas": (0.7, 0.8, 0.9), "clip_threshold": 0.5, "weight_decay": 0.1}),
     ("CAME", {"eps": (1e-3, 1e-2)}),
+    ("Adafactor", {}),
+    ("Adafactor", {"lr": 0.1, "eps": (1e-3, 1e-2), "d": 1.5, "weight_decay": 0.1}),
 ]
 
 
@@ -67,8 +69,8 @@ def test_each_tensor_keeps_what_its_axes_ask_for():
         "exp_avg_res_col": (1, 4),
     }
     assert kept[1] == {"exp_avg": (5,), "exp_avg_sq": (5,)}
-    assert kept[2]["exp_avg_sq_row"] == (2, 1, 1)
-    assert kept[2]["exp_avg_sq_col"] == (1, 3, 2)
+    assert kept[2]["exp_avg_sq_row"] == (2, 3, 1)
+    assert kept[2]["exp_avg_sq_col"] == (2, 1, 2)
 
 
 @pytest.mark.parametrize("shape", [(6, 6), (8, 3), (3, 8), (4, 2, 2)], ids=str)

@@ -5,7 +5,7 @@ import torch
 from tests.optim.runs import (
     weights,
 )
-from thalweg.optim.matrices.adafactor import Adafactor
+from thalweg.optim import Adafactor
 
 Torchs = torch.optim.Adafactor
 # by rows, by rows in two strips, several matrices; as written, since rows are short; vectors

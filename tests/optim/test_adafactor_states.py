@@ -18,7 +18,7 @@ from tests.optim.runs import (
     walk,
     weights,
 )
-from thalweg.optim.matrices.adafactor import Adafactor
+from thalweg.optim import Adafactor
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -154,5 +154,5 @@ def test_a_factor_of_another_shape_is_refused():
     walk(opt)
     (held,) = opt.state.values()
     held["row_var"] = torch.zeros(7, 1)
-    with pytest.raises(RuntimeError, match=r"'row_var' .* must have the shape \(6, 1\)"):
+    with pytest.raises(RuntimeError, match=r"'row_var' must have the shape \(6, 1\)"):
         walk(opt)

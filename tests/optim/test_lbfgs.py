@@ -22,8 +22,8 @@ from tests.optim.valleys import (
     several,
     some,
 )
+from thalweg.lbfgs.line_search import Point, strong_wolfe
 from thalweg.optim.lbfgs import LBFGS
-from thalweg.optim.lbfgs.line_search import Point, strong_wolfe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -7,7 +7,8 @@ import torch
 from tests.optim.runs import numbers
 from tests.optim.valleys import PROBLEMS, WOLFE, Course, assert_agree, course, several, some
 from thalweg.fuse.cpu import products
-from thalweg.optim.lbfgs import LBFGS, history
+from thalweg.optim.lbfgs import LBFGS, vectors
+from thalweg.optim.lbfgs.vectors import TensorVectors
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -30,9 +31,9 @@ def test_the_kernels_are_the_plain_formulas(dtype, size, threads):
     rows = [numbers((size,), seed, dtype) for seed in range(6)]
     u, v = numbers((size,), 10, dtype), numbers((size,), 11, dtype)
     torch.set_num_threads(threads)
-    products = history.inner(rows, u, v)
+    products = TensorVectors().inner(rows, u, v)
     coefficients = np.array([1.0, -2.0, 0.5, 3.0, -1.5, 0.25])
-    combined = history.combined(-0.75, u, coefficients, rows)
+    combined = TensorVectors().combined(-0.75, u, coefficients, rows)
     wide = torch.stack(rows).double()
     assert products.dtype == np.float64
     torch.testing.assert_close(
@@ -50,7 +51,7 @@ def test_the_kernels_are_the_plain_formulas(dtype, size, threads):
 def test_where_no_kernel_can_go_plain_torch_does_the_same(monkeypatch):
     kernels, plain = some(), some()
     run = Course(LBFGS, kernels, several, **WOLFE).walk(3)
-    monkeypatch.setattr(history, "_is_reachable", lambda vector: False)
+    monkeypatch.setattr(vectors, "_is_reachable", lambda vector: False)
     other = Course(LBFGS, plain, several, **WOLFE).walk(3)
     assert_agree(kernels, plain, rtol=1e-9)
     assert len(run.losses) == len(other.losses)

@@ -11,11 +11,12 @@ import inspect
 import re
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from thalweg.chain import Chain
 from thalweg.either import OTHERS
+from thalweg.settings import with_precision
 
 __all__ = [
     "NO_BIAS_NORM",
@@ -61,13 +62,12 @@ class Lot:
     which: int = 0
 
 
-def lots(
-    title: str,
-    param_groups: Sequence[Group],
-    which: Callable[[Sequence[int], Group], int | None] | None = None,
-) -> list[Lot]:
-    """The groups in order; one with a decay filter is two lots, those that decay first. `which`
-    tells the alternative of each shape, where a chain has several; each is a lot then."""
+def lots(title: str, param_groups: Sequence[Group], chain: Chain | None = None) -> list[Lot]:
+    """The groups in order; one with a decay filter is two lots, those that decay first. Where
+    parameters of a `chain` differ in their alternative, in what they keep or in a setting that
+    goes by their type, each kind is a lot."""
+    which = None if chain is None else chain.choice.numbers
+    by_type = [] if chain is None else chain.by_type
     found = []
     for group in param_groups:
         if group.get("decay_filter") is None:
@@ -79,8 +79,26 @@ def lots(
                 Lot(group, [p for p, d in both if d is not spared], spared)
                 for spared in (False, True)
             ]
-        found += made if which is None else [one for lot in made for one in _split(lot, which)]
+        if which is not None:
+            made = [one for lot in made for one in _split(lot, which)]
+        for name in by_type:
+            made = [one for lot in made for one in _by_type(lot, name)]
+        found += made
     return found
+
+
+def _by_type(lot: Lot, name: str) -> list[Lot]:
+    """The parameters of a lot by their types, if a setting has a number that depends on it."""
+    numbers = lot.group.get(name)
+    if not isinstance(numbers, tuple | list) or None not in numbers:
+        return [lot]
+    found: dict[str, list[Any]] = {}
+    for p in lot.params:
+        found.setdefault(str(p.dtype).removeprefix("torch."), []).append(p)
+    return [
+        replace(lot, group={**lot.group, name: with_precision(numbers, type)}, params=params)
+        for type, params in found.items()
+    ]
 
 
 def _split(lot: Lot, which: Callable[[Sequence[int], Group], int | None]) -> list[Lot]:

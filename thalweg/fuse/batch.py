@@ -14,6 +14,8 @@ from thalweg.fuse.desk import Scratch
 from thalweg.fuse.engine import Engine, Launch, Sweep
 from thalweg.fuse.plan import Pass, Plan
 from thalweg.fuse.storage import columns, computation
+from thalweg.reductions import finished
+from thalweg.view import matrices_of
 
 __all__ = ["Batch"]
 
@@ -44,6 +46,8 @@ class Batch:
         self.sizes = np.array([np.prod(shape) for shape in wholes])
         self.tensor_shapes = [shape[:-1] for shape in wholes]
         self._columns, self._shapes = [*columns, *plan.scratch], shapes
+        seen = [(*matrices_of(shape, plan.chain.is_stack), width) for *shape, width in shapes]
+        self.matrices = [(count, rows, columns * width) for count, rows, columns, width in seen]
         self._formats = dict(zip(columns, formats, strict=False))  # the arrays come first
         self._formats |= dict.fromkeys(plan.scratch, computation(self._formats["p"] or ""))
         self.scratch: Scratch | None = None  # of the step that is being prepared
@@ -67,6 +71,27 @@ class Batch:
         sweep, places = self._sweep(pass_)
         table = self._table(pass_, numbers, context_of, known)
         return sweep.run(self._at(pointers, places), table, threads)
+
+    def run_with_vectors(
+        self,
+        pass_: Pass,
+        numbers: Sequence[Mapping[str, float]],
+        context_of: NDArray[np.int64],
+        known: Mapping[str, Any],
+        pointers: NDArray[np.int64],
+        threads: int,
+    ) -> tuple[NDArray[np.float64], dict[str, list[NDArray[np.float64]]]]:
+        """The same of a pass that sums over rows and columns, with these results of each tensor by
+        their names: matrix by matrix."""
+        sweep, places = self._sweep(pass_)
+        table = self._table(pass_, numbers, context_of, known)
+        sums, vectors = sweep.run_with_vectors(self._at(pointers, places), table, threads)
+        found = {}
+        for one, of_tensors in zip(pass_.vectors, vectors, strict=True):
+            side = 2 if one.over == "row" else 1
+            pairs = zip(of_tensors, self.matrices, strict=True)
+            found[one.name] = [finished(one.kind, v, max(m[side], 1)) for v, m in pairs]
+        return sums, found
 
     def launch(
         self,
@@ -133,7 +158,8 @@ class Batch:
         if pass_ not in self._sweeps:
             by_rows = pass_.is_by_rows
             if by_rows not in self._tables:
-                self._tables[by_rows] = self.engine.table(self._shapes, by_rows)
+                shapes = self.matrices if by_rows else self._shapes
+                self._tables[by_rows] = self.engine.table(shapes, by_rows)
             formats = [self._format(name) for name in pass_.streams]
             names = columns(pass_.streams, formats)
             places = np.array([self._columns.index(name) for name in names], np.int64)

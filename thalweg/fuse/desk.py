@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from thalweg import elementwise, matrices, reductions
 from thalweg.fuse.closing import worked_out
-from thalweg.fuse.plan import Line, MatrixWork, Plan, Question
+from thalweg.fuse.legs import Line, MatrixWork, Pass, Plan, Question
 from thalweg.text import Level, Request
+from thalweg.view import matrices_of
 
 __all__ = ["Desk", "Scratch"]
 
@@ -28,17 +29,26 @@ __all__ = ["Desk", "Scratch"]
 _STACKED = 1 << 14
 
 _WORDS: dict[str, Any] = {name: getattr(elementwise, name) for name in elementwise.PRIMITIVES}
-_ONE = {Level.ROW: np.s_[:, :1], Level.COLUMN: np.s_[:1]}  # one number for each
-_AXES = {"row": (-1,), "column": (-2,), "tensor": (-2, -1)}
+# one number for each row or column, of a matrix or a stack
+_ONE = {Level.ROW: np.s_[..., :1], Level.COLUMN: np.s_[..., :1, :]}
 
 
-def _reduction(kind: str) -> Callable[[Any, str], Any]:
-    """A reduction of a matrix, or of each of a stack of them."""
-    return lambda x, over: reductions.over_axes(kind, x, _AXES[over])
+def _reduction(kind: str, whole: tuple[int, ...]) -> Callable[[Any, str], Any]:
+    """A reduction of one number per row or column: over all of them, which a tensor has in these
+    axes, or over those of its matrix, as often as there are any."""
+
+    def reduced(x: Any, over: str) -> Any:
+        if over == "tensor":
+            return reductions.over_axes(kind, x, whole)
+        found = reductions.over_axes(kind, x, reductions.AXES[over])
+        return elementwise.where(x > x, found, found)
+
+    return reduced
 
 
-_WORDS |= {kind: _reduction(kind) for kind in reductions.REDUCTIONS}
 _WORDS |= {n: getattr(matrices, n) for n in ("matmul", "transposed", *matrices.MATRIX_WORDS)}
+_WORDS |= {kind: _reduction(kind, (-2, -1)) for kind in reductions.REDUCTIONS}
+_OF_STACKS = {**_WORDS, **{kind: _reduction(kind, (-3, -2, -1)) for kind in reductions.REDUCTIONS}}
 
 
 class Desk(Protocol):
@@ -62,6 +72,9 @@ class Desk(Protocol):
         """The same numbers, one per "row" or "column", one behind the other: those that meet what
         lies here of the parameter."""
 
+    def numbers(self, tensor: int, values: NDArray[np.float64]) -> Any:
+        """These numbers in an array of the framework, of the computation type."""
+
     def address(self, array: Any) -> int:
         """Where an array lies."""
 
@@ -81,7 +94,7 @@ class Scratch:
         self, plan: Plan, members: Sequence[int], shapes: Sequence[tuple[int, ...]], desk: Desk
     ) -> None:
         self.plan, self.members, self.desk = plan, members, desk
-        self._shapes = shapes
+        self._shapes, self._is_stack = shapes, plan.chain.is_stack
         self.addresses: NDArray[np.int64] = np.zeros((len(members), len(plan.scratch)), np.int64)
         self.arrays: dict[str, list[Any]] = {}
         self._matrices: dict[str, list[Any]] = {}
@@ -97,6 +110,25 @@ class Scratch:
         self.arrays[name] = arrays
         at = self.plan.scratch.index(name)
         self.addresses[:, at] = [self.desk.address(array) for array in arrays]
+
+    def put_vectors(self, pass_: Pass, found: Mapping[str, Sequence[NDArray[np.float64]]]) -> None:
+        """File what a pass has found of each row and column."""
+        for one in pass_.vectors:
+            pairs = zip(self.members, found[one.name], strict=True)
+            arrays = [self.desk.numbers(tensor, values) for tensor, values in pairs]
+            self.put(one.name, arrays)
+            self._vectors[one.name] = arrays
+
+    def add_up(self, pass_: Pass) -> None:
+        """The same of what a pass has written."""
+        for one in pass_.vectors:
+            axes = reductions.AXES[one.over]
+            values = [self._matrix(k, one.value) for k in range(len(self.members))]
+            arrays = [reductions.over_axes(one.kind, value, axes) for value in values]
+            pairs = zip(self.members, arrays, strict=True)
+            self.put(one.name, [self.desk.vector(tensor, a, one.over) for tensor, a in pairs])
+            self._vectors[one.name] = arrays
+            del self.arrays[one.value]
 
     def at(self, question: Question) -> list[Any]:
         """The weights of each member that a question is about."""
@@ -179,7 +211,7 @@ class Scratch:
                     arrays = [self._matrix(k, name) for k in members]
                     table[name] = arrays[0] if len(arrays) == 1 else matrices.stacked(arrays)
             try:
-                value = eval(compiled, _WORDS, table)
+                value = eval(compiled, _OF_STACKS if self._is_stack else _WORDS, table)
             except (RuntimeError, ValueError) as error:  # of the library's: no basis is found, say
                 title = self.plan.chain.name
                 raise ArithmeticError(f"{title}: `{line.written}`: {error}") from error
@@ -206,19 +238,22 @@ class Scratch:
             array = self.desk.whole(self.members[k], self.arrays[name][k])
         else:
             array = self.desk.array(self.members[k], name)
+        sides = self._matrices_of(k)
         if name in self.plan.vectors:
             is_row = self.plan.vectors[name] == Level.ROW
-            return array.reshape((-1, 1) if is_row else (1, -1))
+            *stack, rows, columns = sides
+            return array.reshape((*stack, rows, 1) if is_row else (*stack, 1, columns))
         shape = self._shapes[k]
         is_whole = tuple(array.shape) == shape  # and no matrix of another shape
-        return array.reshape(_sides(shape)) if is_whole and len(shape) != 2 else array
+        return array.reshape(sides) if is_whole and len(shape) != len(sides) else array
+
+    def _matrices_of(self, k: int) -> tuple[int, ...]:
+        """The sides of a member as a matrix, or behind how many they are as a stack of them."""
+        sides = matrices_of(self._shapes[k], self._is_stack)
+        return sides if self._is_stack else sides[1:]
 
     def _like(self, k: int, matrix: Any) -> Any:
         return self.desk.like(self.members[k], matrix.reshape(self._shapes[k]))
-
-
-def _sides(shape: tuple[int, ...]) -> tuple[int, int]:
-    return (shape[0] if shape else 1), math.prod(shape[1:])
 
 
 @functools.cache

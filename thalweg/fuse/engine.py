@@ -50,6 +50,16 @@ class Sweep(Protocol):
         something. Of `seed` come the random bits of formats that round with them: below 2^63.
         """
 
+    def run_with_vectors(
+        self,
+        pointers: NDArray[np.int64],
+        numbers: NDArray[np.float64],
+        threads: int,
+        seed: int = 0,
+    ) -> tuple[NDArray[np.float64], list[list[NDArray[np.float64]]]]:
+        """The same, and for each of the `Pass.vectors` what the rows or columns of each tensor add
+        up to, matrix by matrix; of an engine that sums them."""
+
 
 class StandingLaunch(Protocol):
     """A launch that is run again and again: its tables stay, what is new is written there."""
@@ -73,13 +83,17 @@ class Engine(Protocol):
     name: str
     """What it is called where one is chosen."""
 
+    sums_vectors: bool
+    """Whether its passes can sum over each row and column; else what is added up is written."""
+
     def formats(self) -> frozenset[str]:
         """The storage formats that it can load and store here."""
 
     def table(self, shapes: Sequence[tuple[int, ...]], by_rows: bool) -> Any:
         """What it must know of the shapes of a set of tensors: made once, handed back to `sweep`.
 
-        With `by_rows` no row of a tensor (one index of its first axis) may be split.
+        With `by_rows` no row of a tensor may be split, and its shape is how many matrices it is,
+        their rows and their columns.
         """
 
     def sweep(

@@ -17,7 +17,7 @@ from thalweg.chain import Chain, Decided
 from thalweg.fuse import reference
 from thalweg.fuse.batch import Batch
 from thalweg.fuse.desk import Desk, Scratch
-from thalweg.fuse.plan import Leg, MatrixWork, Pass, Question
+from thalweg.fuse.legs import Leg, MatrixWork, Pass, Question, with_values
 from thalweg.fuse.totals import Totals
 from thalweg.settings import as_double
 
@@ -164,10 +164,20 @@ class Errand:
             batch.scratch.work(leg, [self._numbers[c] for c in contexts], wanted)
             return
         assert isinstance(leg, Pass)
-        if leg.stores:
+        given = self._numbers, self._context_of, known, self._pointers, self._threads
+        if leg.vectors and batch.engine.sums_vectors and self._processes is None:
             assert batch.scratch is not None
-            batch.scratch.make(leg.stores)
-        sums = batch.run(leg, self._numbers, self._context_of, known, self._pointers, self._threads)
+            sums, vectors = batch.run_with_vectors(leg, *given)
+            batch.scratch.put_vectors(leg, vectors)
+        else:
+            written = with_values(leg)
+            if written.stores:
+                assert batch.scratch is not None
+                batch.scratch.make(written.stores)
+            sums = batch.run(written, *given)
+            if leg.vectors:
+                assert batch.scratch is not None
+                batch.scratch.add_up(leg)
         self._found.append((i, leg, sums))
 
     def _file(self) -> None:

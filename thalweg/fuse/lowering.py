@@ -34,12 +34,14 @@ class Assign:
 
 @dataclass(frozen=True)
 class Reduce:
-    """A number that is the sum, mean, norm or largest of a value: over a row, a tensor or all."""
+    """A number that is the sum, mean, norm or largest of a value: over a row, a column, a tensor or
+    all. One that is `aside` is an array of its own, which a pass before its reader adds up."""
 
     target: str
     kind: str
     over: str
     value: ast.expr
+    is_aside: bool = False
 
 
 @dataclass(frozen=True)
@@ -170,11 +172,12 @@ class _Lower:
             return self._visit(tree.body if self.ways[self.text.decisions[tree]] else tree.orelse)
         if tree in self.text.reductions:
             assert isinstance(tree, ast.Call)
-            if self.text.reductions[tree].over != "column":
-                return self._reduce(tree)
-            name = self._fresh(self.text.reductions[tree].name)
-            self._add_line(name, tree, Level.COLUMN)
-            return _name(name)
+            over = self.text.reductions[tree].over
+            if over in ("row", "column") and self._is_of_vectors(tree):
+                name = self._fresh(self.text.reductions[tree].name)
+                self._add_line(name, tree, self.text.found[tree])
+                return _name(name)
+            return self._reduce(tree, over == "column")
         if tree in self.text.requests:
             assert isinstance(tree, ast.Call)
             return self._ask(tree)
@@ -241,11 +244,13 @@ class _Lower:
             way = self.ways[self.text.decisions[tree]]
             return self._on_matrices(tree.body if way else tree.orelse, operands)
         level = self.text.found[tree]
-        if tree in self.text.reductions and self._is_of_vectors(tree):
+        if tree in self.text.reductions:
             assert isinstance(tree, ast.Call)
             asked = self.text.reductions[tree]
-            words = [self._on_matrices(tree.args[0], operands), ast.Constant(asked.over)]
-            return ast.Call(ast.Name(asked.kind, ast.Load()), words, [])
+            if self._is_of_vectors(tree):
+                words = [self._on_matrices(tree.args[0], operands), ast.Constant(asked.over)]
+                return ast.Call(ast.Name(asked.kind, ast.Load()), words, [])
+            return self._reduce(tree, asked.over in ("row", "column"))
         if level <= Level.TENSOR and not isinstance(tree, ast.Tuple):
             return self._visit(tree)
         if level == Level.ELEMENT and tree not in self.text.matrices:
@@ -263,10 +268,9 @@ class _Lower:
         return made
 
     def _is_of_vectors(self, tree: ast.expr) -> bool:
-        """Whether a reduction is taken of whole arrays, and in no pass."""
+        """Whether what is reduced is one number per row or column already, and no pass does it."""
         assert isinstance(tree, ast.Call)
-        is_short = self.text.found[tree.args[0]] in (Level.ROW, Level.COLUMN)
-        return self.text.reductions[tree].over in ("row", "column") or is_short
+        return self.text.found[tree.args[0]] in (Level.ROW, Level.COLUMN)
 
     def _in_memory(self, tree: ast.expr) -> str:
         """An array that holds a value per element: one of the step, if it has been changed."""
@@ -307,12 +311,12 @@ class _Lower:
             self._arrays.add(f"{name}__")
         return _name(f"{name}__")
 
-    def _reduce(self, tree: ast.Call) -> ast.expr:
+    def _reduce(self, tree: ast.Call, is_aside: bool) -> ast.expr:
         asked = self.text.reductions[tree]
         name = self.part.qualified(asked.name)
         if not any(isinstance(node, Reduce) and node.target == name for node in self.nodes):
             value = self._visit(tree.args[0])
-            self.nodes.append(Reduce(name, asked.kind, asked.over, value))
+            self.nodes.append(Reduce(name, asked.kind, asked.over, value, is_aside))
         return _name(name)
 
 

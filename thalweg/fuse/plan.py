@@ -8,11 +8,21 @@ number has already been rounded to the computation type). No engine's words occu
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from thalweg.chain import Chain, Ways
-from thalweg.fuse.lines import Lines, emit, text_of
+from thalweg.fuse.legs import (
+    Leg,
+    Line,
+    MatrixWork,
+    Pass,
+    Plan,
+    Question,
+    Reduction,
+    RowReduction,
+)
+from thalweg.fuse.lines import emit, text_of
 from thalweg.fuse.lowering import (
     Ask,
     Assign,
@@ -38,127 +48,6 @@ __all__ = [
     "RowReduction",
     "plan_for",
 ]
-
-
-@dataclass(frozen=True)
-class Reduction:
-    """A reduction over tensors: the name of its value per element, and how values are combined."""
-
-    name: str
-    over: str
-    kind: str
-    value: str
-
-
-@dataclass(frozen=True)
-class RowReduction:
-    """A number per row: the lines that compute its `value` per element, and how they are
-    combined."""
-
-    name: str
-    kind: str
-    value: str
-    lines: Lines
-
-
-@dataclass(frozen=True, eq=False)  # a key by its identity: looked up at every step
-class Pass:
-    """One sweep over memory: per row the row reductions, then the lines, then what is stored and
-    what is added to the `results`. Of what it loads, some have one number per row or column."""
-
-    loads: tuple[str, ...]
-    stores: tuple[str, ...]
-    numbers: tuple[str, ...]
-    rows: tuple[RowReduction, ...]
-    lines: Lines
-    results: tuple[Reduction, ...] = ()
-    by_row: frozenset[str] = frozenset()
-    by_column: frozenset[str] = frozenset()
-
-    @property
-    def is_by_rows(self) -> bool:
-        """Whether the sweep goes row by row."""
-        return bool(self.rows or self.by_row or self.by_column)
-
-    @property
-    def streams(self) -> tuple[str, ...]:
-        """Every array the pass touches, loads first."""
-        return tuple(dict.fromkeys([*self.loads, *self.stores]))
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line on whole matrices: the names it takes, of what its value has one, and what its author
-    wrote. A value per element, row or column lies in memory."""
-
-    target: str
-    text: str
-    names: tuple[str, ...]
-    level: Level
-    written: str
-
-
-@dataclass(frozen=True, eq=False)
-class MatrixWork:
-    """Lines on whole matrices, one after the other. The `numbers` that they take are known before
-    the step, are measured, or follow from both by the `uniform` lines."""
-
-    lines: tuple[Line, ...]
-    numbers: tuple[str, ...]
-    uniform: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Question:
-    """What a step asks of whoever takes it, about all tensors at once, under the `name` of the
-    request: `target` is the array of the answer, `at` that of the weights or the direction it is
-    about, or empty: then it is about `numbers`."""
-
-    name: str
-    target: str
-    at: str
-    numbers: tuple[str | float, ...]
-
-
-Leg = Pass | MatrixWork | Question  # of a step, one after the other
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """Everything one step of one tensor runs: first what it must know, in passes that reduce or
-    write arrays which live for one step, in lines on matrices, in questions; then the main pass,
-    which stores.
-
-    `scratch` are the arrays of one step, `matrices` the states that get their values from lines on
-    matrices. `kept` are the kept numbers, by qualified name, that follow from what was measured,
-    and `closing` the lines that give them their values.
-    """
-
-    chain: Chain
-    ahead: tuple[Leg, ...]
-    main: Pass
-    kept: tuple[str, ...] = ()
-    closing: tuple[str, ...] = ()
-    scratch: tuple[str, ...] = ()
-    matrices: tuple[str, ...] = ()
-    vectors: Mapping[str, Level] = field(default_factory=dict)
-    """Of the names that have one number per row or column, which."""
-
-    @functools.cached_property
-    def swept(self) -> frozenset[str]:
-        """The arrays that a pass reads or a question is about."""
-        asked = {one.at for one in self.ahead if isinstance(one, Question)}
-        return frozenset(asked.union(self.main.loads, *(one.loads for one in self.reductions)))
-
-    @property
-    def reductions(self) -> tuple[Pass, ...]:
-        """The passes before the main one."""
-        return tuple(one for one in self.ahead if isinstance(one, Pass))
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether passes are all of it."""
-        return len(self.reductions) == len(self.ahead)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -187,7 +76,9 @@ class _Builder:
         self.chain = chain
         self.nodes = lowered(chain, ways)
         self._round_what_is_measured()
-        self.places = {n.target: i for i, n in enumerate(self.nodes) if isinstance(n, Reduce)}
+        found = [(n, i) for i, n in enumerate(self.nodes) if isinstance(n, Reduce)]
+        self.places = {n.target: i for n, i in found if not n.is_aside}
+        self.aside = {n.target: i for n, i in found if n.is_aside}
         self.states = [slot.qualified for slot in chain.slots if not slot.state.is_apart]
         self.scratch = list(dict.fromkeys(self._of_this_step()))
         self.vectors = {
@@ -195,6 +86,7 @@ class _Builder:
             for node in self.nodes
             if isinstance(node, MatrixLine) and node.level in (Level.ROW, Level.COLUMN)
         }
+        self.vectors |= {n: level_per(self._reduce(i).over) for n, i in self.aside.items()}
         self.matrices = self._needed_matrices()
         self.arrays = ["p", "g", *self.states, *self.scratch]
         self._lying = {n.target for n in self.nodes if isinstance(n, MatrixLine | Ask)}
@@ -211,9 +103,11 @@ class _Builder:
 
     def _of_this_step(self) -> Iterator[str]:
         """The arrays that live for one step: operands of matrix lines and questions, and their
-        values."""
+        values; sums per row and column, and what is added up."""
         lasting = {"p", "g", *self.states}
         for node in self.nodes:
+            if isinstance(node, Reduce) and node.is_aside:
+                yield from (node.target, f"{node.target}__value")
             if isinstance(node, MatrixLine | Ask):
                 yield from (name for name in node.operands if name not in lasting)
                 if isinstance(node, Ask) or node.level != Level.MATRIX:
@@ -259,30 +153,51 @@ class _Builder:
         return [name for name, i in self.places.items() if self._reduce(i).over == "all"]
 
     def barriers(self) -> list[Leg]:
-        """What must be known before the main pass and no pass can compute: lines on matrices and
-        questions, each behind the passes that it needs. Lines share the pass that writes their
-        operands, where none of them takes what another gives."""
+        """What must be known before the main pass and is no number: sums per row and column, lines
+        on matrices, questions, each behind the passes that it needs. Lines share the pass that
+        writes their operands, and sums one pass, where none of them takes what another gives."""
         found: list[Leg] = []
+        sums: list[str] = []
         lines: list[tuple[int, MatrixLine]] = []
         for place, node in enumerate(self.nodes):
+            if isinstance(node, Reduce) and node.is_aside:
+                if self._loads(self._reducing([node.target])) & {n.target for _, n in lines}:
+                    found += self._matrix_work(sums, lines)
+                    sums, lines = [], []
+                elif self._loads(self._reducing([node.target])) & {*sums}:
+                    found += self._adding_up(sums)
+                    sums = []
+                sums.append(node.target)
             if not isinstance(node, MatrixLine | Ask):
                 continue
             given = {line.target for _, line in lines}
             if isinstance(node, Ask) or given & swept_for(self.nodes[:place], node):
-                found += self._matrix_work(lines)
-                lines = []
+                found += self._matrix_work(sums, lines)
+                sums, lines = [], []
             if isinstance(node, MatrixLine):
                 lines.append((place, node))
                 continue
             found += self._ready(self._written(place, node.operands))
             at = node.operands[0] if node.operands else ""
             found.append(Question(node.name, node.target, at, node.numbers))
-        return [*found, *self._matrix_work(lines)]
+        return [*found, *self._matrix_work(sums, lines)]
 
-    def _matrix_work(self, lines: Sequence[tuple[int, MatrixLine]]) -> list[Leg]:
-        """Some lines on matrices, behind the passes that they need."""
+    def _loads(self, pass_: Pass) -> set[str]:
+        """The arrays that a pass reads, and those that measure what it takes."""
+        found, numbers = {*pass_.loads}, {*pass_.numbers} & self.places.keys()
+        return found.union(*(self._loads(self._reducing([name])) for name in numbers))
+
+    def _adding_up(self, names: Sequence[str]) -> list[Leg]:
+        """The pass that sums per row and column, behind those that it needs."""
+        return self._ready(self._reducing(names)) if names else []
+
+    def _matrix_work(
+        self, sums: Sequence[str], lines: Sequence[tuple[int, MatrixLine]]
+    ) -> list[Leg]:
+        """Some sums and lines on matrices, behind the passes that they need."""
+        added = self._adding_up(sums)
         if not lines:
-            return []
+            return added
         places, nodes = zip(*lines, strict=True)
         operands = [name for node in nodes for name in node.operands]
         taken = set[str]().union(*(names_in(node.value) for node in nodes))
@@ -302,7 +217,7 @@ class _Builder:
         )
         work = MatrixWork(made, tuple(numbers), uniform.lines.uniform)
         before = self._ready(self._written(places[-1], operands), numbers)
-        return [*before, work]
+        return [*added, *before, work]
 
     def _written(self, place: int, operands: Collection[str]) -> Pass:
         """The pass that writes the arrays of one step that a line takes and that lie nowhere."""
@@ -311,10 +226,10 @@ class _Builder:
         return self._cut(self.nodes[:place], made, made)
 
     def _ready(self, pass_: Pass, numbers: Collection[str] = ()) -> list[Leg]:
-        """A pass behind those that measure what it takes; nothing, if it would write nothing."""
+        """A pass behind those that measure what it takes; nothing, if it would give nothing."""
         before: list[Leg] = [*self.rounds({*pass_.numbers, *numbers})]
         self._lying |= {*pass_.stores}
-        return [*before, pass_] if pass_.stores else before
+        return [*before, pass_] if pass_.stores or pass_.vectors else before
 
     def rounds(self, numbers: Collection[str]) -> list[Pass]:
         """The passes that compute the reductions over tensors among these numbers, and those that
@@ -336,16 +251,19 @@ class _Builder:
         return made
 
     def _reducing(self, names: Sequence[str]) -> Pass:
-        """One pass for several reductions over tensors."""
+        """One pass for several reductions over tensors, or over their rows and columns."""
         values = {name: f"{name}__value" for name in names}
         nodes: list[Node] = []
         for node in self.nodes:
             of_it = isinstance(node, Reduce) and node.target in values
             nodes.append(Assign(values[node.target], node.value) if of_it else node)  # type: ignore[union-attr]
         cut = self._cut(nodes, list(values.values()), [])
-        asked = {name: self._reduce(self.places[name]) for name in names}
-        results = [Reduction(n, one.over, one.kind, values[n]) for n, one in asked.items()]
-        return replace(cut, results=tuple(results))
+        places = {**self.places, **self.aside}
+        asked = {name: self._reduce(places[name]) for name in names}
+        made = [Reduction(n, one.over, one.kind, values[n]) for n, one in asked.items()]
+        of_vectors = tuple(one for one in made if one.name in self.aside)
+        results = tuple(one for one in made if one.name not in self.aside)
+        return replace(cut, results=results, vectors=of_vectors)
 
     def _cut(self, nodes: list[Node], keep: Collection[str], stores: Iterable[str]) -> Pass:
         """Drop what `keep` does not depend on and order the rest into a pass."""

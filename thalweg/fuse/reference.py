@@ -17,9 +17,10 @@ from typing import Any
 from thalweg.chain import Chain, Part
 from thalweg.elementwise import Measured, where
 from thalweg.matrices import transposed
-from thalweg.reductions import summed
+from thalweg.reductions import AXES, over_axes, summed
 from thalweg.source import text_of
 from thalweg.text import Request
+from thalweg.view import matrices_of
 
 __all__ = ["Asked", "Given", "Known", "Run", "update"]
 
@@ -85,10 +86,12 @@ class Run:
 
     def _unfold(self) -> None:
         """Make a matrix of the parameter and of all that goes with it."""
-        whole = self.given.shape
-        rows, columns = whole[0] if whole else 1, math.prod(whole[1:])
+        is_stack = self.chain.is_stack
+        count, rows, columns = matrices_of(self.given.shape, is_stack)
+        stack = (count,) if is_stack else ()
         per = {slot.qualified: slot.state.per for slot in self.chain.slots}
         sides = {"row": (rows, 1), "column": (1, columns), "element": (rows, columns)}
+        sides = {word: (*stack, *of_one) for word, of_one in sides.items()}
         for name, array in self.arrays.items():
             one = per.get(name, "element")
             if not isinstance(one, tuple):
@@ -169,6 +172,7 @@ def _written(declared: Any) -> Callable[..., Any]:
     reduction over all tensors, and what for a request, by their names in the text, and what makes
     an array of a number that is reduced, as where an `if` has decided so."""
     function, text = declared.update, declared.text
+    is_stack = getattr(declared, "is_stack", False)
     asked = {**text.reductions, **text.requests}
     places = {(call.lineno, call.col_offset): one for call, one in asked.items()}
     if not places and not text.matrices:
@@ -200,11 +204,19 @@ def _written(declared: Any) -> Callable[..., Any]:
                 words = [ast.Constant(one.name), ast.Constant(one.kind), value]
                 return ast.Call(ast.Name("_of_all", ast.Load()), words, [])
             whole = ast.Call(ast.Name("_whole", ast.Load()), [value], [])
+            if is_stack and one.over in AXES:
+                words = [ast.Constant(one.kind), whole, ast.Constant(AXES[one.over])]
+                return ast.Call(ast.Name("_over_axes", ast.Load()), words, [])
             return ast.Call(node.func, [whole, *over], [])
 
     tree = ast.fix_missing_locations(Asking().visit(ast.Module([made], [])))
     scope = inspect.getclosurevars(function)
-    names = {**function.__globals__, **scope.nonlocals, "_transposed": transposed}
+    names = {
+        **function.__globals__,
+        **scope.nonlocals,
+        "_transposed": transposed,
+        "_over_axes": over_axes,
+    }
     exec(compile(tree, text.source.title, "exec"), names)
     found: Callable[..., Any] = names[made.name]
     return found

@@ -10,9 +10,10 @@ from typing import Any
 from thalweg.lab.errors import UserError
 from thalweg.lab.loading import is_place
 from thalweg.lab.names import found
-from thalweg.lab.specification import OF_TORCH, Specification, filled, read, split
+from thalweg.lab.specification import Specification, filled, read, split
 from thalweg.lab.tasks.drawn import own_settings
 from thalweg.lab.tasks.task import Task
+from thalweg.naming import BESIDE
 from thalweg.optimizers import OPTIMIZERS
 
 __all__ = ["DEFAULT_NAMES", "Contestant", "enter"]
@@ -126,7 +127,7 @@ def _with_rate(specification: Specification, rate: float | None) -> Specificatio
 def _name(typed: str) -> str:
     if is_place(typed):
         return typed
-    return found(typed, [*OPTIMIZERS, *OF_TORCH], list(OPTIMIZERS))
+    return found(typed, [*OPTIMIZERS, *BESIDE], list(OPTIMIZERS))
 
 
 def _rate(what: str, value: str) -> float:

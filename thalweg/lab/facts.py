@@ -47,7 +47,6 @@ class Facts:
     kind: str
     doc: str
     paper: str
-    torch_only: bool = False
     settings: Sequence[SettingSaid] = ()
     states: Sequence[StateSaid] = ()
     memory: str = ""
@@ -60,12 +59,11 @@ class Facts:
 def facts(item: Item) -> Facts:
     """What is known of an item of the list."""
     told = (item.name, item.kind, item.doc, item.paper)
-    if item.torch_only:
-        return Facts(*told, torch_only=True)
     if item.kind == "optimizers":
         from thalweg.optimizers import OPTIMIZERS
 
-        return _of_chain(told, OPTIMIZERS[item.name])
+        is_rule = item.name in OPTIMIZERS
+        return _of_chain(told, OPTIMIZERS[item.name]) if is_rule else Facts(*told)
     if item.kind == "stages":
         from thalweg import stages
 

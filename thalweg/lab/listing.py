@@ -17,12 +17,8 @@ __all__ = ["KINDS", "Item", "items", "named"]
 
 KINDS = ("optimizers", "stages", "schedules", "schedulers")
 
-# what `thalweg.optim` writes by itself, and mytorch does not have
-_TORCH_ALONE = {
-    "Adafactor": "optim/matrices/adafactor.py",
-    "LBFGS": "optim/lbfgs/optimizer.py",
-    "Muon": "optim/matrices/muon.py",
-}
+# what is no rule: the file of its class
+_BESIDE = {"LBFGS": "mytorch/optim/lbfgs.py"}
 
 
 @dataclass(frozen=True)
@@ -34,13 +30,12 @@ class Item:
     line: str
     paper: str
     doc: str
-    torch_only: bool = False
 
     @classmethod
-    def of(cls, name: str, kind: str, doc: str, torch_only: bool = False) -> Item:
+    def of(cls, name: str, kind: str, doc: str) -> Item:
         """An item out of a docstring of the house's form."""
         doc = inspect.cleandoc(doc)
-        return cls(name, kind, _line(name, doc), _paper(doc), doc, torch_only)
+        return cls(name, kind, _line(name, doc), _paper(doc), doc)
 
 
 def items(kinds: tuple[str, ...] = KINDS) -> list[Item]:
@@ -57,15 +52,15 @@ def items(kinds: tuple[str, ...] = KINDS) -> list[Item]:
 def _optimizers() -> Iterator[Item]:
     from thalweg.optimizers import OPTIMIZERS
 
-    for name in sorted({*OPTIMIZERS, *_TORCH_ALONE}, key=str.lower):
+    for name in sorted({*OPTIMIZERS, *_BESIDE}, key=str.lower):
         if name in OPTIMIZERS:
             yield Item.of(name, "optimizers", OPTIMIZERS[name].doc)
         else:
-            yield Item.of(name, "optimizers", _doc_in(_TORCH_ALONE[name], name), torch_only=True)
+            yield Item.of(name, "optimizers", _doc_in(_BESIDE[name], name))
 
 
 def _doc_in(file: str, name: str) -> str:
-    """The docstring of a class, read without importing torch."""
+    """The docstring of a class, read without importing the engine."""
     path = Path(thalweg.__file__).parent / file
     tree = ast.parse(path.read_text(encoding="utf-8"))
     (node,) = (n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name)

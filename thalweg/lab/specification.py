@@ -23,10 +23,10 @@ from thalweg.either import OTHERS
 from thalweg.lab.errors import UserError
 from thalweg.lab.loading import is_place
 from thalweg.lab.names import found
-from thalweg.naming import TORCH_ALONE as OF_TORCH
+from thalweg.naming import BESIDE
 from thalweg.optimizers import OPTIMIZERS
 
-__all__ = ["OF_TORCH", "Range", "Specification", "filled", "ranges", "read", "shown", "split"]
+__all__ = ["Range", "Specification", "filled", "ranges", "read", "shown", "split"]
 
 # the dot of a number is none of the two of a range
 _NUMBER = r"[-+]?(?:\d+(?:\.(?!\.)\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
@@ -121,7 +121,7 @@ def read(text: str) -> Specification:
 def _name(typed: str) -> str:
     if is_place(typed):
         return typed
-    known = [*OPTIMIZERS, *(name for name in OF_TORCH if name not in OPTIMIZERS)]
+    known = [*OPTIMIZERS, *(name for name in BESIDE if name not in OPTIMIZERS)]
     return found(typed, known, sorted(known))
 
 

@@ -1,5 +1,6 @@
 """A training loop in one call."""
 
+import contextlib
 import math
 import time
 import warnings
@@ -85,6 +86,10 @@ def fit(
     return training.history()
 
 
+class _NotFinite(Exception):
+    """Nothing is to move from where the loss is no number."""
+
+
 class _Training:
     """The steps of all epochs, and the numbers that a History is made of."""
 
@@ -124,6 +129,8 @@ class _Training:
         return means.now()
 
     def _step(self, batch: Any) -> tuple[dict[str, float], int]:
+        if getattr(self.optimizer, "needs_closure", False):
+            return self._search(batch)
         self.optimizer.zero_grad()
         with np.errstate(over="ignore", invalid="ignore"):  # said once, when the loss shows it
             loss, values, count = self.reading.of(batch)
@@ -134,6 +141,25 @@ class _Training:
                     clip_grad_norm_(self.reading.model.parameters(), self.clip_norm)
                 self._move(batch)
         return {"loss": number, **values}, count
+
+    def _search(self, batch: Any) -> tuple[dict[str, float], int]:
+        """A step that evaluates the batch as often as it has to; what it finds at first."""
+        found: list[tuple[dict[str, float], int]] = []
+
+        def closure() -> Any:
+            self.optimizer.zero_grad()
+            loss, values, count = self.reading.of(batch)
+            found.append(({"loss": loss.item(), **values}, count))
+            if not found[1:] and not math.isfinite(loss.item()):
+                raise _NotFinite
+            loss.backward()
+            if self.clip_norm is not None:
+                clip_grad_norm_(self.reading.model.parameters(), self.clip_norm)
+            return loss
+
+        with np.errstate(over="ignore", invalid="ignore"), contextlib.suppress(_NotFinite):
+            self.optimizer.step(closure)
+        return found[0]
 
     def _move(self, batch: Any) -> None:
         """Take a step; where the rule asks for another gradient, with that of the same batch."""

@@ -31,13 +31,11 @@ from thalweg.optim.by_name import create, names
 from thalweg.optim.fallback import from_torch
 from thalweg.optim.fused import FusedOptimizer
 from thalweg.optim.lbfgs import LBFGS
-from thalweg.optim.matrices.adafactor import Adafactor
 from thalweg.optim.offloaded import OffloadedOptimizer, offload
 from thalweg.optimizers import OPTIMIZERS
 
 __all__ = [
     "LBFGS",
-    "Adafactor",
     "BaseOptimizer",
     "FusedOptimizer",
     "OffloadedOptimizer",

@@ -21,7 +21,6 @@ from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.by_name import create, names
 from thalweg.optim.fused import FusedOptimizer, optimizer
 from thalweg.optim.lbfgs.optimizer import LBFGS
-from thalweg.optim.matrices.adafactor import Adafactor
 from thalweg.optim.offloaded import OffloadedOptimizer, offload
 
 __all__ = [
@@ -325,6 +324,26 @@ class Adadelta(FusedOptimizer, _torchs.Adadelta):
         foreach: bool | None = None,
         *,
         maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Adafactor(FusedOptimizer, _torchs.Adafactor):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.01,
+        beta2_decay: float | Tensor = -0.8,
+        eps: tuple[float | Tensor, float | Tensor] = (None, 0.001),
+        d: float | Tensor = 1.0,
+        weight_decay: float | Tensor = 0.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
         capturable: bool = False,
         differentiable: bool = False,
         fused: bool | None = None,

@@ -18,7 +18,7 @@ __all__ = ["create", "names"]
 
 def names() -> list[str]:
     """The name of every optimizer that there is, sorted."""
-    return sorted({*OPTIMIZERS, *naming.TORCH_ALONE}, key=str.lower)
+    return sorted({*OPTIMIZERS, *naming.BESIDE}, key=str.lower)
 
 
 def create(

@@ -184,7 +184,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     def _run(self, differentiable: bool) -> None:
         if self._prepared.take(self):
             return
-        all_lots = lots(self._chain.name, self.param_groups, self._chain.choice.numbers)
+        all_lots = lots(self._chain.name, self.param_groups, self._chain)
         seen = look(all_lots, rests=at_rest(self._chain) is not None)
         if is_watched():
             self._layout = self._rest = None
@@ -333,7 +333,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
             if p is not mine and mine in self._first:
                 self._first[p] = self._first.pop(mine)
         with torch.no_grad(), self._turn.lock:
-            all_lots = lots(self._chain.name, groups, self._chain.choice.numbers)
+            all_lots = lots(self._chain.name, groups, self._chain)
             self._step(all_lots, moving, self.state if are_own else states)
 
     def _with_own(self, loaded: dict[str, Any]) -> dict[str, Any]:

@@ -36,12 +36,23 @@ _WORDS = {
     ),
 }
 
-# torch's newest class has words of its own
+# torch's newest classes have words of their own
 _OF_MUON = {
     "lr": "Learning rate should be >= 0 but is: {}",
     "momentum": "momentum should be >= 0 but is: {}",
     "weight_decay": "weight decay should be >= 0 but is: {}",
 }
+
+_OF_ADAFACTOR = {
+    "lr": "Learning rate should be >= 0 but is: {}",
+    "d": "Clipping threshold d should be >= 1 but is: {}",
+    "beta2_decay": "beta2_decay should be <= 0 but is: {}",
+    "eps[0]": "epsilon1 should be >= 0 but is: {}",
+    "eps[1]": "epsilon2 should be >= 0 but is: {}",
+    "weight_decay": "weight_decay should be >= 0 but is: {}",
+}
+
+_OWN = {"Muon": _OF_MUON, "Adafactor": _OF_ADAFACTOR}
 
 Check = Callable[[Any, Mapping[str, Any]], None]
 
@@ -54,8 +65,9 @@ def in_torchs_words(check: Check) -> Check:
         try:
             check(self, settings)
         except ValueError as error:
-            names = {base.__name__ for base in _bases(self)}
-            own = {**_WORDS, **(_OF_MUON if "Muon" in names else {})}
+            own = dict(_WORDS)
+            for base in _bases(self):
+                own |= _OWN.get(base.__name__, {})
             words = _words(str(error), settings, own) if _passes_for_torchs(self) else ""
             if not words or words in str(error):
                 raise
@@ -88,5 +100,5 @@ def _words(sentence: str, settings: Mapping[str, Any], known: Mapping[str, str])
     value = several if index is None else several[index]
     if isinstance(value, Tensor) and value.numel() != 1:
         return f"Tensor {name}{'' if index is None else f'[{index}]'} must be 1-element"
-    template = known.get(name, "")
+    template = known.get(name if index is None else f"{name}[{index}]") or known.get(name, "")
     return template.format(value, name=name, index=index, all=several)

@@ -21,13 +21,15 @@ class CAME(Rule):
         v    <- b2 v + (1 - b2) (g^2 + eps1)        of a vector, in place of r and c:
                                                     x = g / sqrt(v),  p <- p - lr m
 
+    A parameter of more than two axes is a stack of matrices, of its last two.
+
     Paper: Luo et al. 2023, arXiv:2307.02047, Algorithm 2.
-    Differs: not in torch. A row is an index of axis 0, a column all the others; came-pytorch has
-    the last two axes of a convolution.
+    Differs: not in torch.
     """
 
     signature = "lr, eps, clip_threshold, betas, weight_decay"
     decay = "decoupled"
+    is_stack = True
 
     lr: float = setting(2e-4, low=0)
     eps: tuple[float, float] = setting((1e-30, 1e-16), low=0)
@@ -49,7 +51,8 @@ class CAME(Rule):
         if ndim > 1:
             r = lerp(r, mean(s, "row"), 1 - b2)
             c = lerp(c, mean(s, "column"), 1 - b2)
-            x = g / (sqrt(r / mean(r)) * sqrt(c))  # r c may be less than any number
+            a, b = sqrt(r / mean(r, "column")), sqrt(c)  # r c may be less than any number
+            x = g / (a * b)
         else:
             v = lerp(v, s, 1 - b2)
             x = g / sqrt(v)
@@ -59,7 +62,8 @@ class CAME(Rule):
             i = (x - m) * (x - m) + eps2
             R = lerp(R, mean(i, "row"), 1 - b3)
             C = lerp(C, mean(i, "column"), 1 - b3)
-            u = lr * m / (sqrt(R / mean(R)) * sqrt(C))
+            A, B = sqrt(R / mean(R, "column")), sqrt(C)
+            u = lr * m / (A * B)
         else:
             u = lr * m
         return u, m, v, r, c, R, C

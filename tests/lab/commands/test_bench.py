@@ -107,7 +107,6 @@ def test_a_model_of_the_users_own_is_stepped(tmp_path):
         (("adamm",), "no optimizer is called 'adamm' (did you mean Adam?)"),
         (("adam(lr=1e-4..1e-1)",), "a range is for a search; give one value"),
         (("lbfgs",), "LBFGS evaluates the model within its step"),
-        (("adafactor",), "Adafactor is there for torch alone"),
         (("muon",), "Muon: a parameter of shape (256,) is none that Muon takes"),
         (("adam", "--shapes", "gpt3"), "--shapes must be gpt2, small, mlp, got 'gpt3'"),
         (("adam", "--shapes", "mlp", "--model", "mlp"), "give one of them"),

@@ -292,7 +292,7 @@ def test_the_next_step_of_a_checkpoint_is_told(checkpoint):
     [
         ((), "name an optimizer, such as ranger, or give --checkpoint FILE"),
         (("adamm",), "no optimizer is called 'adamm' (did you mean Adam?)"),
-        (("adafactor",), "Adafactor is not written as a rule"),
+        (("lbfgs",), "LBFGS is not written as a rule"),
         (("adam(lr=1e-4..1e-1)",), "a range is for a search; give one value"),
         (("adam", "--element", "5,5"), "--element must be that of an element in shape (2, 3)"),
         (("adam", "--element", "x"), "--element must be whole numbers with commas"),

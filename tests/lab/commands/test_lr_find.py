@@ -212,7 +212,6 @@ def test_the_users_own_task_is_tested(tmp_path):
         (("adam", "--low", "1", "--high", "0.1"), "--low and --high must be 0 < low < high"),
         (("adam", "--out", "x.gif"), "--out must end in .png, .svg, .pdf, .json, .txt"),
         (("adam", "--model", "nowhere.py:task"), "there is no file nowhere.py"),
-        (("adafactor",), "Adafactor is there for torch alone"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -82,7 +82,6 @@ def test_labels_say_whose_it_is():
 @pytest.mark.parametrize(
     ("spec", "backend", "sentence"),
     [
-        ("lbfgs", "mytorch", r"^LBFGS is there for torch alone: --backend torch"),
         ("sophia", "torch", r"^Sophia cannot take part: it asks for targets drawn from a model's"),
         ("torch.optim:AdamW", "mytorch", r"cannot take part with --backend mytorch: an optimizer"),
         ("torch.optim:Muon", "torch", r"cannot take part with --backend torch: .* ValueError"),

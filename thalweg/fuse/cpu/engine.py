@@ -20,6 +20,7 @@ class CpuEngine:
     """
 
     name = "cpu"
+    sums_vectors = True
 
     def formats(self) -> frozenset[str]:
         """The element formats that this processor can convert."""

@@ -8,8 +8,15 @@ from collections.abc import Sequence
 
 import thalweg
 from thalweg import elementwise
+from thalweg.fuse.cpu.vectors import (
+    STRIP,
+    added_to_columns,
+    added_to_rows,
+    places,
+    sums_of_columns,
+)
+from thalweg.fuse.legs import Pass
 from thalweg.fuse.lines import Lines
-from thalweg.fuse.plan import Pass
 from thalweg.fuse.storage import FORMATS, columns
 
 # Names: a plan's own are p, g or `part__name`, with a part in lower case. What is made here has no
@@ -60,6 +67,10 @@ ARGUMENTS = (
     "k_sums",  # double [chunk, result]: what the reductions add up to
     "k_counter",  # int64: the next task to be taken
     "k_seed",  # what the random bits of a step come from
+    # int64 [chunk, 2]: where its columns begin in what is one number per column, and its sums of
+    # rows and columns in the next table
+    "k_beside",
+    "k_vectors",  # double: what rows and columns add up to
 )
 
 _SKIP = """if integer(k_pointers, {} * k_tensor) == 0:
@@ -72,8 +83,9 @@ def kernel_text(pass_: Pass, formats: Sequence[str], computation: str, title: st
     """The kernel of one pass: what is run, in a form that can be read."""
     streams = pass_.streams
     among = tuple(columns(streams, formats))
+    scopes = (*among, *sums_of_columns(pass_))
     accessors = [
-        f"{verb.upper()}_{name} = {verb}({form!r}, {computation!r}, {name!r}, {among!r})"
+        f"{verb.upper()}_{name} = {verb}({form!r}, {computation!r}, {name!r}, {scopes!r})"
         for name, form in zip(streams, formats, strict=True)
         for verb, when in (("load", pass_.loads), ("store", pass_.stores))
         if name in when
@@ -82,6 +94,11 @@ def kernel_text(pass_: Pass, formats: Sequence[str], computation: str, title: st
         f'{name} = FUNCTIONS["{name}"]'
         for name in (*elementwise.PRIMITIVES, "product")
         if f"{name}(" in repr(pass_)
+    ]
+    accessors += [
+        f"{verb.upper()}_{name} = {verb}('float64', 'float64', {name!r}, {scopes!r})"
+        for name in sums_of_columns(pass_)
+        for verb in ("load", "store")
     ]
     header = _HEADER.format(
         version=thalweg.__version__,
@@ -127,22 +144,34 @@ def _flat(pass_: Pass) -> list[str]:
 
 
 def _rows(pass_: Pass) -> list[str]:
-    """Per row: its reductions while it is read into the cache, then the row itself."""
+    """Per row: its reductions while it is read into the cache, then the row itself. Where columns
+    are added up, a strip of them at a time."""
     body = [f"{n} = LOAD_{n}(AT_{n}, k_row)" for n in pass_.loads if n in pass_.by_row]
     for row in pass_.rows:
         body.append(f"k_sum = {_start(row.kind)}")
         after = _added(row.kind, "k_sum", row.value)
-        body += _loop(pass_, row.lines, after, "k_start", "k_row_length")
+        body += _loop(pass_, row.lines, after, "k_start", "k_width")
         body.append(f"{row.name} = F({_FINISH.get(row.kind, 'k_sum')})")
-    body += _loop(pass_, pass_.lines, _after(pass_), "k_start", "k_row_length")
+    first, each, last = added_to_rows(pass_)
+    after = [*_after(pass_), *each, *added_to_columns(pass_)]
+    body = [*body, *first, *_loop(pass_, pass_.lines, after, "k_start", "k_width"), *last]
     before = [line for row in pass_.rows for line in _before(row.lines)]
+    is_whole = pass_.rows or not sums_of_columns(pass_)  # a row is reduced as a whole
+    rows = [
+        "k_width = k_row_length - k_strip",
+        *([] if is_whole else [f"k_width = {STRIP} if k_width > {STRIP} else k_width"]),
+        "for k_row in range(k_first, k_first + k_count):",
+        *_indented(["k_start = k_row * k_row_length + k_strip", *body]),
+    ]
+    strips = f"for k_strip in range(0, k_row_length, {STRIP}):"
     return [
         "k_row_length = integer(k_columns, k_tensor)",
+        *(["k_column = integer(k_beside, 2 * k_chunk)"] if pass_.by_column else []),
+        *places(pass_),
         *_totals(pass_),
         *before,
         *_before(pass_.lines),
-        "for k_row in range(k_first, k_first + k_count):",
-        *_indented(["k_start = k_row * k_row_length", *body]),
+        *(["k_strip = 0", *rows] if is_whole else [strips, *_indented(rows)]),
         *_put(pass_),
     ]
 
@@ -154,9 +183,9 @@ def _before(lines: Lines) -> list[str]:
 def _loop(pass_: Pass, lines: Lines, after: list[str], start: str, count: str) -> list[str]:
     """The loop over elements: load, run the lines, then what is to be done with each."""
     text = "\n".join([*lines.elements, *after])
-    places = dict.fromkeys(pass_.by_column, "k_i - k_start")
+    index = dict.fromkeys(pass_.by_column, "k_column + k_i - k_start + k_strip")
     body = [
-        f"{n} = LOAD_{n}(AT_{n}, {places.get(n, 'k_i')})"
+        f"{n} = LOAD_{n}(AT_{n}, {index.get(n, 'k_i')})"
         for n in pass_.loads
         if n not in pass_.by_row and _mentions(text, n)
     ]

@@ -34,6 +34,7 @@ class GpuEngine:
     """
 
     name = "gpu"
+    sums_vectors = False
 
     def __init__(self, memory: DeviceMemory, host: Engine, block: int = BLOCK) -> None:
         self._memory, self._host, self._block = memory, host, block

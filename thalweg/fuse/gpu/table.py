@@ -40,7 +40,7 @@ class Table:
     ) -> None:
         self._memory = memory
         sizes = np.array([math.prod(shape) for shape in shapes], np.int64)
-        rows = np.array([shape[0] if shape and by_rows else 1 for shape in shapes], np.int64)
+        rows = np.array([math.prod(shape[:2]) if by_rows else 1 for shape in shapes], np.int64)
         columns = sizes // np.maximum(rows, 1)
         rows = np.where(sizes > 0, rows, 0)
         self.shapes = np.ascontiguousarray(np.stack([rows, columns], axis=1))

@@ -15,7 +15,6 @@ from thalweg.chain import Chain
 from thalweg.lab.errors import UserError
 from thalweg.lab.frameworks import Score, held_bytes
 from thalweg.lab.loading import is_place, load
-from thalweg.lab.specification import OF_TORCH
 from thalweg.lab.state_file import read_state, write_state
 from thalweg.lab.tasks.drawn import draw_of
 from thalweg.lab.tasks.layers import Layer, made_of
@@ -106,8 +105,6 @@ def optimizer_class(name: str) -> Callable[..., Any]:
     whole = joined_by_adamw(name)
     if whole is not None:
         return optim.optimizer(whole)
-    if name in OF_TORCH and not hasattr(optim, name):
-        raise UserError(f"{name} is there for torch alone: --backend torch")
     made = load(name, f"optimizer {name}") if is_place(name) else getattr(optim, name)
     return class_of(made, name)
 

@@ -177,8 +177,8 @@ def _with_rate(made: Callable[..., Any], settings: Mapping[str, Any]) -> Mapping
 
 def _rivals(on: Any, one: Specification) -> Mapping[str, Callable[..., Any]]:
     """torch's forms of what is ours under the same name."""
-    ours = one.is_own or one.name == "Adafactor"
-    found: Mapping[str, Callable[..., Any]] = on.rivals(one.name, one.settings) if ours else {}
+    found: Mapping[str, Callable[..., Any]]
+    found = on.rivals(one.name, one.settings) if one.is_own else {}
     return found
 
 

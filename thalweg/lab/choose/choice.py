@@ -171,7 +171,7 @@ def _tight(task: str, budget: str) -> Choice:
             ", lr=..., weight_decay=...",
             "One number of state per weight, half of AdamW's. Its lr is to be 3 to 10 times "
             "smaller than AdamW's, and its decay larger by as much (Chen et al. 2023, "
-            "arXiv:2302.06675). On torch, Adafactor keeps less still.",
+            "arXiv:2302.06675). Adafactor keeps less still.",
             ["batch and horizon"],
             "That it is as good as AdamW at your size, batch and horizon none of these studies "
             "shows: compare them on a smaller model.",
@@ -212,5 +212,5 @@ def _physics(budget: str, memory: str) -> Choice:
         "first bring it near.",
         [],
         lacking,
-        [_compare("lbfgs", "adam") + " --backend torch"],
+        [_compare("lbfgs", "adam")],
     )

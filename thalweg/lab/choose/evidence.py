@@ -48,18 +48,17 @@ STUDIES: Mapping[str, Fact] = {
     ),
 }
 
-# bytes of state for each float32 weight, of what is written for torch alone
-_TORCH_ALONE = {
+# bytes of state for each float32 weight, of what is no single rule
+_BESIDE = {
     "Muon": "4 for each weight of a matrix, and AdamW's 8 for the others",
     "LBFGS": "8 times history_size: 800 by default",
-    "Adafactor": "a number for each row and each column of a matrix",
 }
 
 
 def memory_of(name: str) -> Fact:
     """The bytes of state that an optimizer keeps for each weight of float32."""
-    if name in _TORCH_ALONE:
-        return Fact(f"{name} keeps {_TORCH_ALONE[name]}, in bytes.", "counted from its states")
+    if name in _BESIDE:
+        return Fact(f"{name} keeps {_BESIDE[name]}, in bytes.", "counted from its states")
     from thalweg.lab.facts import facts
     from thalweg.lab.listing import named
 

@@ -112,10 +112,11 @@ def _steps(
     """The steps up to this one on the quadratic."""
     from thalweg.lab.explain.quadratic import steps_on_quadratic
     from thalweg.lab.frameworks import load_backend
-    from thalweg.lab.specification import OF_TORCH, ranges, read
+    from thalweg.lab.specification import ranges, read
+    from thalweg.naming import BESIDE
 
     wanted = read(text)
-    if wanted.name in OF_TORCH and not wanted.is_own:
+    if wanted.name in BESIDE:
         raise UserError(f"{wanted.name} is not written as a rule, whose lines could be shown")
     if ranges(wanted.settings):
         raise UserError(f"{text}: a range is for a search; give one value")

@@ -56,7 +56,7 @@ def _kind(typed: str) -> str:
 
 def _plainly(listed: list[Item]) -> list[dict[str, Any]]:
     """The items as a program wants them."""
-    keys = ("name", "kind", "line", "paper", "torch_only")
+    keys = ("name", "kind", "line", "paper")
     return [{key: getattr(item, key) for key in keys} for item in listed]
 
 
@@ -68,7 +68,7 @@ def _lines(listed: list[Item], width: int) -> list[str]:
         head = f"{_HEADS[kind]} ({len(mine)})"
         lines += ["", *wrapped(head, width), ""] if lines else [head, ""]
         for item in mine:
-            said = f"{item.line}{' (torch only)' if item.torch_only else ''}"
+            said = item.line
             said += f". {item.paper}" if item.paper else "."
             if width >= longest + 40:
                 head = f"  {item.name:<{longest}}  "

@@ -66,7 +66,7 @@ def _show_passes(
 
     name = item.name
     if name not in OPTIMIZERS:
-        why = "it is written for torch alone" if item.torch_only else f"it is in {item.kind}"
+        why = "it is a class of its own" if item.kind == "optimizers" else f"it is in {item.kind}"
         raise UserError(f"--passes is for an optimizer that is made of rules; of {name}: {why}")
     chain = OPTIMIZERS[name]
     given, lengths = _settings(chain, settings), _shape(shape)

@@ -95,7 +95,7 @@ def explain_asking(
     chain = _chain_of(opt)
     rows = [
         _Row(opt, chain, lot, one)
-        for lot in lots(chain.name, opt.param_groups, chain.choice.numbers)
+        for lot in lots(chain.name, opt.param_groups, chain)
         for one in lot.params
         if one.grad is not None
     ]

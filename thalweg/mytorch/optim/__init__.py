@@ -18,11 +18,13 @@ from thalweg.border.others import matrix_groups
 from thalweg.mytorch.optim import lr_scheduler
 from thalweg.mytorch.optim.by_name import create, names
 from thalweg.mytorch.optim.classic import SGD, AdaGrad, Adam
+from thalweg.mytorch.optim.lbfgs import LBFGS
 from thalweg.mytorch.optim.optimizer import Optimizer, optimizer
 from thalweg.mytorch.optim.scheduler import Scheduler
 from thalweg.optimizers import OPTIMIZERS
 
 __all__ = [
+    "LBFGS",
     "SGD",
     "AdaGrad",
     "Adam",

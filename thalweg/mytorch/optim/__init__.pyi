@@ -38,6 +38,7 @@ __all__ = [
     "AdaMuon",
     "AdaPNM",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adai",
     "Adam",
@@ -484,6 +485,21 @@ class Adadelta(Optimizer):
         lr: float = 1.0,
         rho: float = 0.9,
         eps: float = 1e-06,
+        weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class Adafactor(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.01,
+        beta2_decay: float = -0.8,
+        eps: tuple[float, float] = (None, 0.001),
+        d: float = 1.0,
         weight_decay: float = 0.0,
         *,
         maximize: bool = False,

@@ -53,6 +53,10 @@ class ArrayDesk:
         """The same numbers, one per row or column, one behind the other."""
         return self.like(tensor, array)
 
+    def numbers(self, tensor: int, values: NDArray[np.float64]) -> NDArray[Any]:
+        """These numbers in an array of the parameter's type."""
+        return self.like(tensor, values)
+
     def address(self, array: NDArray[Any]) -> int:
         """Where an array lies."""
         return address(array)

@@ -6,7 +6,7 @@ import copy
 import functools
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -32,8 +32,8 @@ from thalweg.border.optimizer import ChainOptimizer
 from thalweg.border.others import add_in_parts
 from thalweg.chain import Chain, Slot
 from thalweg.fuse import whole
-from thalweg.mytorch.graph import enable_grad
 from thalweg.mytorch.nn import Module, Parameter
+from thalweg.mytorch.optim.base import BaseOptimizer, as_groups, evaluated
 from thalweg.mytorch.optim.loading import fitting
 from thalweg.mytorch.optim.memory import ArrayLayout, Turn, first_state, ready_gradient
 from thalweg.mytorch.optim.prepared import PreparedArrays
@@ -61,7 +61,7 @@ _PASSING = {"_chain", "_layout", "_rest", "_prepared", "_turn", "_predicate", "_
 _PASSING |= {"_at_home", "_asking", "_elsewhere", "chain"}
 
 
-class Optimizer(ChainOptimizer):
+class Optimizer(ChainOptimizer, BaseOptimizer):
     """What the classes made by `optimizer` share: torch's surface over the fused engine.
 
     `params` is a Module, its parameters, pairs of a name and a parameter, or a list of groups, each
@@ -96,9 +96,9 @@ class Optimizer(ChainOptimizer):
     def __init__(self, params: Any, **settings: Any) -> None:
         self.defaults = self._settled({**settings, **self._own})
         self._keep_predicate()
-        self.param_groups: list[dict[str, Any]] = []
-        self.state: dict[Parameter, dict[str, Any]] = {}
-        for group in _as_groups(self._chain.name, params):
+        self.param_groups = []
+        self.state = {}
+        for group in as_groups(self._chain.name, params):
             self.add_param_group(group)
         self._start()
 
@@ -113,10 +113,7 @@ class Optimizer(ChainOptimizer):
 
     def _add(self, group: Mapping[str, Any]) -> None:
         name = self._chain.name
-        if not isinstance(group, Mapping):
-            raise TypeError(f"{name}: a group must be a dict, got {type(group).__name__}")
-        if "params" not in group:
-            raise ValueError(f"{name}: a group must have 'params', got {sorted(group)}")
+        self._check_group(group)
         own = self._new_group(group)
         own |= self._filter_for(own)
         new = [key for key in own if not any(key in other for other in self.param_groups)]
@@ -124,16 +121,9 @@ class Optimizer(ChainOptimizer):
         made = {**self.defaults, **own}
         self._check(made)
         model = model_of(made["params"], Module)
-        names, params = _unnamed(name, made["params"])
-        if len(set(params)) < len(params):
-            raise ValueError(f"{name}: a parameter comes twice in a group")
-        for p in params:
+        made = self._joined(made)
+        for p in made["params"]:
             self._chain.choice.check(p.shape, made)
-        if not set(params).isdisjoint(self._params()):
-            raise ValueError(f"{name}: a parameter is in more than one group")
-        made["params"] = params
-        if names:
-            made["param_names"] = names
         decide(name, made, model)
         lots(name, [made])  # raises for a decay filter of another length
         self.param_groups.append(made)
@@ -143,21 +133,13 @@ class Optimizer(ChainOptimizer):
     ) -> None:
         self.state[p] = first_state(self._chain, p, {}, slots, views)
 
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients; with `set_to_none=False`, fill them with zeros."""
-        for p in self._params():
-            if set_to_none:
-                p.grad = None
-            elif p.grad is not None:
-                p.grad.fill(0)
-
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Move every parameter that has a gradient by one step.
 
         `closure`, if given, is called once before, with gradients on also under `no_grad()`; its
         value is returned.
         """
-        loss = None if closure is None else _evaluated(closure)
+        loss = None if closure is None else evaluated(closure)
         with self._turn.lock:
             self._take_step()
         return loss
@@ -169,13 +151,13 @@ class Optimizer(ChainOptimizer):
             self._prepared.prepare(lambda: PreparedArrays.of(self))
 
     def _evaluated(self, closure: Callable[[], Any]) -> Any:
-        return _evaluated(closure)
+        return evaluated(closure)
 
     def _deeds(self) -> list[whole.Deed]:
         """What is to be done to take one step; nothing moves yet."""
         name = self._chain.name
         check_alike(self._chain, self.param_groups)
-        all_lots = lots(name, self.param_groups, self._chain.choice.numbers)
+        all_lots = lots(name, self.param_groups, self._chain)
         pairs = [(p, number) for number, lot in enumerate(all_lots) for p in lot.params]
         turns = [Turn(p, lot, ready_gradient(name, p)) for p, lot in pairs if p.grad is not None]
         now = [self._now(lot.group) for lot in all_lots]
@@ -304,9 +286,6 @@ class Optimizer(ChainOptimizer):
         self._again()
         self._chain = with_average(self.chain, self.defaults)
 
-    def _params(self) -> list[Parameter]:
-        return [p for group in self.param_groups for p in group["params"]]
-
     def _kept(self, p: Parameter) -> np.ndarray:
         result: np.ndarray = p.data.copy()
         return result
@@ -321,14 +300,6 @@ class Optimizer(ChainOptimizer):
     def _wide(self, value: Any) -> np.ndarray:
         return value.data if isinstance(value, Parameter) else value
 
-    def __repr__(self) -> str:
-        lines = [f"{self._chain.name} ("]
-        for i, group in enumerate(self.param_groups):
-            shown = {k: v for k, v in group.items() if k not in ("params", "param_names")}
-            settings = ", ".join(f"{k}={v!r}" for k, v in shown.items())
-            lines.append(f"  group {i}: {len(group['params'])} parameters, {settings}")
-        return "\n".join([*lines, ")"])
-
 
 def optimizer(rule: type[Declared] | Chain) -> type[Optimizer]:
     """Make an optimizer class out of a rule or a chain.
@@ -340,52 +311,3 @@ def optimizer(rule: type[Declared] | Chain) -> type[Optimizer]:
     """
     module = sys._getframe(1).f_globals.get("__name__", "__main__")
     return made_class(as_chain(rule), Optimizer, module)
-
-
-def _evaluated(closure: Callable[[], Any]) -> Any:
-    with enable_grad():
-        return closure()
-
-
-def _as_groups(title: str, params: Any) -> list[dict[str, Any]]:
-    """What a user hands in, as groups."""
-    model = model_of(params, Module)
-    if model is not None and any(True for _ in model.parameters()):
-        return [{"params": params}]  # whose modules a decay filter asks
-    if isinstance(params, Module):
-        params = []
-    if isinstance(params, Parameter | Mapping | Set) or not isinstance(params, Iterable):
-        raise TypeError(
-            f"{title}: params must be a Module, its parameters in order or groups of them, "
-            f"got {type(params).__name__}"
-        )
-    found = list(params)
-    if not found:
-        raise ValueError(f"{title}: params must hold at least one parameter, got none")
-    if all(isinstance(group, Mapping) for group in found):
-        return [dict(group) for group in found]
-    return [{"params": found}]
-
-
-def _unnamed(title: str, params: Any) -> tuple[list[str], list[Parameter]]:
-    """The names, where there are any, and the parameters of a group."""
-    if isinstance(params, Module):
-        params = params.named_parameters()
-    if isinstance(params, Set) or not isinstance(params, Iterable | Parameter):
-        raise TypeError(
-            f"{title}: the params of a group must be a Module or parameters in order, "
-            f"got {type(params).__name__}"
-        )
-    given: list[Any] = [params] if isinstance(params, Parameter) else list(params)
-    pairs = [one if _is_named(one) else ("", one) for one in given]
-    for _, p in pairs:
-        if not isinstance(p, Parameter):
-            raise TypeError(f"{title}: a parameter must be a Parameter, got {type(p).__name__}")
-    names = [one[0] for one in given if _is_named(one)]
-    if names and len(names) < len(given):
-        raise ValueError(f"{title}: either every parameter of a group has a name, or none")
-    return names, [p for _, p in pairs]
-
-
-def _is_named(one: Any) -> bool:
-    return isinstance(one, tuple) and len(one) == 2 and isinstance(one[0], str)

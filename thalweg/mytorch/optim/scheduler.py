@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.mytorch.optim.optimizer import Optimizer
+from thalweg.mytorch.optim.base import BaseOptimizer
 from thalweg.mytorch.optim.saved import check_state, saved_values
 from thalweg.schedules import PerGroup, Schedule
 from thalweg.schedules.place import Place, check_param
@@ -36,11 +36,11 @@ class Scheduler(Previewed):
 
     def __init__(
         self,
-        optimizer: Optimizer,
+        optimizer: BaseOptimizer,
         schedule: Schedule | PerGroup | Sequence[Schedule],
         param: str = "lr",
     ) -> None:
-        if not isinstance(optimizer, Optimizer):
+        if not isinstance(optimizer, BaseOptimizer):
             raise TypeError(f"Scheduler: optimizer must be an Optimizer, got {optimizer!r}")
         check_param("Scheduler", optimizer.param_groups, param)
         self.optimizer, self.param, self._place = optimizer, param, Place.parse(param)

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from thalweg.optim.lbfgs.line_search import Number, Point, strong_wolfe
+from thalweg.lbfgs.line_search import Point
+from thalweg.lbfgs.vectors import Number
 from thalweg.optim.memory.reach import as_complex_as
 from thalweg.optim.memory.sharded import cut_like, is_sharded
 
@@ -67,19 +68,17 @@ class Objective:
         """Move the parameters by t d from where they are."""
         self._place(self.params, t, d)
 
-    def search(
-        self, start: Point, t: Number, d: Tensor, longest: Tensor, tolerance: float, limit: int
-    ) -> Point:
-        """Move the parameters along d as far as the strong Wolfe conditions ask; say where to."""
+    def along(self, d: Tensor, search: Callable[[Callable[[Number], Any]], Point]) -> Point:
+        """Let `search` look for a length, with a function that evaluates the loss and its gradient
+        at one; move the parameters to the point it finds, or back if it fails."""
         origin = [p.clone() for p in self.params]
 
-        def at(t: Number) -> Point:
+        def at(t: Number) -> tuple[float, Tensor]:
             self._place(origin, t, d)
-            f, g = self.evaluate()
-            return Point(t, f, g, g.dot(d))
+            return self.evaluate()
 
         try:
-            found = strong_wolfe(at, start, t, longest, tolerance, limit)
+            found = search(at)
         except BaseException:
             for p, was in zip(self.params, origin, strict=True):
                 p.copy_(was)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from thalweg.chain import Chain
@@ -73,6 +75,11 @@ class TensorDesk:
         if is_sharded(whole):
             array = vector_part(whole, array.contiguous(), per).to(array.device)
         return array.to(self._type(self.params[tensor])).contiguous()
+
+    def numbers(self, tensor: int, values: NDArray[np.float64]) -> Tensor:
+        """These numbers in a tensor of the computation type."""
+        p = self.params[tensor]
+        return torch.from_numpy(values).to(p.device, self._type(p))
 
     def address(self, array: Tensor) -> int:
         """Where a tensor lies."""

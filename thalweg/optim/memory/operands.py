@@ -32,7 +32,7 @@ def collect(
     and make the states it lacks, whose `first` step is then ahead; returns what moves and what
     rests, each by lots."""
     params, grads, held = into
-    all_lots = lots(chain.name, [group], chain.choice.numbers)
+    all_lots = lots(chain.name, [group], chain)
     moving = look(all_lots, rests=True)
     grads += moving.grads
     found: list[tuple[list[Tensor], list[int]]] = []
@@ -64,7 +64,7 @@ def unpacked(
     states: dict[Tensor, dict[str, Any]] = {}
     places: list[tuple[Tensor, Tensor]] = []
     for trace, group in zip(traces, groups, strict=True):
-        all_lots = lots(chain.name, [group], chain.choice.numbers)
+        all_lots = lots(chain.name, [group], chain)
         for links, own, seen in (
             (chain, Seen(trace.params, [], trace.sizes), moving),
             (at_rest(chain), Seen(trace.resting, [], trace.resting_sizes), resting),

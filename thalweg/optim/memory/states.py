@@ -109,7 +109,7 @@ class NewStates:
         for slot, start in arrays:
             self._made.append((held, slot.key))
             if slot.state.is_apart:
-                held[slot.key] = _apart(slot, start, p, views[chain.parts.index(slot.part)])
+                held[slot.key] = _apart(slot, start, p, views[chain.parts.index(slot.part)], group)
             else:
                 held[slot.key] = _start(start, p, group)
             self._first.append((p, slot.part.prefix))
@@ -165,10 +165,12 @@ def _cell(chain: Chain, key: str, start: Any, dtype: torch.dtype) -> Any:
     return cell_of(start, dtype)
 
 
-def _apart(slot: Slot, start: Any, p: Tensor, h: Any) -> Tensor:
+def _apart(slot: Slot, start: Any, p: Tensor, h: Any, group: Mapping[str, Any]) -> Tensor:
     """A matrix, or one number per row or column, before the first step: of the computation type,
-    since no basis survives a short one, and what is so small costs nothing."""
+    since no basis survives a short one, and what is so small costs nothing; or as the rule says."""
     dtype = torch.float64 if p.dtype == torch.float64 else torch.float32
+    if slot.state.is_short and group.get("state_dtype") != "float32":
+        dtype = p.dtype
     return torch.full(slot.state.shape(p.shape, h), float(start), dtype=dtype, device=p.device)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from thalweg.mytorch.optim.optimizer import Optimizer
+from thalweg.mytorch.optim.base import BaseOptimizer
 from thalweg.mytorch.optim.saved import check_state, saved_values
 from thalweg.schedules.place import Place, check_param
 from thalweg.schedules.preview import Previewed
@@ -30,7 +30,9 @@ class LRScheduler(Previewed):
     # the names of lists with one value for each group
     _lists: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, optimizer: Optimizer, last_epoch: int = -1, *, param: str = "lr") -> None:
+    def __init__(
+        self, optimizer: BaseOptimizer, last_epoch: int = -1, *, param: str = "lr"
+    ) -> None:
         self._attach(optimizer, last_epoch, param)
         groups = optimizer.param_groups
         for group in groups:
@@ -39,7 +41,7 @@ class LRScheduler(Previewed):
         self.last_epoch = last_epoch + 1
         self._write(self._at(self.last_epoch) if self.last_epoch else self._first())
 
-    def _attach(self, optimizer: Optimizer, last_epoch: int, param: str) -> None:
+    def _attach(self, optimizer: BaseOptimizer, last_epoch: int, param: str) -> None:
         """Check what is scheduled and from where, before anything is changed."""
         owner = type(self).__name__
         check_optimizer(owner, optimizer)
@@ -156,5 +158,5 @@ class LRScheduler(Previewed):
 
 def check_optimizer(owner: str, optimizer: Any) -> None:
     """Raise TypeError for what is no optimizer of ours."""
-    if not isinstance(optimizer, Optimizer):
+    if not isinstance(optimizer, BaseOptimizer):
         raise TypeError(f"{owner}: optimizer must be an Optimizer, got {optimizer!r}")

@@ -7,21 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from thalweg.fuse.engines import host
-from thalweg.fuse.storage import ELEMENTS
+from thalweg.lbfgs.vectors import Array, Vector, Vectors
 
-__all__ = ["Gram", "begin", "combined", "forget", "inner", "restart"]
-
-Array = NDArray[np.float64]
+__all__ = ["Gram", "begin", "forget", "restart"]
 
 # what is kept from one iteration to the next, besides the two counts
 HISTORY = ("d", "t", "old_dirs", "old_stps", "ro", "H_diag", "prev_flat_grad", "prev_loss", "al")
-
-_FORMAT_OF = {getattr(torch, name): name for name in ELEMENTS}
 
 
 class Gram:
@@ -30,23 +23,25 @@ class Gram:
     `sy[i, j]` is s_i.y_j for i <= j and has no meaning below; `yy[i, j]` is y_i.y_j.
     """
 
-    def __init__(self, s: Sequence[Tensor], y: Sequence[Tensor]) -> None:
-        self.s: list[Tensor] = []
-        self.y: list[Tensor] = []
-        self._versions: list[int] = []
+    def __init__(self, vectors: Vectors, s: Sequence[Vector], y: Sequence[Vector]) -> None:
+        self._vectors = vectors
+        self.s: list[Vector] = []
+        self.y: list[Vector] = []
+        self._versions: list[Any] = []
         self._sy = self._yy = np.zeros((0, 0))
         for i in range(len(y)):
-            with_s, with_y = inner([*s[: i + 1], *y[: i + 1]], y[i], y[i]).reshape(2, i + 1, 2)
+            products = vectors.inner([*s[: i + 1], *y[: i + 1]], y[i], y[i])
+            with_s, with_y = products.reshape(2, i + 1, 2)
             self.grow(s[i], y[i], with_s[:, 1], with_y[:, 1])
 
-    def is_of(self, s: Sequence[Tensor], y: Sequence[Tensor]) -> bool:
+    def is_of(self, s: Sequence[Vector], y: Sequence[Vector]) -> bool:
         """Whether these are the pairs, and nobody has written to them since."""
         return _same(self.s, s) and _same(self.y, y) and self._versions == self._seen()
 
-    def _seen(self) -> list[int]:
-        return [vector._version for vector in (*self.s, *self.y)]
+    def _seen(self) -> list[Any]:
+        return [self._vectors.version(vector) for vector in (*self.s, *self.y)]
 
-    def grow(self, s: Tensor, y: Tensor, with_s: Array, with_y: Array) -> None:
+    def grow(self, s: Vector, y: Vector, with_s: Array, with_y: Array) -> None:
         """Take one more pair, given the products of its y with every s and y, its own last."""
         self.s.append(s)
         self.y.append(y)
@@ -75,35 +70,35 @@ class Gram:
         return found[: len(self.s)], found[len(self.s) :]
 
 
-def _same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
+def _same(one: Sequence[Vector], other: Sequence[Vector]) -> bool:
     return len(one) == len(other) and all(map(operator.is_, one, other))
 
 
-def begin(state: dict[str, Any], g: Tensor) -> None:
+def begin(vectors: Vectors, state: dict[str, Any], g: Vector) -> None:
     """Make the counts, or bring a history to the type and the device that the gradient has now."""
     for key in ("func_evals", "n_iter"):
         state.setdefault(key, 0)
     if state.get("d") is None:
         return
+
+    def brought(vector: Vector) -> Vector:
+        if len(vector) != len(g):
+            raise RuntimeError(
+                f"LBFGS: the history is of {len(vector)} numbers and the parameters have "
+                f"{len(g)}; state.clear() starts it anew"
+            )
+        return vectors.brought_to(vector, g)
+
     for key in ("d", "prev_flat_grad"):
-        state[key] = _brought_to(state[key], g)
+        state[key] = brought(state[key])
     for key in ("old_dirs", "old_stps"):
-        state[key] = [_brought_to(vector, g) for vector in state.get(key) or ()]
+        state[key] = [brought(vector) for vector in state.get(key) or ()]
     state["ro"] = state.get("ro") or []
 
 
-def _brought_to(vector: Tensor, g: Tensor) -> Tensor:
-    if vector.numel() != g.numel():
-        raise RuntimeError(
-            f"LBFGS: the history is of {vector.numel()} numbers and the parameters have "
-            f"{g.numel()}; state.clear() starts it anew"
-        )
-    return vector.to(g).contiguous()
-
-
-def forget(state: dict[str, Any], g: Tensor) -> Tensor:
+def forget(vectors: Vectors, state: dict[str, Any], g: Vector) -> Vector:
     """Drop the pairs; returns the steepest descent, which is all that is left to know."""
-    state.update(old_dirs=[], old_stps=[], ro=[], H_diag=g.new_tensor(1.0))
+    state.update(old_dirs=[], old_stps=[], ro=[], H_diag=vectors.number(1.0, g))
     return -g
 
 
@@ -113,45 +108,3 @@ def restart(state: dict[str, Any]) -> None:
         state.pop(key, None)
     if "n_iter" in state:
         state["n_iter"] = 0
-
-
-def inner(rows: Sequence[Tensor], u: Tensor, v: Tensor) -> Array:
-    """The inner products of every row with u and with v, as doubles."""
-    if not rows:
-        return np.zeros((0, 2))
-    if not _is_reachable(u):
-        wide_u, wide_v = u.double(), v.double()
-        found = [torch.stack((row @ wide_u, row @ wide_v)) for row in map(Tensor.double, rows)]
-        return torch.stack(found).cpu().numpy()
-    at = [row.data_ptr() for row in rows]
-    form, threads = _FORMAT_OF[u.dtype], torch.get_num_threads()
-    return host().inner_products(at, u.numel(), form, u.data_ptr(), v.data_ptr(), threads)
-
-
-def combined(k: float, u: Tensor, coefficients: Array, rows: Sequence[Tensor]) -> Tensor:
-    """k u, and every row times its coefficient, added up."""
-    if not rows:
-        return u * k
-    if not _is_reachable(u):
-        out = u * k
-        for coefficient, row in zip(coefficients.tolist(), rows, strict=True):
-            out.add_(row, alpha=coefficient)
-        return out
-    out, at = torch.empty_like(u), [row.data_ptr() for row in rows]
-    host().combine(
-        k,
-        u.data_ptr(),
-        coefficients,
-        at,
-        out.data_ptr(),
-        u.numel(),
-        _FORMAT_OF[u.dtype],
-        torch.get_num_threads(),
-    )
-    return out
-
-
-def _is_reachable(vector: Tensor) -> bool:
-    """Whether a kernel may run over a vector of a history, and so over all of them."""
-    is_plain = type(vector) is Tensor and vector.device.type == "cpu"
-    return is_plain and _FORMAT_OF.get(vector.dtype) in host().formats()

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from torch import Tensor
+from thalweg.elementwise import sqrt
+from thalweg.lbfgs.vectors import Number, Vector
 
-__all__ = ["Number", "Point", "strong_wolfe"]
-
-# A float, or a tensor without axes: what is computed from slopes stays in the gradient's type, as
-# in torch. Near a minimum its rounding decides, and where torch stops, this must stop too.
-Number = Any
+__all__ = ["Point", "strong_wolfe"]
 
 C1 = 1e-4  # the part of the first slope that the loss must have fallen by
 C2 = 0.9  # the part of the first slope's size that the slope may still have
@@ -26,15 +23,15 @@ class Point(NamedTuple):
 
     t: Number
     f: float
-    g: Tensor
-    slope: Tensor
+    g: Vector
+    slope: Number
 
 
 def strong_wolfe(
     at: Callable[[Number], Point],
     start: Point,
     t: Number,
-    longest: Tensor,
+    longest: Number,
     tolerance: float,
     limit: int,
 ) -> Point:
@@ -94,7 +91,7 @@ def _zoom(
     at: Callable[[Number], Point],
     start: Point,
     ends: list[Point],
-    longest: Tensor,
+    longest: Number,
     tolerance: float,
     limit: int,
 ) -> Point:
@@ -143,6 +140,6 @@ def _cubic_minimum(a: Point, b: Point, nearest: Number, farthest: Number) -> Num
     squared = d1**2 - a.slope * b.slope
     if not squared >= 0:
         return (nearest + farthest) / 2
-    d2 = squared.sqrt()
+    d2 = sqrt(squared)
     t = b.t - (b.t - a.t) * ((b.slope + d2 - d1) / (b.slope - a.slope + 2 * d2))
     return min(max(t, nearest), farthest)
