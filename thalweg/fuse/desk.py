@@ -7,6 +7,7 @@ worked on by the border's own library, those of one shape together.
 
 from __future__ import annotations
 
+import ast
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -47,6 +48,7 @@ def _reduction(kind: str, whole: tuple[int, ...]) -> Callable[[Any, str], Any]:
 
 
 _WORDS |= {n: getattr(matrices, n) for n in ("matmul", "transposed", *matrices.MATRIX_WORDS)}
+_WORDS["laid_product"] = matrices.laid_product
 _WORDS |= {kind: _reduction(kind, (-2, -1)) for kind in reductions.REDUCTIONS}
 _OF_STACKS = {**_WORDS, **{kind: _reduction(kind, (-3, -2, -1)) for kind in reductions.REDUCTIONS}}
 
@@ -164,6 +166,12 @@ class Scratch:
                 self.put(line.target, [self.desk.vector(tensor, a, per) for tensor, a in pairs])
                 self._vectors[line.target] = arrays
 
+    def let_go(self) -> None:
+        """Forget what the pass which stores does not read, and no state is."""
+        self.arrays = {n: a for n, a in self.arrays.items() if n in self.plan.main.loads}
+        self._matrices = {n: a for n, a in self._matrices.items() if n in self.plan.matrices}
+        self._vectors.clear()
+
     def kept(self) -> list[Callable[[], None]]:
         """What is to be done to store the matrices that are states."""
         return [
@@ -184,8 +192,9 @@ class Scratch:
             table = {name: own[name] for name in work.numbers if name in own}
             table |= {name: known[name][k] for name in work.numbers if name in known}
             shape = self._shapes[k]
-            alone = k if math.prod(shape) > _STACKED else -1
-            key = (alone, shape, *(str(value) for value in table.values()), *self._sides(work, k))
+            key: tuple[Any, ...] = (k,)
+            if math.prod(shape) <= _STACKED:
+                key = (shape, *map(str, table.values()), *self._sides(work, k))
             if key not in found:
                 found[key] = [], worked_out(work.uniform, table)
             found[key][0].append(k)
@@ -258,4 +267,18 @@ class Scratch:
 
 @functools.cache
 def _compiled(work: MatrixWork) -> list[CodeType]:
-    return [compile(line.text, f"<{line.target}>", "eval") for line in work.lines]
+    trees = [_Turned().visit(ast.parse(line.text, mode="eval")) for line in work.lines]
+    pairs = zip(trees, work.lines, strict=True)
+    return [compile(ast.fix_missing_locations(t), f"<{line.target}>", "eval") for t, line in pairs]
+
+
+class _Turned(ast.NodeTransformer):
+    """A product that is turned is taken of turned factors: it then lies as it is wanted."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        inner = node.args[0] if node.args else None
+        is_product = isinstance(inner, ast.Call) and ast.unparse(inner.func) == "matmul"
+        if is_product and ast.unparse(node.func) == "laid":
+            return ast.Call(ast.Name("laid_product", ast.Load()), [*inner.args, *node.args[1:]], [])  # type: ignore[union-attr]
+        return node

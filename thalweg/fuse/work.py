@@ -7,6 +7,7 @@ and `Odd` objects for the tensors that must take the reference engine.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -270,9 +271,27 @@ class Work:
             sorts.setdefault((plan, form), []).append(i)
         batches = []
         for (plan, form), members in sorts.items():
-            chosen = np.flatnonzero(np.isin(which, members))
-            kinds = [self.kinds[i] for i in self.kind_of[chosen].tolist()]
-            shapes = [(*kind.here, kind.width) for kind in kinds]
-            wholes = [(*kind.shape, kind.width) for kind in kinds]
-            batches.append(Batch(plan, self.columns, form, chosen, shapes, wholes, self._engine))
+            for chosen in self._portions(plan, np.flatnonzero(np.isin(which, members))):
+                kinds = [self.kinds[i] for i in self.kind_of[chosen].tolist()]
+                shapes = [(*kind.here, kind.width) for kind in kinds]
+                wholes = [(*kind.shape, kind.width) for kind in kinds]
+                made = Batch(plan, self.columns, form, chosen, shapes, wholes, self._engine)
+                batches.append(made)
         return batches
+
+    def _portions(self, plan: Plan, chosen: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Tensors of one plan, of one shape together, in portions whose operands of lines on
+        matrices are still near when the lines read them."""
+        limit = self._engine.portion
+        if plan.is_plain or not limit:
+            return [chosen]
+        found: list[list[int]] = []
+        room = 0
+        for place in chosen[np.argsort(self.kind_of[chosen], kind="stable")].tolist():
+            size = math.prod(self.kinds[self.kind_of[place]].here)
+            if not found or size > room:
+                found.append([])
+                room = limit
+            found[-1].append(place)
+            room -= size
+        return [np.sort(np.array(places, np.int64)) for places in found]

@@ -18,6 +18,7 @@ from thalweg import elementwise
 from thalweg.fuse.cpu import conversion
 from thalweg.fuse.cpu.arctangent import atan2
 from thalweg.fuse.cpu.conversion import IN_MEMORY, narrowed, widened
+from thalweg.fuse.cpu.cube_root import cbrt
 from thalweg.fuse.cpu.exponential import exp
 from thalweg.fuse.storage import ELEMENTS, FORMATS, columns
 
@@ -276,6 +277,7 @@ def _product(a: Any, b: Any) -> Any:
 def _functions() -> dict[str, Callable[..., Any]]:
     primitives = {
         "sqrt": _unary("llvm.sqrt"),
+        "cbrt": cbrt,
         "exp": exp,
         "log": _unary("llvm.log"),
         "abs": _unary("llvm.fabs"),
