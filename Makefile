@@ -162,11 +162,12 @@ $(VENV)/gpu.stamp: $(VENV)/pip.stamp $(DECIDES)
 	$(INSTALL) --editable '.[gpu]' --group test
 	@touch $@
 
-# timm asks for torchvision, of which there is no build beside a CPU torch: it comes alone.
+# timm and fastai ask for torchvision, of which there is no build beside a CPU torch: they come
+# alone. fastai asks for spaCy, too, which its learner does not import.
 $(VENV)/frameworks.stamp: $(VENV)/pip.stamp $(DECIDES)
 	@echo "installing the frameworks and torch (several minutes)"
 	$(INSTALL) --editable '.[torch]' --group frameworks
-	$(INSTALL) --no-deps timm
+	$(INSTALL) --no-deps timm fastai
 	@touch $@
 
 $(VENV)/docs.stamp: $(VENV)/pip.stamp $(DECIDES)

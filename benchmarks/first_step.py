@@ -24,7 +24,7 @@ PARTS = (
     "import optim",
     "construction",
     "first step",
-    "import numba",
+    "import LLVM",
     "slowest later step",
 )
 IMPORT_REPEATS = 10
@@ -41,7 +41,6 @@ Times = Mapping[str, list[float]]
 def run_fresh(module: str, optimizer: str, cache: str, threads: int) -> dict[str, float]:
     """Seconds of each part in a process of its own, with kernels kept in the folder `cache`."""
     environment = {**os.environ, "THALWEG_CACHE_DIR": cache, "OMP_NUM_THREADS": str(threads)}
-    environment.pop("NUMBA_CACHE_DIR", None)  # it would send Numba elsewhere
     command = [sys.executable, str(CHILD), module, optimizer]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
@@ -90,7 +89,7 @@ def print_times(console: Console, times: Mapping[str, Times], repeats: int) -> N
         table.add_row(case, *(f"{statistics.median(parts[part]):.3f}" for part in PARTS))
     console.print(table)
     console.print(
-        "\nimport numba is a part of the first step. Construction is torch's own: its first "
+        "\nimport LLVM is a part of the first step. Construction is torch's own: its first "
         "optimizer imports torch._dynamo, whoever wrote it. A later step may need a kernel of its "
         "own, as Ranger's k-th does."
     )

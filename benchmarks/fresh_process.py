@@ -53,14 +53,14 @@ def main(module, name):
     optim, import_optim = timed(importlib.import_module, module)
     params = parameters(torch)
     opt, construction = timed(getattr(optim, name), params)
-    clock = ImportClock("numba", "llvmlite")
+    clock = ImportClock("llvmlite")
     _, first = timed(opt.step)
     later = [timed(opt.step)[1] for _ in range(STEPS - 1)]
     seconds = {
         "import torch": import_torch,
         "import optim": import_optim,
         "construction": construction,
-        "import numba": clock.seconds,
+        "import LLVM": clock.seconds,
         "first step": first,
         "slowest later step": max(later),
     }

@@ -3,6 +3,9 @@
 The pages are read in the repository as well, so they are plain Markdown: equations between dollars,
 links to files beside them. Here equations become MathML, which browsers draw by themselves, and a
 link to a file that is no page becomes the file's name.
+
+The reference, a page for each optimizer and each stage, is made here and lies nowhere in docs/; in
+the repository docs/optimizers.md has all of it on one page, of which the book keeps the table.
 """
 
 from __future__ import annotations
@@ -14,18 +17,33 @@ from typing import Any
 
 import jieba
 from latex2mathml.converter import convert
+from mkdocs.structure.files import File
+
+from scripts.reference import groups, pages, place
 
 jieba.setLogLevel("WARNING")  # the search's: it tells how long it took to load
 
 DOCS = Path(__file__).parents[1] / "docs"
 CHINESE = "zh/"
+OPTIMIZERS = "optimizers.md"
+REFERENCE = "Reference"
 HAN = "\u2018-\u201d\u3000-\u303f\u4e00-\u9fff\uff00-\uffef"  # the signs and their punctuation
 
 
 def on_config(config: Any) -> Any:
     """A page that the menu names and that is not written yet is left out of it."""
     config.nav = [present(entry) for entry in config.nav]
+    at = 1 + next(i for i, entry in enumerate(config.nav) if OPTIMIZERS in str(entry))
+    made = [{title: [place(item) for item in those]} for title, those in groups().items()]
+    config.nav.insert(at, {REFERENCE: made})
     return config
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """The reference: what no file of docs/ holds."""
+    for name, text in pages():
+        files.append(File.generated(config, name, content=text))
+    return files
 
 
 def present(entry: Any) -> Any:
@@ -46,6 +64,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     Between two Chinese signs the end of a line is no space. `no-run` is a word to the tests.
     """
     at = (DOCS / page.file.src_uri).parent
+    if page.file.src_uri == OPTIMIZERS:
+        markdown = only_table(markdown)
 
     def named(link: re.Match[str]) -> str:
         to = (at / link[2].partition("#")[0]).resolve()
@@ -56,6 +76,12 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     markdown = re.sub(r"^(```\w+) no-run$", r"\1", markdown, flags=re.M)
     markdown = re.sub(rf"(?<=[{HAN}])\n(?=[{HAN}])", "", markdown)
     return re.sub(r"\[([^\]]+)\]\((\.\./[^)\s]+)\)", named, markdown)
+
+
+def only_table(markdown: str) -> str:
+    """docs/optimizers.md without its sections, each name leading to a page of its own."""
+    table = markdown.partition("\n## ")[0]
+    return re.sub(r"\[(\w+)\]\(#\w+\)", r"[\1](reference/\1.md)", table)
 
 
 def on_page_content(content: str, **_: Any) -> str:

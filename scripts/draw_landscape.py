@@ -1,10 +1,12 @@
-"""Draw the films of README.md: `python scripts/draw_landscape.py [FOLDER]`.
+"""Draw the films of README.md and the gallery: `python -m scripts.pictures landscape`.
 
-They are those of `thalweg landscape`, smaller: together they stay under a megabyte and a half.
+They are those of `thalweg landscape`, smaller: together they stay under half a megabyte. The basins
+and the page that is alive are of the same run.
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -12,10 +14,12 @@ from pathlib import Path
 
 from PIL import Image, ImageSequence
 
+from scripts.draw_gallery import narrowed
 from thalweg.lab.cli import app
 
-FOLDER = Path(__file__).parents[1] / "docs" / "landscape"
-FILMS = ("contour.gif", "saddle.gif")
+DOCS = Path(__file__).parents[1] / "docs"
+FILMS = ("landscape/contour.gif", "landscape/saddle.gif")
+BASINS, PAGE = "gallery/basins.png", "gallery/landscape.html"
 WIDTH = 440  # pixels
 EVERY = 2  # frames
 
@@ -41,17 +45,21 @@ def smaller(film: Path, to: Path) -> None:
 
 
 def draw(folder: Path) -> None:
-    """Walk over the surfaces and keep the films."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Walk over the surfaces and keep the films, the basins and the page."""
+    for name in (*FILMS, BASINS):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as made:
         app(["landscape", "--out", made], standalone_mode=False)
         for name in FILMS:
-            smaller(Path(made) / name, folder / name)
+            smaller(Path(made) / Path(name).name, folder / name)
+        narrowed(Path(made) / Path(BASINS).name)
+        for name in (BASINS, PAGE):
+            shutil.copyfile(Path(made) / Path(name).name, folder / name)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     given = sys.argv[1:] if argv is None else argv
-    draw(Path(given[0]) if given else FOLDER)
+    draw(Path(given[0]) if given else DOCS)
 
 
 if __name__ == "__main__":

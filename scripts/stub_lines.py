@@ -50,7 +50,8 @@ def of_setting(cls: Any, name: str, default: object, number: str) -> str:
     if name in cls.chain.settings and cls.chain.settings[name].choices:
         return f"Literal[{', '.join(map(spelled, cls.chain.settings[name].choices))}]"
     if isinstance(default, tuple):
-        each = [number] * len(default) if len(default) < 3 else [number, "..."]  # on one line
+        kinds = [number if one is not None else f"{number} | None" for one in default]
+        each = kinds if len(default) < 3 else [number, "..."]  # on one line
         return f"tuple[{', '.join(each)}]"
     return number if isinstance(default, float) else type(default).__name__
 

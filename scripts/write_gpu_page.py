@@ -86,7 +86,7 @@ def compiled(pass_: Pass, title: str, architecture: str, form: str) -> Code:
     is_amd = architecture.startswith("gfx")
     target = ("hip", architecture, 64) if is_amd else ("cuda", int(architecture), 32)
     source = ASTSource(kernel_of(text, title), signature, constexprs=sizes)
-    options = options_for([form], target[2])
+    options = options_for(pass_, [form], target[2])
     asm = triton.compile(source, target=GPUTarget(*target), options=options).asm
     about = "stores" if pass_.stores else "adds up", options["num_warps"]
     return _of_amd(asm["amdgcn"], *about) if is_amd else _of_cuda(asm, *about)

@@ -19,6 +19,7 @@ from thalweg.border.asking import AskingSteps
 from thalweg.border.copies import SlowWeights
 from thalweg.border.groups import NO_BIAS_NORM
 from thalweg.mytorch.optim import (
+    LBFGS,
     Optimizer,
     Scheduler,
     create,
@@ -41,6 +42,7 @@ from {matrix_groups.__module__} import {matrix_groups.__name__}
 from thalweg.mytorch.nn import Module, Parameter
 from thalweg.mytorch.optim import lr_scheduler
 from {create.__module__} import {create.__name__}, {names.__name__}
+from {LBFGS.__module__} import {LBFGS.__name__}
 from {Optimizer.__module__} import {Optimizer.__name__}, {optimizer.__name__}
 from {Scheduler.__module__} import {Scheduler.__name__}
 

@@ -17,11 +17,18 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "measured.md", ROOT / "benchmarks" / "README.md")
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "docs" / "measured.md",
+    ROOT / "docs" / "frameworks.md",
+    ROOT / "benchmarks" / "README.md",
+)
 RESULTS = ROOT / "benchmarks" / "results"
 
 Result = Mapping[str, Any]
 Sides = Mapping[str, Mapping[str, float]]  # of each side the median, in seconds, and more
+
+_SCRIPTS = ("public_scripts",)  # that write results and are no benchmarks
 
 _BLOCK = re.compile(r"(<!-- numbers: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _OURS = ("ours", "floor", "our RAdam")
@@ -110,8 +117,33 @@ def step_time(result: Result) -> str:
     return _table(headings, rows) + _where(result)
 
 
+def public_scripts(result: Result) -> str:
+    """Whole scripts under both libraries: how far the losses agree, and the times."""
+    rows = []
+    for name, one in result["scripts"].items():
+        first = one["with_torch"]["first"]
+        rows.append(
+            [
+                f"`{name}`",
+                one["optimizers"],
+                f"{one['start']:.3g} to {one['end']:.3g}",
+                "none" if first is None else str(first),
+                *(_digits(one[key]) for key in ("with_torch", "torch_nudged")),
+                f"{one['ratio']:.2f}",
+            ]
+        )
+    headings = ["script", "optimizer", "loss", "first other loss", "digits that agree"]
+    headings += ["torch's own, nudged", "time / torch's"]
+    return _table(headings, rows) + _where(result)
+
+
+def _digits(found: Mapping[str, Any]) -> str:
+    return "all" if found["first"] is None else f"{found['digits']:.1f}"
+
+
 TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "around_the_step": ("around_the_step", as_measured),
+    "public_scripts": ("public_scripts", public_scripts),
     "six_tensors": ("small_step", six_tensors),
     "small_training": ("small_training", as_measured),
     "small_work": ("small_step", small_work),
@@ -132,12 +164,16 @@ def written(page: str) -> str:
             place = path.relative_to(ROOT)
             raise SystemExit(
                 f"write_numbers: {place} must be there for the table {name}; "
-                f"python benchmarks/{file}.py --json {place} makes it"
+                f"{_command(file)} --json {place} makes it"
             )
         result = json.loads(path.read_text(encoding="utf-8"))
         return f"{found[1]}\n{table(result)}\n{found[3]}"
 
     return _BLOCK.sub(block, page)
+
+
+def _command(file: str) -> str:
+    return f"python -m scripts.{file}" if file in _SCRIPTS else f"python benchmarks/{file}.py"
 
 
 def main() -> None:

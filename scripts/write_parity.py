@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numba
+import llvmlite
 import numpy
 import torch
 
@@ -159,7 +159,7 @@ def _decayed(make: Any, dtype: torch.dtype, **flags: Any) -> torch.Tensor:
 
 
 def _versions() -> str:
-    versions = {"thalweg": thalweg, "torch": torch, "NumPy": numpy, "Numba": numba}
+    versions = {"thalweg": thalweg, "torch": torch, "NumPy": numpy, "llvmlite": llvmlite}
     named = [f"{name} {module.__version__}" for name, module in versions.items()]
     machine = f"Python {platform.python_version()} on {platform.machine()}"
     return f"Measured with {', '.join(named)}, {machine}.\n"

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from thalweg import advice
 from thalweg.choice import Choice
-from thalweg.deciding import reached
 from thalweg.declaration import starting
 from thalweg.either import OTHERS, Either, joined_parts, other
+from thalweg.living import Living
 from thalweg.parts import (
     Part,
     Questions,
@@ -35,10 +35,6 @@ from thalweg.signature import Signature
 from thalweg.source import unknown
 
 __all__ = ["Chain", "Decided", "Part", "Signature", "Slot", "Ways", "chain", "named"]
-
-_MOST_SEEN = 256  # settings of groups, whose live states are remembered
-
-_PLAIN = {bool, float, int, str, tuple}
 
 # of each part; None for one that is no part of a tensor's step
 Ways = tuple[tuple[bool | None, ...] | None, ...]
@@ -89,6 +85,7 @@ class Chain:
         check_keys(name, self.parts)
         self.choice = Choice(name, self.parts, {n: s.default for n, s in self.settings.items()})
         self.slots = self._merge_states()
+        self.found_sound: set[Any] = set()  # settings that a border has checked, so far
         self.cells = cells_of(self.parts)
         self.doubles = {
             key
@@ -105,7 +102,7 @@ class Chain:
         self._of_shape = tuple(name for name in ("ndim", "rows", "columns") if name in asked)
         self.evaluates = [i for i, part in enumerate(self.parts) if part.declared.evaluate]
         self._in_groups = SettingsOfGroups(name, self.settings)
-        self._live: dict[tuple[Any, ...], list[Slot]] = {}
+        self._living = Living(self.parts, self.slots)
         check_needs(name, self.parts, self.settings)
         for which in self.choice.alternatives:
             check_order(name, self.choice.of(which), self._default)
@@ -253,9 +250,7 @@ class Chain:
             plain[other("lr", 1)] = plain["lr"]
         if not as_tensors:
             plain = self._in_groups.plain(plain)
-        for name in self.by_type:
-            plain[name] = with_precision(plain[name])
-        plain |= self.fixed
+        plain |= {name: with_precision(plain[name]) for name in self.by_type} | {**self.fixed}
         if spared:
             plain |= dict.fromkeys(self.spares, 0.0)
         which, more = self.choice.told(which)
@@ -304,42 +299,12 @@ class Chain:
 
     def live_slots(self, views: Sequence[SimpleNamespace]) -> list[Slot]:
         """The states that exist under these settings: those that the text may come to."""
-        there = [h is not None for h in views]
-        key = (*there, *(value for h in views if h is not None for value in vars(h).values()))
-        if not all(type(value) in _PLAIN for value in key):  # a tensor may change in place
-            return self._live_under(views)
-        if key not in self._live:
-            if len(self._live) >= _MOST_SEEN:
-                self._live.clear()
-            self._live[key] = self._live_under(views)
-        return self._live[key]
-
-    def _live_under(self, views: Sequence[SimpleNamespace]) -> list[Slot]:
-        read_by = {
-            part.prefix: reached(part.declared.text, vars(h))[0]
-            for part, h in zip(self.parts, views, strict=True)
-            if h is not None
-        }
-        live = [slot for slot in self.slots if slot.name in read_by.get(slot.part.prefix, ())]
-        of_part = {part.prefix: h for part, h in zip(self.parts, views, strict=True)}
-        return [
-            replace(
-                s, sides=tuple(getattr(of_part[s.part.prefix], side) for side in s.state.settings)
-            )
-            if s.state.settings
-            else s
-            for s in live
-        ]
+        return self._living.under(views)
 
     @property
     def rules(self) -> list[type[Rule]]:
         """The rules among the parts; mostly one."""
         return [part.declared for part in self.parts if issubclass(part.declared, Rule)]
-
-    @property
-    def is_stack(self) -> bool:
-        """Whether a parameter of more than two axes is a stack of matrices, and not one."""
-        return any(rule.is_stack for rule in self.rules)
 
     @property
     def takes_sparse(self) -> bool:

@@ -16,7 +16,16 @@ from thalweg import elementwise
 from thalweg.source import names_in
 from thalweg.text import GIVEN, STREAMS, Level, Text
 
-__all__ = ["GIVEN", "Decide", "certain", "decider", "reached"]
+__all__ = [
+    "GIVEN",
+    "Decide",
+    "certain",
+    "decider",
+    "decisive",
+    "reached",
+    "script_of",
+    "value_of",
+]
 
 _SHAPES = {
     "ndim": "ndim = len(shape)",
@@ -65,7 +74,7 @@ _WORDS["minimum"] = _quick_of_two("minimum", lambda a, b: a if a < b or a != a e
 
 def decider(text: Text, settings: Sequence[str], cells: Sequence[str], title: str) -> Decide:
     """The function for one `update`; `cells` are its kept numbers, in the order they are given."""
-    lines = _Script(text, settings, cells).lines()
+    lines = script_of(text, settings, cells)
     scope: dict[str, Any] = {**_WORDS, "prod_": math.prod, "bool_": bool}
 
     def failed(error: ArithmeticError) -> ArithmeticError:
@@ -77,6 +86,12 @@ def decider(text: Text, settings: Sequence[str], cells: Sequence[str], title: st
     exec(compile("\n".join(lines), f"<{title}, before the step>", "exec"), scope)
     made: Decide = scope["decide"]
     return made
+
+
+def script_of(text: Text, settings: Sequence[str], cells: Sequence[str]) -> list[str]:
+    """The lines of that function, for who runs them elsewhere: over its arguments, the words of the
+    language, and `bool_`, `prod_` and `failed_`, which only say what is Python's."""
+    return _Script(text, settings, cells).lines()
 
 
 class _Script:
@@ -208,6 +223,24 @@ def reached(text: Text, known: Mapping[str, Any]) -> tuple[set[str], set[str]]:
     walk = _Reached(dict(known))
     walk.block(text.body)
     return walk.found | walk.changed, walk.changed
+
+
+def decisive(text: Text) -> set[str]:
+    """The names on whose values it depends which way the `if`s go, through other names too."""
+    nodes = [node for statement in text.body for node in ast.walk(statement)]
+    tests = [node.test for node in nodes if isinstance(node, ast.If | ast.IfExp)]
+    found = {name for test in tests for name in names_in(test)}
+    lines = [node for node in nodes if isinstance(node, ast.Assign)]
+    while True:
+        more = {n for one in lines if names_in(one.targets[0]) & found for n in names_in(one.value)}
+        if more <= found:
+            return found
+        found |= more
+
+
+def value_of(tree: ast.expr, known: Mapping[str, Any]) -> tuple[bool, Any]:
+    """Whether the value of an expression is known where these names are, and if so which it is."""
+    return _Reached(dict(known))._value(tree)
 
 
 class _Reached:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import numbers
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -133,12 +134,19 @@ def starting(declared: State, h: Any) -> Any:
 class Declaration:
     """Everything one rule or stage declares, by the names its `update` uses.
 
-    `needs` are the settings that it takes and other parts declare.
+    `read` reads the text of `update`, where that has not been done yet.
     """
 
     settings: dict[str, Setting] = field(default_factory=dict)
     states: dict[str, State] = field(default_factory=dict)
-    needs: list[str] = field(default_factory=list)
+    read: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
+
+    @functools.cached_property
+    def needs(self) -> list[str]:
+        """The settings that it takes and other parts declare: set when the text is read."""
+        self.read()
+        found: list[str] = vars(self).get("needs", [])
+        return found
 
     def take(self, name: str, value: Any) -> bool:
         """File one class attribute under its kind; False if it declares nothing."""

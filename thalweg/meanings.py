@@ -23,8 +23,8 @@ MEANINGS = {
     "average": "EMA(...) or SWA(...): an average of the weights, kept in the same pass",
     "state_dtype": 'the type of the states: "param" for that of the parameter, or "float32"',
     "foreach": "taken as torch's classes take it; chooses nothing, for there is one path",
-    "fused": "chooses nothing; True lets a GradScaler leave the unscaling to the step",
-    "capturable": "taken as torch's classes take it; chooses nothing",
+    "fused": "True lets a GradScaler leave the unscaling to the step; on a GPU, counts lie there",
+    "capturable": "on a GPU, counts lie there, for a CUDA graph; elsewhere it chooses nothing",
     "differentiable": "lets autograd through the step, down to lr and betas",
     # what the first Mytorch's classes take besides
     "SGD.lr_decay": "the share that lr loses, from time to time",

@@ -29,6 +29,7 @@ __all__ = [
     "idle",
     "named",
     "prefix_for",
+    "sees_stack",
     "steps_after",
 ]
 
@@ -218,6 +219,26 @@ def check_keys(name: str, parts: Sequence[Part]) -> None:
             owners[key], of[key] = owner, part.which
 
 
+def sees_stack(parts: Sequence[Part]) -> bool:
+    """Whether these parts see a parameter of more than two axes as a stack of matrices."""
+    return any(getattr(part.declared, "is_stack", False) for part in parts)
+
+
+def _check_views(name: str, parts: Sequence[Part]) -> None:
+    """Raise a TypeError if parts that talk of rows do not mean the same ones."""
+    if not sees_stack(parts):
+        return
+    (rule, *_) = [part.declared for part in parts if getattr(part.declared, "is_stack", False)]
+    for part in parts:
+        text = part.declared.text
+        has_rows = text.on_vectors or text.matrices or _over(part, "row")
+        if has_rows and not getattr(part.declared, "is_stack", False):
+            raise TypeError(
+                f"{name}: a row of {part.declared.__name__} is an index of the first axis, and one "
+                f"of {rule.__name__} of all axes but the last: the two do not go together"
+            )
+
+
 def check_needs(name: str, parts: Sequence[Part], settings: Mapping[str, Any]) -> None:
     """Raise a TypeError if a part takes a setting that no part has."""
     for part in parts:
@@ -272,7 +293,9 @@ def _changes_only_g(part: Part, value_of: Callable[[Part, str], Any]) -> bool:
 
 
 def check_order(name: str, parts: Sequence[Part], value_of: Callable[[Part, str], Any]) -> None:
-    """Raise a TypeError if a part does nothing where it stands, and say where it belongs."""
+    """Raise a TypeError if a part does nothing where it stands, and say where it belongs, or if
+    parts mean other rows."""
+    _check_views(name, parts)
     _check_steps(name, parts)
     useless = idle(parts, value_of)
     if not useless:

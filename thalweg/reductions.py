@@ -17,6 +17,7 @@ __all__ = [
     "REDUCTIONS",
     "SCOPES",
     "finished",
+    "in_stacks",
     "largest",
     "mean",
     "norm",
@@ -79,6 +80,11 @@ def over_axes(kind: str, x: Any, axes: tuple[int, ...]) -> Any:
     """The reduction of these axes of an array, which it keeps with one index each."""
     count = max(_size([x.shape[axis] for axis in axes]), 1)
     return finished(kind, _combined(kind, x, axes, keepdims=True), count)
+
+
+def in_stacks(kind: str, x: Any, over: str) -> Any:
+    """The reduction over each row or column of every matrix of a stack."""
+    return over_axes(kind, x, AXES[over])
 
 
 def _check_array(kind: str, x: Any) -> None:

@@ -1,6 +1,7 @@
 """What a rule or a stage declares: settings, states, and `update`, the lines of its paper.
 
-A declaration is checked the moment its class body ends; `thalweg.chain` joins declarations.
+A declaration is checked the moment its class body ends, but for those of this package, whose texts
+are read when they are first asked for; `thalweg.chain` joins declarations.
 """
 
 from __future__ import annotations
@@ -24,6 +25,19 @@ __all__ = ["Rule", "Stage", "setting", "state"]
 
 # of every constructor: no setting can have these names
 _ARGUMENTS = ("self", "params")
+# where classes are read when they are asked for: a program that uses one reads no other
+_OWN = f"{__package__}."
+
+
+class _Later:
+    """What is known of a class once its text has been read."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, _: Any, cls: type[Declared]) -> Any:
+        _complete(cls)
+        return getattr(cls, self._name)
 
 
 class Declared:
@@ -74,13 +88,12 @@ class Declared:
                 f"{cls.__name__}.update must be a function, `@staticmethod` above its `def`, "
                 f"got {cls.update!r}"
             )
-        cls.text = _read(cls)
-        _check_streams(cls)
-        _check_states(cls)
-        _check_evaluate(cls)
-        _check_takes(cls)
-        d, title = cls.declaration, f"{cls.__name__}.update"
-        cls.decide = staticmethod(decider(cls.text, [*d.settings, *d.needs], list(d.cells), title))
+        cls.declaration.read = functools.partial(_complete, cls)
+        if cls.__module__.startswith(_OWN):
+            for name in ("text", "decide"):
+                setattr(cls, name, _Later(name))
+        else:
+            _complete(cls)
 
 
 class Rule(Declared):
@@ -112,6 +125,18 @@ class Rule(Declared):
 
 class Stage(Declared):
     """One piece around a rule, in the same pass: it may change g before the rule or p after it."""
+
+
+def _complete(cls: type[Declared]) -> None:
+    """Read and check the text of `update`."""
+    cls.text = _read(cls)
+    _check_streams(cls)
+    _check_states(cls)
+    _check_evaluate(cls)
+    _check_takes(cls)
+    d, title = cls.declaration, f"{cls.__name__}.update"
+    decide = decider(cls.text, [*d.settings, *d.needs], list(d.cells), title)
+    cls.decide = staticmethod(decide)
 
 
 def _collect(cls: type[Declared]) -> Declaration:
@@ -170,6 +195,7 @@ def _read(cls: type[Declared]) -> Text:
         **dict.fromkeys([*GIVEN, *d.settings, *d.cells], Level.STEP),
         **{name: level_per(one.per) for name, one in d.arrays.items()},
     }
+    d.needs = []
     if issubclass(cls, Stage):  # settings of the rule, which the chain looks up
         d.needs = [n for n in source.arguments if n not in levels and advice.may_be_needed(cls, n)]
         levels |= dict.fromkeys(d.needs, Level.STEP)

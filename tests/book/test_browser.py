@@ -10,6 +10,8 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 
+WRITTEN = [page for page in PAGES if "reference" not in page.relative_to(SITE).parts]
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not PAGES, reason="there is no site/: `make docs` builds it"),
@@ -38,7 +40,8 @@ def test_no_page_is_wider_than_the_window_or_asks_for_anything(page, width):
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: failed.append(str(error)))
     page.set_viewport_size({"width": width, "height": 900})
-    for one in PAGES:
+    # the pages of the reference are made alike: where the narrow ones fit, so do the wide
+    for one in PAGES if width < 1000 else WRITTEN:
         page.goto(one.as_uri())
         if page.evaluate("document.documentElement.scrollWidth") > width:
             wide.append(of_the_site(one))

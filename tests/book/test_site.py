@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 SITE = Path(__file__).parents[2] / "site"
-PAGES = sorted(SITE.rglob("*.html"))
+# `thalweg landscape` has made the live page of the gallery, and tests of its own hold it
+PAGES = sorted(page for page in SITE.rglob("*.html") if page.parent.name != "gallery")
 
 pytestmark = pytest.mark.skipif(not PAGES, reason="there is no site/: `make docs` builds it")
 

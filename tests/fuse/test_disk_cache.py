@@ -29,9 +29,9 @@ border.step([np.ones(3)])
 print(border.params[0].tolist())
 """
 ADAM = STEP.replace('"SGD"', '"Adam"')
-COMPILED = STEP + "import sys; assert 'numba' in sys.modules"
-LOADED = STEP + "import sys; assert 'numba' not in sys.modules"
-SETTLED = ("THALWEG_CACHE_DIR", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR")
+COMPILED = STEP + "import sys; assert 'llvmlite' in sys.modules"
+LOADED = STEP + "import sys; assert 'llvmlite' not in sys.modules"
+SETTLED = ("THALWEG_CACHE_DIR", "XDG_CACHE_HOME")
 is_root = hasattr(os, "getuid") and os.getuid() == 0
 
 

@@ -6,7 +6,7 @@ import random
 import llvmlite.binding as llvm
 import pytest
 
-from thalweg.fuse.cpu import cache
+from thalweg.fuse.cpu.compiler import machine
 from thalweg.fuse.cpu.kernel_file import Label, packed, unpacked
 from thalweg.fuse.cpu.object_code import Code, is_linkable, symbols_of
 
@@ -22,7 +22,7 @@ define double @"kernel"(double %a) {{
 
 
 def object_code(text):
-    return cache._machine().emit_object(llvm.parse_assembly(text))
+    return machine().emit_object(llvm.parse_assembly(text))
 
 
 def made(text=NOTHING):
@@ -135,7 +135,7 @@ def test_code_that_calls_what_is_not_on_the_list_is_not_read():
     code = object_code(CALLS.format(called="system"))
     assert unpacked(LABEL, forged(code)) is None  # whether the head admits to it
     assert unpacked(LABEL, forged(code, symbols=("system",))) is None  # or not
-    assert not is_linkable(made(CALLS.format(called="numba_gil_ensure")))
+    assert not is_linkable(made(CALLS.format(called="PyGILState_Ensure")))
 
 
 def test_code_without_the_function_is_not_read():

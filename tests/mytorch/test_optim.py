@@ -367,7 +367,7 @@ for _ in range(2):
     nn.CrossEntropyLoss()(network(np.ones((5, 3), np.float32)), np.zeros(5, int)).backward()
     opt.step()
 assert (network.state_dict()["0.weight"] != before).any()
-print(*sorted({"torch", "numba", "numpy", "sklearn", "matplotlib"} & set(sys.modules)))
+print(*sorted({"torch", "llvmlite", "numpy", "sklearn", "matplotlib"} & set(sys.modules)))
 """
 
 

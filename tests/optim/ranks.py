@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import distributed
 
-PRELOADED = [__name__, "torch.distributed.fsdp", "torch.distributed.tensor", "numba"]
+PRELOADED = [__name__, "torch.distributed.fsdp", "torch.distributed.tensor"]
 _LONGEST = 120.0  # seconds, for a rank that waits for one that has failed
 
 

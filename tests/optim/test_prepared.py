@@ -39,6 +39,20 @@ def prepared(opt: torch.optim.Optimizer) -> int:
     return opt._prepared.taken
 
 
+def with_gaps(tensor: Tensor) -> Tensor:
+    """The same numbers, of which none lies beside the next in memory."""
+    return torch.stack([tensor, tensor + 1], -1)[..., 0]
+
+
+def is_gapped(p: Tensor) -> bool:
+    return p.stride() == with_gaps(p).stride() and p.dim() > 0
+
+
+def can_walk(opt: torch.optim.Optimizer) -> bool:
+    """Whether a kernel may walk over gaps: it knows no rows then."""
+    return not (opt._chain.reduces_rows or opt._chain.reads_columns)
+
+
 class History:
     """Parameters under one of ours, and the same numbers under torch's class; where it has none,
     under ours, which never prepares."""
@@ -80,13 +94,14 @@ class History:
             return grad.mT.contiguous().mT
         if self.way == "in a bucket":
             return torch.cat([grad.reshape(-1), grad.reshape(-1)])[grad.numel() :].view(grad.shape)
-        return grad
+        return with_gaps(grad) if self.way == "with gaps" else grad
 
     def calm_down(self) -> None:
         """From here on nothing must be copied for a step."""
         self.way, self.rests = "as it is", set()
         for p in self.mine:
-            p.data = p.data.contiguous()
+            if not (can_walk(self.ours) and is_gapped(p)):
+                p.data = p.data.contiguous()
 
     # what may happen between two steps; `k` chooses
 
@@ -94,7 +109,7 @@ class History:
         self.rests = {i for i in range(len(SHAPES)) if k >> i & 1}
 
     def lay_out(self, k: int) -> None:
-        self.way = ["as it is", "in place", "turned", "in a bucket"][k % 4]
+        self.way = ["as it is", "in place", "turned", "in a bucket", "with gaps"][k % 5]
 
     def schedule(self, k: int) -> None:
         for opt in (self.ours, self.other):
@@ -111,7 +126,8 @@ class History:
 
     def move_a_parameter(self, k: int) -> None:
         p = self.mine[k % len(SHAPES)]
-        p.data = p.data.mT.contiguous().mT if k > 15 and p.dim() > 1 else p.data.clone()
+        ways = [lambda t: t.mT.contiguous().mT if t.dim() > 1 else t, torch.clone, with_gaps]
+        p.data = ways[k % 3](p.data)
 
     def replace_a_state(self, k: int) -> None:
         held = self.ours.state[self.mine[k % len(SHAPES)]]
@@ -120,7 +136,7 @@ class History:
 
     def move_a_state(self, k: int) -> None:
         for value in self.ours.state[self.mine[k % len(SHAPES)]].values():
-            value.data = value.data.clone()
+            value.data = with_gaps(value.data) if k > 15 and value.dim() else value.data.clone()
 
     def swap_states(self, k: int) -> None:
         """Two arrays under each other's key, on both sides."""

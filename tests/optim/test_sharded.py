@@ -18,7 +18,7 @@ if not distributed.is_available():
 pytestmark = [pytest.mark.dist, pytest.mark.slow]
 
 STEPS = 4
-PRELOADED = [__name__, "torch.distributed.fsdp", "torch.distributed.tensor", "numba"]
+PRELOADED = [__name__, "torch.distributed.fsdp", "torch.distributed.tensor"]
 
 
 def clipped(params):

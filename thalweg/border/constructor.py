@@ -145,5 +145,6 @@ def _type(setting: Setting, number: Any) -> Any:
     if setting.choices:
         return Literal[setting.choices]
     if isinstance(setting.default, tuple):
-        return tuple[(number,) * len(setting.default)]  # type: ignore[misc]
+        each = [number if one is not None else number | None for one in setting.default]
+        return tuple[tuple(each)]  # type: ignore[misc]
     return number if isinstance(setting.default, float) else type(setting.default)

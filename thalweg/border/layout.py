@@ -44,7 +44,8 @@ class Layout:
       part's first of this tensor; False in all of it from the second step on;
     - `live`: the states, by lot, that exist under the settings;
     - `odd`: the tensors that no pointer leads to, for the reference engine;
-    - `engine`: what runs the passes of the others.
+    - `engine`: what runs the passes of the rest, or of most of them; `others` those of tensors that
+      lie elsewhere.
 
     It is made at the first step, and anew where it does not fit: other parameters have a gradient,
     a switch has changed which states are live, a parameter, a state or a gradient is another
@@ -60,6 +61,7 @@ class Layout:
     def __init__(self, chain: Chain, live: Sequence[Sequence[Slot]], rests: bool) -> None:
         self.chain, self.live, self.rests = chain, live, rests
         self.engine: Engine = host()
+        self.others: Sequence[Engine] = ()
         self.odd: Sequence[Any] = ()  # of fuse.work.Odd
 
     def _tabulate(
@@ -71,7 +73,7 @@ class Layout:
     ) -> None:
         """Fill the tables: a row of each for every tensor, `first` by the parts' prefixes."""
         parts = self.chain.parts
-        self.work = Work(self.chain, kinds, lots, self.engine)
+        self.work = Work(self.chain, kinds, lots, self.engine, *self.others)
         self.pointers = np.array(addresses, np.int64).reshape(len(kinds), len(self.work.arrays))
         is_first = [[part.prefix in of_one for part in parts] for of_one in first]
         self.first = np.array(is_first, np.bool_).reshape(len(kinds), len(parts))

@@ -17,6 +17,27 @@ from thalweg.rule import Rule
 __all__ = ["ChainOptimizer"]
 
 
+_MOST_SOUND = 64  # settings that a chain's optimizers are remembered to have been given
+_PLAIN = {bool, int, float, str, type(None)}
+
+
+def _told_apart(settings: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    """Settings as they can be looked up, 1 and True apart; None where one is no plain value."""
+    found = []
+    for name, value in settings.items():
+        kind: Any = type(value)
+        if kind is tuple:
+            kind = tuple(map(type, value))
+            if not _PLAIN.issuperset(kind):
+                return None
+        elif kind not in _PLAIN:
+            if name == "params":
+                continue
+            return None
+        found.append((name, kind, value))
+    return tuple(found)
+
+
 class ChainOptimizer(AveragedWeights, Evaluated, DecayFilters):
     """An optimizer of a chain, and of the average of the weights behind it, if it keeps one.
 
@@ -81,8 +102,16 @@ class ChainOptimizer(AveragedWeights, Evaluated, DecayFilters):
 
     def _check(self, settings: Mapping[str, Any]) -> None:
         """Raise ValueError or TypeError for the settings of a group that are not acceptable."""
+        told = _told_apart(settings)
+        sound = self._chain.found_sound
+        if told is not None and (type(self), told) in sound:
+            return
         self._check_arguments(self._chain, settings)
         self._chain.check(settings)
+        if told is not None:
+            if len(sound) >= _MOST_SOUND:
+                sound.clear()
+            sound.add((type(self), told))
 
     def _check_loaded(self, settings: Mapping[str, Any]) -> None:
         """What a program did to the settings of a group that steps, a file may hold, too: they are

@@ -21,6 +21,10 @@ class Awaited(ABC):
         """The reductions of tensors that have so many elements, of sums of them."""
 
     @abstractmethod
+    def joins(self, other: Awaited) -> bool:
+        """Whether it lies where it can be put together with another, and nobody waits for it."""
+
+    @abstractmethod
     def whole(self, kind: str, others: Sequence[Any], count: int) -> list[Awaited]:
         """The reduction over all `count` elements of these tensors and of those of `others`, as one
         number for each of its own tensors, then for each of theirs."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.fuse.awaited import Awaited
 from thalweg.fuse.desk import Scratch
-from thalweg.fuse.engine import Engine, Launch, Sweep
+from thalweg.fuse.engine import Engine, Launch, Sweep, VectorSweep
 from thalweg.fuse.plan import Pass, Plan
 from thalweg.fuse.storage import columns, computation
+from thalweg.fuse.walk import Walk
 from thalweg.reductions import finished
 from thalweg.view import matrices_of
 
@@ -28,7 +29,7 @@ class Batch:
 
     `columns` are those of the table of addresses: the arrays, each with its format, come first.
     `shapes` are of what lies here, `wholes` of the tensors, whose part it may be; the last axis of
-    both is the width.
+    both is the width. Each has one of `walks`, or none has.
     """
 
     def __init__(
@@ -40,13 +41,14 @@ class Batch:
         shapes: Sequence[tuple[int, ...]],
         wholes: Sequence[tuple[int, ...]],
         engine: Engine,
+        walks: Sequence[Walk] = (),
     ) -> None:
-        self.engine = engine
+        self.engine, self._walks = engine, walks
         self.plan, self.members = plan, members
         self.sizes = np.array([np.prod(shape) for shape in wholes])
         self.tensor_shapes = [shape[:-1] for shape in wholes]
         self._columns, self._shapes = [*columns, *plan.scratch], shapes
-        seen = [(*matrices_of(shape, plan.chain.is_stack), width) for *shape, width in shapes]
+        seen = [(*matrices_of(shape, plan.is_stack), width) for *shape, width in shapes]
         self.matrices = [(count, rows, columns * width) for count, rows, columns, width in seen]
         self._formats = dict(zip(columns, formats, strict=False))  # the arrays come first
         self._formats |= dict.fromkeys(plan.scratch, computation(self._formats["p"] or ""))
@@ -80,17 +82,21 @@ class Batch:
         known: Mapping[str, Any],
         pointers: NDArray[np.int64],
         threads: int,
-    ) -> tuple[NDArray[np.float64], dict[str, list[NDArray[np.float64]]]]:
-        """The same of a pass that sums over rows and columns, with these results of each tensor by
-        their names: matrix by matrix."""
+    ) -> tuple[NDArray[np.float64], dict[str, list[tuple[list[int], NDArray[np.float64]]]]]:
+        """The same of a pass that sums over rows and columns, with these results by their names: of
+        groups of tensors of one shape, what each of them has, matrix by matrix."""
         sweep, places = self._sweep(pass_)
         table = self._table(pass_, numbers, context_of, known)
-        sums, vectors = sweep.run_with_vectors(self._at(pointers, places), table, threads)
+        sums, vectors = cast(VectorSweep, sweep).run_with_vectors(
+            self._at(pointers, places), table, threads
+        )
         found = {}
-        for one, of_tensors in zip(pass_.vectors, vectors, strict=True):
+        for one, groups in zip(pass_.vectors, vectors, strict=True):
             side = 2 if one.over == "row" else 1
-            pairs = zip(of_tensors, self.matrices, strict=True)
-            found[one.name] = [finished(one.kind, v, max(m[side], 1)) for v, m in pairs]
+            found[one.name] = [
+                (members, finished(one.kind, values, max(self.matrices[members[0]][side], 1)))
+                for members, values in groups
+            ]
         return sums, found
 
     def launch(
@@ -170,7 +176,11 @@ class Batch:
             places = np.array([self._columns.index(name) for name in names], np.int64)
             computes_in = computation(self._format("p"))
             title = re.sub(r"\W+", "_", self.plan.chain.name)  # it becomes the name of a file
-            sweep = self.engine.sweep(pass_, formats, computes_in, title, self._tables[by_rows])
+            table = self._tables[by_rows]
+            if self._walks:
+                own = [self._columns.index(name) for name in pass_.streams]
+                table = table.walked([walk.of(own) for walk in self._walks])
+            sweep = self.engine.sweep(pass_, formats, computes_in, title, table)
             self._sweeps[pass_] = sweep, places
         return self._sweeps[pass_]
 

@@ -34,6 +34,9 @@ class DeviceMemory(Protocol):
     def zeros(self, size: int) -> Buffer:
         """So many bytes, all of them zero."""
 
+    def write(self, buffer: Buffer, content: NDArray[Any]) -> None:
+        """Put a copy of an array where a buffer begins; likewise."""
+
     def download(self, buffer: Buffer, size: int) -> bytes:
         """So many bytes of a buffer, when all that was put on the stream before is done."""
 

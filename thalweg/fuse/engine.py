@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from thalweg.fuse.plan import Pass
 
-__all__ = ["Engine", "Launch", "StandingLaunch", "Sweep"]
+__all__ = ["Engine", "Launch", "StandingLaunch", "Sweep", "VectorSweep"]
 
 
 class Launch(Protocol):
@@ -50,15 +50,19 @@ class Sweep(Protocol):
         something. Of `seed` come the random bits of formats that round with them: below 2^63.
         """
 
+
+class VectorSweep(Sweep, Protocol):
+    """A sweep of an engine that sums rows and columns."""
+
     def run_with_vectors(
         self,
         pointers: NDArray[np.int64],
         numbers: NDArray[np.float64],
         threads: int,
         seed: int = 0,
-    ) -> tuple[NDArray[np.float64], list[list[NDArray[np.float64]]]]:
-        """The same, and for each of the `Pass.vectors` what the rows or columns of each tensor add
-        up to, matrix by matrix; of an engine that sums them."""
+    ) -> tuple[NDArray[np.float64], list[list[tuple[list[int], NDArray[np.float64]]]]]:
+        """The same, and for each of the `Pass.vectors` what rows or columns add up to: groups of
+        tensors of one shape, with [tensor, row or column], matrix by matrix."""
 
 
 class StandingLaunch(Protocol):

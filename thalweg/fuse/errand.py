@@ -143,7 +143,7 @@ class Errand:
         for batch in self.batches:
             if batch.scratch is not None:
                 found += batch.scratch.kept()
-                found.append(batch.scratch.arrays.clear)  # the launches know addresses only
+                found.append(batch.scratch.let_go)  # the launches know addresses only
                 batch.scratch = None
         return found
 
@@ -163,7 +163,7 @@ class Errand:
             assert batch.scratch is not None
             contexts = self._context_of[batch.members].tolist()
             wanted = {name: np.asarray(known[name]) for name in leg.numbers if name in known}
-            batch.scratch.work(leg, [self._numbers[c] for c in contexts], wanted)
+            batch.scratch.work(leg, self._numbers, contexts, wanted)
             return
         assert isinstance(leg, Pass)
         given = self._numbers, self._context_of, known, self._pointers, self._threads

@@ -138,6 +138,8 @@ class Plan:
     matrices: tuple[str, ...] = ()
     vectors: Mapping[str, Level] = field(default_factory=dict)
     """Of the names that have one number per row or column, which."""
+    is_stack: bool = False
+    """Whether a parameter of more than two axes is a stack of matrices."""
 
     @functools.cached_property
     def swept(self) -> frozenset[str]:

@@ -34,8 +34,8 @@ class Assign:
 
 @dataclass(frozen=True)
 class Reduce:
-    """A number that is the sum, mean, norm or largest of a value: over a row, a column, a tensor or
-    all. One that is `aside` is an array of its own, which a pass before its reader adds up."""
+    """The sum, mean, norm or largest of a value, over a row, a column, a tensor or all. One that
+    `is_aside` is an array of its own, which a pass before its reader adds up."""
 
     target: str
     kind: str
@@ -155,8 +155,7 @@ class _Lower:
 
     def _lift(self, statement: ast.If, where: str) -> None:
         for name, number in self.text.lifted.get((statement, where), ()):
-            value = _name(self.part.qualified(number))
-            self.nodes.append(Assign(self._target(name), value))
+            self.nodes.append(Assign(self._target(name), _name(self.part.qualified(number))))
 
     def _visit(self, tree: ast.expr) -> ast.expr:
         number = self.text.numbers.get(tree)
@@ -182,9 +181,13 @@ class _Lower:
             assert isinstance(tree, ast.Call)
             return self._ask(tree)
         if tree in self.text.matrices:
+<<<<<<< HEAD
             name = self._fresh(self._hint or "product")
             self._add_line(name, tree, Level.ELEMENT)
             self._arrays.add(name)
+=======
+            self._add_line(name := self._fresh(self._hint or "product"), tree, Level.ELEMENT)
+>>>>>>> main
             return _name(name)
         if isinstance(tree, ast.BinOp):
             is_power = isinstance(tree.op, ast.Pow) and isinstance(tree.right, ast.Constant)
@@ -249,7 +252,7 @@ class _Lower:
             asked = self.text.reductions[tree]
             if self._is_of_vectors(tree):
                 words = [self._on_matrices(tree.args[0], operands), ast.Constant(asked.over)]
-                return ast.Call(ast.Name(asked.kind, ast.Load()), words, [])
+                return ast.Call(_name(asked.kind), words, [])
             return self._reduce(tree, asked.over in ("row", "column"))
         if level <= Level.TENSOR and not isinstance(tree, ast.Tuple):
             return self._visit(tree)
@@ -267,17 +270,29 @@ class _Lower:
                 setattr(made, field, [self._on_matrices(one, operands) for one in value])
         return made
 
-    def _is_of_vectors(self, tree: ast.expr) -> bool:
+    def _is_of_vectors(self, tree: ast.Call) -> bool:
         """Whether what is reduced is one number per row or column already, and no pass does it."""
-        assert isinstance(tree, ast.Call)
         return self.text.found[tree.args[0]] in (Level.ROW, Level.COLUMN)
 
     def _in_memory(self, tree: ast.expr) -> str:
         """An array that holds a value per element: one of the step, if it has been changed."""
         value = self._visit(tree)
+<<<<<<< HEAD
         there = self._lies(value.id) if isinstance(value, ast.Name) else ""
         if there:
             return there
+=======
+        if isinstance(value, ast.Name) and value.id not in targets(
+            node for node in self.nodes if isinstance(node, Assign | Branch)
+        ):
+            return value.id
+        for node in reversed(self.nodes if isinstance(value, ast.Name) else []):
+            if isinstance(node, Branch) or node.target == value.id:  # type: ignore[attr-defined]
+                break
+            is_fresh = node.target[-2:] == "__"
+            if isinstance(node, Assign) and is_fresh and ast.dump(node.value) == ast.dump(value):
+                return node.target  # it lies in memory already; a name of the text's may change
+>>>>>>> main
         name = self._fresh(tree.id if isinstance(tree, ast.Name) else "operand")
         self.nodes.append(Assign(name, value))
         self._arrays.add(name)
@@ -315,8 +330,8 @@ class _Lower:
         asked = self.text.reductions[tree]
         name = self.part.qualified(asked.name)
         if not any(isinstance(node, Reduce) and node.target == name for node in self.nodes):
-            value = self._visit(tree.args[0])
-            self.nodes.append(Reduce(name, asked.kind, asked.over, value, is_aside))
+            told = asked.kind, asked.over, self._visit(tree.args[0])
+            self.nodes.append(Reduce(name, *told, is_aside))
         return _name(name)
 
 

@@ -34,7 +34,11 @@ from thalweg.fuse.lowering import (
     rounded_in,
     targets,
 )
+<<<<<<< HEAD
 from thalweg.fuse.needs import needed_for, pruned, swept_for
+=======
+from thalweg.parts import sees_stack
+>>>>>>> main
 from thalweg.source import names_in
 from thalweg.text import Level, level_per
 
@@ -66,6 +70,7 @@ def plan_for(chain: Chain, ways: Ways) -> Plan:
         tuple(builder.scratch),
         tuple(builder.matrices),
         {**builder.vectors, **builder.vector_states()},
+        sees_stack([part for part, own in zip(chain.parts, ways, strict=True) if own is not None]),
     )
 
 
@@ -81,7 +86,7 @@ class _Builder:
         self.aside = {n.target: i for n, i in found if n.is_aside}
         self.states = [slot.qualified for slot in chain.slots if not slot.state.is_apart]
         self.scratch = list(dict.fromkeys(self._of_this_step()))
-        self.vectors = {
+        self.vectors: dict[str, Level] = {
             node.target: node.level
             for node in self.nodes
             if isinstance(node, MatrixLine) and node.level in (Level.ROW, Level.COLUMN)
@@ -171,7 +176,11 @@ class _Builder:
             if not isinstance(node, MatrixLine | Ask):
                 continue
             given = {line.target for _, line in lines}
+<<<<<<< HEAD
             if isinstance(node, Ask) or given & swept_for(self.nodes[:place], node):
+=======
+            if isinstance(node, Ask) or given & self._taken(place, node):
+>>>>>>> main
                 found += self._matrix_work(sums, lines)
                 sums, lines = [], []
             if isinstance(node, MatrixLine):
@@ -182,6 +191,27 @@ class _Builder:
             found.append(Question(node.name, node.target, at, node.numbers))
         return [*found, *self._matrix_work(sums, lines)]
 
+<<<<<<< HEAD
+=======
+    def _taken(self, place: int, line: MatrixLine) -> set[str]:
+        """The arrays that must lie in memory before a line: those that the pass reads which writes
+        its operands, and those that are reduced for one of the two."""
+        names, before = names_in(line.value), self.nodes[:place]
+        passes = [
+            self._written(place, line.operands),
+            self._cut(before, names - {*self.arrays}, []),
+        ]
+        waiting = names & self.places.keys()
+        loads: set[str] = {*passes[0].loads}
+        done: set[str] = set()
+        while waiting or passes:
+            waiting |= {n for one in passes for n in one.numbers if n in self.places}
+            passes = [self._reducing([name]) for name in waiting - done - self.varying]
+            loads |= {name for one in passes for name in one.loads}
+            done, waiting = done | waiting, set()
+        return loads
+
+>>>>>>> main
     def _loads(self, pass_: Pass) -> set[str]:
         """The arrays that a pass reads, and those that measure what it takes."""
         found, numbers = {*pass_.loads}, {*pass_.numbers} & self.places.keys()

@@ -254,8 +254,8 @@ class PreparedCall:
         both = plan_of * len(work.kinds) + work.kind_of
         found, which = np.unique(both, return_inverse=True)
         pairs = [divmod(one, len(work.kinds)) for one in found.tolist()]
-        formats = [work.kinds[kind].formats for _, kind in pairs]
-        batches = work._batched([plans[plan] for plan, _ in pairs], formats, which.reshape(-1))
+        kinds = [work.kinds[kind] for _, kind in pairs]
+        batches = work._batched([plans[plan] for plan, _ in pairs], kinds, which.reshape(-1))
         return [
             Share(self._deciding.number_at, bool(self._deciding.moving), batch, self._pointers)
             for batch in batches

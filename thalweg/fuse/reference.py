@@ -17,7 +17,8 @@ from typing import Any
 from thalweg.chain import Chain, Part
 from thalweg.elementwise import Measured, where
 from thalweg.matrices import transposed
-from thalweg.reductions import AXES, over_axes, summed
+from thalweg.parts import sees_stack
+from thalweg.reductions import AXES, in_stacks, summed
 from thalweg.source import text_of
 from thalweg.text import Request
 from thalweg.view import matrices_of
@@ -86,7 +87,7 @@ class Run:
 
     def _unfold(self) -> None:
         """Make a matrix of the parameter and of all that goes with it."""
-        is_stack = self.chain.is_stack
+        is_stack = sees_stack([self.chain.parts[i] for i in self.places])
         count, rows, columns = matrices_of(self.given.shape, is_stack)
         stack = (count,) if is_stack else ()
         per = {slot.qualified: slot.state.per for slot in self.chain.slots}
@@ -172,7 +173,6 @@ def _written(declared: Any) -> Callable[..., Any]:
     reduction over all tensors, and what for a request, by their names in the text, and what makes
     an array of a number that is reduced, as where an `if` has decided so."""
     function, text = declared.update, declared.text
-    is_stack = getattr(declared, "is_stack", False)
     asked = {**text.reductions, **text.requests}
     places = {(call.lineno, call.col_offset): one for call, one in asked.items()}
     if not places and not text.matrices:
@@ -204,9 +204,9 @@ def _written(declared: Any) -> Callable[..., Any]:
                 words = [ast.Constant(one.name), ast.Constant(one.kind), value]
                 return ast.Call(ast.Name("_of_all", ast.Load()), words, [])
             whole = ast.Call(ast.Name("_whole", ast.Load()), [value], [])
-            if is_stack and one.over in AXES:
-                words = [ast.Constant(one.kind), whole, ast.Constant(AXES[one.over])]
-                return ast.Call(ast.Name("_over_axes", ast.Load()), words, [])
+            if one.over in AXES and getattr(declared, "is_stack", False):
+                words = [ast.Constant(one.kind), whole, ast.Constant(one.over)]
+                return ast.Call(ast.Name("_in_stacks", ast.Load()), words, [])
             return ast.Call(node.func, [whole, *over], [])
 
     tree = ast.fix_missing_locations(Asking().visit(ast.Module([made], [])))
@@ -215,7 +215,7 @@ def _written(declared: Any) -> Callable[..., Any]:
         **function.__globals__,
         **scope.nonlocals,
         "_transposed": transposed,
-        "_over_axes": over_axes,
+        "_in_stacks": in_stacks,
     }
     exec(compile(tree, text.source.title, "exec"), names)
     found: Callable[..., Any] = names[made.name]

@@ -1,9 +1,8 @@
 """Runs one kernel on several threads: a framework's, or Python's own pool.
 
-Numba's thread layers abort on concurrent launches (workqueue) or kill forked children (OpenMP),
-and ignore the thread count of torch and of the environment. Kernels release the GIL and take their
-tasks from a shared counter, so that a pool is enough: the caller works too, and a helper that
-starts late finds nothing to do.
+A pool is enough, since kernels release the GIL and take their tasks from a shared counter: the
+caller works too, and a helper that starts late finds nothing to do. It follows the thread count of
+the environment or of a framework, outlives concurrent launches, and is made anew in a forked child.
 """
 
 from __future__ import annotations

@@ -57,7 +57,8 @@ class Totals:
         found, kind = self._parts.get(name, {}), self._asked[name].kind
         count = sum(int(self._sizes[i].sum()) for i in found) + sum(size for _, size in odd)
         awaited = [own for own in found.values() if isinstance(own, Awaited)]
-        if awaited and len(awaited) == len(found) and not odd:
+        are_together = all(awaited[0].joins(one) for one in awaited)
+        if awaited and are_together and len(awaited) == len(found) and not odd:
             first, *others = awaited
             for i, own in zip(found, first.whole(kind, others, max(count, 1)), strict=True):
                 self.of_batches[i][name] = own

@@ -26,6 +26,7 @@ from thalweg.fuse.errand import Context, Errand, Odd, Processes, as_written
 from thalweg.fuse.plan import Plan, plan_for
 from thalweg.fuse.storage import columns
 from thalweg.fuse.totals import Totals
+from thalweg.fuse.walk import Walk
 from thalweg.fuse.whole import Deed
 from thalweg.settings import as_double
 
@@ -41,13 +42,17 @@ class Kind:
 
     `formats` is in the order of `Work.arrays`; None for a state that does not exist. An element
     is `width` numbers: two if it is complex. Of a tensor that several processes share out, `part`
-    is the shape of what lies here.
+    is the shape of what lies here. With a `walk`, which has strides for each of the arrays, they
+    have gaps between their elements. Of the engines that step an optimizer's tensors, `engine` is
+    the place of its own.
     """
 
     shape: tuple[int, ...]
     formats: tuple[str | None, ...]
     width: int = 1
     part: tuple[int, ...] | None = None
+    walk: Walk | None = None
+    engine: int = 0
 
     @property
     def here(self) -> tuple[int, ...]:
@@ -69,9 +74,9 @@ class Work:
     """The tensors of one optimizer in the order of their lots, as long as they stay the same."""
 
     def __init__(
-        self, chain: Chain, kinds: Sequence[Kind], lots: Sequence[int], engine: Engine
+        self, chain: Chain, kinds: Sequence[Kind], lots: Sequence[int], *engines: Engine
     ) -> None:
-        self.chain, self._engine = chain, engine
+        self.chain, self.engines = chain, engines
         self.arrays = ["p", "g", *(slot.qualified for slot in chain.slots)]
         self.kinds = list(dict.fromkeys(kinds))
         self.columns = columns(self.arrays, *(kind.formats for kind in self.kinds))
@@ -256,34 +261,38 @@ class Work:
         plans = [chosen[c] for c, _ in pairs]
         key = tuple(plans)
         if key not in self._batches:
-            formats = [self.kinds[k].formats for _, k in pairs]
-            self._batches[key] = self._batched(plans, formats, which)
+            kinds = [self.kinds[k] for _, k in pairs]
+            self._batches[key] = self._batched(plans, kinds, which)
         return self._batches[key]
 
     def _batched(
         self,
         plans: Sequence[Plan],
-        formats: Sequence[tuple[str | None, ...]],
+        kinds: Sequence[Kind],
         which: NDArray[np.int64],
     ) -> list[Batch]:
-        sorts: dict[tuple[Plan, tuple[str | None, ...]], list[int]] = {}
-        for i, (plan, form) in enumerate(zip(plans, formats, strict=True)):
-            sorts.setdefault((plan, form), []).append(i)
+        sorts: dict[tuple[Any, ...], list[int]] = {}
+        for i, (plan, kind) in enumerate(zip(plans, kinds, strict=True)):
+            strided = None if kind.walk is None else kind.walk.strided
+            sorts.setdefault((plan, kind.formats, strided, kind.engine), []).append(i)
         batches = []
-        for (plan, form), members in sorts.items():
-            for chosen in self._portions(plan, np.flatnonzero(np.isin(which, members))):
-                kinds = [self.kinds[i] for i in self.kind_of[chosen].tolist()]
-                shapes = [(*kind.here, kind.width) for kind in kinds]
-                wholes = [(*kind.shape, kind.width) for kind in kinds]
-                made = Batch(plan, self.columns, form, chosen, shapes, wholes, self._engine)
+        for (plan, form, _, number), members in sorts.items():
+            engine = self.engines[number]
+            for chosen in self._portions(plan, np.flatnonzero(np.isin(which, members)), engine):
+                its = [self.kinds[i] for i in self.kind_of[chosen].tolist()]
+                shapes = [(*kind.here, kind.width) for kind in its]
+                wholes = [(*kind.shape, kind.width) for kind in its]
+                walks = [kind.walk for kind in its if kind.walk is not None]
+                made = Batch(plan, self.columns, form, chosen, shapes, wholes, engine, walks)
                 batches.append(made)
         return batches
 
-    def _portions(self, plan: Plan, chosen: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    def _portions(
+        self, plan: Plan, chosen: NDArray[np.int64], engine: Engine
+    ) -> list[NDArray[np.int64]]:
         """Tensors of one plan, of one shape together, in portions whose operands of lines on
         matrices are still near when the lines read them."""
-        limit = self._engine.portion
-        if plan.is_plain or not limit:
+        if plan.is_plain or not engine.portion:
             return [chosen]
         found: list[list[int]] = []
         room = 0
@@ -291,7 +300,7 @@ class Work:
             size = math.prod(self.kinds[self.kind_of[place]].here)
             if not found or size > room:
                 found.append([])
-                room = limit
+                room = engine.portion
             found[-1].append(place)
             room -= size
         return [np.sort(np.array(places, np.int64)) for places in found]

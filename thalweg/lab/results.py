@@ -47,8 +47,8 @@ REPORT = "report.html"
 
 _RUNS = Path("runs")
 _PACKAGES = {
-    "mytorch": ("numpy", "numba", "scikit-learn"),
-    "torch": ("numpy", "numba", "scikit-learn", "torch"),
+    "mytorch": ("numpy", "llvmlite", "scikit-learn"),
+    "torch": ("numpy", "llvmlite", "scikit-learn", "torch"),
 }
 
 

@@ -12,6 +12,7 @@ Each class is a subclass of torch's of its name, for those who ask `isinstance(o
 torch.optim.AdamW)`; nothing of torch's class runs.
 """
 
+import importlib
 from typing import Any
 
 try:
@@ -24,14 +25,10 @@ except ModuleNotFoundError as error:
 from torch.optim import Optimizer, swap_in_optimizer_params_and_state
 
 from thalweg.border.groups import no_bias_norm
-from thalweg.border.others import matrix_groups
-from thalweg.optim import fused, lr_scheduler, optimizer, swa_utils
+from thalweg.optim import fused
 from thalweg.optim.base import BaseOptimizer
-from thalweg.optim.by_name import create, names
 from thalweg.optim.fallback import from_torch
 from thalweg.optim.fused import FusedOptimizer
-from thalweg.optim.lbfgs import LBFGS
-from thalweg.optim.offloaded import OffloadedOptimizer, offload
 from thalweg.optimizers import OPTIMIZERS
 
 __all__ = [
@@ -49,20 +46,39 @@ __all__ = [
     "optimizer",
     "swa_utils",
     "swap_in_optimizer_params_and_state",
+    "traffic",
     *OPTIMIZERS,
 ]
 
 _of_torch = from_torch(__name__)
 
+# what many programs never ask for, and the module it is in: a module alone is asked for itself
+_LATER = {
+    "LBFGS": "thalweg.optim.lbfgs",
+    "OffloadedOptimizer": "thalweg.optim.offloaded",
+    "create": "thalweg.optim.by_name",
+    "lr_scheduler": "",
+    "matrix_groups": "thalweg.border.others",
+    "names": "thalweg.optim.by_name",
+    "offload": "thalweg.optim.offloaded",
+    "optimizer": "",
+    "swa_utils": "",
+    "traffic": "thalweg.optim.memory.traffic",
+}
+
 
 def __getattr__(name: str) -> Any:
-    """An optimizer of the registry, made when it is first asked for; else what is torch's, such as
-    the names of later versions."""
-    if name in OPTIMIZERS:
-        like = getattr(_torchs, name, None)
-        made = globals()[name] = fused.optimizer(OPTIMIZERS[name], like)
-        return made
-    return _of_torch(name)
+    """An optimizer of the registry, made when it is first asked for, and what else comes later; or
+    what is torch's, such as the names of later versions."""
+    if name in _LATER:
+        module = importlib.import_module(_LATER[name] or f"{__name__}.{name}")
+        found = getattr(module, name) if _LATER[name] else module
+    elif name in OPTIMIZERS:
+        found = fused.optimizer(OPTIMIZERS[name], getattr(_torchs, name, None))
+    else:
+        return _of_torch(name)
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:

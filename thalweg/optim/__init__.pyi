@@ -21,6 +21,7 @@ from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.by_name import create, names
 from thalweg.optim.fused import FusedOptimizer, optimizer
 from thalweg.optim.lbfgs.optimizer import LBFGS
+from thalweg.optim.memory.traffic import traffic
 from thalweg.optim.offloaded import OffloadedOptimizer, offload
 
 __all__ = [
@@ -80,6 +81,7 @@ __all__ = [
     "NovoGrad",
     "OffloadedOptimizer",
     "Optimizer",
+    "PSGDKron",
     "Padam",
     "Prodigy",
     "QHAdam",
@@ -110,6 +112,7 @@ __all__ = [
     "optimizer",
     "swa_utils",
     "swap_in_optimizer_params_and_state",
+    "traffic",
 ]
 
 class ADOPT(FusedOptimizer):
@@ -338,7 +341,7 @@ class Adafactor(FusedOptimizer, _torchs.Adafactor):
         params: ParamsT | Module,
         lr: float | Tensor = 0.01,
         beta2_decay: float | Tensor = -0.8,
-        eps: tuple[float | Tensor, float | Tensor] = (None, 0.001),
+        eps: tuple[float | Tensor | None, float | Tensor] = (None, 0.001),
         d: float | Tensor = 1.0,
         weight_decay: float | Tensor = 0.0,
         *,
@@ -1028,6 +1031,31 @@ class NovoGrad(FusedOptimizer):
         betas: tuple[float | Tensor, float | Tensor] = (0.95, 0.98),
         eps: float | Tensor = 1e-08,
         weight_decay: float | Tensor = 0.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        state_dtype: Literal["param", "float32"] = "param",
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class PSGDKron(FusedOptimizer):
+    def __init__(
+        self,
+        params: ParamsT | Module,
+        lr: float | Tensor = 0.001,
+        momentum: float | Tensor = 0.9,
+        weight_decay: float | Tensor = 0.0,
+        probability: tuple[float | Tensor, float | Tensor] = (0.03, 1.0),
+        probability_decay: float | Tensor = 0.001,
+        flat_start: int = 500,
+        max_size: int = 8192,
+        precond_lr: float | Tensor = 0.1,
+        precond_init_scale: float | Tensor = 1.0,
+        seed: int = 0,
         *,
         maximize: bool = False,
         foreach: bool | None = None,

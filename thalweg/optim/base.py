@@ -33,13 +33,16 @@ from thalweg.optim.loading import (
     restore_types,
     unshare,
 )
-from thalweg.optim.memory.states import narrowed
-from thalweg.optim.quick import quick
+from thalweg.optim.memory.states import all_narrowed
+from thalweg.optim.quick import quick, without_gradients
+from thalweg.optim.standing_alone import alone, is_compiled_alone, left_alone
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["BaseOptimizer"]
+
+_NAMING = {"params", "param_names"}  # what of a group is no setting
 
 
 @dataclass
@@ -153,6 +156,10 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         """The keys of a parameter's state that hold single numbers, whatever its type."""
         return ("step",)
 
+    def _cells_home(self, p: Tensor, group: Mapping[str, Any]) -> torch.device:
+        """Where they lie."""
+        return torch.device("cpu")
+
     def _update(self) -> None:
         """Move every parameter that has a gradient by one step."""
         raise NotImplementedError
@@ -188,7 +195,8 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
             model = model_of(param_group.get("params"), Module)
             if model is not None and model is param_group["params"]:
                 param_group["params"] = _named(self._title, model)
-            self._check({**self.defaults, **param_group})
+            if self.param_groups or param_group.keys() - _NAMING:
+                self._check({**self.defaults, **param_group})  # else the constructor has
             new = [key for key in param_group if not any(key in g for g in self.param_groups)]
             check_keys(self._title, new, self.defaults)
         super().add_param_group(param_group)
@@ -214,6 +222,11 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         def step(self: BaseOptimizer, *args: Any, **kwargs: Any) -> Any:
             if torch.compiler.is_compiling():  # which cannot follow threads and interrupts
                 return traced(self, *args, **kwargs)
+            if is_compiled_alone():
+                return alone(
+                    functools.partial(step, self, *args, **kwargs),
+                    functools.partial(traced, self, *args, **kwargs),
+                )
             me, taken = get_ident(), self._turn.taken
             if me in taken:
                 return func(self, *args, **kwargs)
@@ -229,7 +242,12 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
             finally:  # Ctrl-C may come in between
                 taken.pop(me, None)
 
-        return step
+        return left_alone(step)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Take every parameter's gradient away, or with `set_to_none=False` fill it with zeros."""
+        if not (set_to_none and without_gradients(self)):
+            super().zero_grad(set_to_none)
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -262,7 +280,7 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         found = super().state_dict()
         if "state" in found:  # a hook may have made anything of it
             cells = self._cells
-            states = {key: narrowed(held, cells) for key, held in found["state"].items()}
+            states = all_narrowed(found["state"], cells)
             states = with_training_weights(itself(self), states, Tensor.clone)
             found = {**found, "state": states}
         return found
@@ -342,7 +360,9 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         for group in self.param_groups:
             self._complete(group)
         if self._loading is not None:
-            restore_types(self.param_groups, self.state, self._loading, self._cells)
+            restore_types(
+                self.param_groups, self.state, self._loading, self._cells, self._cells_home
+            )
             unshare(self.state, self._loading["state"])
 
 

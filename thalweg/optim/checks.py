@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -52,6 +53,16 @@ def refuse(title: str, params: Sequence[Tensor], grads: Sequence[Tensor]) -> Non
             raise RuntimeError(f"{title} does not support sparse gradients")
         if not p.is_floating_point():
             raise TypeError(f"{title}: a parameter must be floating point, got {p.dtype}")
+
+
+def check_dense(title: str, params: Sequence[Tensor]) -> None:
+    """Raise for a parameter that is not dense."""
+    if {*map(attrgetter("layout"), params)} - {torch.strided}:
+        p = next(one for one in params if one.layout != torch.strided)
+        raise ValueError(
+            f"{title} requires dense parameter tensors, got one of layout {p.layout} and shape "
+            f"{tuple(p.shape)}"
+        )
 
 
 def check_flags(title: str, settings: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import Any, ClassVar
 
 import torch
@@ -28,14 +29,16 @@ from thalweg.optim import (
 )
 from thalweg.optim.arguments import EXTRAS, FLAGS, TYPES
 from thalweg.optim.base import BaseOptimizer
-from thalweg.optim.checks import check_flags, check_tensors
+from thalweg.optim.checks import check_dense, check_flags, check_tensors
+from thalweg.optim.memory.device import cells_home
 from thalweg.optim.memory.layout import TensorLayout
-from thalweg.optim.memory.operands import collect, unpacked, views_of
-from thalweg.optim.memory.reach import check_sides
+from thalweg.optim.memory.operands import collect, unpacked
+from thalweg.optim.memory.reach import asks_for_sides, check_sides
 from thalweg.optim.memory.rounds import Rounds
 from thalweg.optim.memory.seen import Seen, look, placed
 from thalweg.optim.memory.sharded import is_sharded, store
 from thalweg.optim.memory.states import STATE_TYPES, First, NewStates, cell_of, cell_type
+from thalweg.optim.memory.there import CountsThere, again, settings_of, stops, unscale
 from thalweg.optim.prepared import PreparedTensors
 from thalweg.optim.second_order import differentiated
 from thalweg.optim.traced import Trace, are_fake, freeze, is_watched, operator, remember
@@ -44,6 +47,8 @@ from thalweg.rule import Declared
 
 # what torch.set_grad_enabled calls, without the object that it makes
 _set_grad_enabled = getattr(torch._C, "_set_grad_enabled", torch.set_grad_enabled)
+
+_shape = attrgetter("shape")
 
 __all__ = ["FusedOptimizer", "optimizer"]
 
@@ -103,13 +108,9 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
 
     def _check_parameters(self, params: Sequence[Tensor], group: Mapping[str, Any]) -> None:
         choice = self._chain.choice
-        for p in params:
-            if p.layout != torch.strided:
-                raise ValueError(
-                    f"{self._chain.name} requires dense parameter tensors, got one of layout "
-                    f"{p.layout} and shape {tuple(p.shape)}"
-                )
-        self._given |= {tuple(p.shape) for p in params}
+        check_dense(self._chain.name, params)
+        if asks_for_sides(self._chain):
+            self._given.update(map(_shape, params))
         for p in params if choice.is_choosy else ():
             try:
                 choice.check(p.shape, group)
@@ -161,25 +162,16 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         try:
             try:
                 _set_grad_enabled(differentiable and before)
-                if self._unscale():
+                if unscale(self, self._counts):
                     self._run(differentiable)
             finally:
                 _set_grad_enabled(before)
         finally:  # Ctrl-C may come in between
             _set_grad_enabled(before)
 
-    def _unscale(self) -> bool:
-        """Apply what a GradScaler left on the optimizer; False if this step must not happen."""
-        found_inf = getattr(self, "found_inf", None)
-        if found_inf is not None and float(found_inf) > 0:
-            return False
-        scale = getattr(self, "grad_scale", None)
-        if scale is not None:
-            grads = [p.grad for group in self.param_groups for p in group["params"]]
-            for grad in grads:
-                if grad is not None:
-                    grad.div_(scale)
-        return True
+    @property
+    def _counts(self) -> CountsThere | None:  # that lie on a device, of the step laid out last
+        return self._layout.counts if self._layout is not None else None
 
     def _run(self, differentiable: bool) -> None:
         if self._prepared.take(self):
@@ -230,14 +222,18 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         new: NewStates,
         differentiable: bool,
     ) -> list[Deed]:
-        views = [views_of(self._chain, lot, differentiable) for lot in all_lots]
+        views = settings_of(self._chain, all_lots, differentiable, self._counts)
         if self._layout is not None and self._layout.fits(seen, views, states):
-            deeds = self._layout.prepare(views, self._answering())
+            stop = stops(self, self._counts)
+            deeds = self._layout.prepare(views, self._answering(), stop)
         elif are_fake(seen.params) and self._is_traceable:
             self._trace(frozen=True)
             return []
         else:
             check_sides(self._chain, self.param_groups, self._given)
+            views, is_stopped = again(self, all_lots, differentiable, views)
+            if is_stopped:
+                return []
             made = Rounds(
                 self._chain, all_lots, views, states, differentiable, asking=self._answering()
             )
@@ -263,7 +259,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         differentiable: bool,
     ) -> list[Deed]:
         """What moves of parameters without a gradient: their averages, where they are kept."""
-        views = [views_of(chain, lot, differentiable) for lot in all_lots]
+        views = settings_of(chain, all_lots, differentiable, None)
         if self._rest is not None and self._rest.fits(resting, views, states):
             return self._rest.prepare(views)
         made = Rounds(chain, all_lots, views, states, differentiable, rests=True)
@@ -364,6 +360,9 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     def _cells(self) -> Collection[str]:
         return self._chain.cells
 
+    def _cells_home(self, p: Tensor, group: Mapping[str, Any]) -> torch.device:
+        return cells_home(self._chain, p, group)
+
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), **lent_state(self), **self._said}
 
@@ -372,10 +371,11 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         for group in self.param_groups:  # a file knows what it averaged, and so do copies
             self._chain = with_average(self.chain, group)
             self.defaults |= {k: v for k, v in group.items() if k.startswith("average")}
+        cells, in_int = self._chain.cells.keys(), self._chain.counts_in_int
         for held in self.state.values():
-            for key in self._chain.cells.keys() & held.keys():
+            for key in cells & held.keys():
                 is_tensor = isinstance(held[key], Tensor)
-                if key == "step" and self._chain.counts_in_int:
+                if key == "step" and in_int:
                     held[key] = int(held[key])
                 elif not is_tensor:  # as old checkpoints have it
                     held[key] = cell_of(float(held[key]), cell_type(fused=False))

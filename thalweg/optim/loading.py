@@ -23,6 +23,9 @@ __all__ = [
 
 Group = Mapping[str, Any]
 
+_clone_all = getattr(torch, "_foreach_clone", None)  # since torch 2.11
+_LEAVES = {bool, int, float, str, type(None)}  # what holds no tensor, of the kinds that states have
+
 # of a parameter and its group: the shape of each array it keeps, and the keys it cannot do without
 Wanted = Callable[[Tensor, Group], tuple[Mapping[str, Sequence[int]], Collection[str]]]
 
@@ -156,11 +159,13 @@ def restore_types(
     states: Mapping[Tensor, MutableMapping[str, Any]],
     loaded: Mapping[str, Any],
     cells: Collection[str],
+    home: Callable[[Tensor, Group], torch.device],
 ) -> None:
     """Take states again that torch rounded to their parameter's type (pytorch#43706).
 
     A state stays as wide as it was saved; under `state_dtype="float32"` it has that type. A single
-    number, one of the keys in `cells`, is float32 or float64, whatever its parameter is.
+    number, one of the keys in `cells`, is float32 or float64, whatever its parameter is, and lies
+    at its `home`, where a step reads it: torch takes all but the step to the parameter's device.
     """
     ids = [i for group in loaded["param_groups"] for i in group["params"]]
     owners = [(p, group) for group in groups for p in group["params"]]
@@ -171,11 +176,15 @@ def restore_types(
         own, is_single = states[p], group.get("state_dtype") == "float32"
         for key, value in saved.items():
             have = own.get(key)
+            if have is value and key not in cells and not is_single:
+                continue  # torch took it as it was saved
             if not (isinstance(have, Tensor) and isinstance(value, Tensor)):
                 continue
             if key in cells:
                 dtype = torch.float64 if value.dtype == torch.float64 else torch.float32
-                own[key] = value.to(device=have.device, dtype=dtype)
+                is_fake = "meta" in (value.device.type, have.device.type)
+                there = have.device if is_fake else home(p, group)
+                own[key] = value.to(device=there, dtype=dtype)
             elif is_single:
                 dtype = torch.complex64 if have.is_complex() else torch.float32
                 own[key] = value.to(device=have.device, dtype=dtype)
@@ -198,19 +207,17 @@ def unshare(states: MutableMapping[Any, Any], loaded: Mapping[Any, Any]) -> None
     that was loaded moves the state of the one that was saved. Where one tensor stood in several
     places, one copy does.
     """
-    theirs = set(_tensors(loaded))
-    copies: dict[Tensor, Tensor] = {}
+    theirs = set(map(id, _tensors(loaded)))
+    shared = {id(t): t for t in _tensors(states) if id(t) in theirs}
+    copies = dict(zip(shared, _copied([*shared.values()]), strict=True))
 
     def own(value: Any) -> Any:
         if isinstance(value, Tensor):
-            if value not in theirs:
-                return value
-            if value not in copies:
-                copies[value] = value.clone()
-            return copies[value]
+            return copies.get(id(value), value)
         if isinstance(value, dict):
             made = copy.copy(value)  # it may be the loaded one
-            made.update({key: own(one) for key, one in value.items()})
+            for key, one in value.items():
+                made[key] = copies.get(id(one), one) if type(one) is Tensor else own(one)
             return made
         if isinstance(value, list):
             return [own(one) for one in value]
@@ -222,12 +229,27 @@ def unshare(states: MutableMapping[Any, Any], loaded: Mapping[Any, Any]) -> None
         states[key] = own(held)
 
 
+def _copied(tensors: list[Tensor]) -> Sequence[Tensor]:
+    """A copy of each: many plain ones in one call, where torch has it."""
+    if tensors and _clone_all is not None and {*map(type, tensors)} == {Tensor}:
+        found: Sequence[Tensor] = _clone_all(tensors)
+        return found
+    return [tensor.clone() for tensor in tensors]
+
+
 def _tensors(value: Any) -> list[Tensor]:
     """Every tensor in nested containers."""
+    found: list[Tensor] = []
+    _gather(value, found)
+    return found
+
+
+def _gather(value: Any, found: list[Tensor]) -> None:
     if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, Mapping):
-        value = value.values()
-    elif not isinstance(value, list | tuple):
-        return []
-    return [tensor for one in value for tensor in _tensors(one)]
+        found.append(value)
+    elif isinstance(value, list | tuple | Mapping):
+        for one in value.values() if isinstance(value, Mapping) else value:
+            if type(one) is Tensor:
+                found.append(one)
+            elif type(one) not in _LEAVES:
+                _gather(one, found)

@@ -10,13 +10,16 @@ moved goes back to the device while the next is stepped.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import Module
 
+from thalweg.border.copies import check_not_swapped
+from thalweg.border.evaluation import Evaluated
 from thalweg.border.groups import model_of
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.lbfgs import LBFGS
@@ -167,6 +170,8 @@ class OffloadedOptimizer(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        if isinstance(self._whole, Evaluated):
+            check_not_swapped(self._whole)
         self._check_gradients()
         buckets = self._buckets
         self._settle()
@@ -183,6 +188,54 @@ class OffloadedOptimizer(torch.optim.Optimizer):
         self._link()
         return loss
 
+    @contextmanager
+    def evaluation(self) -> Iterator[None]:
+        """Put the weights to look at into the parameters for the length of a `with` block; they are
+        those of the class (Lookahead's slow ones, Schedule-Free's)."""
+        self._see()
+        if not isinstance(self._whole, Evaluated):
+            yield
+            return
+        try:
+            with self._whole.evaluation():
+                self._show()
+                try:
+                    yield
+                finally:
+                    self._see()
+        finally:
+            self._show()
+
+    def eval(self) -> None:
+        """Put the weights to look at into the parameters until `train` is called; twice is once."""
+        if isinstance(self._whole, Evaluated):
+            self._see()
+            self._whole.eval()
+            self._show()
+
+    def train(self) -> None:
+        """Put the weights of the training back, which `eval` took away; without it, nothing."""
+        if isinstance(self._whole, Evaluated) and self._whole._swapped:
+            self._see()
+            self._whole.train()
+            self._show()
+
+    @torch.no_grad()
+    def _see(self) -> None:
+        """Let the whole know the settings, the states and the device's weights."""
+        self._settle()
+        self._link()
+        for twins in self._twins.values():
+            twins.look()
+
+    @torch.no_grad()
+    def _show(self) -> None:
+        """Give the device the weights that the host has."""
+        for twins in self._twins.values():
+            twins.show()
+        for lane in self._lanes.values():
+            lane.join()
+
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop the gradients, on the device and on the host."""
         super().zero_grad(set_to_none)
@@ -198,7 +251,7 @@ class OffloadedOptimizer(torch.optim.Optimizer):
     @torch.no_grad()
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load a state_dict of ours, or of the class that steps."""
-        self._settle()
+        self._see()
         self._whole.load_state_dict(state_dict)
         for ours, theirs in zip(self.param_groups, self._whole.param_groups, strict=True):
             ours.update({k: v for k, v in theirs.items() if k not in _OWN})

@@ -10,6 +10,7 @@ has not been given.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,11 +23,13 @@ from thalweg.border.groups import Lot
 from thalweg.border.states import lacking
 from thalweg.chain import Chain
 from thalweg.fuse.engines import host
-from thalweg.fuse.expected import Expected
+from thalweg.fuse.expected import Expected, Words
 from thalweg.fuse.prepared import PreparedCall
 from thalweg.fuse.whole import Deed
 from thalweg.fuse.work import EXACT
+from thalweg.optim.memory.body import words_of
 from thalweg.optim.memory.device import is_captured
+from thalweg.optim.memory.gapped import stand_in
 from thalweg.optim.memory.layout import TensorLayout
 from thalweg.optim.memory.seen import Seen
 from thalweg.optim.memory.snapshot import ADDRESS_OF
@@ -43,7 +46,12 @@ class PreparedTensors:
     """The tensors of a layout, which has a row for each parameter whose states are made."""
 
     def __init__(
-        self, opt: FusedOptimizer, lots: Sequence[Lot], layout: TensorLayout, without: list[Tensor]
+        self,
+        opt: FusedOptimizer,
+        lots: Sequence[Lot],
+        layout: TensorLayout,
+        grads: list[Tensor],
+        without: list[Tensor],
     ) -> None:
         chain = layout.chain
         self._layout, self._without = layout, without
@@ -67,6 +75,7 @@ class PreparedTensors:
             wide=layout.wide,
             numbers=self._call.cells,
             rows=layout.wholes,
+            words=self._words(grads),
         )
         self._look = host().look(ADDRESS_OF, expected)
         self._is_wide = bool(layout.wide.all())
@@ -76,7 +85,7 @@ class PreparedTensors:
         """What the optimizer's next steps find as it is now; None where that is no use."""
         if not (PreparedCall.can_take(opt._chain) and ADDRESS_OF):
             return None
-        if opt._first or opt.defaults["differentiable"]:
+        if opt._first or opt.defaults["differentiable"] or opt._counts is not None:
             return None
         if any(type(group["params"]) is not list for group in opt.param_groups):
             return None  # it is looked at through C
@@ -88,20 +97,41 @@ class PreparedTensors:
             ready = set(its)
             without += [p for p in lot.params if p not in ready]
             seen.params += its
-            seen.grads += [p.detach() if p.grad is None else p.grad for p in its]
+            seen.grads += [stand_in(p) if p.grad is None else p.grad for p in its]
             seen.sizes.append(len(its))
         layout = opt._layout
         if layout is None or len(layout.params) < len(seen.params):
             if any(not p.numel() for p in seen.params) or len(seen.rounds(states)) > 1:
                 return None
             layout = TensorLayout(chain, seen, lots, views, states, NewStates({}), False)
-        if chain.reductions and (layout.is_shared or layout.device.type != "cpu"):
+        if chain.reductions and (
+            layout.is_shared or any(one.name != "cpu" for one in layout.work.engines)
+        ):
             return None  # sums are not at hand: other processes have a part, or a device is at work
         if not layout.reusable or not layout.params or not layout.pointers[:, 1].all():
             return None
         if (layout.wide.any(axis=0) != layout.wide.all(axis=0)).any():
             return None  # of one number, some in single precision and some in double
-        return cls(opt, lots, layout, without)
+        return cls(opt, lots, layout, seen.grads, without)
+
+    def _words(self, grads: list[Tensor]) -> Words | None:
+        """What describes the tensors of the layout, if these gradients are as it has them."""
+        layout = self._layout
+        if layout.is_shared or layout.device.type != "cpu":
+            return None
+        if not layout._described.fits(layout._standing, grads):
+            return None
+        return words_of([*layout._standing, *grads])
+
+    def _are_as_described(self) -> bool:
+        """The same, asked of torch's guards."""
+        grads, layout = self._look.grads, self._layout
+        if self._look.missing:
+            # they look at another tensor of the same description
+            self._nothing = self._nothing or [stand_in(p) for p in layout.params]
+            pairs = zip(grads, self._nothing, strict=True)
+            grads = [nothing if grad is None else grad for grad, nothing in pairs]
+        return layout._described.fits(layout._standing, grads)
 
     def fits(self, opt: FusedOptimizer) -> bool:
         """Whether this step is the one prepared; if so, all is settled, and nothing has moved."""
@@ -124,13 +154,9 @@ class PreparedTensors:
         if missing:
             if self._rests or not self._call.can_miss():
                 return False
-            # torch's guards look at another tensor of the same description
-            self._nothing = self._nothing or [p.detach() for p in layout.params]
-            pairs = zip(grads, self._nothing, strict=True)
-            grads = [nothing if grad is None else grad for grad, nothing in pairs]
         elif self._without and self._rests:
             return False
-        if not (layout._described.fits(layout._standing, grads) and look.located()):
+        if not look.located(self._are_as_described):
             return False
         if look.differs:
             look.take(self._groups.values(opt.param_groups))
@@ -151,8 +177,7 @@ class PreparedTensors:
             self._look.keep()
         moved = layout.params
         if self._look.missing:
-            pairs = zip(moved, self._look.found.tolist(), strict=True)
-            moved = [p for p, at in pairs if at]
+            moved = [*compress(moved, self._look.found.tolist())]
         # the kernels wrote behind torch's back: autograd must hear of it
         torch.autograd.graph.increment_version(moved)
         if layout.is_shared:

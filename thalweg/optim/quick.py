@@ -1,4 +1,4 @@
-"""A step without torch's wrapper around it, where nobody would see the difference.
+"""A step, or `zero_grad`, without torch's wrapper around it, where nobody would see the difference.
 
 The wrapper marks a range for profilers and runs hooks; on a small network it takes as long as the
 step itself. Where there are no hooks, and no profiler or mode is on, a range of torch's cheaper
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch.optim import optimizer as torchs
 
-__all__ = ["quick"]
+__all__ = ["quick", "without_gradients"]
 
 _Range: Any = getattr(getattr(torch._C, "_profiler", None), "_RecordFunctionFast", None)
 _is_profiled: Any = getattr(torch.autograd, "_profiler_enabled", None)
@@ -35,9 +35,7 @@ def quick(func: Callable[..., Any], hooked: Callable[..., Any]) -> Callable[...,
             or self._optimizer_step_post_hooks
             or _before
             or _after
-            or _is_profiled()
-            or _modes()
-            or _functions()
+            or _is_seen()
         ):
             return hooked(self, *args, **kwargs)
         with _Range(f"Optimizer.step#{self.__class__.__name__}.step"):
@@ -46,3 +44,19 @@ def quick(func: Callable[..., Any], hooked: Callable[..., Any]) -> Callable[...,
         return result
 
     return step
+
+
+def _is_seen() -> bool:
+    """Whether a profiler or a mode is on."""
+    return bool(_is_profiled() or _modes() or _functions())
+
+
+def without_gradients(opt: Any) -> bool:
+    """Take the gradients of all parameters away, unless somebody would see how."""
+    if not _KNOWN or torch.compiler.is_compiling() or _is_seen():
+        return False
+    with _Range(f"Optimizer.zero_grad#{opt.__class__.__name__}.zero_grad"):
+        for group in opt.param_groups:
+            for p in group["params"]:
+                p.grad = None
+    return True

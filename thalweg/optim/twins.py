@@ -98,8 +98,18 @@ class Twins:
         self.wait()
         there = self.p.grad is not None or self._has
         self.host.grad = self.gradient if there else None
+        self.look()
+
+    def look(self) -> None:
+        """Take the weights that somebody has given the parameter."""
         if self.p._version != self._version:
             self.host.copy_(self.p)
+            self._version = self.p._version
+
+    def show(self) -> None:
+        """Begin to copy the weights to the device, which the twin was given otherwise."""
+        self.lane.copy(self.p, self.host)
+        self._version = self.p._version
 
     def give_back(self) -> None:
         """Begin to copy the weights to the device."""

@@ -17,8 +17,10 @@ __all__ = [
     "Phase",
     "along",
     "anneal",
+    "between",
     "cyclic",
     "one_cycle",
+    "passed",
     "peak",
     "phases",
     "triangle",
@@ -85,15 +87,25 @@ def phases(steps: int, rise: float, three_phase: bool) -> list[Phase]:
 
 def anneal(source: Any, target: Any, x: Any, fall: Callable[[Any, float], Any]) -> Any:
     """From source at x = 0 to target at x = 1, in the shape of `fall`."""
-    return target + (source - target) * fall(x, 1.0)
+    return between(source, target, fall(x, 1.0))
+
+
+def between(source: Any, target: Any, left: Any) -> Any:
+    """A value of which this part of the way from target back to source is left."""
+    return target + (source - target) * left
+
+
+def passed(begin: float, end: float, t: Any) -> Any:
+    """Which part of a stretch lies behind at t; all of it, where it has no length."""
+    length = end - begin
+    return (t - begin) / length if length else 1.0 + 0 * t
 
 
 def within(
     begin: float, phase: Phase, values: Mapping[str, Any], t: Any, fall: Callable[..., Any]
 ) -> Any:
     """The value at t of a phase that begins there."""
-    length = phase.end - begin
-    x = (t - begin) / length if length else 1.0 + 0 * t
+    x = passed(begin, phase.end, t)
     return anneal(values[phase.source], values[phase.target], x, fall)
 
 

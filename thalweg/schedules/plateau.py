@@ -63,26 +63,25 @@ class Plateau:
         return self.cooldown_counter > 0
 
     def _is_better(self, metric: float, best: float) -> bool:
-        sign = 1 if self.mode == "min" else -1
+        margin, is_low = self.threshold, self.mode == "min"
         if self.threshold_mode == "rel":
             # towards the better side of a negative best as well, where torch goes to the worse
-            better = -sign if -math.inf < best < 0 else sign
-            limit = best * (1 - better * self.threshold)
+            margin = -margin if -math.inf < best < 0 else margin
+            limit = best * (1 - margin if is_low else 1 + margin)
         else:
-            limit = best - sign * self.threshold
-        is_better: bool = sign * metric < sign * limit
-        return is_better
+            limit = best - margin if is_low else best + margin
+        return metric < limit if is_low else metric > limit
 
     def _is_due(self, metric: float) -> bool:
         """Take in the metric of a step; whether it is time for a reduction, which begins anew."""
-        if self._is_better(metric, self.best):
-            self.best, self.num_bad_epochs = metric, 0
-        else:
-            self.num_bad_epochs += 1
-        if self.in_cooldown:
+        bad = 0 if self._is_better(metric, self.best) else self.num_bad_epochs + 1
+        if not bad:
+            self.best = metric
+        if self.cooldown_counter > 0:
             self.cooldown_counter -= 1
-            self.num_bad_epochs = 0
-        if self.num_bad_epochs <= self.patience:
+            bad = 0
+        self.num_bad_epochs = bad
+        if bad <= self.patience:
             return False
         self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
         return True

@@ -26,12 +26,16 @@ def floor(x: Any) -> Any:
 
 def maximum(x: Any, bound: float) -> Any:
     """x, or bound where x is below."""
-    return np.maximum(x, bound) if isinstance(x, np.ndarray) else max(x, bound)
+    if isinstance(x, np.ndarray):
+        return np.maximum(x, bound)
+    return bound if x < bound else x
 
 
 def minimum(x: Any, bound: float) -> Any:
     """x, or bound where x is above."""
-    return np.minimum(x, bound) if isinstance(x, np.ndarray) else min(x, bound)
+    if isinstance(x, np.ndarray):
+        return np.minimum(x, bound)
+    return bound if x > bound else x
 
 
 def sqrt(x: Any) -> Any:

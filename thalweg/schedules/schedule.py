@@ -118,6 +118,9 @@ class constant(Schedule):
     def factor(self, t: Any) -> Any:
         return self.value + 0 * t
 
+    def ratio(self, t: float) -> float:
+        return 1.0
+
 
 @dataclass(frozen=True)
 class lasting(Schedule):
@@ -161,6 +164,12 @@ class sequence(Schedule):
         before = self.first.factor(minimum(t, end))
         after = self.then.factor(maximum(t - end, 0.0))
         return where(t < end, before, after)
+
+    def ratio(self, t: float) -> float:
+        end = self.first.duration
+        if t < end:
+            return self.first.ratio(t)
+        return self.then.ratio(t - end) if t - 1 >= end else super().ratio(t)
 
     def __repr__(self) -> str:
         return f"{self.first!r} >> {self.then!r}"

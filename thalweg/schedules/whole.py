@@ -46,8 +46,14 @@ class Before:
     def __init__(self, scheduler: Any) -> None:
         state, groups = scheduler.__dict__, scheduler.optimizer.param_groups
         if "_schedulers" in state:
-            held = [each.__dict__ for each in _all(scheduler)]
-            params = {getattr(leaf, "param", "lr") for leaf in leaves(scheduler)}
+            held, params = [state], set()
+            for each in state["_schedulers"]:
+                held.append(each.__dict__)
+                if "_schedulers" in held[-1]:  # made of others again
+                    held += [one.__dict__ for one in _all(each)]
+                    params |= {getattr(leaf, "param", "lr") for leaf in leaves(each)}
+                else:
+                    params.add(held[-1].get("param", "lr"))
         else:
             held, params = [state], {scheduler.param}
         self._kept = [(one, one.copy()) for one in (*held, *groups)]

@@ -44,7 +44,7 @@ rng = np.random.default_rng(1)
 
 
 def warm_up(self, *arguments, grid, warmup, **how):
-    return run(self, *arguments, grid=grid, warmup=True, **how)
+    run(self, *arguments, grid=grid, warmup=True, **how)
 
 
 def note(fn, **_):

@@ -35,6 +35,10 @@ class HostMemory:
         ctypes.memmove(piece.address, content.ctypes.data, content.nbytes)
         return piece
 
+    def write(self, buffer: Piece, content: NDArray[Any]) -> None:
+        self.uploads += 1
+        ctypes.memmove(buffer.address, np.ascontiguousarray(content).ctypes.data, content.nbytes)
+
     def zeros(self, size: int) -> Piece:
         return Piece(size)
 

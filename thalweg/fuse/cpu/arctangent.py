@@ -9,7 +9,8 @@ import math
 from typing import Any
 
 from llvmlite import ir
-from numba.extending import intrinsic
+
+from thalweg.fuse.cpu.word import ALIKE, word
 
 __all__ = ["atan2"]
 
@@ -57,30 +58,25 @@ def _first_octants(builder: ir.IRBuilder, q: Any) -> Any:
     return builder.fadd(base, builder.fadd(z, more))
 
 
-@intrinsic
-def atan2(_: Any, y: Any, x: Any) -> Any:
+@word(ALIKE, ALIKE)
+def atan2(builder: ir.IRBuilder, y: Any, x: Any) -> Any:
     """As `numpy.arctan2`, within a few units in the last place."""
-
-    def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
-        y, x = arguments
-        kind = y.type
-        zero, one = ir.Constant(kind, 0.0), ir.Constant(kind, 1.0)
-        magnitude = builder.module.declare_intrinsic("llvm.fabs", [kind])
-        high, wide = builder.call(magnitude, [y]), builder.call(magnitude, [x])
-        is_steep = builder.fcmp_ordered(">", high, wide)
-        most, least = builder.select(is_steep, high, wide), builder.select(is_steep, wide, high)
-        # 0 / 0 and infinity / infinity have an angle
-        is_alike = builder.fcmp_ordered("==", least, most)
-        some = builder.select(builder.fcmp_ordered(">", most, zero), one, zero)
-        q = builder.select(is_alike, some, builder.fdiv(least, most))
-        angle = _first_octants(builder, q)
-        from_above = builder.fsub(ir.Constant(kind, math.pi / 2), angle)
-        angle = builder.select(is_steep, from_above, angle)
-        bits = builder.bitcast(x, ir.IntType(32 if kind == ir.FloatType() else 64))
-        is_behind = builder.icmp_signed("<", bits, ir.Constant(bits.type, 0))  # -0 is, too
-        angle = builder.select(is_behind, builder.fsub(ir.Constant(kind, math.pi), angle), angle)
-        of_two = ir.FunctionType(kind, [kind, kind])
-        signed = builder.module.declare_intrinsic("llvm.copysign", [kind], of_two)
-        return builder.call(signed, [angle, y])
-
-    return y(y, y), generate
+    kind = y.type
+    zero, one = ir.Constant(kind, 0.0), ir.Constant(kind, 1.0)
+    magnitude = builder.module.declare_intrinsic("llvm.fabs", [kind])
+    high, wide = builder.call(magnitude, [y]), builder.call(magnitude, [x])
+    is_steep = builder.fcmp_ordered(">", high, wide)
+    most, least = builder.select(is_steep, high, wide), builder.select(is_steep, wide, high)
+    # 0 / 0 and infinity / infinity have an angle
+    is_alike = builder.fcmp_ordered("==", least, most)
+    some = builder.select(builder.fcmp_ordered(">", most, zero), one, zero)
+    q = builder.select(is_alike, some, builder.fdiv(least, most))
+    angle = _first_octants(builder, q)
+    from_above = builder.fsub(ir.Constant(kind, math.pi / 2), angle)
+    angle = builder.select(is_steep, from_above, angle)
+    bits = builder.bitcast(x, ir.IntType(32 if kind == ir.FloatType() else 64))
+    is_behind = builder.icmp_signed("<", bits, ir.Constant(bits.type, 0))  # -0 is, too
+    angle = builder.select(is_behind, builder.fsub(ir.Constant(kind, math.pi), angle), angle)
+    of_two = ir.FunctionType(kind, [kind, kind])
+    signed = builder.module.declare_intrinsic("llvm.copysign", [kind], of_two)
+    return builder.call(signed, [angle, y])

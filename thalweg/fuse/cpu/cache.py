@@ -1,8 +1,8 @@
-"""Kernel text to machine code: by Numba the first time, from a file of object code afterwards.
+"""Kernel text to machine code: by LLVM the first time, from a file of object code afterwards.
 
-The file is ours, not Numba's: a process that finds all its kernels there never imports Numba,
-which alone takes half a second to start. What a file must be to be used is in `kernel_file`, where
-it must lie in `kernel_folder`; docs/kernel-cache.md says what is promised.
+A process that finds all its kernels in files never imports LLVM, which alone takes a tenth of a
+second to start. What a file must be to be used is in `kernel_file`, where it must lie in
+`kernel_folder`; docs/kernel-cache.md says what is promised.
 """
 
 from __future__ import annotations
@@ -11,28 +11,29 @@ import ctypes
 import functools
 import hashlib
 import os
-import platform
 import re
 import threading
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
-from typing import Any
-
-import llvmlite.binding as llvm
 
 from thalweg import elementwise
 from thalweg.fuse import storage
+from thalweg.fuse.cpu import linking, processor
 from thalweg.fuse.cpu.kernel_file import Label, packed, unpacked
-from thalweg.fuse.cpu.object_code import Code, is_linkable, symbols_of
+from thalweg.fuse.cpu.object_code import Code, is_linkable
 from thalweg.fuse.kernel_folder import folder
 from thalweg.fuse.storage import FORMATS, Format
 
 __all__ = ["compiled", "folder", "formats"]
 
 _lock = threading.Lock()
-_engines: list[Any] = []  # what owns the machine code, for as long as the process runs
+
+# the files of this engine that decide what becomes of a text
+_MAKERS = (
+    *("arctangent", "arithmetic", "cache", "compiler", "conversion", "exponential", "memory"),
+    *("translation", "word"),
+)
 
 
 @functools.cache
@@ -42,9 +43,19 @@ def compiled(text: str, title: str, arguments: int, holds_gil: bool = False) -> 
     Other Python threads run beside it unless `holds_gil`.
     """
     with _lock:
-        address = _link(_found(text, title, arguments) or _made(text, title, arguments))
+        address = _linked(_found(text, title, arguments) or _made(text, title, arguments))
     kind = ctypes.PYFUNCTYPE if holds_gil else ctypes.CFUNCTYPE
     return kind(None, *[ctypes.c_int64] * arguments)(address)
+
+
+def _linked(made: Code) -> int:
+    """Where its function lies, in memory that can be run."""
+    found = linking.link(made)
+    if found is None:
+        from thalweg.fuse.cpu import compiler
+
+        found = compiler.link(made)
+    return found
 
 
 def _found(text: str, title: str, arguments: int) -> Code | None:
@@ -55,15 +66,17 @@ def _found(text: str, title: str, arguments: int) -> Code | None:
     label = _label(text, arguments)
     content = place.read(_name(title, label))
     found = None if content is None else unpacked(label, content)
-    if found and all(llvm.address_of_symbol(symbol) is not None for symbol in found.symbols):
+    if found and all(linking.address_of(symbol) is not None for symbol in found.symbols):
         return found
     return None
 
 
 def _made(text: str, title: str, arguments: int) -> Code:
     """The code, compiled now and kept for the next process."""
-    made, place = _compile(text, arguments), folder()
-    if place is not None and is_linkable(made):  # else it needs Numba in the process
+    from thalweg.fuse.cpu import compiler
+
+    made, place = compiler.compile_text(text, arguments), folder()
+    if place is not None and is_linkable(made):
         label = _label(text, arguments)
         place.write(_name(title, label), packed(label, made))
     return made
@@ -77,67 +90,16 @@ def _name(title: str, label: Label) -> str:
 def _label(text: str, arguments: int) -> Label:
     """What tells a kernel from all others: everything that its machine code depends on."""
     digest = hashlib.sha256("\0".join([*_surroundings(), str(arguments), text]).encode())
-    cpu, _ = _processor()
-    return Label(digest.hexdigest(), f"{llvm.get_default_triple()} {cpu}", arguments)
+    return Label(digest.hexdigest(), processor.named(), arguments)
 
 
 @functools.cache
 def _surroundings() -> tuple[str, ...]:
-    """What all kernels depend on: the compilers, the processor, this engine's own text."""
-    names = ("arctangent", "cache", "conversion", "exponential", "memory")
-    own = [Path(__file__).with_name(f"{name}.py") for name in names]
+    """What all kernels depend on: the compiler, the processor, this engine's own text."""
+    own = [Path(__file__).with_name(f"{name}.py") for name in _MAKERS]
     engine = [*own, Path(storage.__file__), Path(elementwise.__file__)]
     texts = [path.read_text(encoding="utf-8") for path in engine]
-    return version("numba"), version("llvmlite"), *_processor(), *texts
-
-
-def _compile(text: str, arguments: int) -> Code:
-    """Numba makes LLVM's language out of the text, and LLVM object code out of that."""
-    import numba
-
-    module = ModuleType("thalweg_kernel")
-    exec(compile(text, "<kernel>", "exec"), module.__dict__)
-    made = numba.cfunc(
-        numba.types.void(*[numba.types.int64] * arguments),
-        error_model="numpy",
-        # not the full set: NaN and infinity must stay what they are
-        fastmath={"contract", "nsz", "arcp"},
-    )(module.kernel)
-    # 1 / sqrt(x) from an estimate is NaN where x is infinite, and wrong in its last digits
-    ir = re.sub(
-        r"^(define .*?) *\{$",
-        r'\1 "reciprocal-estimates"="none" {',
-        made.inspect_llvm(),
-        flags=re.MULTILINE,
-    )
-    code = _machine().emit_object(llvm.parse_assembly(ir))
-    symbols = symbols_of(code)
-    if symbols is None:
-        declared = re.findall(r'^declare [^@]*@"?([^"(\s]+)"?\(', ir, re.MULTILINE)
-        symbols = tuple(name for name in declared if not name.startswith("llvm."))
-    return Code(code, made.native_name, symbols)
-
-
-def _link(made: Code) -> int:
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
-    engine.add_object_file(llvm.ObjectFileRef.from_data(made.code))
-    engine.finalize_object()
-    _engines.append(engine)
-    return int(engine.get_function_address(made.function))
-
-
-def _machine() -> Any:
-    """The processor we run on, as LLVM's code generator sees it."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    cpu, features = _processor()
-    target = llvm.Target.from_default_triple()
-    return target.create_target_machine(cpu, features, opt=3, codemodel="jitdefault")
-
-
-@functools.cache
-def _processor() -> tuple[str, str]:
-    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    return version("llvmlite"), *processor.described(), *texts
 
 
 @functools.cache
@@ -146,8 +108,7 @@ def formats() -> frozenset[str]:
 
     float16 takes an instruction; without it LLVM would call a function that nobody provides.
     """
-    _, features = _processor()
-    has_half = "+f16c" in features or platform.machine().lower() in ("aarch64", "arm64")
+    has_half = processor.converts_halves()
     return frozenset(
         name
         for name, form in FORMATS.items()

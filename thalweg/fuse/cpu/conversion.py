@@ -7,6 +7,7 @@ from typing import Any
 from llvmlite import ir
 
 __all__ = [
+    "EXACT",
     "IN_MEMORY",
     "key",
     "narrowed",
@@ -26,10 +27,10 @@ IN_MEMORY: dict[str, Any] = {
 }
 _NAN = _I16(0x7FC0)
 
-# Numba marks every operation that has no flag yet: with `contract`, by which a product would enter
+# An operation that has no flag yet is marked: with `contract`, by which a product would enter
 # a residual unrounded, and with `nsz`, by which zero could lose its sign. This one means nothing
 # to a sum.
-_EXACT = ("arcp",)
+EXACT = ("arcp",)
 
 
 def widened(builder: ir.IRBuilder, value: Any, element: str, target: Any) -> Any:
@@ -71,7 +72,7 @@ def _upper_half(builder: ir.IRBuilder, value: Any, addend: Any) -> Any:
 
 def total(builder: ir.IRBuilder, value: Any, missing: Any) -> Any:
     """A rounded number with its residual."""
-    return builder.fadd(value, missing, flags=_EXACT)
+    return builder.fadd(value, missing, flags=EXACT)
 
 
 def residual(builder: ir.IRBuilder, value: Any, stored: Any) -> Any:
@@ -80,7 +81,7 @@ def residual(builder: ir.IRBuilder, value: Any, stored: Any) -> Any:
     The difference is taken the other way round, so that where nothing is missing it is -0, which
     added to a zero leaves it its sign.
     """
-    missing = builder.fneg(builder.fsub(stored, value, flags=_EXACT))
+    missing = builder.fneg(builder.fsub(stored, value, flags=EXACT))
     size = builder.call(builder.module.declare_intrinsic("llvm.fabs", [missing.type]), [missing])
     is_finite = builder.fcmp_ordered("<", size, ir.Constant(missing.type, float("inf")))
     return builder.select(is_finite, missing, ir.Constant(missing.type, -0.0))

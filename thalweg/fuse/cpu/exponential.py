@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from llvmlite import ir
-from numba.extending import intrinsic
+
+from thalweg.fuse.cpu.word import ALIKE, word
 
 __all__ = ["exp"]
 
@@ -71,42 +72,37 @@ _FORMS: dict[ir.Type, _Form] = {
 }
 
 
-@intrinsic
-def exp(_: Any, x: Any) -> Any:
+@word(ALIKE)
+def exp(builder: ir.IRBuilder, x: Any) -> Any:
     """As `numpy.exp`, within a few units in the last place: 2^n exp(r), r at most ln 2 / 2."""
+    kind, form = x.type, _FORMS[x.type]
+    whole = ir.IntType(form.bits)
 
-    def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
-        (x,) = arguments
-        kind, form = x.type, _FORMS[x.type]
-        whole = ir.IntType(form.bits)
+    def of(value: float) -> ir.Constant:
+        return ir.Constant(kind, value)
 
-        def of(value: float) -> ir.Constant:
-            return ir.Constant(kind, value)
+    # a NaN is neither, and stays what it is
+    x = builder.select(builder.fcmp_ordered("<", x, of(form.least)), of(form.least), x)
+    x = builder.select(builder.fcmp_ordered(">", x, of(form.most)), of(form.most), x)
+    # beside so large a number there is room for no fraction: n stands in its last bits
+    large = of(1.5 * 2.0**form.mantissa)
+    shifted = builder.fadd(builder.fmul(x, of(1 / math.log(2))), large)
+    n = builder.fsub(shifted, large)
+    r = builder.fsub(x, builder.fmul(n, of(form.ln2[0])))
+    r = builder.fsub(r, builder.fmul(n, of(form.ln2[1])))
+    first, *others = map(of, form.polynomial)
+    total = first
+    for c in others:
+        total = builder.fadd(builder.fmul(total, r), c)
+    more = builder.fmul(builder.fmul(r, r), total)
+    value = builder.fadd(of(1.0), builder.fadd(r, more))
 
-        # a NaN is neither, and stays what it is
-        x = builder.select(builder.fcmp_ordered("<", x, of(form.least)), of(form.least), x)
-        x = builder.select(builder.fcmp_ordered(">", x, of(form.most)), of(form.most), x)
-        # beside so large a number there is room for no fraction: n stands in its last bits
-        large = of(1.5 * 2.0**form.mantissa)
-        shifted = builder.fadd(builder.fmul(x, of(1 / math.log(2))), large)
-        n = builder.fsub(shifted, large)
-        r = builder.fsub(x, builder.fmul(n, of(form.ln2[0])))
-        r = builder.fsub(r, builder.fmul(n, of(form.ln2[1])))
-        first, *others = map(of, form.polynomial)
-        total = first
-        for c in others:
-            total = builder.fadd(builder.fmul(total, r), c)
-        more = builder.fmul(builder.fmul(r, r), total)
-        value = builder.fadd(of(1.0), builder.fadd(r, more))
+    def power(k: Any) -> Any:
+        exponent = builder.add(k, ir.Constant(whole, form.bias))
+        return builder.bitcast(builder.shl(exponent, ir.Constant(whole, form.mantissa)), kind)
 
-        def power(k: Any) -> Any:
-            exponent = builder.add(k, ir.Constant(whole, form.bias))
-            return builder.bitcast(builder.shl(exponent, ir.Constant(whole, form.mantissa)), kind)
-
-        count = builder.sub(builder.bitcast(shifted, whole), builder.bitcast(large, whole))
-        # in two halves: 2^n may be too large, or too small, where the result is neither
-        half = builder.ashr(count, ir.Constant(whole, 1))
-        value = builder.fmul(value, power(half))
-        return builder.fmul(value, power(builder.sub(count, half)))
-
-    return x(x), generate
+    count = builder.sub(builder.bitcast(shifted, whole), builder.bitcast(large, whole))
+    # in two halves: 2^n may be too large, or too small, where the result is neither
+    half = builder.ashr(count, ir.Constant(whole, 1))
+    value = builder.fmul(value, power(half))
+    return builder.fmul(value, power(builder.sub(count, half)))

@@ -2,9 +2,9 @@
 
     thalweg kernel 2
     key 5e0c...                     everything that the code was made from
-    machine x86_64-unknown-linux-gnu znver4
+    machine x86_64-linux AMD EPYC 9754
     arguments 1
-    function cfunc._ZN14...
+    function kernel
     symbols exp log
     code 3216
     sha256 9b1d...                  of the lines above and the code

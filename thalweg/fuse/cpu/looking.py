@@ -10,7 +10,8 @@ from __future__ import annotations
 import ctypes
 import itertools
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from textwrap import indent
 from typing import Any
 
 import numpy as np
@@ -35,48 +36,34 @@ _WORDS = (
     *("name_count", "names", "values"),
     *("state_count", "owners", "dicts", "dict_sizes", "keys", "held"),
     *("standing_count", "standing", "places"),
+    *("word_count", "type_at", "body_at", "mask", "distinct", "kinds", "described_count"),
     *("cell_count", "cells", "wide", "numbers"),
     *("row_count", "rows", "found"),
-    *("changed", "differs", "missing"),
+    *("changed", "differs", "missing", "other"),
     *_SCRATCH,
 )
+_FEW = 64
 _AT = {name: i for i, name in enumerate(_WORDS)}
 
 _CALLS = """# Made by thalweg: {what}.
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
-
 from thalweg.fuse.cpu.memory import call, double, integer, load, put_integer
 
-WORD = ir.IntType(64)
 load_narrow = load("float32", "float64", "cell", ("cell",))
 load_wide = load("float64", "float64", "cell", ("cell",))
 
 
-def generate(context, builder, _, arguments):
-    function, *given = arguments
-    kind = ir.FunctionType(WORD, [WORD] * len(given)).as_pointer()
-    return builder.call(builder.inttoptr(function, kind), given)
-
-
-@intrinsic
-def call2(_, function, a, b):
-    return types.int64(*[types.int64] * 3), generate
-
-
-@intrinsic
-def call3(_, function, a, b, c):
-    return types.int64(*[types.int64] * 4), generate
-
-
-@intrinsic
-def call4(_, function, a, b, c, d):
-    return types.int64(*[types.int64] * 5), generate
-
-
 def kernel(table):
 {words}
+"""
+
+# whether the object `one` is described as its row says
+_DESCRIBED = """
+if integer(one, type_at) != integer(row, 0):
+    other = 1
+    break
+body = integer(one, body_at)
+for j in range(word_count):
+    other |= (integer(body, j) & integer(mask, j)) ^ integer(row, 1 + j)
 """
 
 _LOOK = """    changed, differs, missing = 0, 0, 0
@@ -84,26 +71,26 @@ _LOOK = """    changed, differs, missing = 0, 0, 0
         changed = 1
     first, at = 0, 0
     for i in range(group_count * (1 - changed)):
-        group = call2(PyList_GetItem, groups, i)
+        group = call(PyList_GetItem, groups, i)
         if group != integer(group_ids, i):
             changed = 1
             break
-        params, size = call2(PyDict_GetItem, group, params_name), integer(list_sizes, i)
+        params, size = call(PyDict_GetItem, group, params_name), integer(list_sizes, i)
         if params != integer(lists, i) or call(PyList_Size, params) != size:
             changed = 1
             break
         for j in range(size):
-            if call2(PyList_GetItem, params, j) != integer(members, first + j):
+            if call(PyList_GetItem, params, j) != integer(members, first + j):
                 changed = 1
         for j in range(name_count):
-            if call2(PyDict_GetItem, group, integer(names, j)) != integer(values, at + j):
+            if call(PyDict_GetItem, group, integer(names, j)) != integer(values, at + j):
                 differs = 1
         first += size
         at += name_count
     first = 0
     put_integer(position, 0, 0)
     for i in range(state_count * (1 - changed)):
-        call4(PyDict_Next, states, position, key, value)
+        call(PyDict_Next, states, position, key, value)
         own, size = integer(value, 0), integer(dict_sizes, i)
         if integer(key, 0) != integer(owners, i) or own != integer(dicts, i):
             changed = 1
@@ -113,28 +100,37 @@ _LOOK = """    changed, differs, missing = 0, 0, 0
             break
         put_integer(inner_position, 0, 0)
         for j in range(first, first + size):
-            call4(PyDict_Next, own, inner_position, inner_key, inner_value)
+            call(PyDict_Next, own, inner_position, inner_key, inner_value)
             if integer(inner_key, 0) != integer(keys, j):
                 changed = 1
             if integer(inner_value, 0) != integer(held, j):
                 changed = 1
         first += size
     for i in range(row_count * (1 - changed)):
-        grad = call2(PyObject_GetAttr, integer(rows, i), grad_name)
+        grad = call(PyObject_GetAttr, integer(rows, i), grad_name)
         if grad == 0:  # an error, which the caller raises
             changed = 1
             break
         if grad == none:
             missing += 1
-        call3(PyList_SetItem, grads, i, grad)
+        call(PyList_SetItem, grads, i, grad)
     put_integer(table, {changed}, changed)
     put_integer(table, {differs}, differs)
     put_integer(table, {missing}, missing)
 """
 
-_LOCATE = """    changed = 0
-    for i in range(standing_count):
-        changed |= call(address_of, integer(standing, i)) ^ integer(places, i)
+# described are a few at a time, without a call in between: so many are waited for at once
+_LOCATE = f"""    changed, other, width = 0, 0, 8 * (1 + word_count)
+    for first in range(0, standing_count, {_FEW}):
+        end = min(first + {_FEW}, standing_count)
+        if word_count:
+            for i in range(first, min(end, described_count)):
+                one, row = integer(standing, i), distinct + width * integer(kinds, i)
+{indent(_DESCRIBED, " " * 16)}
+        if other:
+            break
+        for i in range(first, end):
+            changed |= call(address_of, integer(standing, i)) ^ integer(places, i)
     for i in range(cell_count):
         at = integer(cells, i)
         if integer(wide, i):
@@ -143,14 +139,25 @@ _LOCATE = """    changed = 0
             number = load_narrow(at, 0)
         if number != double(numbers, i):
             changed |= 1
-    for i in range(row_count):
-        grad, at = call2(PyList_GetItem, grads, i), 0
-        if grad != none:
-            at = call(address_of, grad)
-            if at == 0:
-                changed |= 1
-        put_integer(found, i, at)
-    put_integer(table, {changed}, changed)
+    for first in range(0, row_count, {_FEW}):
+        end = min(first + {_FEW}, row_count)
+        if word_count:
+            for i in range(first, end):
+                one = call(PyList_GetItem, grads, i)
+                if one != none:
+                    row = distinct + width * integer(kinds, described_count + i)
+{indent(_DESCRIBED, " " * 20)}
+        if other:
+            break
+        for i in range(first, end):
+            grad, at = call(PyList_GetItem, grads, i), 0
+            if grad != none:
+                at = call(address_of, grad)
+                if at == 0:
+                    changed |= 1
+            put_integer(found, i, at)
+    put_integer(table, {{changed}}, changed)
+    put_integer(table, {{other}}, other)
 """
 
 _KEEP = """# Made by thalweg: stores the numbers kept with tensors.
@@ -174,7 +181,7 @@ def kernel(table):
 
 def _kernel(what: str, body: str) -> str:
     """A kernel with its words: each field of the table by its name, or, of scratch, its place."""
-    found = ("changed", "differs", "missing")
+    found = ("changed", "differs", "missing", "other")
     lines = [f"    {n} = integer(table, {i})" for n, i in _AT.items() if n not in found + _SCRATCH]
     lines += [f"    {name} = table + {8 * _AT[name]}" for name in _SCRATCH]
     used = [line for line in lines if line.split()[0] in body]
@@ -188,6 +195,7 @@ class Look:
     def __init__(self, address_of: int, expected: Expected) -> None:
         api = ctypes.pythonapi
         self._kept: dict[str, Any] = {}
+        self._word_count = 0
         self._table = array("q", [0] * len(_WORDS))  # a word of it is read in half of NumPy's time
         self._at = self._table.buffer_info()[0]
         for name in _FUNCTIONS:
@@ -216,6 +224,7 @@ class Look:
             standing=expected.standing,
             rows=expected.rows,
         )
+        self._describe(expected)
         self.take(expected.values)
         sizes = {"list_sizes": lists, "dict_sizes": dicts}
         tables = {name: np.array([len(one) for one in of], np.int64) for name, of in sizes.items()}
@@ -258,11 +267,35 @@ class Look:
         self._look(self._at)
         return not table[_AT_CHANGED]
 
-    def located(self) -> bool:
-        """Whether all lies where it lay, and the numbers are what they were; then `found` says
-        where the gradients lie, 0 for None. Asked only of what is known to lie in memory."""
+    def _describe(self, expected: Expected) -> None:
+        """What describes tensors, as far as that is known."""
+        words = expected.words
+        if words is None:
+            return
+        tables = {"mask": words.mask, "distinct": words.distinct, "kinds": words.kinds}
+        for name, table in tables.items():
+            self._kept[name] = table
+            self._put(name, address(table))
+        self._word_count = len(words.mask)
+        self._put("type_at", words.type_at)
+        self._put("body_at", words.body_at)
+        self._put("described_count", len(words.kinds) - len(expected.rows))
+
+    def located(self, described: Callable[[], bool]) -> bool:
+        """Whether all is described as it was, lies where it lay, and the numbers are what they
+        were; then `found` says where the gradients lie, 0 for None. Where that cannot be told from
+        the objects' words, `described` tells it."""
+        table = self._table
+        table[_AT_WORDS] = self._word_count
+        if self._word_count:
+            self._locate(self._at)
+            if not table[_AT_OTHER]:
+                return not table[_AT_CHANGED]
+            table[_AT_WORDS] = 0
+        if not described():
+            return False
         self._locate(self._at)
-        return not self._table[_AT_CHANGED]
+        return not table[_AT_CHANGED]
 
     @property
     def differs(self) -> bool:
@@ -284,4 +317,5 @@ class Look:
 
 
 _AT_GROUPS, _AT_STATES, _AT_CHANGED = _AT["groups"], _AT["states"], _AT["changed"]
+_AT_WORDS, _AT_OTHER = _AT["word_count"], _AT["other"]
 _AT_DIFFERS, _AT_MISSING = _AT["differs"], _AT["missing"]

@@ -6,13 +6,10 @@ nothing, LLVM must assume that the arrays overlap, and does not vectorize the lo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numba
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
 from thalweg import elementwise
 from thalweg.fuse.cpu import conversion
@@ -20,12 +17,12 @@ from thalweg.fuse.cpu.arctangent import atan2
 from thalweg.fuse.cpu.conversion import IN_MEMORY, narrowed, widened
 from thalweg.fuse.cpu.cube_root import cbrt
 from thalweg.fuse.cpu.exponential import exp
+from thalweg.fuse.cpu.word import ALIKE, ANY, BOOL, DOUBLE, FLOAT, INTEGER, Kind, Word, word
 from thalweg.fuse.storage import ELEMENTS, FORMATS, columns
 
-__all__ = ["FUNCTIONS", "add", "call", "claim", "key", "load", "store"]
+__all__ = ["FUNCTIONS", "ROUND", "add", "call", "claim", "key", "load", "store"]
 
-_I64 = ir.IntType(64)
-_NUMBA: dict[str, Any] = {"float32": types.float32, "float64": types.float64}
+_COMPUTED: dict[str, Kind] = {"float32": FLOAT, "float64": DOUBLE}
 
 
 class _Array:
@@ -85,196 +82,149 @@ def load(format: str, computation: str, stream: str, among: Sequence[str]) -> An
     `at` is the address of the stream's array, or a tuple: that, then those of its companions, then
     the key of its random bits. `among` names every array that the kernel touches.
     """
-    kind = _NUMBA[computation]
+    target = _COMPUTED[computation]
     arrays = _arrays(format, stream, among)
 
-    @intrinsic
-    def load_element(_: Any, at: Any, index: Any) -> Any:
-        def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
-            at, index = arguments
-            target = context.get_value_type(kind)
-            addresses = _each(builder, at)[: len(arrays)]
-            number, *missing = [
-                array.read(builder, address, index, target)
-                for array, address in zip(arrays, addresses, strict=True)
-            ]
-            for residual in missing:
-                number = conversion.total(builder, number, residual)
-            return number
-
-        return kind(_typed(at), types.int64), generate
+    @word(ANY, INTEGER)
+    def load_element(builder: ir.IRBuilder, at: Any, index: Any) -> Any:
+        number, *missing = [
+            array.read(builder, address, index, target)
+            for array, address in zip(arrays, _each(at)[: len(arrays)], strict=True)
+        ]
+        for residual in missing:
+            number = conversion.total(builder, number, residual)
+        return number
 
     return load_element
 
 
 def store(format: str, computation: str, stream: str, among: Sequence[str]) -> Any:
     """`(at, index, number)`: one element of a stream, rounded as its format says."""
-    kind = _NUMBA[computation]
     array, *residuals = _arrays(format, stream, among)
     is_random, element_type = FORMATS[format].rounds_at_random, FORMATS[format].element
 
-    @intrinsic
-    def store_element(_: Any, at: Any, index: Any, number: Any) -> Any:
-        def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
-            at, index, number = arguments
-            address, *others = _each(builder, at)
-            if is_random:
-                random = conversion.random_bits(builder, others[-1], index)
-                element = conversion.narrowed_at_random(builder, number, random)
-                array.write(builder, address, index, element)
-            else:
-                element = array.write_rounded(builder, address, index, number)
-            for beside, address in zip(residuals, others, strict=False):
-                stored = widened(builder, element, element_type, number.type)
-                number = conversion.residual(builder, number, stored)
-                beside.write_rounded(builder, address, index, number)
-            return context.get_dummy_value()
-
-        return types.void(_typed(at), types.int64, kind), generate
+    @word(ANY, INTEGER, _COMPUTED[computation])
+    def store_element(builder: ir.IRBuilder, at: Any, index: Any, number: Any) -> None:
+        address, *others = _each(at)
+        if is_random:
+            random = conversion.random_bits(builder, others[-1], index)
+            element = conversion.narrowed_at_random(builder, number, random)
+            array.write(builder, address, index, element)
+        else:
+            element = array.write_rounded(builder, address, index, number)
+        for beside, place in zip(residuals, others, strict=False):
+            stored = widened(builder, element, element_type, number.type)
+            number = conversion.residual(builder, number, stored)
+            beside.write_rounded(builder, place, index, number)
 
     return store_element
 
 
-def _typed(at: Any) -> Any:
-    return at if isinstance(at, types.BaseTuple) else types.int64
-
-
-def _each(builder: ir.IRBuilder, at: Any) -> list[Any]:
+def _each(at: Any) -> list[Any]:
     """The integers of a tuple, or the only one."""
-    if at.type == _I64:
-        return [at]
-    return [builder.extract_value(at, i) for i in range(at.type.count)]
+    return list(at) if isinstance(at, tuple) else [at]
 
 
-@intrinsic
-def key(_: Any, seed: Any, tensor: Any, array: Any) -> Any:
-    """The key of the random bits of one array of one tensor in a step."""
-
-    def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
-        return conversion.key(builder, list(arguments))
-
-    return types.int64(types.int64, types.int64, types.int64), generate
+@word(INTEGER, INTEGER, INTEGER)
+def key(builder: ir.IRBuilder, *numbers: Any) -> Any:
+    """`key(seed, tensor, array)`: of the random bits of one array of one tensor in a step."""
+    return conversion.key(builder, list(numbers))
 
 
-def _word(kind: Any, memory: Any, writes: bool) -> Any:
+def _word(memory: Kind, writes: bool) -> Word:
     """Reads or writes one number of a table that the host made; not in the inner loop."""
 
-    @intrinsic
-    def read(_: Any, address: Any, index: Any) -> Any:
-        def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
-            pointer = builder.inttoptr(arguments[0], memory.as_pointer())
-            return builder.load(builder.gep(pointer, [arguments[1]]))
+    @word(INTEGER, INTEGER)
+    def read(builder: ir.IRBuilder, address: Any, index: Any) -> Any:
+        pointer = builder.inttoptr(address, memory.as_pointer())
+        return builder.load(builder.gep(pointer, [index]))
 
-        return kind(types.int64, types.int64), generate
-
-    @intrinsic
-    def write(_: Any, address: Any, index: Any, value: Any) -> Any:
-        def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
-            pointer = builder.inttoptr(arguments[0], memory.as_pointer())
-            builder.store(arguments[2], builder.gep(pointer, [arguments[1]]))
-            return context.get_dummy_value()
-
-        return types.void(types.int64, types.int64, kind), generate
+    @word(INTEGER, INTEGER, memory)
+    def write(builder: ir.IRBuilder, address: Any, index: Any, value: Any) -> None:
+        pointer = builder.inttoptr(address, memory.as_pointer())
+        builder.store(value, builder.gep(pointer, [index]))
 
     return write if writes else read
 
 
-integer = _word(types.int64, _I64, writes=False)
-put_integer = _word(types.int64, _I64, writes=True)
-double = _word(types.float64, ir.DoubleType(), writes=False)
-put_double = _word(types.float64, ir.DoubleType(), writes=True)
+integer = _word(INTEGER, writes=False)
+put_integer = _word(INTEGER, writes=True)
+double = _word(DOUBLE, writes=False)
+put_double = _word(DOUBLE, writes=True)
 
 
-@intrinsic
-def claim(_: Any, counter: Any) -> Any:
+@word(INTEGER)
+def claim(builder: ir.IRBuilder, counter: Any) -> Any:
     """Take the next number from a counter that other threads take from as well."""
-
-    def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
-        pointer = builder.inttoptr(arguments[0], _I64.as_pointer())
-        return builder.atomic_rmw("add", pointer, _I64(1), "monotonic")
-
-    return types.int64(types.int64), generate
+    pointer = builder.inttoptr(counter, INTEGER.as_pointer())
+    return builder.atomic_rmw("add", pointer, INTEGER(1), "monotonic")
 
 
-@intrinsic
-def add(_: Any, total: Any, number: Any) -> Any:
+@word(DOUBLE, DOUBLE)
+def add(builder: ir.IRBuilder, total: Any, number: Any) -> Any:
     """Add to a running sum in any order, so that the sum is computed on vectors."""
-
-    def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
-        return builder.fadd(*arguments, flags=("reassoc", "contract", "nsz"))
-
-    return types.float64(types.float64, types.float64), generate
+    return builder.fadd(total, number, flags=("reassoc", "contract", "nsz"))
 
 
-@intrinsic
-def call(_: Any, function: Any, argument: Any) -> Any:
-    """Call a C function `void *f(void *)` by its address."""
-
-    def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
-        kind = ir.FunctionType(_I64, [_I64]).as_pointer()
-        return builder.call(builder.inttoptr(arguments[0], kind), [arguments[1]])
-
-    return types.int64(types.int64, types.int64), generate
+@word(INTEGER, is_open=True)
+def call(builder: ir.IRBuilder, function: Any, *arguments: Any) -> Any:
+    """Call a C function of pointers and integers, which returns one, by its address."""
+    kind = ir.FunctionType(INTEGER, [INTEGER] * len(arguments)).as_pointer()
+    return builder.call(builder.inttoptr(function, kind), arguments)
 
 
-def _unary(name: str) -> Any:
-    @intrinsic
-    def function(_: Any, x: Any) -> Any:
-        def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
-            called = builder.module.declare_intrinsic(name, [arguments[0].type])
-            return builder.call(called, arguments)
-
-        return x(x), generate
+def _unary(name: str) -> Word:
+    @word(ALIKE)
+    def function(builder: ir.IRBuilder, x: Any) -> Any:
+        return builder.call(builder.module.declare_intrinsic(name, [x.type]), [x])
 
     return function
 
 
-def _extremum(predicate: str) -> Any:
+def _extremum(predicate: str) -> Word:
     """NaN if either is, as torch.maximum and numpy.maximum have it."""
 
-    @intrinsic
-    def function(_: Any, a: Any, b: Any) -> Any:
-        def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
-            a, b = arguments
-            larger = builder.select(builder.fcmp_ordered(predicate, a, b), a, b)
-            # b is returned whenever a comparison fails, so only a NaN in a needs a line
-            return builder.select(builder.fcmp_unordered("uno", a, a), a, larger)
-
-        return a(a, a), generate
+    @word(ALIKE, ALIKE)
+    def function(builder: ir.IRBuilder, a: Any, b: Any) -> Any:
+        larger = builder.select(builder.fcmp_ordered(predicate, a, b), a, b)
+        # b is returned whenever a comparison fails, so only a NaN in a needs a line
+        return builder.select(builder.fcmp_unordered("uno", a, a), a, larger)
 
     return function
 
 
-@intrinsic
-def _where(_: Any, condition: Any, a: Any, b: Any) -> Any:
-    def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
-        return builder.select(*arguments)
-
-    return a(types.boolean, a, a), generate
+@word(BOOL, ALIKE, ALIKE)
+def _where(builder: ir.IRBuilder, condition: Any, a: Any, b: Any) -> Any:
+    return builder.select(condition, a, b)
 
 
-@intrinsic
-def _sign(_: Any, x: Any) -> Any:
-    def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
-        (value,) = arguments
-        kind = value.type
-        one, zero = ir.Constant(kind, 1.0), ir.Constant(kind, 0.0)
-        negative = builder.fcmp_ordered("<", value, zero)
-        positive = builder.fcmp_ordered(">", value, zero)
-        return builder.select(
-            positive, one, builder.select(negative, ir.Constant(kind, -1.0), value)
-        )
-
-    return x(x), generate
+@word(ALIKE)
+def _sign(builder: ir.IRBuilder, x: Any) -> Any:
+    one, zero = ir.Constant(x.type, 1.0), ir.Constant(x.type, 0.0)
+    negative = builder.fcmp_ordered("<", x, zero)
+    positive = builder.fcmp_ordered(">", x, zero)
+    return builder.select(positive, one, builder.select(negative, ir.Constant(x.type, -1.0), x))
 
 
-@numba.njit(forceinline=True, fastmath=False)
-def _product(a: Any, b: Any) -> Any:
-    """A product that no sum takes in: a function of its own is not marked `contract`."""
-    return a * b
+@word(ALIKE, ALIKE)
+def _product(builder: ir.IRBuilder, a: Any, b: Any) -> Any:
+    """A product that no sum takes in: it is not marked `contract`."""
+    return builder.fmul(a, b, flags=conversion.EXACT)
 
 
-def _functions() -> dict[str, Callable[..., Any]]:
+def _round(kind: Kind) -> Word:
+    @word(kind)
+    def rounded(builder: ir.IRBuilder, x: Any) -> Any:
+        return x
+
+    return rounded
+
+
+# a number as one of a type that is computed in
+ROUND = {name: _round(kind) for name, kind in _COMPUTED.items()}
+
+
+def _functions() -> dict[str, Word]:
     primitives = {
         "sqrt": _unary("llvm.sqrt"),
         "cbrt": cbrt,

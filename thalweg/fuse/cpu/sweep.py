@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import functools
+import itertools
 import math
 import os
 from collections.abc import Sequence
@@ -17,6 +19,7 @@ from thalweg.fuse.cpu.text import kernel_text
 from thalweg.fuse.cpu.vectors import Rooms
 from thalweg.fuse.legs import Pass
 from thalweg.fuse.threads import run
+from thalweg.fuse.walk import Walk
 
 _address_of, _byte_of = ctypes.addressof, ctypes.c_char.from_buffer
 
@@ -33,14 +36,19 @@ _ALIGNED = 64  # so that a chunk begins where a cache line does, if its tensor d
 
 class Table:
     """The pieces that tensors are cut into, and how pieces are dealt out as tasks; with `by_rows`
-    the shapes are how many matrices each tensor is, their rows and columns."""
+    the shapes are how many matrices each tensor is, their rows and columns.
+
+    `strided` says of each array that is walked with gaps whether its rows have some, too.
+    """
+
+    strided: tuple[bool, ...] | None = None
 
     def __init__(
         self, shapes: Sequence[tuple[int, ...]], by_rows: bool, fewest_rows: int = 1
     ) -> None:
         sizes = np.array([math.prod(shape) for shape in shapes], np.int64)
         self.elements = int(sizes.sum())
-        self.shapes = list(shapes) if by_rows else []
+        self.shapes: list[Any] = list(shapes) if by_rows else []
         block = _block(self.elements)
         if by_rows:
             matrices, rows, columns = np.array(self.shapes, np.int64).reshape(-1, 3).T
@@ -74,6 +82,14 @@ class Table:
         table.chunks = np.zeros((count, 3), np.int64)
         table.chunks[:, 0], table.chunks[:, 2] = np.arange(count), width
         table.tasks = np.minimum(np.arange(0, count + in_a_task, in_a_task, dtype=np.int64), count)
+        return table
+
+    def walked(self, walks: Sequence[Walk]) -> Table:
+        """The same pieces, each of which is walked in rows; the walks have a stride for each array
+        of a pass."""
+        table = copy.copy(self)
+        rows = [(walk.length, *itertools.chain(*walk.strides)) for walk in walks]
+        table.columns, table.strided = np.array(rows, np.int64), walks[0].strided
         return table
 
 
@@ -114,7 +130,7 @@ class Sweep:
         self.table = table
         self.kinds = [one.kind for one in pass_.results]
         self.rooms = Rooms(pass_, table.chunks, table.shapes) if pass_.vectors else None
-        self._kernel = _kernel(pass_, tuple(formats), computation, title)
+        self._kernel = _kernel(pass_, tuple(formats), computation, title, table.strided)
         tables = (table.columns, table.chunks, table.tasks)
         self._tables = [address(array) for array in tables]
         self.beside = np.zeros((len(table.chunks), 2), np.int64)
@@ -147,8 +163,9 @@ class Sweep:
         numbers: NDArray[np.float64],
         threads: int,
         seed: int = 0,
-    ) -> tuple[NDArray[np.float64], list[list[NDArray[np.float64]]]]:
-        """The same, with what rows and columns add up to: for each of them, tensor by tensor."""
+    ) -> tuple[NDArray[np.float64], list[list[tuple[list[int], NDArray[np.float64]]]]]:
+        """The same, with what rows and columns add up to: for each of the results, of groups of
+        tensors of one shape."""
         launch = self.launch(pointers, numbers, seed)
         launch.run(threads)
         tensors = self.table.chunks[:, 0]
@@ -205,9 +222,15 @@ def of_tensors(
 
 
 @functools.cache
-def _kernel(pass_: Pass, formats: tuple[str, ...], computation: str, title: str) -> Any:
+def _kernel(
+    pass_: Pass,
+    formats: tuple[str, ...],
+    computation: str,
+    title: str,
+    strided: tuple[bool, ...] | None,
+) -> Any:
     """The kernel of a pass: its text, and the search for what was made of it, once per process."""
-    return compiled(kernel_text(pass_, formats, computation, title), title, 1)
+    return compiled(kernel_text(pass_, formats, computation, title, strided), title, 1)
 
 
 def address(array: NDArray[Any]) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import thalweg
 from thalweg import elementwise
@@ -25,14 +26,12 @@ from thalweg.fuse.storage import FORMATS, columns
 __all__ = ["ARGUMENTS", "kernel_text"]
 
 _HEADER = """# Made by thalweg {version}: {title}.
-import numba
-
 from thalweg.fuse.cpu.memory import (
-    FUNCTIONS, add, claim, double, integer, key, load, put_double, store
+    FUNCTIONS, ROUND, add, claim, double, integer, key, load, put_double, store
 )
 
-F = numba.{computation}
-D = numba.float64
+F = ROUND["{computation}"]
+D = ROUND["float64"]
 INF = float("inf")
 k_sqrt = FUNCTIONS["sqrt"]
 k_larger = FUNCTIONS["maximum"]
@@ -60,7 +59,7 @@ ARGUMENTS = (
     # nowhere is passed over
     "k_pointers",
     "k_numbers",  # double [tensor, number]
-    "k_columns",  # int64 [tensor]: elements of one row
+    "k_columns",  # int64 [tensor]: elements of one row, with strides behind it where there are gaps
     "k_chunks",  # int64 [chunk, 3]: tensor, first element or row, how many
     "k_tasks",  # int64 [task + 1]: the first chunk of each task
     "k_tasks_count",
@@ -79,26 +78,27 @@ _SKIP = """if integer(k_pointers, {} * k_tensor) == 0:
 _FINISH = {"mean": "k_sum / k_row_length", "norm": "k_sqrt(k_sum)"}
 
 
-def kernel_text(pass_: Pass, formats: Sequence[str], computation: str, title: str) -> str:
-    """The kernel of one pass: what is run, in a form that can be read."""
+def kernel_text(
+    pass_: Pass,
+    formats: Sequence[str],
+    computation: str,
+    title: str,
+    strided: Sequence[bool] | None = None,
+) -> str:
+    """The kernel of one pass: what is run, in a form that can be read.
+
+    With `strided` its arrays have gaps: `k_columns` is then int64 [tensor, 1 + 2 arrays], the
+    length of a row and of each array the strides from row to row and from element to element, which
+    is 1 where it is not `strided`.
+    """
     streams = pass_.streams
     among = tuple(columns(streams, formats))
     scopes = (*among, *sums_of_columns(pass_))
-    accessors = [
-        f"{verb.upper()}_{name} = {verb}({form!r}, {computation!r}, {name!r}, {scopes!r})"
-        for name, form in zip(streams, formats, strict=True)
-        for verb, when in (("load", pass_.loads), ("store", pass_.stores))
-        if name in when
-    ]
+    accessors = _accessors(pass_, formats, computation, scopes)
     functions = [
         f'{name} = FUNCTIONS["{name}"]'
         for name in (*elementwise.PRIMITIVES, "product")
         if f"{name}(" in repr(pass_)
-    ]
-    accessors += [
-        f"{verb.upper()}_{name} = {verb}('float64', 'float64', {name!r}, {scopes!r})"
-        for name in sums_of_columns(pass_)
-        for verb in ("load", "store")
     ]
     header = _HEADER.format(
         version=thalweg.__version__,
@@ -119,8 +119,29 @@ def kernel_text(pass_: Pass, formats: Sequence[str], computation: str, title: st
         f"{name} = double(k_numbers, {len(pass_.numbers)} * k_tensor + {i})"
         for i, name in enumerate(pass_.numbers)
     ]
-    lines = [*start, *(_rows(pass_) if pass_.is_by_rows else _flat(pass_))]
+    if strided is not None:
+        loop = _walk(pass_, strided)
+    else:
+        loop = _rows(pass_) if pass_.is_by_rows else _flat(pass_)
+    lines = [*start, *loop]
     return header + textwrap.indent("\n".join(lines) + "\n", " " * 12)
+
+
+def _accessors(
+    pass_: Pass, formats: Sequence[str], computation: str, scopes: tuple[str, ...]
+) -> list[str]:
+    """The functions that load and store one element of each array, and of the sums of columns."""
+    found = [
+        f"{verb.upper()}_{name} = {verb}({form!r}, {computation!r}, {name!r}, {scopes!r})"
+        for name, form in zip(pass_.streams, formats, strict=True)
+        for verb, when in (("load", pass_.loads), ("store", pass_.stores))
+        if name in when
+    ]
+    return found + [
+        f"{verb.upper()}_{name} = {verb}('float64', 'float64', {name!r}, {scopes!r})"
+        for name in sums_of_columns(pass_)
+        for verb in ("load", "store")
+    ]
 
 
 def _place(number: int, name: str, form: str, among: Sequence[str]) -> str:
@@ -176,26 +197,69 @@ def _rows(pass_: Pass) -> list[str]:
     ]
 
 
+def _walk(pass_: Pass, strided: Sequence[bool]) -> list[str]:
+    """Row by row, of which the first and the last may be parts."""
+    both = list(zip(pass_.streams, strided, strict=True))
+    strides = [f"k_walk = k_columns + {8 * (1 + 2 * len(both))} * k_tensor"]
+    strides.append("k_row_length = integer(k_walk, 0)")
+    starts, places = [], {}
+    for i, (name, has_gaps) in enumerate(both):
+        strides.append(f"BY_{name} = integer(k_walk, {1 + 2 * i})")
+        column, place = "k_column", "k_i"
+        if has_gaps:
+            strides.append(f"IN_{name} = integer(k_walk, {2 + 2 * i})")
+            column, place = f"k_column * IN_{name}", f"k_i * IN_{name}"
+        starts.append(f"FROM_{name} = k_row * BY_{name} + {column}")
+        places[name] = f"FROM_{name} + {place}"
+    body = [
+        "k_row = k_start // k_row_length",
+        "k_column = k_start - k_row * k_row_length",
+        "k_many = min(k_row_length - k_column, k_end - k_start)",
+        *starts,
+        *_loop(pass_, pass_.lines, _after(pass_, places), "0", "k_many", places),
+        "k_start += k_many",
+    ]
+    return [
+        *strides,
+        *_totals(pass_),
+        *_before(pass_.lines),
+        "k_start, k_end = k_first, k_first + k_count",
+        "while k_start < k_end:",
+        *_indented(body),
+        *_put(pass_),
+    ]
+
+
 def _before(lines: Lines) -> list[str]:
     return [*lines.uniform, *(f"{name} = F({double})" for name, double in lines.rounded)]
 
 
-def _loop(pass_: Pass, lines: Lines, after: list[str], start: str, count: str) -> list[str]:
-    """The loop over elements: load, run the lines, then what is to be done with each."""
+def _loop(
+    pass_: Pass,
+    lines: Lines,
+    after: list[str],
+    start: str,
+    count: str,
+    places: Mapping[str, str] | None = None,
+) -> list[str]:
+    """The loop over elements: load, each from its place, run the lines, then what is to be done
+    with each."""
     text = "\n".join([*lines.elements, *after])
-    index = dict.fromkeys(pass_.by_column, "k_column + k_i - k_start + k_strip")
+    if places is None:
+        places = dict.fromkeys(pass_.by_column, "k_column + k_i - k_start + k_strip")
     body = [
-        f"{n} = LOAD_{n}(AT_{n}, {index.get(n, 'k_i')})"
+        f"{n} = LOAD_{n}(AT_{n}, {places.get(n, 'k_i')})"
         for n in pass_.loads
         if n not in pass_.by_row and _mentions(text, n)
     ]
-    loop = f"for k_i in range({start}, {start} + {count}):"
+    end = count if start == "0" else f"{start} + {count}"
+    loop = f"for k_i in range({start}, {end}):"
     return [loop, *_indented([*body, *lines.elements, *after])]
 
 
-def _after(pass_: Pass) -> list[str]:
+def _after(pass_: Pass, places: Mapping[str, str] = MappingProxyType({})) -> list[str]:
     """What is stored, and what is added up."""
-    found = [f"STORE_{n}(AT_{n}, k_i, {n})" for n in pass_.stores]
+    found = [f"STORE_{n}(AT_{n}, {places.get(n, 'k_i')}, {n})" for n in pass_.stores]
     for i, one in enumerate(pass_.results):
         found += _added(one.kind, f"k_total{i}", one.value)
     return found

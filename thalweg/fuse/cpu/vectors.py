@@ -8,6 +8,7 @@ same however many threads took part.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ __all__ = ["STRIP", "Rooms", "added_to_columns", "added_to_rows", "places", "sum
 # So many columns at once are added up, row after row: their sums stay in the nearest cache.
 STRIP = 1 << 11
 
+Group = tuple[list[int], NDArray[np.float64]]  # tensors, and what each of them has
 Matrices = tuple[int, int, int]  # how many a tensor is, and of what sides
 
 
@@ -101,13 +103,37 @@ class Rooms:
         self.at = np.cumsum(sizes) - sizes
         self._at: list[int] = self.at.tolist()
         self._starts = np.searchsorted(chunks[:, 0], np.arange(len(matrices) + 1)).tolist()
+        self._groups = self._grouped()
 
-    def together(self, rooms: NDArray[np.float64]) -> list[list[NDArray[np.float64]]]:
-        """For each result and each tensor, the sums of its rows or columns, matrix by matrix."""
+    def _grouped(self) -> list[tuple[list[int], NDArray[np.int64] | None]]:
+        """The tensors that are of one shape, and where their rooms begin if each is one chunk."""
+        found: dict[Any, list[int]] = {}
+        for k, shape in enumerate(self._matrices):
+            is_one = self._starts[k + 1] - self._starts[k] == 1
+            found.setdefault(shape if is_one else k, []).append(k)
+        groups: list[tuple[list[int], NDArray[np.int64] | None]] = []
+        for of_one, members in found.items():
+            at = self.at[[self._starts[k] for k in members]] if isinstance(of_one, tuple) else None
+            groups.append((members, at))
+        return groups
+
+    def together(self, rooms: NDArray[np.float64]) -> list[list[Group]]:
+        """For each result, of groups of tensors of one shape the sums of rows or columns."""
         result = []
         for i, kind in enumerate(self._kinds):
-            made = self._of_rows if i in self._rows else self._of_columns
-            result.append([made(i, kind, k, rooms) for k in range(len(self._matrices))])
+            of_kind = self._rows if i in self._rows else self._columns
+            n, is_of_rows = of_kind.index(i), i in self._rows
+            groups: list[Group] = []
+            for members, at in self._groups:
+                _, rows, columns = self._matrices[members[0]]
+                if at is None:
+                    made = self._of_rows if is_of_rows else self._of_columns
+                    groups.append((members, made(n, kind, members[0], rooms)[None]))
+                    continue
+                begin = n * rows if is_of_rows else len(self._rows) * rows + n * columns
+                places = (at + begin)[:, None] + np.arange(rows if is_of_rows else columns)
+                groups.append((members, rooms[places]))
+            result.append(groups)
         return result
 
     def _of_tensor(self, k: int) -> Iterator[tuple[int, int, int]]:
@@ -117,18 +143,18 @@ class Rooms:
             yield self._at[c], first, count
 
     def _of_rows(
-        self, i: int, kind: str, k: int, rooms: NDArray[np.float64]
+        self, n: int, kind: str, k: int, rooms: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        n, (matrices, rows, _) = self._rows.index(i), self._matrices[k]
+        matrices, rows, _ = self._matrices[k]
         made = np.full(matrices * rows, -np.inf if kind == "largest" else 0.0)
         for at, first, count in self._of_tensor(k):
             made[first : first + count] = rooms[at + n * count : at + (n + 1) * count]
         return made
 
     def _of_columns(
-        self, i: int, kind: str, k: int, rooms: NDArray[np.float64]
+        self, n: int, kind: str, k: int, rooms: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        n, (matrices, rows, columns) = self._columns.index(i), self._matrices[k]
+        matrices, rows, columns = self._matrices[k]
         made = np.full((matrices, columns), -np.inf if kind == "largest" else 0.0)
         add = np.maximum if kind == "largest" else np.add
         for at, first, count in self._of_tensor(k):

@@ -20,10 +20,23 @@ from thalweg.fuse.device import Buffer, DeviceMemory
 from thalweg.fuse.gpu.lines import block, numbers_of, uniform_values
 from thalweg.fuse.gpu.text import TYPES
 from thalweg.fuse.gpu.totals import added_up
+from thalweg.fuse.lines import Lines
 from thalweg.fuse.plan import Pass
 from thalweg.reductions import REDUCTIONS, finished
 
-__all__ = ["LANES", "Numbers", "OnDevice", "Sums", "numbers_text"]
+__all__ = [
+    "LANES",
+    "Numbers",
+    "OnDevice",
+    "Sums",
+    "lines_on_numbers",
+    "loaded",
+    "measured",
+    "numbers_text",
+    "places_of",
+    "rounded_stores",
+    "uniform_lines",
+]
 
 LANES = 128  # tensors of one program
 
@@ -51,20 +64,22 @@ class OnDevice(Awaited):
     def finished(self, kind: str, counts: NDArray[np.int64]) -> OnDevice:
         return replace(self, kind=kind, counts=counts)
 
+    def joins(self, other: Awaited) -> bool:
+        return isinstance(other, OnDevice) and other.memory is self.memory
+
     def whole(self, kind: str, others: Sequence[Any], count: int) -> list[Awaited]:
         parts = [self, *others]
-        is_largest = np.array([kind == "largest"], np.int32)
+        is_largest = self.memory.upload(np.array([kind == "largest"], np.int32))
         found = self.memory.zeros(8 * len(parts))
         for i, one in enumerate(parts):
             spans = self.memory.upload(np.array([[0, one.length]], np.int64))
             sources = one.address, one.step // 8
-            added_up(
-                self.memory, sources, spans, is_largest, (1, found.address + 8 * i), one.buffer
-            )
+            target = 1, 1, found.address + 8 * i
+            added_up(self.memory, sources, spans, is_largest, target, one.buffer, found)
         if others:
             spans = self.memory.upload(np.array([[0, len(parts)]], np.int64))
             whole = self.memory.zeros(8)
-            target = 1, whole.address
+            target = 1, 1, whole.address
             added_up(self.memory, (found.address, 1), spans, is_largest, target, found, whole)
             found = whole
         return [
@@ -114,15 +129,19 @@ class Numbers:
     def tables(self) -> list[NDArray[Any]]:
         """What the kernel is given, as it lies there: the numbers, where the awaited ones are, and
         of how many elements each is."""
-        columns = self.columns.values()
-        places = [[one.address, one.step, _kind(one.kind)] for one in columns]
-        counts = np.stack([one.counts for one in columns], axis=1).astype(np.float64)
-        return [self.known, np.array(places, np.int64), np.ascontiguousarray(counts)]
+        return [self.known, *places_of([*self.columns.values()])]
 
     @property
     def buffers(self) -> list[Buffer]:
         """What the awaited ones lie in."""
         return [one.buffer for one in self.columns.values()]
+
+
+def places_of(columns: Sequence[OnDevice]) -> list[NDArray[Any]]:
+    """Where awaited numbers are, and of how many elements each is."""
+    places = [[one.address, one.step, _kind(one.kind)] for one in columns]
+    counts = np.stack([one.counts for one in columns], axis=1).astype(np.float64)
+    return [np.array(places, np.int64), np.ascontiguousarray(counts)]
 
 
 def _kind(kind: str) -> int:
@@ -158,46 +177,64 @@ def kernel(
 
 def numbers_text(pass_: Pass, awaited: Collection[int], computation: str, title: str) -> str:
     """The kernel that works out a pass's numbers, those at these places awaited."""
-    several = [*(row.lines for row in pass_.rows), pass_.lines]
-    reduced = uniform_values(pass_)
-    rounded, truths = numbers_of(several, reduced)
-    doubles = {new: old for lines in several for new, old in lines.rounded}
-    # of what is reduced as it is there may be one for all tensors
-    doubles |= {name: f"(tl.zeros((LANES,), tl.float64) + {name})" for name in reduced}
     places = {place: i for i, place in enumerate(awaited)}
-    body = []
+    loads: list[str] = []
     for i, name in enumerate(pass_.numbers):
-        body += _awaited(name, places[i]) if i in places else [_loaded(name, f"k_known + {i}")]
-    constants = _Constants()
-    lines = [line for one in several for line in one.uniform]
-    written = constants.named("\n".join(lines))
-    body += [*constants.lines, *block(written, {*pass_.numbers})]
-    kind = TYPES[computation]
-    values = [*(f"{doubles[name]}.to({kind})" for name in rounded)]
-    values += [f"tl.where({name}, 1.0, 0.0).to({kind})" for name in truths]
-    body += [f"tl.store(k_out + {i}, {one}, mask=k_mask)" for i, one in enumerate(values)]
+        loads += measured(name, places[i]) if i in places else [loaded(name, f"k_known + {i}")]
+    stores = rounded_stores(pass_, computation)
     header = _HEADER.format(
         version=thalweg.__version__,
         title=title,
         count=len(pass_.numbers),
         awaited=len(awaited),
-        type=kind,
-        results=len(values),
+        type=TYPES[computation],
+        results=len(stores),
     )
+    body = [*loads, *lines_on_numbers(uniform_lines(pass_), pass_.numbers), *stores]
     return header + "\n".join(f"    {line}" for line in body) + "\n"
 
 
-def _loaded(name: str, place: str) -> str:
+def uniform_lines(pass_: Pass) -> list[str]:
+    """The lines of a pass that are on numbers."""
+    return [line for one in _lines(pass_) for line in one.uniform]
+
+
+def rounded_stores(pass_: Pass, computation: str) -> list[str]:
+    """What stores the numbers that the kernel of a pass takes, a row per tensor."""
+    several, reduced = _lines(pass_), uniform_values(pass_)
+    rounded, truths = numbers_of(several, reduced)
+    doubles = {new: old for lines in several for new, old in lines.rounded}
+    # of what is reduced as it is there may be one for all tensors
+    doubles |= {name: f"(tl.zeros((LANES,), tl.float64) + {name})" for name in reduced}
+    kind = TYPES[computation]
+    values = [*(f"{doubles[name]}.to({kind})" for name in rounded)]
+    values += [f"tl.where({name}, 1.0, 0.0).to({kind})" for name in truths]
+    return [f"tl.store(k_out + {i}, {one}, mask=k_mask)" for i, one in enumerate(values)]
+
+
+def _lines(pass_: Pass) -> list[Lines]:
+    return [*(row.lines for row in pass_.rows), pass_.lines]
+
+
+def lines_on_numbers(lines: Sequence[str], known: Collection[str]) -> list[str]:
+    """Lines of Python on numbers as Triton's on doubles, one for each tensor of a block."""
+    constants = _Constants()
+    written = constants.named("\n".join(lines))
+    return [*constants.lines, *block(written, {*known})]
+
+
+def loaded(name: str, place: str) -> str:
+    """The line that loads a double for each tensor of a block."""
     return f"{name} = tl.load({place}, mask=k_mask, other=1.0)"
 
 
-def _awaited(name: str, number: int) -> list[str]:
+def measured(name: str, number: int) -> list[str]:
     """A number that follows from a sum, by its kind."""
     return [
         f"k_at = tl.load(k_place + {3 * number}) + tl.load(k_place + {3 * number + 1}) * k_tensor",
         f"k_kind = tl.load(k_place + {3 * number + 2})",
-        _loaded("k_sum", "k_at.to(tl.pointer_type(tl.float64))"),
-        _loaded("k_count", f"k_of + {number}"),
+        loaded("k_sum", "k_at.to(tl.pointer_type(tl.float64))"),
+        loaded("k_count", f"k_of + {number}"),
         f"k_sum = tl.where(k_kind == {_kind('mean')}, divided(k_sum, k_count), k_sum)",
         f"{name} = tl.where(k_kind == {_kind('norm')}, sqrt(k_sum), k_sum)",
     ]

@@ -9,14 +9,19 @@ import numpy as np
 import triton
 from numpy.typing import NDArray
 
+from thalweg.chain import Chain
+from thalweg.fuse.counted import Context
 from thalweg.fuse.device import DeviceMemory
 from thalweg.fuse.engine import Engine
+from thalweg.fuse.gpu.counted import CountedStep
+from thalweg.fuse.gpu.deciding import counts
 from thalweg.fuse.gpu.standing import StandingLaunch
 from thalweg.fuse.gpu.sweep import Sweep
 from thalweg.fuse.gpu.table import Table
 from thalweg.fuse.gpu.totals import added_up
 from thalweg.fuse.plan import Pass
 from thalweg.fuse.storage import ELEMENTS
+from thalweg.fuse.work import Work
 
 __all__ = ["BLOCK", "GpuEngine"]
 
@@ -45,8 +50,8 @@ class GpuEngine:
         memory = self._memory
         sums, spans = memory.upload(np.arange(_TRIED, dtype=np.float64)), np.array([[0, _TRIED]])
         found = memory.zeros(8)
-        where = (sums.address, 1), memory.upload(spans), np.zeros(1, np.int32), (1, found.address)
-        added_up(memory, *where, sums, found)
+        tables = memory.upload(spans), memory.upload(np.zeros(1, np.int32))
+        added_up(memory, (sums.address, 1), *tables, (1, 1, found.address), sums, found)
         if np.frombuffer(memory.download(found, 8), np.float64) != _TRIED * (_TRIED - 1) / 2:
             raise RuntimeError("what Triton compiled for it adds up wrongly")
 
@@ -63,6 +68,21 @@ class GpuEngine:
     ) -> Sweep:
         """A pass with its kernel, over the tensors of a table."""
         return Sweep(self._memory, pass_, formats, computation, title, table)
+
+    def counts(self, chain: Chain) -> bool:
+        """Whether the numbers of its steps can be worked out where the counts lie."""
+        return counts(chain)
+
+    def counted_step(
+        self,
+        work: Work,
+        pointers: NDArray[np.int64],
+        cells: tuple[NDArray[np.int64], NDArray[np.int64]],
+        contexts: Sequence[Context],
+        context_of: NDArray[np.int64],
+    ) -> CountedStep:
+        """The steps of tensors whose counts lie with them."""
+        return CountedStep(self._memory, work, pointers, *cells, contexts, context_of)
 
     def read_numbers(
         self, addresses: NDArray[np.int64], wide: NDArray[np.int64]

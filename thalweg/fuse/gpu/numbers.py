@@ -6,6 +6,10 @@ once.
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Sequence
+from types import CodeType
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +32,7 @@ class Numbers:
         self._names, self._computation = pass_.numbers, np.dtype(computation)
         self._wanted = [*(doubles[name] for name in rounded), *truths]
         self._lines = tuple(line for lines in several for line in lines.uniform)
+        self._columns = _columns(self._lines, self._names, self._wanted)
 
     @property
     def row_size(self) -> int:
@@ -36,14 +41,32 @@ class Numbers:
 
     def table(self, numbers: NDArray[np.float64]) -> NDArray[np.floating]:
         """A row for each row of `numbers`, which has a column per number of the pass."""
-        if len(numbers) and (numbers == numbers[0]).all():
+        content = numbers.tobytes()
+        one = content[: numbers.strides[0]] if len(numbers) > 1 else b""
+        if one and content == one * len(numbers):  # nearly always; NumPy takes longer to ask
             found = np.empty((len(numbers), len(self._wanted)), self._computation)
-            found[:] = self._row(numbers[0])
+            found[:] = self.table(numbers[:1])
             return found
+        if self._columns is not None:
+            return self._of_columns(numbers, *self._columns)
         known = {each.tobytes(): each for each in numbers}
         rows = {key: self._row(each) for key, each in known.items()}
         each_row = [rows[each.tobytes()] for each in numbers]
         return np.array(each_row, self._computation).reshape(len(numbers), len(self._wanted))
+
+    def _of_columns(
+        self, numbers: NDArray[np.float64], places: Sequence[int], tests: CodeType | None
+    ) -> NDArray[np.floating]:
+        """The table where a number is only rounded, and a truth compares some of them."""
+        found = np.empty((len(numbers), len(self._wanted)), self._computation)
+        with np.errstate(over="ignore"):  # what is too large is infinite
+            found[:, : len(places)] = numbers[:, places]
+        if tests is not None:
+            known = dict(zip(self._names, numbers.T, strict=True))
+            exec(tests, {}, known)
+            for i, name in enumerate(self._wanted[len(places) :], len(places)):
+                found[:, i] = known[name]
+        return found
 
     def _row(self, numbers: NDArray[np.float64]) -> NDArray[np.floating]:
         table = dict(zip(self._names, numbers.tolist(), strict=True))
@@ -52,3 +75,40 @@ class Numbers:
             return np.array([found[name] for name in self._wanted], np.float64).astype(
                 self._computation
             )
+
+
+def _columns(
+    lines: Sequence[str], names: Sequence[str], wanted: Sequence[str]
+) -> tuple[list[int], CodeType | None] | None:
+    """Where each wanted number stands in a row as it is, and the comparisons that are the truths
+    behind them; None where a line works out more."""
+    at = {name: i for i, name in enumerate(names)}
+    tests: list[ast.stmt] = []
+    tested: set[str] = set()
+    for statement in ast.parse("\n".join(lines)).body:
+        if not (isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)):
+            return None
+        name, value = statement.targets[0].id, statement.value
+        if isinstance(value, ast.Name) and value.id in at and name not in at:
+            at[name] = at[value.id]
+        elif isinstance(value, ast.Compare) and _is_of(value, names):
+            tests.append(statement)
+            tested.add(name)
+        else:
+            return None
+    places = [at[name] for name in wanted if name in at]
+    is_all = len(places) + len(tested & {*wanted}) == len(wanted)
+    if not is_all or any(name in tested for name in wanted[: len(places)]):
+        return None
+    made = compile(ast.Module(tests, []), "<truths of a step>", "exec") if tests else None
+    return places, made
+
+
+def _is_of(tree: ast.Compare, names: Sequence[str]) -> bool:
+    """Whether it compares two of these numbers, or one with a constant."""
+    sides = [tree.left, *tree.comparators]
+    is_plain = all(
+        isinstance(one, ast.Constant) or (isinstance(one, ast.Name) and one.id in names)
+        for one in sides
+    )
+    return is_plain and len(sides) == 2

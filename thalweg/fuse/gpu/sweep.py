@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from thalweg.fuse.device import Buffer, DeviceMemory
 from thalweg.fuse.gpu import awaited
-from thalweg.fuse.gpu.kernels import OPTIONS, kernel_of, options_for
+from thalweg.fuse.gpu.kernels import OPTIONS, Launcher, kernel_of, options_for
 from thalweg.fuse.gpu.numbers import Numbers
 from thalweg.fuse.gpu.table import Table
 from thalweg.fuse.gpu.text import ARGUMENTS, kernel_text
@@ -39,12 +39,13 @@ class Sweep:
     ) -> None:
         self._memory, self._table = memory, table
         self._pass, self._computation, self._title = pass_, computation, title
-        self._kernel = kernel_of(kernel_text(pass_, formats, computation, title), title)
-        self._options = options_for(formats, memory.lanes)
+        kernel = kernel_of(kernel_text(pass_, formats, computation, title), title)
+        self._kernel = Launcher(kernel, options_for(pass_, formats, memory.lanes))
         self._numbers = Numbers(pass_, computation)
         self._kinds = np.array([one.kind == "largest" for one in pass_.results], np.int32)
         self._turn, self._is_compiled = 0, False
         self._done: Buffer | None = None
+        self._kinds_there: Buffer | None = None
         self._last: tuple[bytes, Buffer] | None = None
         self._working_out: dict[tuple[int, ...], Any] = {}
 
@@ -87,10 +88,17 @@ class Sweep:
         if launch.sums is None:
             return np.broadcast_to(np.where(self._kinds, -np.inf, 0.0), shape)
         totals = self._memory.zeros(8 * shape[0] * shape[1])
-        spans = self._table.on_device[2]
-        where = (launch.sums.address, shape[1]), spans, self._kinds, (shape[0], totals.address)
+        tables = self._table.on_device[2], self.kinds_there
+        where = (launch.sums.address, shape[1]), *tables, (*shape, totals.address)
         added_up(self._memory, *where, launch.sums, totals)
         return awaited.Sums(self._memory, totals, shape)
+
+    @property
+    def kinds_there(self) -> Buffer:
+        """Of each result whether it is the largest, on the device."""
+        if self._kinds_there is None:
+            self._kinds_there = self._memory.upload(self._kinds)
+        return self._kinds_there
 
     def _uploaded(self, tables: Sequence[NDArray[Any]]) -> tuple[Buffer, list[int]]:
         """Tables in one buffer, which is sent where one of them has changed; and where they lie."""
@@ -108,7 +116,7 @@ class Sweep:
         nothing = [0] * len(ARGUMENTS)
         with self._memory.active():
             for sizes in {stretch.sizes for stretch in self._table.stretches}:
-                self._kernel.run(*nothing, *sizes, grid=(1,), warmup=True, **self._options)
+                self._kernel.compile(nothing, sizes)
         self._is_compiled = True
 
     def _start(self, launch: Launch) -> None:
@@ -119,14 +127,16 @@ class Sweep:
             self._done = memory.zeros(4 * len(table.pieces))
         shapes, pieces, _ = table.on_device
         given = launch.pointers, launch.numbers
-        addresses = (*given, shapes.address, pieces.address, self._done.address)
-        sums = launch.sums.address if launch.sums else 0
+        addresses = [*given, shapes.address, pieces.address, self._done.address]
+        addresses.append(launch.sums.address if launch.sums else 0)
         buffers = *launch.buffers, shapes, pieces, self._done
-        with memory.active(*buffers, *([launch.sums] if launch.sums else [])):
-            for stretch in table.stretches:
-                self._kernel[(stretch.count,)](
-                    *addresses, sums, stretch.first, launch.turn, *stretch.sizes, **self._options
-                )
+        self.put(addresses, launch.turn, [*buffers, *([launch.sums] if launch.sums else [])])
+
+    def put(self, addresses: Sequence[int], turn: int, buffers: Sequence[Buffer]) -> None:
+        """Put the kernel on the stream, with its tables at these addresses."""
+        with self._memory.active(*buffers):
+            for one in self._table.stretches:
+                self._kernel.launch(one.count, [*addresses, one.first, turn], one.sizes)
 
 
 class Launch:

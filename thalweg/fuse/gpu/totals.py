@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
 import triton
 import triton.language as tl
-from numpy.typing import NDArray
 
 from thalweg.fuse.device import Buffer, DeviceMemory
 from thalweg.fuse.gpu.kernels import OPTIONS
@@ -20,18 +18,17 @@ def added_up(
     memory: DeviceMemory,
     sums: tuple[int, int],
     spans: Buffer,
-    kinds: NDArray[np.int32],
-    totals: tuple[int, int],
+    kinds: Buffer,
+    totals: tuple[int, int, int],
     *buffers: Buffer,
 ) -> None:
     """Put it on the stream to add up [tensor, result]: `sums` are where those of the pieces lie and
-    how many doubles a piece has, `totals` how many tensors there are and where theirs are to lie,
-    all of it in the `buffers`."""
-    of_kinds = memory.upload(kinds)
-    tensors, target = totals
-    addresses = sums[0], spans.address, of_kinds.address, target
-    with memory.active(spans, of_kinds, *buffers):
-        add_up[(tensors, len(kinds))](*addresses, sums[1], BLOCK=_AT_ONCE, **OPTIONS)
+    how many doubles a piece has, `kinds` those of the results, `totals` how many tensors and how
+    many results there are and where theirs are to lie, all of it in the `buffers`."""
+    tensors, results, target = totals
+    addresses = sums[0], spans.address, kinds.address, target
+    with memory.active(spans, kinds, *buffers):
+        add_up[(tensors, results)](*addresses, sums[1], BLOCK=_AT_ONCE, **OPTIONS)
 
 
 @triton.jit(do_not_specialize=["sums", "spans", "kinds", "totals", "step"])

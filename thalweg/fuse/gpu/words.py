@@ -20,6 +20,7 @@ __all__ = [
     "modulo",
     "narrowed",
     "negative",
+    "number_at",
     "power",
     "quotient",
     "sign",
@@ -136,6 +137,7 @@ def power(x, y):
     found = tl.where(
         a < 0, tl.where(is_odd, found * -1.0, tl.where(is_whole, found, float("nan"))), found
     )
+    found = tl.where(b == 1, a, found)
     return tl.where((b == 0) | (a == 1), 1.0, found).to(x.dtype)
 
 
@@ -204,6 +206,18 @@ def quotient(a, b):
     nearest = divided(a - modulo(a, b), b)
     low = tl.floor(nearest)
     return tl.where(nearest - low > 0.5, low + 1, low)
+
+
+@triton.jit
+def number_at(at, mask):
+    """The number that lies at each address, as a double: one whose lowest bit is set is a double's,
+    and else a single's."""
+    is_double = (at & 1) != 0
+    place = at - (at & 1)
+    single = place.to(tl.pointer_type(tl.float32))
+    double = place.to(tl.pointer_type(tl.float64))
+    narrow = tl.load(single, mask=mask & ~is_double, other=0.0).to(tl.float64)
+    return tl.where(is_double, tl.load(double, mask=mask & is_double, other=0.0), narrow)
 
 
 @triton.jit

@@ -12,7 +12,7 @@ from thalweg.lab.bench.neighbours import Neighbours
 
 __all__ = ["environment"]
 
-_PACKAGES = ("torch", "numba", "numpy")
+_PACKAGES = ("torch", "llvmlite", "numpy")
 
 
 def environment(threads: int, neighbours: Neighbours) -> dict[str, Any]:

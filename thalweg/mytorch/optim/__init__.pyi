@@ -10,6 +10,7 @@ from thalweg.border.others import matrix_groups
 from thalweg.mytorch.nn import Module, Parameter
 from thalweg.mytorch.optim import lr_scheduler
 from thalweg.mytorch.optim.by_name import create, names
+from thalweg.mytorch.optim.lbfgs import LBFGS
 from thalweg.mytorch.optim.optimizer import Optimizer, optimizer
 from thalweg.mytorch.optim.scheduler import Scheduler
 
@@ -21,6 +22,7 @@ __all__ = [
     "FTRL",
     "LAMB",
     "LARS",
+    "LBFGS",
     "MADGRAD",
     "MARS",
     "QHM",
@@ -67,6 +69,7 @@ __all__ = [
     "NorMuon",
     "NovoGrad",
     "Optimizer",
+    "PSGDKron",
     "Padam",
     "Prodigy",
     "QHAdam",
@@ -498,7 +501,7 @@ class Adafactor(Optimizer):
         params: _Params,
         lr: float = 0.01,
         beta2_decay: float = -0.8,
-        eps: tuple[float, float] = (None, 0.001),
+        eps: tuple[float | None, float] = (None, 0.001),
         d: float = 1.0,
         weight_decay: float = 0.0,
         *,
@@ -931,6 +934,26 @@ class NovoGrad(Optimizer):
         betas: tuple[float, float] = (0.95, 0.98),
         eps: float = 1e-08,
         weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+        decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
+        average: Average | None = None,
+    ) -> None: ...
+
+class PSGDKron(Optimizer):
+    def __init__(
+        self,
+        params: _Params,
+        lr: float = 0.001,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        probability: tuple[float, float] = (0.03, 1.0),
+        probability_decay: float = 0.001,
+        flat_start: int = 500,
+        max_size: int = 8192,
+        precond_lr: float = 0.1,
+        precond_init_scale: float = 1.0,
+        seed: int = 0,
         *,
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,

@@ -45,9 +45,9 @@ class ArrayDesk:
         """The same numbers in an array that lies as the parameter does."""
         return np.require(array, self.rows[tensor][0].data.dtype, ["C", "A", "W"])
 
-    def whole(self, tensor: int, array: NDArray[Any]) -> NDArray[Any]:
-        """The array: no tensor is shared out."""
-        return array
+    def wholes(self, asked: Sequence[tuple[int, str, Any]]) -> list[NDArray[Any]]:
+        """The arrays: no tensor is shared out."""
+        return [self.array(i, name) if array is None else array for i, name, array in asked]
 
     def vector(self, tensor: int, array: NDArray[Any], per: str) -> NDArray[Any]:
         """The same numbers, one per row or column, one behind the other."""
@@ -61,10 +61,20 @@ class ArrayDesk:
         """Where an array lies."""
         return address(array)
 
-    def keep(self, tensor: int, name: str, array: NDArray[Any]) -> None:
-        """Store the new value of a matrix that is a state."""
-        held = self.rows[tensor][2][name][1]
-        held[...] = array.reshape(held.shape)
+    def vectors(self, tensors: Sequence[int], array: NDArray[Any]) -> NDArray[Any]:
+        """The same numbers, one behind the other."""
+        return self.like(tensors[0], array)
+
+    def stacked(self, tensors: Sequence[int], name: str) -> NDArray[Any]:
+        """A state of tensors of one shape, as one array."""
+        made = np.stack([self.rows[tensor][2][name][1] for tensor in tensors])
+        return made.astype(self.rows[tensors[0]][0].data.dtype, copy=False)
+
+    def keep(self, tensors: Sequence[int], name: str, array: NDArray[Any]) -> None:
+        """Store the new values of a matrix that is a state."""
+        for tensor, new in zip(tensors, array, strict=True):
+            held = self.rows[tensor][2][name][1]
+            held[...] = new.reshape(held.shape)
 
     def answer(self, request: Request, about: Sequence[tuple[Any, Any]]) -> list[NDArray[Any]]:
         """What was asked for; zeros where the loss does not depend on a parameter."""

@@ -36,12 +36,14 @@ class ArrayVectors:
             return np.zeros((0, 2))
         at = list(map(address, rows))
         where = len(u), FORMAT_OF[u.dtype], address(u), address(v)
-        return host().inner_products(at, *where, threads.available())
+        found: Array = host().inner_products(at, *where, threads.available())
+        return found
 
     def combined(self, k: float, u: Vector, coefficients: Array, rows: Sequence[Vector]) -> Vector:
         """k u, and every row times its coefficient, added up."""
         if not rows:
-            return u.dtype.type(k) * u
+            alone: Vector = u * u.dtype.type(k)
+            return alone
         out, at = np.empty_like(u), list(map(address, rows))
         where = address(u), coefficients, at, address(out), len(u), FORMAT_OF[u.dtype]
         host().combine(k, *where, threads.available())
@@ -307,7 +309,8 @@ def _history(title: str, held: Mapping[str, Any], size: int) -> dict[str, Any]:
                 f"{title}: the state {key!r} must hold arrays of {length} numbers, got "
                 f"{found.dtype} of shape {found.shape}"
             )
-        return found.reshape(-1)
+        flat: Vector = found.reshape(-1)
+        return flat
 
     made = dict(held)
     for key in ("d", "prev_flat_grad"):

@@ -12,6 +12,7 @@ from thalweg.lbfgs.line_search import Point
 from thalweg.lbfgs.vectors import Number
 from thalweg.optim.memory.reach import as_complex_as
 from thalweg.optim.memory.sharded import cut_like, is_sharded
+from thalweg.optim.memory.traffic import note_unseen
 
 __all__ = ["Objective", "size_of"]
 
@@ -110,6 +111,7 @@ def _flat(grad: Any, p: Tensor) -> Tensor:
     if grad.layout != torch.strided:
         grad = grad.to_dense()
     if is_sharded(grad):  # the history is kept whole on every rank
+        note_unseen()
         grad = grad.full_tensor()
     if grad.is_complex():
         grad = torch.view_as_real(grad.resolve_conj().resolve_neg())

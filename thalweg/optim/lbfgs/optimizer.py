@@ -134,6 +134,7 @@ class LBFGS(BaseOptimizer, torch.optim.LBFGS):
         for number in ids[:1]:
             check_vectors(title, loaded["state"].get(number, {}), size)
 
+    @_disable_dynamo  # as torch does: how often it asks for a loss, it knows when it has one
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Take up to `max_iter` iterations; returns what the closure's first call returned.
 

@@ -24,8 +24,13 @@ def restore(member: Any) -> None:
 
 def values_of(member: Any) -> list[Any]:
     """What the last of the schedulers in a scheduler moves, as it is now."""
-    *_, last = leaves(member)
-    place = Place.parse(getattr(last, "param", "lr"))
+    last = member
+    while hasattr(last, "_schedulers"):
+        last = last._schedulers[-1]
+    param, groups = getattr(last, "param", "lr"), last.optimizer.param_groups
+    if len(groups) == 1 and type(value := groups[0].get(param)) is float:
+        return [value]
+    place = Place.parse(param)
     return [copied(place.read(group)) for group in last.optimizer.param_groups]
 
 

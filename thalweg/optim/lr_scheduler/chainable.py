@@ -32,6 +32,7 @@ class Chainable(Scheduler):
         value <- floor + (base - floor) c(epoch)
     """
 
+    _unsaved = (*Scheduler._unsaved, "_made")
     # torch's class takes every step to 0 for a start, not only the first of all
     _starts_at_zero = False
 
@@ -66,6 +67,20 @@ class Chainable(Scheduler):
             return [self._scaled(value, start) for value in self._values()]
         ratio = self._ratio
         return [self._followed(value, i, ratio) for i, value in enumerate(self._values())]
+
+    def _next_of(self, value: float, t: int, held: dict[str, Any]) -> Any:
+        asked, made = self._asked(held), held.get("_made")
+        if made is None or made[0] != asked:
+            made = held["_made"] = asked, self._curve, self._end, self._floor
+        _, curve, end, floor = made
+        if t > end:
+            return value
+        ratio = curve.ratio(float(t)) if t >= 1 else math.inf
+        return None if ratio == math.inf else floor + (value - floor) * ratio
+
+    def _asked(self, held: dict[str, Any]) -> Any:
+        """The attributes that the curve is made of."""
+        raise NotImplementedError
 
     def _following(self, values: list[float]) -> list[float] | None:
         t = self.last_epoch

@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau  # ours is o
 
 from thalweg.optim.lr_scheduler.beginning import begin, first_step, restore, values_of
 from thalweg.optim.lr_scheduler.saved import Saved, as_list, as_mapping
+from thalweg.optim.lr_scheduler.scheduler import Scheduler
 from thalweg.schedules.ranges import LAST_EPOCH, WHOLE, check
 from thalweg.schedules.whole import Before, leaves
 
@@ -162,11 +163,18 @@ class ChainedScheduler(_Composed, lr_scheduler.ChainedScheduler):
 
     def step(self, metrics: Any = None) -> None:
         """Go on by one step; `metrics` is for a `ReduceLROnPlateau` among the members."""
-        self._check_metrics(metrics)
+        members = self._schedulers
+        for member in members:
+            if not isinstance(member, Scheduler):
+                self._check_metrics(metrics)
+                break
         before = Before(self)
         try:
-            for member in self._schedulers:
-                self._step_member(member, metrics)
+            for member in members:
+                if isinstance(member, Scheduler):
+                    member.step()
+                else:
+                    self._step_member(member, metrics)
             self._last_lr = values_of(self)
         except BaseException:
             before.return_to()
@@ -260,6 +268,12 @@ class SequentialLR(_Composed, lr_scheduler.SequentialLR):
 
     def step(self, metrics: Any = None) -> None:
         """Go on by one step; `metrics` is for a `ReduceLROnPlateau`, when its turn has come."""
+        t, milestones = self.last_epoch + 1, self._milestones
+        member = self._schedulers[bisect_right(milestones, t)]
+        if isinstance(member, Scheduler) and t not in milestones:  # whose step happens whole
+            member.step()
+            self.last_epoch, self._last_lr = t, member.get_last_lr()
+            return
         self._check_metrics(metrics)
         stepping, t = self._next(), self.last_epoch + 1
         member = self._schedulers[self._index(t)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any, ClassVar
 
 from torch.optim import Optimizer, lr_scheduler
@@ -34,6 +36,8 @@ class CosineAnnealingLR(Chainable, lr_scheduler.CosineAnnealingLR):
     """
 
     _arguments: ClassVar = {"T_max": LENGTH, "eta_min": AMOUNT}
+
+    _asked = itemgetter("T_max", "eta_min")  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -112,6 +116,9 @@ class CosineAnnealingWarmRestarts(Scheduler, lr_scheduler.CosineAnnealingWarmRes
 
     def step(self, epoch: float | None = None) -> None:
         """Go on by one step, or to `epoch`, which may be a fraction."""
+        held = self.__dict__
+        if epoch is None and held["last_epoch"] >= 0 and self._stepped_alone(held):
+            return
         if epoch is None and self.last_epoch < 0:
             epoch = 0
         elif epoch is None and self._is_initial:  # being rebuilt
@@ -128,13 +135,23 @@ class CosineAnnealingWarmRestarts(Scheduler, lr_scheduler.CosineAnnealingWarmRes
             before.return_to()
             raise
 
+    def _next_of(self, value: float, t: int, held: dict[str, Any]) -> Any:
+        since, length = self._moved_on(held)
+        floor, (base,) = held["eta_min"], held["base_lrs"]
+        found = floor + (base - floor) * cosine_fall(float(since), length)
+        held["T_cur"], held["T_i"] = since, length
+        return found
+
+    @staticmethod
+    def _moved_on(held: Mapping[str, Any]) -> tuple[float, int]:
+        """`T_cur` and `T_i` a step later."""
+        since, length = held["T_cur"] + 1, held["T_i"]
+        return (since % length, length * held["T_mult"]) if since >= length else (since, length)
+
     def _go_to(self, epoch: float | None) -> None:
         if epoch is None:
             epoch = self.last_epoch + 1
-            self.T_cur += 1
-            if self.T_cur >= self.T_i:
-                self.T_cur %= self.T_i
-                self.T_i *= self.T_mult
+            self.T_cur, self.T_i = self._moved_on(vars(self))
         else:
             self.T_cur, self.T_i = restart(epoch, self.T_0, self.T_mult)
         self._update_lr(math.floor(epoch))

@@ -12,7 +12,7 @@ from torch.optim import Optimizer, lr_scheduler
 from thalweg.optim.lr_scheduler.functions import attributes, check_attributes
 from thalweg.optim.lr_scheduler.saved import as_list, as_mapping, as_setting
 from thalweg.optim.lr_scheduler.scheduler import Scheduler, for_added_group, per_group_values
-from thalweg.schedules.cycles import Phase, peak, phases, triangle, within
+from thalweg.schedules.cycles import Phase, between, passed, peak, phases, triangle
 from thalweg.schedules.falls import FALLS
 from thalweg.schedules.ranges import (
     AMOUNT,
@@ -173,14 +173,27 @@ class CyclicLR(_Cycle, lr_scheduler.CyclicLR):
     def get_lr(self) -> list[Any]:
         """The values at `last_epoch`; the momentum is set on the way."""
         self._warn_outside_of_step()
-        cycle, height = triangle(self.last_epoch, self.total_size, self.step_ratio)
-        height *= self.scale_fn(cycle if self.scale_mode == "cycle" else self.last_epoch)
+        height = self._height(self.last_epoch)
         if self.cycle_momentum:
             limits = zip(self.base_momentums, self.max_momentums, strict=True)
             for group, (low, high) in zip(self.optimizer.param_groups, limits, strict=True):
                 self._set_momentum(group, high - (high - low) * height)
         pairs = zip(self.base_lrs, self.max_lrs, strict=True)
         return [low + (high - low) * height for low, high in pairs]
+
+    def _height(self, t: int) -> float:
+        """How high above the base, of 1, the value is."""
+        cycle, height = triangle(t, self.total_size, self.step_ratio)
+        scaled: float = height * self.scale_fn(cycle if self.scale_mode == "cycle" else t)
+        return scaled
+
+    def _next_of(self, value: float, t: int, held: dict[str, Any]) -> Any:
+        height, (low,), (high,) = self._height(t), held["base_lrs"], held["max_lrs"]
+        found = low + (high - low) * height
+        if held["cycle_momentum"]:
+            (low,), (high,) = held["base_momentums"], held["max_momentums"]
+            self._set_momentum(self.optimizer.param_groups[0], high - (high - low) * height)
+        return found
 
     def state_dict(self) -> dict[str, Any]:
         """As torch's: of a `scale_fn`, the attributes, if it is an object."""
@@ -306,11 +319,21 @@ class OneCycleLR(_Cycle, lr_scheduler.OneCycleLR):
                 UserWarning,
                 stacklevel=4,
             )
-        groups = self.optimizer.param_groups
+        groups, (phase, left) = self.optimizer.param_groups, self._reached(self.last_epoch)
+        found = [_along(phase, "lr", group, left) for group in groups]
         if self.cycle_momentum:
             for group in groups:
-                self._set_momentum(group, self._along("momentum", group))
-        return [self._along("lr", group) for group in groups]
+                self._set_momentum(group, _along(phase, "momentum", group, left))
+        return found
+
+    def _next_of(self, value: float, t: int, held: dict[str, Any]) -> Any:
+        if t > held["total_steps"]:
+            return None
+        (group,), (phase, left) = self.optimizer.param_groups, self._reached(t)
+        found = _along(phase, "lr", group, left)
+        if held["cycle_momentum"]:
+            self._set_momentum(group, _along(phase, "momentum", group, left))
+        return found
 
     def _usable(self, state_dict: Mapping[str, Any]) -> dict[str, Any]:
         state, owner = super()._usable(state_dict), type(self).__name__
@@ -321,17 +344,23 @@ class OneCycleLR(_Cycle, lr_scheduler.OneCycleLR):
             ]
         return state
 
-    def _along(self, what: str, group: dict[str, Any]) -> Any:
+    def _reached(self, at: int) -> tuple[dict[str, Any], float]:
+        """The phase at a step, and which part of it is left."""
         kept: Sequence[Any] = self._schedule_phases
-        t, begin = float(min(self.last_epoch, self.total_steps - 1)), 0.0
+        t, begin = float(min(at, self.total_steps - 1)), 0.0
         for phase in kept[:-1]:
             if t <= phase["end_step"]:
                 break
             begin = phase["end_step"]
         else:
             phase = kept[-1]
-        here = Phase(phase["end_step"], phase[f"start_{what}"], phase[f"end_{what}"])
-        return within(begin, here, group, t, FALLS[self._anneal_func_type])
+        fall = FALLS[self._anneal_func_type]
+        return phase, fall(passed(begin, phase["end_step"], t), 1.0)
+
+
+def _along(phase: Mapping[str, Any], what: str, group: Mapping[str, Any], left: float) -> Any:
+    """The rate or the momentum of a group where this part of a phase is left."""
+    return between(group[phase[f"start_{what}"]], group[phase[f"end_{what}"]], left)
 
 
 def _as_phase(owner: str, name: str, saved: Any) -> dict[str, Any]:

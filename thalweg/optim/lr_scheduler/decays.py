@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from operator import itemgetter
 from typing import Any, ClassVar
 
 from torch.optim import Optimizer, lr_scheduler
@@ -30,6 +31,8 @@ class StepLR(Chainable, lr_scheduler.StepLR):
 
     _arguments: ClassVar = {"step_size": COUNT, "gamma": AMOUNT}
     _starts_at_zero = _moves_when_made = True
+
+    _asked = itemgetter("step_size", "gamma")  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -81,6 +84,9 @@ class MultiStepLR(Chainable, lr_scheduler.MultiStepLR):
     def _curve(self) -> Schedule:
         return curve(multistep, tuple(self.milestones.elements()), self.gamma)
 
+    def _asked(self, held: dict[str, Any]) -> Any:
+        return tuple(held["milestones"].items()), held["gamma"]
+
     def _usable(self, state_dict: Mapping[str, Any]) -> dict[str, Any]:
         state = super()._usable(state_dict)
         if "milestones" in state:
@@ -100,6 +106,8 @@ class ExponentialLR(Chainable, lr_scheduler.ExponentialLR):
     """
 
     _arguments: ClassVar = {"gamma": AMOUNT}
+
+    _asked = itemgetter("gamma")  # type: ignore[assignment]
 
     def __init__(
         self, optimizer: Optimizer, gamma: float, last_epoch: int = -1, *, param: str = "lr"

@@ -131,6 +131,10 @@ class LambdaLR(_OfFunctions, lr_scheduler.LambdaLR):
     def _following(self, values: list[float]) -> list[Any] | None:
         return self._next(self.base_lrs) if type(self).get_lr is LambdaLR.get_lr else None
 
+    def _next_of(self, value: float, t: int, held: dict[str, Any]) -> Any:
+        (function,) = held["lr_lambdas"]
+        return held["base_lrs"][0] * function(t)
+
 
 class MultiplicativeLR(_OfFunctions, lr_scheduler.MultiplicativeLR):
     """Multiply the current value, at every step, by what a function says of the step.
@@ -152,6 +156,10 @@ class MultiplicativeLR(_OfFunctions, lr_scheduler.MultiplicativeLR):
 
     def _following(self, values: list[float]) -> list[Any] | None:
         return self._next(values) if type(self).get_lr is MultiplicativeLR.get_lr else None
+
+    def _next_of(self, value: float, t: int, held: dict[str, Any]) -> Any:
+        (function,) = held["lr_lambdas"]
+        return value * function(t)
 
     def _caught_up(self, value: Any, i: int, t: float) -> Any:
         for step in range(1, int(t) + 1):
@@ -217,6 +225,10 @@ class ScheduleLR(Scheduler):
 
     def _following(self, values: list[float]) -> list[Any] | None:
         return self.lr_at(self.last_epoch) if type(self).get_lr is ScheduleLR.get_lr else None
+
+    def _next_of(self, value: float, t: int, held: dict[str, Any]) -> Any:
+        (schedule,) = held["schedules"]
+        return held["base_lrs"][0] * schedule(t)
 
     def lr_at(self, t: float) -> list[Any]:
         """The value in each group at step t, without going there."""

@@ -98,15 +98,39 @@ class ReduceLROnPlateau(Saved, Plateau, lr_scheduler.ReduceLROnPlateau):
 
     def step(self, metrics: SupportsFloat, epoch: int | None = None) -> None:  # type: ignore[override]
         """Look at the metric of the steps since the last call."""
-        metric = self._as_number(metrics)
+        is_plain = type(metrics) is float and metrics == metrics  # nearly always, and no NaN
+        metric: Any = metrics if is_plain else self._as_number(metrics)
         if epoch is not None:
             warnings.warn(EPOCH_DEPRECATION_WARNING, UserWarning, stacklevel=2)
+        elif self._looked_alone(metric):
+            return
         before = Before(self)
         try:
             self._look_at(metric, epoch)
         except BaseException:
             before.return_to()
             raise
+
+    def _looked_alone(self, metric: float) -> bool:
+        """Take a step of one group whose value is a float; whether it was one."""
+        held = self.__dict__
+        groups, known, least = held["optimizer"].param_groups, held["_known"], held["min_lrs"]
+        if not len(groups) == len(known) == len(least) == 1:
+            return False
+        group, param = groups[0], self.param
+        value = group.get(param)
+        if type(value) is not float or group["params"] is not known[0]:
+            return False
+        before = held["best"], held["num_bad_epochs"], held["cooldown_counter"]
+        try:
+            if self._is_due(metric):
+                group[param] = value = self._reduced(value, least[0])
+            held["last_epoch"] += 1
+        except BaseException:
+            self.best, self.num_bad_epochs, self.cooldown_counter = before
+            raise
+        held["_last_lr"] = [value]
+        return True
 
     def _look_at(self, metric: float, epoch: int | None) -> None:
         self._adopt()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import ClassVar
 
 from torch.optim import Optimizer, lr_scheduler
@@ -41,6 +42,8 @@ class ConstantLR(_Ramp, lr_scheduler.ConstantLR):
     _arguments: ClassVar = {"factor": FRACTION, "total_iters": STEPS}
     _words: ClassVar = {"factor": "Constant multiplicative factor expected to be between 0 and 1."}
     _starts_at_zero = _moves_when_made = True
+
+    _asked = itemgetter("factor", "total_iters")  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -87,6 +90,8 @@ class LinearLR(_Ramp, lr_scheduler.LinearLR):
     }
     _starts_at_zero = True
 
+    _asked = itemgetter("total_iters", "start_factor", "end_factor")  # type: ignore[assignment]
+
     def __init__(
         self,
         optimizer: Optimizer,
@@ -121,6 +126,8 @@ class PolynomialLR(_Ramp, lr_scheduler.PolynomialLR):
     """
 
     _arguments: ClassVar = {"total_iters": STEPS, "power": AMOUNT}
+
+    _asked = itemgetter("total_iters", "power")  # type: ignore[assignment]
 
     def __init__(
         self,

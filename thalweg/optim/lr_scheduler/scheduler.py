@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING, LRScheduler
 
 from thalweg.number import is_tensor
+from thalweg.optim.lr_scheduler.following import Following
 from thalweg.optim.lr_scheduler.groups import lists_of, places, shortened
 from thalweg.optim.lr_scheduler.order import warn_of_order, watch
 from thalweg.optim.lr_scheduler.saved import Saved, apart
@@ -37,7 +38,7 @@ _OTHER_LENGTH = (
 _left_by_rebuilding: WeakKeyDictionary[Optimizer, dict[str, list[float]]] = WeakKeyDictionary()
 
 
-class Scheduler(Saved, LRScheduler):
+class Scheduler(Following, Saved, LRScheduler):
     """A scheduler of any hyper-parameter: derive from it, say in `get_lr` what comes next.
 
     As torch's `LRScheduler`, with four differences. `param` names what is scheduled: "lr", or
@@ -148,6 +149,10 @@ class Scheduler(Saved, LRScheduler):
 
         With `epoch` (deprecated, as in torch) go to that step, by the closed form if there is one.
         """
+        held = self.__dict__
+        if epoch is None and held["_step_count"] > 1 and self._stepped_alone(held):
+            held["_step_count"] += 1
+            return
         if self._step_count == 1:
             warn_of_order(self.optimizer)
         if epoch is not None:
@@ -161,39 +166,6 @@ class Scheduler(Saved, LRScheduler):
         except BaseException:
             before.return_to()
             raise
-
-    def _followed_on(self) -> bool:
-        """Take the usual step, from one known value to the next, in the fewest calls; whether it
-        was one: the groups are those of before, and their values floats."""
-        param, groups, known, held = self.param, self.optimizer.param_groups, self._known, []
-        if self._is_initial or not len(groups) == len(known) == len(self.base_lrs):
-            return False
-        for group, params in zip(groups, known, strict=True):
-            value = group.get(param)
-            if type(value) is not float or group["params"] is not params:
-                return False
-            held.append(value)
-        epoch, count, last = self.last_epoch, self._step_count, self._last_lr
-        try:
-            self.last_epoch, self._step_count = epoch + 1, count + 1
-            values = self._following(held)
-            if values is not None:
-                for group, value in zip(groups, values, strict=True):
-                    group[param] = value
-                self._last_lr = list(map(copied, values))
-                return True
-        except BaseException:
-            self.last_epoch, self._step_count, self._last_lr = epoch, count, last
-            for group, value in zip(groups, held, strict=True):
-                group[param] = value
-            raise
-        self.last_epoch, self._step_count = epoch, count
-        return False
-
-    def _following(self, values: list[float]) -> Sequence[Any] | None:
-        """What the step to `last_epoch` makes of these values, where nothing else changes; None
-        where only `get_lr` can say it."""
-        return None
 
     def _update_lr(self, epoch: int | None = None) -> None:
         self._adopt()

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from thalweg.chain import Chain
 from thalweg.fuse.storage import computation
+from thalweg.optim.memory.gathers import gathered
 from thalweg.optim.memory.odd import OddTensor
 from thalweg.optim.memory.reach import address, dense, format_of, laid_out_like
-from thalweg.optim.memory.sharded import cut_like, is_sharded, part_of, vector_part, whole_of
+from thalweg.optim.memory.sharded import cut_like, is_sharded, part_of, vector_part
 from thalweg.text import Request
 
 __all__ = ["TensorDesk"]
@@ -38,25 +39,29 @@ class TensorDesk:
         self._asking = asking
         self._types: dict[torch.dtype, torch.dtype] = {}  # that is computed in, by the stored one
         self._keys = {slot.qualified: slot.key for slot in chain.slots}
-        self._apart = {slot.qualified for slot in chain.slots if slot.state.is_apart}
 
     def array(self, tensor: int, name: str) -> Tensor:
-        """A parameter, its gradient or a state, in the computation type."""
-        if name == "p":
-            found = self.params[tensor]
-        elif name == "g":
-            found = self.grads[tensor]
-        else:
-            found = self.held[tensor][self._keys[name]]
-            found = part_of(found) if is_sharded(found) else found
-            if name in self._apart:  # every process has all of it
-                return found.detach().to(self._type(self.params[tensor]))
-        return self.whole(tensor, found.detach().to(self._type(self.params[tensor])))
+        """What lies here of a parameter, its gradient or a state, in the computation type."""
+        return self._here(tensor, name).to(self._type(self.params[tensor]))
 
-    def whole(self, tensor: int, array: Tensor) -> Tensor:
-        """An array of the parameter's shape with the parts of all processes that share it."""
-        p = self._wholes[tensor]
-        return whole_of(p, array) if is_sharded(p) else array
+    def _here(self, tensor: int, name: str) -> Tensor:
+        if name == "p":
+            return self.params[tensor].detach()
+        if name == "g":
+            return self.grads[tensor].detach()
+        found = self.held[tensor][self._keys[name]]
+        return (part_of(found) if is_sharded(found) else found).detach()
+
+    def wholes(self, asked: Sequence[tuple[int, str, Tensor | None]]) -> list[Tensor]:
+        """Each with the parts of all processes that share it, in one exchange for all."""
+        found = [self._here(i, name) if array is None else array for i, name, array in asked]
+        shared = [k for k, (i, _, _) in enumerate(asked) if is_sharded(self._wholes[i])]
+        if shared:
+            made = gathered([self._wholes[asked[k][0]] for k in shared], [found[k] for k in shared])
+            for k, one in zip(shared, made, strict=True):
+                found[k] = one
+        both = zip(asked, found, strict=True)
+        return [array.to(self._type(self.params[i])) for (i, _, _), array in both]
 
     def empty(self, tensor: int) -> Tensor:
         """A tensor that lies as the parameter does."""
@@ -86,10 +91,22 @@ class TensorDesk:
         """Where a tensor lies."""
         return address(array)
 
-    def keep(self, tensor: int, name: str, array: Tensor) -> None:
-        """Store the new value of a matrix that is a state."""
-        held = self.held[tensor][self._keys[name]]
-        held.copy_(array.reshape(held.shape))
+    def vectors(self, tensors: Sequence[int], array: Tensor) -> Tensor | None:
+        """The same numbers, one behind the other; None where the tensors are shared out."""
+        if any(is_sharded(self._wholes[tensor]) for tensor in tensors):
+            return None
+        return array.to(self._type(self.params[tensors[0]])).contiguous()
+
+    def stacked(self, tensors: Sequence[int], name: str) -> Tensor:
+        """A state of tensors of one shape, as one tensor."""
+        held = [self.held[tensor][self._keys[name]] for tensor in tensors]
+        return torch.stack(held).detach().to(self._type(self.params[tensors[0]]))
+
+    def keep(self, tensors: Sequence[int], name: str, array: Tensor) -> None:
+        """Store the new values of a matrix that is a state."""
+        held = [self.held[tensor][self._keys[name]] for tensor in tensors]
+        new = array.reshape((len(held), *held[0].shape))
+        torch._foreach_copy_(held, list(new.unbind()))
 
     def answer(self, request: Request, about: Sequence[tuple[Any, Any]]) -> list[Tensor]:
         """What was asked for, each as its parameter lies; zeros where the loss does not depend on

@@ -5,20 +5,32 @@ from __future__ import annotations
 import functools
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from thalweg.chain import Chain
+from thalweg.fuse.counted import CountingEngine
 from thalweg.fuse.engine import Engine
 from thalweg.fuse.engines import engine_for, host
 
-__all__ = ["Home", "TorchMemory", "check_not_captured", "home_of", "is_captured"]
+__all__ = [
+    "Home",
+    "TorchMemory",
+    "cells_home",
+    "check_not_captured",
+    "home_for",
+    "home_of",
+    "is_asked",
+    "is_captured",
+    "refuse_capture",
+]
 
 _HOST = torch.device("cpu")
 # what Triton has a compiler for; the plain run serves every other device
@@ -32,6 +44,27 @@ class Home:
 
     device: torch.device
     engine: Engine
+
+    def counts(self, chain: Chain) -> bool:
+        """Whether numbers kept with the tensors may lie there, too: the host reads none of them."""
+        if self.engine is host():
+            return False
+        return cast(CountingEngine, self.engine).counts(chain)
+
+
+def is_asked(group: Mapping[str, Any]) -> bool:
+    """Whether a group wants such numbers where its parameters lie, as torch's classes do."""
+    return bool(group.get("capturable") or group.get("fused"))
+
+
+def cells_home(chain: Chain, p: Tensor, group: Mapping[str, Any]) -> torch.device:
+    """Where the numbers kept with a parameter begin to lie: on the host, but where they are asked
+    to lie with it, and its steps can work with them there."""
+    if p.device.type == "cpu" or not is_asked(group):
+        return _HOST
+    if chain.reductions and type(p) not in (Tensor, torch.nn.Parameter):
+        return _HOST  # several processes put their sums together
+    return p.device if home_of([p]).counts(chain) else _HOST
 
 
 class TorchMemory:
@@ -47,6 +80,14 @@ class TorchMemory:
         here = torch.empty(there.size, dtype=torch.uint8, pin_memory=not self._is_host)
         here.numpy()[:] = there
         return _Buffer(here.to(self._device, non_blocking=True), self._stream())
+
+    def write(self, buffer: Any, content: NDArray[Any]) -> None:
+        """A copy of an array to where a buffer begins, likewise."""
+        there = np.ascontiguousarray(content).reshape(-1).view(np.uint8)
+        here = torch.empty(there.size, dtype=torch.uint8, pin_memory=not self._is_host)
+        here.numpy()[:] = there
+        with self.active(buffer):
+            buffer.tensor[: there.size].copy_(here, non_blocking=True)
 
     def zeros(self, size: int) -> _Buffer:
         """So many bytes, all of them zero."""
@@ -88,6 +129,12 @@ def home_of(params: Sequence[Tensor]) -> Home:
     return Home(device, engine) if engine is not None else Home(_HOST, host())
 
 
+def home_for(p: Tensor, main: Home) -> Home:
+    """Where one parameter lies, if there is an engine for it; else the `main` home of all."""
+    engine = main.engine if p.device == main.device else _engine_of(p.device)
+    return main if engine is None or engine is main.engine else Home(p.device, engine)
+
+
 @functools.cache
 def _engine_of(device: torch.device) -> Engine | None:
     """The engine for the tensors of a device, if there is one that runs there: tried once."""
@@ -125,7 +172,16 @@ def check_not_captured(title: str, device: torch.device) -> None:
     """Refuse a step inside of a CUDA graph: its counts and settings are read on the host, and a
     graph would repeat this one step's."""
     if is_captured(device):
-        raise RuntimeError(
-            f"{title}: a step cannot be captured in a CUDA graph: its counts and its settings are "
-            "numbers of the host; capture the forward and the backward pass, and step outside"
+        refuse_capture(
+            title,
+            "its counts and settings are numbers of the host, or other tensors are stepped than in "
+            "the step before",
         )
+
+
+def refuse_capture(title: str, why: str) -> NoReturn:
+    """Say that a step cannot become part of a CUDA graph, and what to do about it."""
+    raise RuntimeError(
+        f"{title}: this step cannot be captured in a CUDA graph: {why}; make the optimizer with "
+        "capturable=True, and take a step of the same tensors before the graph is captured"
+    )

@@ -16,23 +16,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils._foreach_utils import _get_fused_kernels_supported_devices
 
 from thalweg.border.groups import Lot
 from thalweg.border.layout import Layout
 from thalweg.chain import Chain, Slot
 from thalweg.fuse.whole import Deed, take
-from thalweg.fuse.work import EXACT, Kind, Prepared
+from thalweg.fuse.work import EXACT, Prepared
 from thalweg.optim.memory.desk import TensorDesk
-from thalweg.optim.memory.device import check_not_captured, home_of
-from thalweg.optim.memory.gapped import DenseCopy
+from thalweg.optim.memory.device import check_not_captured, home_for, home_of
+from thalweg.optim.memory.gapped import DenseCopy, walks
 from thalweg.optim.memory.odd import OddTensor
 from thalweg.optim.memory.reach import (
     address,
     as_complex_as,
+    check_fused,
     check_sound,
     dense,
-    format_of,
     is_reachable,
     laid_out_like,
 )
@@ -48,6 +47,7 @@ from thalweg.optim.memory.sharded import (
 )
 from thalweg.optim.memory.snapshot import Addresses, Described
 from thalweg.optim.memory.states import NewStates, cell_of, put, widened
+from thalweg.optim.memory.there import CountsThere, counts_of
 from thalweg.optim.memory.touched import Row
 from thalweg.optim.traced import is_watched
 
@@ -79,14 +79,15 @@ class TensorLayout(Layout):
         self._sizes, self._stepped, self.new = seen.sizes, seen.params, new
         self._states = states
         self.odd: list[OddTensor] = []
-        self._copies = (
-            False  # whether something had to be brought into another layout for this step
-        )
+        # whether something had to be brought into another layout for this step
+        self._copies = False
+        self.counts: CountsThere | None = None
         self._rows: list[BorrowedRows | DenseCopy] = []
         self._in_place: list[tuple[int, RowsInPlace]] = []
         self._counts: list[tuple[dict[str, Any], Tensor]] = []
         try:
-            rows = self._rows_of(seen, lots, views, states, differentiable)
+            made = self._rows_of(seen, lots, views, states, differentiable)
+            rows = self._counted(made, lots, differentiable)
             self._locate(rows)
             self._remember(rows, states)
         except BaseException:
@@ -105,8 +106,9 @@ class TensorLayout(Layout):
         chain, rows = self.chain, list[Row]()
         for p, g, lot in zip(seen.params, seen.grads, seen.lots(), strict=True):
             slots, view = self.live[lot], views[lot]
+            home = home_for(p, self._home)
             check_not_captured(chain.name, p.device)
-            _check_fused(chain, p, lots[lot].group)
+            check_fused(chain, p, lots[lot].group)
             held = self.new.of(states, p) if slots or chain.cells else {}
             self.new.make(chain, held, p, slots, view, lots[lot].group)
             first = frozenset(self.new.first.get(p, ()))
@@ -114,8 +116,7 @@ class TensorLayout(Layout):
             self._copies |= given is not g
             check_sound(chain, p, g, slots, view, held)
             if self._steps_in_place(p, g, slots, view, held, differentiable):
-                rows_of = RowsInPlace(chain, p, g, slots, held, first)
-                self._in_place.append((lot, rows_of))
+                self._in_place.append((lot, RowsInPlace(chain, p, g, slots, held, first)))
                 self._copies = True
                 continue
             row = Row(p, g, lot, held, held, first)
@@ -123,21 +124,34 @@ class TensorLayout(Layout):
                 share_out(chain, p, g, slots, held)
                 row = row.in_parts(chain, slots)
             row = self._gathered(row, view, differentiable)
+            row.engine = home.engine
             is_plain = not (differentiable or chain.requests or chain.on_matrices)
             is_own = row.whole is not None or (is_plain and row.p is p)
+            if is_plain and row.p is p and walks(chain, row, slots, home):
+                self._copies |= row.g is not g
+                rows.append(row)
+                continue
             if is_own and DenseCopy.can_take(row.p):
                 dense = DenseCopy(row.p)
-                if is_reachable(chain, dense.p, row.g, slots, row.arrays, held, self._home):
+                if is_reachable(chain, dense.p, row.g, slots, row.arrays, held, home):
                     self._rows.append(dense)
                     self._copies, row.p = True, dense.p
             arrays = row.p, row.g, slots, row.arrays, held
-            if differentiable or not is_reachable(chain, *arrays, self._home):
+            if differentiable or not is_reachable(chain, *arrays, home):
                 if row.whole is not None:
                     row = Row(p, g, lot, held, held, first)
                 self.odd += row.as_written(chain, differentiable)
             else:
                 rows.append(self._reached(row))
         return rows
+
+    def _counted(self, rows: list[Row], lots: Sequence[Lot], differentiable: bool) -> list[Row]:
+        """The rows whose counts an engine can read: on the host, or all of them on the device."""
+        are_all = not (self.odd or self._in_place or self.rests)
+        self.counts, away = counts_of(self.chain, rows, lots, self._home, are_all)
+        for row in away:
+            self.odd += row.as_written(self.chain, differentiable)
+        return [row for row in rows if all(row is not one for one in away)]
 
     def _steps_in_place(
         self,
@@ -205,15 +219,9 @@ class TensorLayout(Layout):
         """Fill the tables."""
         chain = self.chain
         arrays = [[row.p, row.g, *row.states(chain, self.live)] for row in rows]
-        kinds = [
-            Kind(
-                tuple(row.p.shape if row.whole is None else row.whole.shape),
-                tuple(None if t is None else format_of(chain, t) for t in tensors),
-                2 if row.p.is_complex() else 1,
-                None if row.whole is None else tuple(row.p.shape),
-            )
-            for row, tensors in zip(rows, arrays, strict=True)
-        ]
+        engines = list(dict.fromkeys([self.engine, *(row.engine for row in rows if row.engine)]))
+        self.others = engines[1:]
+        kinds = [row.kind(chain, self.live, engines) for row in rows]
         lots, first = [row.lot for row in rows], [row.first for row in rows]
         self._tabulate(kinds, lots, [[address(t) for t in of_one] for of_one in arrays], first)
         self.params = [row.p for row in rows]
@@ -277,7 +285,8 @@ class TensorLayout(Layout):
             return False
         if not self._described.fits([*self._standing, *self._shown(grads)]):
             return False
-        check_not_captured(self.chain.name, self.device)
+        if self.counts is None:
+            check_not_captured(self.chain.name, self.device)
         self._grads, self._states = grads, states
         at = Addresses(grads).now()
         self.pointers[:, 1] = at if at.all() else list(map(address, grads))
@@ -319,6 +328,17 @@ class TensorLayout(Layout):
         """Take one step, or none."""
         take(lambda: self.prepare(views), self.new.undo)
 
+    def prepare(
+        self, views: Sequence[list[Any]], asking: Any = None, stop: Tensor | None = None
+    ) -> list[Deed]:
+        """What is to be done to take one step; where counts lie on the device, none if `stop` is
+        more than 0."""
+        if self.counts is None:
+            return super().prepare(views, asking)
+        cells = self.cells, self.wide
+        deeds = self.counts.deeds(self.work, self.pointers, cells, self.first, stop)
+        return [*deeds, self._settle]
+
     def _desk(self, asking: Any) -> TensorDesk:
         return TensorDesk(self.chain, self.params, self._grads, self._held, asking, self.wholes)
 
@@ -356,6 +376,9 @@ class TensorLayout(Layout):
         for one, values in zip(odd, made.odd_cells, strict=True):
             one.keep_cells(values)
         self.engine.write_numbers(self.cells, self.wide, made.cells)
+        self._settle()
+
+    def _settle(self) -> None:  # what was new is so no longer, and what was borrowed goes back
         self.first[:] = False
         self.new.keep(self._stepped)
         for rows in self._rows:
@@ -373,13 +396,3 @@ class TensorLayout(Layout):
 def _same(one: Sequence[Any], other: Sequence[Any]) -> bool:
     """Whether two sequences hold the same objects; `==` would compare tensors by value."""
     return len(one) == len(other) and all(map(is_, one, other))
-
-
-def _check_fused(chain: Chain, p: Tensor, group: Mapping[str, Any]) -> None:
-    """Where torch has no fused kernels, `fused=True` is refused as torch does."""
-    if group.get("fused") and p.device.type not in _get_fused_kernels_supported_devices():
-        raise RuntimeError(
-            f"{chain.name}: `fused=True` requires all the params to be floating point Tensors of "
-            f"supported devices: {_get_fused_kernels_supported_devices()} but {p.dtype} and "
-            f"{p.device.type}"
-        )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._foreach_utils import _get_fused_kernels_supported_devices
 
 from thalweg.chain import Chain, Slot
 from thalweg.fuse.storage import ELEMENTS
@@ -17,10 +19,13 @@ __all__ = [
     "PLAIN",
     "address",
     "as_complex_as",
+    "asks_for_sides",
+    "check_fused",
     "check_sides",
     "check_sound",
     "dense",
     "format_of",
+    "is_dense",
     "is_reachable",
     "laid_out_like",
     "strides",
@@ -112,14 +117,25 @@ def check_sound(
             address(tensor)
 
 
+def _sums_tensors(chain: Chain) -> bool:
+    return any(one.over == "tensor" for one in chain.reductions.values())
+
+
+@functools.cache
+def asks_for_sides(chain: Chain) -> bool:
+    """Whether it matters to a step which shape a parameter has."""
+    return bool(chain.reduces_rows or chain.on_matrices or _sums_tensors(chain))
+
+
 def check_sides(
     chain: Chain, groups: Sequence[Mapping[str, Any]], given: Collection[Sequence[int]]
 ) -> None:
     """Raise where parameters that had rows have been replaced by flat ones of a shape that none was
-    given, and that matters."""
+    given, and that matters; or where they are the flat parts of torch's first FSDP."""
+    _check_flattened(chain, groups)
     had_sides = any(len(shape) > 1 for shape in given)
-    of_tensors = any(one.over == "tensor" for one in chain.reductions.values())
-    if not (had_sides and (chain.reduces_rows or chain.on_matrices or of_tensors)):
+    of_tensors = _sums_tensors(chain)
+    if not (had_sides and asks_for_sides(chain)):
         return
     params = [p for group in groups for p in group["params"]]
     is_flat = params and all(p.dim() < 2 for p in params)
@@ -132,6 +148,18 @@ def check_sides(
         )
 
 
+def _check_flattened(chain: Chain, groups: Sequence[Mapping[str, Any]]) -> None:
+    if not (chain.reductions or chain.reduces_rows or chain.on_matrices):
+        return
+    if any(getattr(p, "_fsdp_flattened", False) for group in groups for p in group["params"]):
+        raise RuntimeError(
+            f"{chain.name}: its parameters are flat parts of FullyShardedDataParallel, and a step "
+            "asks for more than elements, of which other processes have some; take fully_shard "
+            "(FSDP2), whose parameters keep their sides, or a rule that is elementwise, such as "
+            "AdamW or Lion"
+        )
+
+
 def is_reachable(
     chain: Chain,
     p: Tensor,
@@ -140,10 +168,11 @@ def is_reachable(
     arrays: Mapping[str, Any],
     held: Mapping[str, Any],
     home: Home | None = None,
+    gaps: bool = False,
 ) -> bool:
     """Whether one kernel may run over the parameter, its gradient and its states in memory, and
     read the cells that are `held`: all that it runs over lies at one `home`, this machine's memory
-    where nothing is said.
+    where nothing is said. With `gaps` it walks over gaps between elements, but knows no rows.
 
     Nobody who follows tensors sees what a kernel does: then torch's own operators must do it.
     """
@@ -161,13 +190,15 @@ def is_reachable(
             return False
         if tensor.is_complex() != p.is_complex():
             return False
-    if p.is_conj() or p.is_neg() or not _is_dense(p):
+    if p.is_conj() or p.is_neg() or not (gaps or is_dense(p)):
+        return False
+    if gaps and (p.is_complex() or chain.reduces_rows or chain.reads_columns):
         return False
     if chain.reduces_rows and (p.is_complex() or not _has_whole_rows(p)):
         return False
     if chain.reads_columns and not p.is_contiguous():
         return False
-    return all(_is_cell(held[key]) for key in chain.cells)
+    return all(_is_cell(held[key], home) for key in chain.cells)
 
 
 def _has_whole_rows(p: Tensor) -> bool:
@@ -176,14 +207,15 @@ def _has_whole_rows(p: Tensor) -> bool:
     return is_one_row or not p.numel() or p.stride(0) * p.shape[0] == p.numel()
 
 
-def _is_cell(tensor: Any) -> bool:
+def _is_cell(tensor: Any, home: Home) -> bool:
     if not isinstance(tensor, Tensor):
         return isinstance(tensor, int)
     is_number = tensor.dtype in (torch.float32, torch.float64) and tensor.numel() == 1
-    return is_number and type(tensor) is Tensor and tensor.device.type == "cpu"
+    is_here = tensor.device.type == "cpu" or tensor.device == home.device
+    return is_number and type(tensor) is Tensor and is_here
 
 
-def _is_dense(p: Tensor) -> bool:
+def is_dense(p: Tensor) -> bool:
     """Whether the elements fill one block of memory, in whatever order of axes."""
     expected = 1
     for stride, size in sorted(zip(p.stride(), p.shape, strict=True)):
@@ -204,3 +236,13 @@ def address(tensor: Tensor | None) -> int:
             "it cannot be stepped"
         )
     return address
+
+
+def check_fused(chain: Chain, p: Tensor, group: Mapping[str, Any]) -> None:
+    """Where torch has no fused kernels, `fused=True` is refused as torch does."""
+    if group.get("fused") and p.device.type not in _get_fused_kernels_supported_devices():
+        raise RuntimeError(
+            f"{chain.name}: `fused=True` requires all the params to be floating point Tensors of "
+            f"supported devices: {_get_fused_kernels_supported_devices()} but {p.dtype} and "
+            f"{p.device.type}"
+        )

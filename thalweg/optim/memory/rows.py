@@ -148,31 +148,38 @@ def _each_once(grad: Tensor) -> tuple[NDArray[np.int64], NDArray[np.int64], Sequ
     torch would sort and copy all.
     """
     index, values = grad._indices()[0].numpy(), grad._values().detach().contiguous()
-    if not grad.is_coalesced():
-        ordered = np.sort(index)
-        again = ordered[1:][ordered[1:] == ordered[:-1]]
-        if len(again) > len(index) // _FEW:
+    if not grad.is_coalesced() and len(index) > 1:
+        order = np.argsort(index)
+        ordered = index[order]  # in the order of memory, too, rows are stepped faster
+        is_next = ordered[1:] != ordered[:-1]
+        if np.count_nonzero(is_next) < (len(index) - 1) * (1 - 1 / _FEW):
             grad = grad.coalesce()
             index, values = grad.indices()[0].numpy(), grad.values().contiguous()
-        elif len(again):
-            return _few_added_up(index, values, np.unique(again))
-    return index, _places(values), [values]
+        elif is_next.all():
+            return ordered, _places(values, order), [values]
+        else:
+            return _few_added_up(ordered, order, is_next, values)
+    return index, _places(values, np.arange(len(values), dtype=np.int64)), [values]
 
 
 def _few_added_up(
-    index: NDArray[np.int64], values: Tensor, twice: NDArray[np.int64]
+    ordered: NDArray[np.int64], order: NDArray[np.int64], is_next: NDArray[np.bool_], values: Tensor
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], Sequence[Tensor]]:
-    """The same where the rows `twice`, in order, come more than once."""
-    places = np.minimum(np.searchsorted(twice, index), len(twice) - 1)
-    is_single = twice[places] != index
-    single, several = np.flatnonzero(is_single), np.flatnonzero(~is_single)
+    """The same where few rows come more than once: `ordered` is `index[order]`, and `is_next` says
+    which differ from the one before."""
+    begins = np.concatenate([[True], is_next])
+    is_single = begins & np.concatenate([is_next, [True]])
+    several = np.flatnonzero(~is_single)
+    which = np.cumsum(begins[several]) - 1
+    twice = ordered[several[begins[several]]]
     sums = values.new_zeros(len(twice), *values.shape[1:])
-    sums.index_add_(0, torch.from_numpy(places[several]), values[torch.from_numpy(several)])
-    at = np.concatenate([_places(values)[single], _places(sums)])
-    return np.concatenate([index[single], twice]), at, [values, sums]
+    by_place = np.lexsort((order[several], which))  # each sum in the order of the gradient
+    taken = torch.from_numpy(order[several][by_place])
+    sums.index_add_(0, torch.from_numpy(which[by_place]), values[taken])
+    own = _places(values, order[is_single]), _places(sums, np.arange(len(twice), dtype=np.int64))
+    return np.concatenate([ordered[is_single], twice]), np.concatenate(own), [values, sums]
 
 
-def _places(values: Tensor) -> NDArray[np.int64]:
-    """Where each row of a contiguous tensor lies."""
-    step = values.stride(0) * values.element_size()
-    return np.arange(len(values), dtype=np.int64) * step + values.data_ptr()
+def _places(values: Tensor, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where these rows of a contiguous tensor lie."""
+    return rows * (values.stride(0) * values.element_size()) + values.data_ptr()

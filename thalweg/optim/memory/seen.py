@@ -36,6 +36,8 @@ class Seen:
         self, states: Mapping[Tensor, Mapping[str, Any]] = MappingProxyType({})
     ) -> list[Seen]:
         """Parts whose tensors share no memory: where they do, torch moves one after the other."""
+        if len(self.params) < 2:
+            return [self]
         memory = [_written(p, states.get(p, {})) for p in self.params]
         which = overlap.rounds(memory)
         if not any(which):

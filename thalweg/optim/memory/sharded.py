@@ -19,9 +19,13 @@ from torch import Tensor
 from thalweg.chain import Chain, Slot
 from thalweg.fuse.plan import Pass
 from thalweg.optim.memory.reach import PLAIN
+from thalweg.optim.memory.traffic import note
+from thalweg.parts import sees_stack
 
 __all__ = [
     "SharingProcesses",
+    "carried_by",
+    "check_group",
     "cut_like",
     "is_alike",
     "is_sharded",
@@ -93,7 +97,7 @@ def whole_of(like: Any, part: Tensor) -> Tensor:
     """The tensor of which every process holds a part, in each of them."""
     from torch.distributed.tensor import DTensor
 
-    _check_group()
+    check_group()
     made = DTensor.from_local(
         part.contiguous(),
         like.device_mesh,
@@ -138,6 +142,8 @@ def moved_in_parts(chain: Chain, p: Any, g: Any) -> bool:
         return False
     if not all(_axis(one) is not None or one.is_replicate() for one in p.placements):
         return False
+    if sees_stack(chain.parts) and p.dim() > 2:
+        return False  # its parts would be cut along another axis than that of rows
     rows = any(_axis(one) not in (None, 0) for one in p.placements)
     if rows and chain.reduces_rows and not chain.on_matrices:
         return False  # a row is added up while it is in the cache, and here is only some of it
@@ -169,7 +175,8 @@ def share_out(
             held[slot.key] = of_part(p, part_of(cut_like(p, there)))
 
 
-def _check_group() -> None:
+def check_group() -> None:
+    """Raise where no process could be asked."""
     from torch import distributed
 
     if not distributed.is_initialized():
@@ -178,6 +185,12 @@ def _check_group() -> None:
             "there is no process group: it was not made with "
             "torch.distributed.init_process_group(), or is destroyed already"
         )
+
+
+def carried_by(group: Any, mesh: Any, tensor: Tensor) -> Tensor:
+    """A tensor on a device whose tensors a group exchanges."""
+    kinds = {device.type for device in group._device_types}
+    return tensor if tensor.device.type in kinds else tensor.to(mesh.device_type)
 
 
 class SharingProcesses:
@@ -199,7 +212,7 @@ class SharingProcesses:
         """Put together what the processes have reduced, in place: one exchange for each mesh axis
         and kind of reduction."""
         if self._shared:
-            _check_group()
+            check_group()
         for (mesh, axes), own in self._shared.items():
             for is_largest in (False, True):
                 self._exchanged(mesh, axes, own, found, is_largest)
@@ -227,9 +240,9 @@ class SharingProcesses:
         how = distributed.ReduceOp.MAX if is_largest else distributed.ReduceOp.SUM
         for axis in axes:
             group = mesh.get_group(axis)
-            kinds = {device.type for device in group._device_types}
-            there = numbers if "cpu" in kinds else numbers.to(mesh.device_type)
+            there = carried_by(group, mesh, numbers)
             distributed.all_reduce(there, op=how, group=group)
+            note(there.numel() * there.element_size(), there.numel() * there.element_size())
             numbers = there.cpu()
         ends = np.cumsum([len(one) for one in sent])[:-1]
         for (sums, where), part in zip(places, np.split(numbers.numpy(), ends), strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -11,15 +12,16 @@ from torch import Tensor
 from thalweg.border.states import lacking
 from thalweg.chain import Chain, Slot
 from thalweg.fuse.work import EXACT
+from thalweg.optim.memory.device import cells_home
 
 __all__ = [
     "STATE_TYPES",
     "First",
     "NewStates",
+    "all_narrowed",
     "as_they_are",
     "cell_of",
     "cell_type",
-    "narrowed",
     "put",
     "widened",
 ]
@@ -31,6 +33,8 @@ First = MutableMapping[Tensor, set[str]]
 
 # what a group's state_dtype may be: torch's way, or wider than a narrow parameter
 STATE_TYPES = ("param", "float32")
+
+_dtype = attrgetter("dtype")
 
 
 def cell_type(fused: bool) -> torch.dtype:
@@ -56,7 +60,18 @@ def put(held: MutableMapping[str, Any], key: str, value: float) -> None:
         cell.fill_(value)
 
 
-def narrowed(held: Mapping[str, Any], keys: Collection[str]) -> Mapping[str, Any]:
+def all_narrowed(states: Mapping[Any, Any], keys: Collection[str]) -> Mapping[Any, Any]:
+    """The states of all parameters as torch would have them in a file; mostly they are so already,
+    which is asked of all at once."""
+    for key in keys:
+        held = [own.get(key) for own in states.values()]
+        dtypes = {*map(_dtype, held)} if {*map(type, held)} == {Tensor} else {None}
+        if dtypes & {None, torch.float64}:
+            return {number: _narrowed(own, keys) for number, own in states.items()}
+    return states
+
+
+def _narrowed(held: Mapping[str, Any], keys: Collection[str]) -> Mapping[str, Any]:
     """A parameter's state as torch would have it in a file: cells there are of one type."""
     wide = {}
     for key in keys:
@@ -106,6 +121,8 @@ class NewStates:
         for key, start in cells.items():
             self._made.append((held, key))
             held[key] = _cell(chain, key, start, dtype)
+            if isinstance(held[key], Tensor):
+                held[key] = held[key].to(cells_home(chain, p, group))
         for slot, start in arrays:
             self._made.append((held, slot.key))
             if slot.state.is_apart:
