@@ -36,11 +36,8 @@ _GATHERED = 1 << 23
 Group = tuple[Sequence[int], NDArray[np.float64]]  # members, and what each of them has
 
 _WORDS: dict[str, Any] = {name: getattr(elementwise, name) for name in elementwise.PRIMITIVES}
-<<<<<<< HEAD
 # one number for each row or column, of a matrix or a stack
 _ONE = {Level.ROW: np.s_[..., :1], Level.COLUMN: np.s_[..., :1, :]}
-=======
->>>>>>> main
 
 
 def _reduction(kind: str, whole: tuple[int, ...]) -> Callable[[Any, str], Any]:
@@ -190,29 +187,6 @@ class Scratch:
         context_of: Sequence[int],
         known: Mapping[str, NDArray[np.float64]],
     ) -> None:
-<<<<<<< HEAD
-        """Run lines on matrices: `numbers` are those of each member that are known before the
-        step, `known` the reductions."""
-        results: dict[str, list[Any]] = {line.target: [None] * len(numbers) for line in work.lines}
-        code = _compiled(work)
-        for members, table in self._alike(work, numbers, known):
-            with np.errstate(all="ignore"):
-                found = self._run(work.lines, code, members, table)
-            for name, values in found.items():
-                for k, value in zip(members, values, strict=True):
-                    results[name][k] = value
-        for line in work.lines:
-            arrays = results[line.target]
-            if line.level == Level.ELEMENT and line.target in self.plan.swept:
-                self.put(line.target, [self._like(k, a) for k, a in enumerate(arrays)])
-            elif line.level in (Level.ELEMENT, Level.MATRIX):
-                self._matrices[line.target] = arrays
-            else:
-                pairs = zip(self.members, arrays, strict=True)
-                per = "row" if line.level == Level.ROW else "column"
-                self.put(line.target, [self.desk.vector(tensor, a, per) for tensor, a in pairs])
-                self._vectors[line.target] = arrays
-=======
         """Run lines on matrices: `numbers` are those that are known before the step, of each
         context, `context_of` says which a member has, and `known` are the reductions."""
         code, found = _compiled(work), list[_Lot]()
@@ -224,25 +198,24 @@ class Scratch:
             self._wholes.clear()
         for line in work.lines:  # a state is read by all before it has its new value
             self._results.pop(line.target, None)
+            is_swept = line.level == Level.ELEMENT and line.target in self.plan.swept
             arrays: list[Any] = [None] * len(self.members)
             for members, values in found:
                 value = values[line.target]
-                if line.level == Level.ELEMENT:
+                if is_swept:
                     for k, one in zip(members, value, strict=True):
                         arrays[k] = self._like(k, one)
-                elif line.level == Level.MATRIX:
+                elif line.level in (Level.ELEMENT, Level.MATRIX):
                     self._results.setdefault(line.target, Together()).put(members, value)
                 else:
                     self._file(line.target, members, value)
-            if line.level == Level.ELEMENT:
+            if is_swept:
                 self.put(line.target, arrays)
->>>>>>> main
 
-    def let_go(self) -> None:
-        """Forget what the pass which stores does not read, and no state is."""
+    def forget(self) -> None:
+        """Let go of what the pass which stores does not read, and no state is."""
         self.arrays = {n: a for n, a in self.arrays.items() if n in self.plan.main.loads}
-        self._matrices = {n: a for n, a in self._matrices.items() if n in self.plan.matrices}
-        self._vectors.clear()
+        self._results = {n: a for n, a in self._results.items() if n in self.plan.matrices}
 
     def kept(self) -> list[Callable[[], None]]:
         """What is to be done to store the matrices that are states."""
@@ -275,16 +248,10 @@ class Scratch:
         for k, context in enumerate(context_of):
             more = {name: known[name][k] for name in measured}
             shape = self._shapes[k]
-<<<<<<< HEAD
-            key: tuple[Any, ...] = (k,)
-            if math.prod(shape) <= _STACKED:
-                key = (shape, *map(str, table.values()), *self._sides(work, k))
-=======
             alone = k if not is_small and math.prod(shape) > _STACKED else -1
             # the sides of a matrix may be settings, which groups have
             sides = [tuple(self._matrix(k, name).shape) for name in sided]
             key = (alone, shape, said[context], *map(str, more.values()), *sides)
->>>>>>> main
             if key not in found:
                 found[key] = [], worked_out(work.uniform, {**tables[context], **more})
             found[key][0].append(k)

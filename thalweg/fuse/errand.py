@@ -115,7 +115,7 @@ class Errand:
                 while legs and self._can(i, legs[0]):
                     self._do(i, legs.pop(0))
                     if not legs:
-                        self.batches[i].let_go()
+                        self.batches[i].forget()
             self._file()
             while of_all and self._is_due(of_all[0], waiting):
                 name = of_all.pop(0)

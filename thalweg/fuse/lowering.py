@@ -181,13 +181,9 @@ class _Lower:
             assert isinstance(tree, ast.Call)
             return self._ask(tree)
         if tree in self.text.matrices:
-<<<<<<< HEAD
             name = self._fresh(self._hint or "product")
             self._add_line(name, tree, Level.ELEMENT)
             self._arrays.add(name)
-=======
-            self._add_line(name := self._fresh(self._hint or "product"), tree, Level.ELEMENT)
->>>>>>> main
             return _name(name)
         if isinstance(tree, ast.BinOp):
             is_power = isinstance(tree.op, ast.Pow) and isinstance(tree.right, ast.Constant)
@@ -277,22 +273,9 @@ class _Lower:
     def _in_memory(self, tree: ast.expr) -> str:
         """An array that holds a value per element: one of the step, if it has been changed."""
         value = self._visit(tree)
-<<<<<<< HEAD
         there = self._lies(value.id) if isinstance(value, ast.Name) else ""
         if there:
             return there
-=======
-        if isinstance(value, ast.Name) and value.id not in targets(
-            node for node in self.nodes if isinstance(node, Assign | Branch)
-        ):
-            return value.id
-        for node in reversed(self.nodes if isinstance(value, ast.Name) else []):
-            if isinstance(node, Branch) or node.target == value.id:  # type: ignore[attr-defined]
-                break
-            is_fresh = node.target[-2:] == "__"
-            if isinstance(node, Assign) and is_fresh and ast.dump(node.value) == ast.dump(value):
-                return node.target  # it lies in memory already; a name of the text's may change
->>>>>>> main
         name = self._fresh(tree.id if isinstance(tree, ast.Name) else "operand")
         self.nodes.append(Assign(name, value))
         self._arrays.add(name)

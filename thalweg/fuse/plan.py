@@ -34,11 +34,8 @@ from thalweg.fuse.lowering import (
     rounded_in,
     targets,
 )
-<<<<<<< HEAD
 from thalweg.fuse.needs import needed_for, pruned, swept_for
-=======
 from thalweg.parts import sees_stack
->>>>>>> main
 from thalweg.source import names_in
 from thalweg.text import Level, level_per
 
@@ -176,11 +173,7 @@ class _Builder:
             if not isinstance(node, MatrixLine | Ask):
                 continue
             given = {line.target for _, line in lines}
-<<<<<<< HEAD
             if isinstance(node, Ask) or given & swept_for(self.nodes[:place], node):
-=======
-            if isinstance(node, Ask) or given & self._taken(place, node):
->>>>>>> main
                 found += self._matrix_work(sums, lines)
                 sums, lines = [], []
             if isinstance(node, MatrixLine):
@@ -191,27 +184,6 @@ class _Builder:
             found.append(Question(node.name, node.target, at, node.numbers))
         return [*found, *self._matrix_work(sums, lines)]
 
-<<<<<<< HEAD
-=======
-    def _taken(self, place: int, line: MatrixLine) -> set[str]:
-        """The arrays that must lie in memory before a line: those that the pass reads which writes
-        its operands, and those that are reduced for one of the two."""
-        names, before = names_in(line.value), self.nodes[:place]
-        passes = [
-            self._written(place, line.operands),
-            self._cut(before, names - {*self.arrays}, []),
-        ]
-        waiting = names & self.places.keys()
-        loads: set[str] = {*passes[0].loads}
-        done: set[str] = set()
-        while waiting or passes:
-            waiting |= {n for one in passes for n in one.numbers if n in self.places}
-            passes = [self._reducing([name]) for name in waiting - done - self.varying]
-            loads |= {name for one in passes for name in one.loads}
-            done, waiting = done | waiting, set()
-        return loads
-
->>>>>>> main
     def _loads(self, pass_: Pass) -> set[str]:
         """The arrays that a pass reads, and those that measure what it takes."""
         found, numbers = {*pass_.loads}, {*pass_.numbers} & self.places.keys()
