@@ -28,7 +28,7 @@ __all__ = ["Desk", "Scratch"]
 
 # so many numbers at most has a matrix that is worked on together with others: larger ones fill the
 # processor by themselves, and a stack is a copy
-_STACKED = 1 << 14
+_STACKED = 1 << 16
 
 # so many numbers, about, of the matrices that processes share are put together at once
 _GATHERED = 1 << 23
