@@ -114,8 +114,8 @@ class Shapes:
 
     def _matrix(self, tree: ast.expr, word: str, may_be_one: bool = False) -> Shape:
         shape = self.of(tree)
-        is_one = shape in _OF_LEVEL.values() and "1" in shape  # of rows or columns of elements
-        if shape is None or is_one or ("1" in shape and not may_be_one):
+        is_vector = shape in (_OF_LEVEL[Level.ROW], _OF_LEVEL[Level.COLUMN])
+        if shape is None or is_vector or ("1" in shape and not may_be_one):
             raise self.source.error(
                 tree.lineno, f"{word} is for matrices, and `{ast.unparse(tree)}` is none"
             )

@@ -214,8 +214,9 @@ class Scratch:
 
     def forget(self) -> None:
         """Let go of what the pass which stores does not read, and no state is."""
-        self.arrays = {n: a for n, a in self.arrays.items() if n in self.plan.main.loads}
-        self._results = {n: a for n, a in self._results.items() if n in self.plan.matrices}
+        needed = {*self.plan.main.loads, *self.plan.matrices}
+        self.arrays = {n: a for n, a in self.arrays.items() if n in needed}
+        self._results = {n: a for n, a in self._results.items() if n in needed}
 
     def kept(self) -> list[Callable[[], None]]:
         """What is to be done to store the matrices that are states."""
