@@ -18,6 +18,8 @@ from report import Report, make_table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `tests`, which has the table
 
+from peers_with_a_loss import MATRICES, TIMED, both
+
 from tests.peers.packages import optimizer_at, package_of, version_of
 from tests.peers.row import Row
 from tests.peers.rows import ROWS
@@ -79,9 +81,15 @@ def measure(name: str, shapes: Sequence[Shape], rounds: int) -> Times:
     """Seconds per step of ours and of each form of the others, in turns."""
     rows = rows_of(name)
     # of a rule for matrices the hidden ones alone, as it is used
-    if any(all(len(shape) == 2 for shape in row.shapes) for row in rows):
+    is_for_matrices = any(all(len(shape) == 2 for shape in row.shapes) for row in rows)
+    if is_for_matrices or name in MATRICES:
         shapes = [shape for shape in shapes if len(shape) == 2 and max(shape) <= LONGEST]
     gradients = gradients_for(shapes)
+    if name in TIMED:
+        ours, place, theirs = both(name, gradients)
+        return alternate(
+            {"ours": ours, package_of(place): theirs}, rounds=rounds, warm_up=WARM_UP, seconds=0.1
+        )
     calls = {"ours": stepped(rows[0].make_ours, gradients)}
     for row in rows:
         for form, make in forms(row).items():
@@ -119,7 +127,8 @@ def table_of(measured: Mapping[str, Times]) -> Any:
 
 
 def main() -> None:
-    names = sorted({row.name for row in ROWS if package_of(row.place) != "optax"}, key=str.lower)
+    named = {row.name for row in ROWS if package_of(row.place) != "optax"}
+    names = sorted({*named, *TIMED}, key=str.lower)
     parser = make_parser(__doc__, names)
     parser.add_argument("--shapes", choices=SHAPES, help="one of them; default: both")
     parser.add_argument(

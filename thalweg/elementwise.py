@@ -18,6 +18,7 @@ __all__ = [
     "Measured",
     "abs",
     "atan2",
+    "cbrt",
     "double",
     "exp",
     "lerp",
@@ -73,11 +74,11 @@ def _on_numbers(function: Callable[..., Any]) -> Callable[..., float]:
     return apply
 
 
-PRIMITIVES = ("sqrt", "exp", "log", "abs", "sign", "maximum", "minimum", "atan2", "where")
+PRIMITIVES = ("sqrt", "cbrt", "exp", "log", "abs", "sign", "maximum", "minimum", "atan2", "where")
 COMPOSITES = ("lerp",)  # of primitives and arithmetic: one expression, which a plan writes out
 
 # how many arguments each takes
-ARITY = dict.fromkeys(("sqrt", "exp", "log", "abs", "sign"), 1)
+ARITY = dict.fromkeys(("sqrt", "cbrt", "exp", "log", "abs", "sign"), 1)
 ARITY |= {"maximum": 2, "minimum": 2, "atan2": 2, "where": 3, "lerp": 3}
 
 _of_numpy = {name: getattr(np, {"atan2": "arctan2"}.get(name, name)) for name in PRIMITIVES}
@@ -124,6 +125,7 @@ def _primitive(name: str, doc: str) -> Callable[..., Any]:
 
 
 sqrt = _primitive("sqrt", "Square root; NaN below zero.")
+cbrt = _primitive("cbrt", "Cube root, of negative numbers too.")
 exp = _primitive("exp", "Exponential.")
 log = _primitive("log", "Natural logarithm; -inf at zero, NaN below.")
 abs = _primitive("abs", "Absolute value.")

@@ -24,6 +24,7 @@ __all__ = [
     "identity",
     "inverse_root",
     "laid",
+    "laid_product",
     "leading",
     "matmul",
     "newton_schulz",
@@ -50,7 +51,7 @@ ARITY: dict[str, int | tuple[int, int]] = {
     "spectral_bound": 1,
     "leading": 2,
     "first_columns": 2,
-    "row_lengths": 2,
+    "row_lengths": 1,
     "tall": 1,
     "laid": 3,
 }
@@ -253,9 +254,9 @@ def first_columns(x: Any, count: float) -> Any:
     return x[..., : min(int(count), *x.shape[-2:])]
 
 
-def row_lengths(x: Any, like: Any) -> Any:
-    """The length of each row of x, as often as `like` has columns."""
-    return (x * x).sum(-1)[..., None] ** 0.5 + 0 * like
+def row_lengths(x: Any) -> Any:
+    """The length of each row of x: a matrix of one column, which goes along with x."""
+    return (x * x).sum(-1)[..., None] ** 0.5
 
 
 def tall(x: Any) -> Any:
@@ -266,3 +267,8 @@ def tall(x: Any) -> Any:
 def laid(x: Any, rows: float, columns: float) -> Any:
     """What `tall` made of a matrix of so many rows and columns, as that lay."""
     return transposed(x) if rows < columns else x
+
+
+def laid_product(a: Any, b: Any, rows: float, columns: float) -> Any:
+    """`laid(a @ b, rows, columns)`, which is then computed as it lies."""
+    return transposed(b) @ transposed(a) if rows < columns else a @ b

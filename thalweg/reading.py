@@ -36,7 +36,7 @@ Node = TypeVar("Node", bound=ast.AST)
 _DEEPEST = 8  # functions of the module, each called by the one before
 
 # names of the functions that are written from a text
-_TAKEN = re.compile(r"(n\d+|way\d+|h|cells|prod|bool|failed|error)_|\w+__")
+_TAKEN = re.compile(r"(n\d+|way\d+|h|cells|prod|bool|failed|error)_|[a-z]+\d*__")
 
 
 def plain_text(source: Source, known: Collection[str] = ()) -> list[ast.stmt]:

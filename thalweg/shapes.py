@@ -69,7 +69,7 @@ class Shapes:
             if word == "matmul":
                 return self._product(tree)
             if word == "transposed":
-                one, other = self._matrix(tree.args[0], ".mT")
+                one, other = self._matrix(tree.args[0], ".mT", may_be_one=True)
                 return other, one
             if word in MATRIX_WORDS:
                 return self._of_word(tree, word)
@@ -112,21 +112,19 @@ class Shapes:
             raise self._misfit(tree, one, other)
         return one[0], other[1]
 
-    def _matrix(self, tree: ast.expr, word: str) -> Shape:
+    def _matrix(self, tree: ast.expr, word: str, may_be_one: bool = False) -> Shape:
         shape = self.of(tree)
-        if shape is None or "1" in shape:
+        is_vector = shape in (_OF_LEVEL[Level.ROW], _OF_LEVEL[Level.COLUMN])
+        if shape is None or is_vector or ("1" in shape and not may_be_one):
             raise self.source.error(
                 tree.lineno, f"{word} is for matrices, and `{ast.unparse(tree)}` is none"
             )
         return shape
 
     def _of_word(self, tree: ast.Call, word: str) -> Shape:
-        shape = self._matrix(tree.args[0], word)
         if word == "row_lengths":
-            like = self._matrix(tree.args[1], word)
-            if like[0] != shape[0]:
-                raise self._misfit(tree, shape, like)
-            return like
+            return self._matrix(tree.args[0], word, may_be_one=True)[0], "1"
+        shape = self._matrix(tree.args[0], word)
         if word in ("leading", "first_columns"):
             return shape[0], self._count(tree, word)
         for turning, before, after in (("tall", _ELEMENTS, _TALL), ("laid", _TALL, _ELEMENTS)):
@@ -167,16 +165,22 @@ class Shapes:
 
     def _common(self, tree: ast.expr) -> Shape:
         """The shape of what is done to each number of several matrices."""
-        found: tuple[ast.expr, Shape] | None = None
+        found: Shape | None = None
         for part in _parts(tree):
             shape = self.of(part)
-            if shape is None:
-                continue
-            if found is not None and found[1] != shape:
-                raise self._misfit(tree, found[1], shape)
-            found = part, shape
+            if shape is not None and found is not None:
+                shape = self._both(tree, found, shape)
+            found = found if shape is None else shape
         assert found is not None
-        return found[1]
+        return found
+
+    def _both(self, tree: ast.expr, one: Shape, other: Shape) -> Shape:
+        """The shape of two together, of which a side of one goes along with any."""
+        for a, b in zip(one, other, strict=True):
+            if a != b and "1" not in (a, b):
+                raise self._misfit(tree, one, other)
+        rows, columns = (b if a == "1" else a for a, b in zip(one, other, strict=True))
+        return rows, columns
 
     def _misfit(self, tree: ast.expr, one: Shape, other: Shape) -> TypeError:
         return self.source.error(

@@ -154,30 +154,24 @@ def psgd_kron(
     lr: float = 1e-3,
     momentum: float = 0.9,
     weight_decay: float = 0.0,
-    probability: tuple[float, float] = (0.03, 1.0),
-    probability_decay: float = 1e-3,
-    flat_start: int = 500,
+    probability: tuple[float, float, float, float] = (0.03, 1.0, 1e-3, 500.0),
     max_size: int = 8192,
     precond_lr: float = 0.1,
-    precond_init_scale: float = 1.0,
 ) -> Iterator[Array]:
     """`normal(t)` are the random numbers of step t. A factor for each axis of a matrix or vector,
     and as the authors' both are made equally large now and then, here more often."""
     shape, p = p.shape, p.reshape(len(p), -1) if p.ndim > 1 else p
-    each = precond_init_scale ** (1 / p.ndim)
+    low, high, decay, flat = probability
     full = [p.ndim > 1 and 1 < side <= max_size for side in p.shape]
     factors = [
-        each * (np.eye(side) if whole else np.ones(side))
-        for side, whole in zip(p.shape, full, strict=True)
+        np.eye(side) if whole else np.ones(side) for side, whole in zip(p.shape, full, strict=True)
     ]
     m, waited = np.zeros_like(p), 0
     draw = np.random.default_rng(0)
     for n, g in enumerate(gradients):
         m = momentum * m + (1 - momentum) * g.reshape(p.shape)
         d = m / (1 - momentum ** (n + 1))
-        chance = np.clip(
-            probability[1] * np.exp(-probability_decay * (n - flat_start)), *probability
-        )
+        chance = np.clip(high * np.exp(-decay * (n - flat)), low, high)
         waited += 1
         if waited >= 1 / chance:
             waited = 0

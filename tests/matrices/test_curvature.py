@@ -6,6 +6,7 @@ import torch
 
 import thalweg.optim as optim
 from thalweg import mytorch
+from thalweg.elementwise import sign
 from thalweg.requests import curvature, drawn
 from thalweg.rule import Rule
 
@@ -165,3 +166,33 @@ def test_it_cannot_be_taken_in_two():
     opt = optim.AdaHessian([p], lr=0.1)
     with pytest.raises(RuntimeError, match=r"first_step\(\) is for a rule that asks for one more"):
         opt.first_step()
+
+
+class Signs(Rule):
+    """Subtracts the curvature along signs."""
+
+    lr: float = 1.0
+
+    @staticmethod
+    def update(g, lr):
+        u = lr * curvature(sign(g))
+        return u
+
+
+def test_on_numpy_the_curvature_of_many_singles_has_three_digits():
+    """Along signs every weight moves, and together they move far: of a quartic, past its middle."""
+    draw = np.random.default_rng(0)
+    w, z = draw.normal(size=40_000) / 200, np.sign(draw.normal(size=40_000))
+    p = mytorch.nn.Parameter(w.astype(np.float32))
+    opt = mytorch.optim.optimizer(Signs)([p])
+    is_first = True
+
+    def closure():  # of |p|^4 / 4
+        nonlocal is_first
+        data = p.data.astype(np.float64)
+        p.grad = (z if is_first else (data @ data) * data).astype(np.float32)
+        is_first = False
+
+    opt.step(closure)
+    expected = (w @ w) * z + 2 * (w @ z) * w
+    np.testing.assert_allclose(w - p.data, expected, rtol=0, atol=1e-3)

@@ -106,15 +106,12 @@ def test_on_torch(name, settings):
 KRON = [
     ({}, (5, 7)),
     ({"lr": 0.01, "weight_decay": 0.1, "precond_lr": 0.5}, (8, 3)),
-    (
-        {"momentum": 0.5, "probability": (0.2, 0.7), "probability_decay": 0.1, "flat_start": 5},
-        (4, 4),
-    ),
-    ({"max_size": 5, "precond_init_scale": 16.0, "lr": 0.03}, (4, 6)),
-    ({"max_size": 5, "precond_init_scale": 16.0}, (6, 4)),
+    ({"momentum": 0.5, "probability": (0.2, 0.7, 0.1, 5.0)}, (4, 4)),
+    ({"max_size": 5, "lr": 0.03}, (4, 6)),
+    ({"max_size": 5}, (6, 4)),
     ({"max_size": 3}, (4, 2, 2)),
     ({"lr": 0.01}, (4, 2, 3)),
-    ({"precond_init_scale": 0.01}, (6,)),
+    ({}, (6,)),
     ({}, (1, 5)),
 ]
 

@@ -36,7 +36,7 @@ WHOLE = {
     "MuSGD": {"weight_decay": 0.1},
     "Muon": {"weight_decay": 0.1},
     "NorMuon": {"weight_decay": 0.1},
-    "PSGDKron": {"lr": 0.01, "max_size": 5, "probability": (0.1, 0.4), "weight_decay": 0.1},
+    "PSGDKron": {"lr": 0.01, "max_size": 5, "probability": (0.1, 0.4, 0.01, 5.0)},
     "SAM": {"lr": 0.01, "momentum": 0.9},
     "SOAP": {"precondition_frequency": 3},
     "Scion": {"scale": 10.0},

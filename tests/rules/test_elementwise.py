@@ -10,7 +10,7 @@ from tests.fuse.border import Border
 from thalweg import elementwise
 from thalweg.chain import chain
 from thalweg.elementwise import abs as absolute
-from thalweg.elementwise import atan2, exp, lerp, log, maximum, minimum, sign, sqrt, where
+from thalweg.elementwise import atan2, cbrt, exp, lerp, log, maximum, minimum, sign, sqrt, where
 from thalweg.optimizers import OPTIMIZERS
 from thalweg.rule import Rule, state
 
@@ -21,14 +21,15 @@ TINY, HUGE = np.finfo(np.float32).smallest_subnormal, np.finfo(np.float32).max
 SPECIAL = [math.nan, math.inf, -math.inf, 0.0, -0.0, 1.0, -1.0, 0.3, -2.5, 7.0, TINY, -TINY, HUGE]
 PAIRS = np.array(list(itertools.product(SPECIAL, SPECIAL))).T
 
-# NumPy's and the compiler's exp, log and atan2 are within an ulp or two of the truth, not of each
-# other; and a compiled lerp may keep the product exact. The others round once, or not at all.
-ULPS = {"exp": 4, "log": 4, "atan2": 4, "lerp": 4}
+# NumPy's and the compiler's cbrt, exp, log and atan2 are within an ulp or two of the truth, not of
+# each other; and a compiled lerp may keep the product exact. The others round once, or not at all.
+ULPS = {"cbrt": 4, "exp": 4, "log": 4, "atan2": 4, "lerp": 4}
 # On some processors torch has its square roots from MKL, which promises an ulp.
 TORCHS = {**ULPS, "sqrt": 1}
 
 FUNCTIONS = {
     "sqrt": lambda a, b: sqrt(a),
+    "cbrt": lambda a, b: cbrt(a),
     "exp": lambda a, b: exp(a),
     "log": lambda a, b: log(a),
     "abs": lambda a, b: absolute(a),
@@ -54,9 +55,10 @@ class Everything(Rule):
     j = state("where")
     k = state("lerp")
     r = state("atan2")
+    s = state("cbrt")
 
     @staticmethod
-    def update(p, g, a, b, c, d, e, f, i, j, k, r):
+    def update(p, g, a, b, c, d, e, f, i, j, k, r, s):
         a = sqrt(g)
         b = exp(g)
         c = log(g)
@@ -67,7 +69,8 @@ class Everything(Rule):
         j = where(g > p, g, p)
         k = lerp(g, p, 0.25)
         r = atan2(g, p)
-        return p, a, b, c, d, e, f, i, j, k, r
+        s = cbrt(g)
+        return p, a, b, c, d, e, f, i, j, k, r, s
 
 
 EVERYTHING = chain("Everything", Everything)
@@ -136,6 +139,18 @@ def test_a_compiled_angle_is_exact_in_every_direction(form):
     np.testing.assert_allclose(
         fused(y, x, form).state("atan2"), np.arctan2(y, x), rtol=4 * np.finfo(form).eps
     )
+
+
+@pytest.mark.parametrize(("form", "powers"), [("float32", (-149, 128)), ("float64", (-1074, 1024))])
+def test_a_compiled_cube_root_is_exact_of_every_size(form, powers):
+    """Between the two types' smallest numbers and their largest."""
+    draw = np.random.default_rng(0)
+    sizes = np.ldexp(draw.uniform(0.5, 1, 40_000), draw.integers(*powers, 40_000))
+    x = (draw.choice([-1, 1], 40_000) * sizes).astype(form)
+    found = fused(x, np.ones_like(x), form).state("cbrt")
+    np.testing.assert_allclose(found, np.cbrt(x), rtol=2 * np.finfo(form).eps)
+    tensor = cbrt(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(tensor, np.cbrt(x), rtol=4 * np.finfo(form).eps)
 
 
 @pytest.mark.parametrize(("form", "least", "most"), [("float32", -110, 92), ("float64", -750, 712)])
@@ -272,5 +287,5 @@ def test_registering_half_a_framework_says_what_is_missing():
     class Matrix:
         pass
 
-    with pytest.raises(TypeError, match="the namespace of Matrix lacks exp, log, abs, sign, max"):
+    with pytest.raises(TypeError, match="the namespace of Matrix lacks cbrt, exp, log, abs, sign"):
         elementwise.register(Matrix, type("functions", (), {"sqrt": None}))

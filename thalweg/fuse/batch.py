@@ -115,6 +115,11 @@ class Batch:
         own = (seed + int(self.members[0]) * _GOLDEN) % _SEEDS
         return sweep.launch(self._at(pointers, places), table, own)
 
+    def forget(self) -> None:
+        """Let go of the arrays of this step that the pass which stores does not read."""
+        if self.scratch is not None:
+            self.scratch.forget()
+
     def _at(self, pointers: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.int64]:
         """Where the arrays at these places among all columns lie."""
         if self.scratch is None:

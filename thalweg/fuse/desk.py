@@ -7,6 +7,7 @@ worked on by the border's own library, those of one shape together.
 
 from __future__ import annotations
 
+import ast
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +28,7 @@ __all__ = ["Desk", "Scratch"]
 
 # so many numbers at most has a matrix that is worked on together with others: larger ones fill the
 # processor by themselves, and a stack is a copy
-_STACKED = 1 << 14
+_STACKED = 1 << 16
 
 # so many numbers, about, of the matrices that processes share are put together at once
 _GATHERED = 1 << 23
@@ -35,6 +36,8 @@ _GATHERED = 1 << 23
 Group = tuple[Sequence[int], NDArray[np.float64]]  # members, and what each of them has
 
 _WORDS: dict[str, Any] = {name: getattr(elementwise, name) for name in elementwise.PRIMITIVES}
+# one number for each row or column, of a matrix or a stack
+_ONE = {Level.ROW: np.s_[..., :1], Level.COLUMN: np.s_[..., :1, :]}
 
 
 def _reduction(kind: str, whole: tuple[int, ...]) -> Callable[[Any, str], Any]:
@@ -51,6 +54,7 @@ def _reduction(kind: str, whole: tuple[int, ...]) -> Callable[[Any, str], Any]:
 
 
 _WORDS |= {n: getattr(matrices, n) for n in ("matmul", "transposed", *matrices.MATRIX_WORDS)}
+_WORDS["laid_product"] = matrices.laid_product
 _WORDS |= {kind: _reduction(kind, (-2, -1)) for kind in reductions.REDUCTIONS}
 _OF_STACKS = {**_WORDS, **{kind: _reduction(kind, (-3, -2, -1)) for kind in reductions.REDUCTIONS}}
 
@@ -194,18 +198,25 @@ class Scratch:
             self._wholes.clear()
         for line in work.lines:  # a state is read by all before it has its new value
             self._results.pop(line.target, None)
+            is_swept = line.level == Level.ELEMENT and line.target in self.plan.swept
             arrays: list[Any] = [None] * len(self.members)
             for members, values in found:
                 value = values[line.target]
-                if line.level == Level.ELEMENT:
+                if is_swept:
                     for k, one in zip(members, value, strict=True):
                         arrays[k] = self._like(k, one)
-                elif line.level == Level.MATRIX:
+                elif line.level in (Level.ELEMENT, Level.MATRIX):
                     self._results.setdefault(line.target, Together()).put(members, value)
                 else:
                     self._file(line.target, members, value)
-            if line.level == Level.ELEMENT:
+            if is_swept:
                 self.put(line.target, arrays)
+
+    def forget(self) -> None:
+        """Let go of what the pass which stores does not read, and no state is."""
+        needed = {*self.plan.main.loads, *self.plan.matrices}
+        self.arrays = {n: a for n, a in self.arrays.items() if n in needed}
+        self._results = {n: a for n, a in self._results.items() if n in needed}
 
     def kept(self) -> list[Callable[[], None]]:
         """What is to be done to store the matrices that are states."""
@@ -358,4 +369,18 @@ class Scratch:
 
 @functools.cache
 def _compiled(work: MatrixWork) -> list[CodeType]:
-    return [compile(line.text, f"<{line.target}>", "eval") for line in work.lines]
+    trees = [_Turned().visit(ast.parse(line.text, mode="eval")) for line in work.lines]
+    pairs = zip(trees, work.lines, strict=True)
+    return [compile(ast.fix_missing_locations(t), f"<{line.target}>", "eval") for t, line in pairs]
+
+
+class _Turned(ast.NodeTransformer):
+    """A product that is turned is taken of turned factors: it then lies as it is wanted."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        inner = node.args[0] if node.args else None
+        is_product = isinstance(inner, ast.Call) and ast.unparse(inner.func) == "matmul"
+        if is_product and ast.unparse(node.func) == "laid":
+            return ast.Call(ast.Name("laid_product", ast.Load()), [*inner.args, *node.args[1:]], [])  # type: ignore[union-attr]
+        return node

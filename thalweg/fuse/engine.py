@@ -93,6 +93,10 @@ class Engine(Protocol):
     def formats(self) -> frozenset[str]:
         """The storage formats that it can load and store here."""
 
+    portion: int
+    """How many elements it takes at once, or one tensor, where lines on matrices read what a pass
+    has written; 0 for all."""
+
     def table(self, shapes: Sequence[tuple[int, ...]], by_rows: bool) -> Any:
         """What it must know of the shapes of a set of tensors: made once, handed back to `sweep`.
 

@@ -114,6 +114,8 @@ class Errand:
             for i, legs in waiting.items():
                 while legs and self._can(i, legs[0]):
                     self._do(i, legs.pop(0))
+                    if not legs:
+                        self.batches[i].forget()
             self._file()
             while of_all and self._is_due(of_all[0], waiting):
                 name = of_all.pop(0)

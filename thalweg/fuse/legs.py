@@ -141,6 +141,12 @@ class Plan:
     is_stack: bool = False
     """Whether a parameter of more than two axes is a stack of matrices."""
 
+    @functools.cached_property
+    def swept(self) -> frozenset[str]:
+        """The arrays that a pass reads or a question is about."""
+        asked = {one.at for one in self.ahead if isinstance(one, Question)}
+        return frozenset(asked.union(self.main.loads, *(one.loads for one in self.reductions)))
+
     @property
     def reductions(self) -> tuple[Pass, ...]:
         """The passes before the main one."""

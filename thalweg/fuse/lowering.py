@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from thalweg.chain import Chain, Part, Ways
-from thalweg.source import names_in
 from thalweg.text import STREAMS, Level, Text
 
 __all__ = [
@@ -21,8 +20,6 @@ __all__ = [
     "Node",
     "Reduce",
     "lowered",
-    "needed_for",
-    "pruned",
     "rounded",
     "rounded_in",
     "targets",
@@ -107,6 +104,7 @@ class _Lower:
         self.own = {n for n in STREAMS if n in source.assigned and n not in source.returned}
         self._count = 0
         self._vectors: dict[str, str] = {}
+        self._arrays: set[str] = set()  # of this step, per element: each has one value
         self._hint = ""  # the name that is being given a value
 
     def lower(self) -> None:
@@ -183,7 +181,9 @@ class _Lower:
             assert isinstance(tree, ast.Call)
             return self._ask(tree)
         if tree in self.text.matrices:
-            self._add_line(name := self._fresh(self._hint or "product"), tree, Level.ELEMENT)
+            name = self._fresh(self._hint or "product")
+            self._add_line(name, tree, Level.ELEMENT)
+            self._arrays.add(name)
             return _name(name)
         if isinstance(tree, ast.BinOp):
             is_power = isinstance(tree.op, ast.Pow) and isinstance(tree.right, ast.Constant)
@@ -273,19 +273,29 @@ class _Lower:
     def _in_memory(self, tree: ast.expr) -> str:
         """An array that holds a value per element: one of the step, if it has been changed."""
         value = self._visit(tree)
-        if isinstance(value, ast.Name) and value.id not in targets(
-            node for node in self.nodes if isinstance(node, Assign | Branch)
-        ):
-            return value.id
-        for node in reversed(self.nodes if isinstance(value, ast.Name) else []):
-            if isinstance(node, Branch) or node.target == value.id:  # type: ignore[attr-defined]
-                break
-            is_fresh = node.target[-2:] == "__"
-            if isinstance(node, Assign) and is_fresh and ast.dump(node.value) == ast.dump(value):
-                return node.target  # it lies in memory already; a name of the text's may change
+        there = self._lies(value.id) if isinstance(value, ast.Name) else ""
+        if there:
+            return there
         name = self._fresh(tree.id if isinstance(tree, ast.Name) else "operand")
         self.nodes.append(Assign(name, value))
+        self._arrays.add(name)
         return name
+
+    def _lies(self, name: str) -> str:
+        """The array in memory that has the value of a name; empty, if there is none."""
+        if name not in targets(n for n in self.nodes if isinstance(n, Assign | Branch)):
+            return name
+        for node in reversed(self.nodes):
+            if isinstance(node, Branch):
+                break
+            if not isinstance(node, Assign):
+                continue
+            held = node.value.id if isinstance(node.value, ast.Name) else ""
+            if held == name and node.target in self._arrays:
+                return node.target
+            if node.target == name:
+                return held if held in self._arrays else ""
+        return ""
 
     def _ask(self, tree: ast.Call) -> ast.expr:
         asked = self.text.requests[tree]
@@ -296,6 +306,7 @@ class _Lower:
             known = [] if told else [self._visit(one) for one in tree.args]
             numbers = tuple(getattr(one, "id", None) or one.value for one in known)  # type: ignore[attr-defined]
             self.nodes.append(Ask(name, f"{name}__", at, numbers))
+            self._arrays.add(f"{name}__")
         return _name(f"{name}__")
 
     def _reduce(self, tree: ast.Call, is_aside: bool) -> ast.expr:
@@ -323,45 +334,6 @@ def targets(nodes: Iterable[Node]) -> set[str]:
         inner = [*node.body, *node.orelse] if isinstance(node, Branch) else []
         found |= targets(inner) if isinstance(node, Branch) else {node.target}
     return found
-
-
-def needed_for(nodes: list[Node], keep: set[str]) -> set[str]:
-    """Every name that the names in `keep` depend on, themselves included; a reduction is taken in
-    a pass of its own, or before its row, and what it needs is not needed here."""
-    live = set(keep)
-    before = -1
-    while before != len(live):
-        before = len(live)
-        _grow(nodes, live)
-    return live
-
-
-def _grow(nodes: list[Node], live: set[str]) -> None:
-    for node in reversed(nodes):
-        if isinstance(node, Branch):
-            if targets([node]) & live:
-                live |= names_in(node.test)
-                _grow(node.body, live)
-                _grow(node.orelse, live)
-        elif isinstance(node, Assign) and node.target in live:
-            live |= names_in(node.value)
-
-
-def pruned(nodes: Sequence[Node], keep: Collection[str]) -> tuple[list[Node], set[str]]:
-    """The lines that the names in `keep` have their last values from, without reductions; and the
-    names that must have a value before them."""
-    live = set(keep)
-    kept: list[Node] = []
-    for node in reversed(nodes):
-        if isinstance(node, Branch):
-            (body, one), (orelse, other) = pruned(node.body, live), pruned(node.orelse, live)
-            if body or orelse:
-                kept.append(Branch(node.test, body, orelse))
-                live = one | other | names_in(node.test)
-        elif isinstance(node, Assign) and node.target in live:
-            kept.append(node)
-            live = (live - {node.target}) | names_in(node.value)
-    return kept[::-1], live
 
 
 def rounded(tree: ast.expr) -> ast.expr:

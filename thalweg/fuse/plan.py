@@ -31,11 +31,10 @@ from thalweg.fuse.lowering import (
     Node,
     Reduce,
     lowered,
-    needed_for,
-    pruned,
     rounded_in,
     targets,
 )
+from thalweg.fuse.needs import needed_for, pruned, swept_for
 from thalweg.parts import sees_stack
 from thalweg.source import names_in
 from thalweg.text import Level, level_per
@@ -92,6 +91,7 @@ class _Builder:
         self.vectors |= {n: level_per(self._reduce(i).over) for n, i in self.aside.items()}
         self.matrices = self._needed_matrices()
         self.arrays = ["p", "g", *self.states, *self.scratch]
+        self._lying = {n.target for n in self.nodes if isinstance(n, MatrixLine | Ask)}
         self._known: set[str] = set()  # the reductions that have a pass already
         rows = {name for name, i in self.places.items() if self._reduce(i).over == "row"}
         self.varying = {*self.arrays, *rows}
@@ -173,7 +173,7 @@ class _Builder:
             if not isinstance(node, MatrixLine | Ask):
                 continue
             given = {line.target for _, line in lines}
-            if isinstance(node, Ask) or given & self._taken(place, node):
+            if isinstance(node, Ask) or given & swept_for(self.nodes[:place], node):
                 found += self._matrix_work(sums, lines)
                 sums, lines = [], []
             if isinstance(node, MatrixLine):
@@ -183,24 +183,6 @@ class _Builder:
             at = node.operands[0] if node.operands else ""
             found.append(Question(node.name, node.target, at, node.numbers))
         return [*found, *self._matrix_work(sums, lines)]
-
-    def _taken(self, place: int, line: MatrixLine) -> set[str]:
-        """The arrays that must lie in memory before a line: those that the pass reads which writes
-        its operands, and those that are reduced for one of the two."""
-        names, before = names_in(line.value), self.nodes[:place]
-        passes = [
-            self._written(place, line.operands),
-            self._cut(before, names - {*self.arrays}, []),
-        ]
-        waiting = names & self.places.keys()
-        loads: set[str] = {*passes[0].loads}
-        done: set[str] = set()
-        while waiting or passes:
-            waiting |= {n for one in passes for n in one.numbers if n in self.places}
-            passes = [self._reducing([name]) for name in waiting - done - self.varying]
-            loads |= {name for one in passes for name in one.loads}
-            done, waiting = done | waiting, set()
-        return loads
 
     def _loads(self, pass_: Pass) -> set[str]:
         """The arrays that a pass reads, and those that measure what it takes."""
@@ -240,13 +222,15 @@ class _Builder:
         return [*added, *before, work]
 
     def _written(self, place: int, operands: Collection[str]) -> Pass:
-        """The pass that writes the arrays of one step that a line takes."""
-        made = [name for name in dict.fromkeys(operands) if name not in ("p", "g", *self.states)]
+        """The pass that writes the arrays of one step that a line takes and that lie nowhere."""
+        there = {"p", "g", *self.states, *self._lying}
+        made = [name for name in dict.fromkeys(operands) if name not in there]
         return self._cut(self.nodes[:place], made, made)
 
     def _ready(self, pass_: Pass, numbers: Collection[str] = ()) -> list[Leg]:
         """A pass behind those that measure what it takes; nothing, if it would give nothing."""
         before: list[Leg] = [*self.rounds({*pass_.numbers, *numbers})]
+        self._lying |= {*pass_.stores}
         return [*before, pass_] if pass_.stores or pass_.vectors else before
 
     def rounds(self, numbers: Collection[str]) -> list[Pass]:

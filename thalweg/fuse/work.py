@@ -7,6 +7,7 @@ and `Odd` objects for the tensors that must take the reference engine.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -276,11 +277,30 @@ class Work:
             sorts.setdefault((plan, kind.formats, strided, kind.engine), []).append(i)
         batches = []
         for (plan, form, _, number), members in sorts.items():
-            chosen = np.flatnonzero(np.isin(which, members))
-            its = [self.kinds[i] for i in self.kind_of[chosen].tolist()]
-            shapes = [(*kind.here, kind.width) for kind in its]
-            wholes = [(*kind.shape, kind.width) for kind in its]
-            walks = [kind.walk for kind in its if kind.walk is not None]
             engine = self.engines[number]
-            batches.append(Batch(plan, self.columns, form, chosen, shapes, wholes, engine, walks))
+            for chosen in self._portions(plan, np.flatnonzero(np.isin(which, members)), engine):
+                its = [self.kinds[i] for i in self.kind_of[chosen].tolist()]
+                shapes = [(*kind.here, kind.width) for kind in its]
+                wholes = [(*kind.shape, kind.width) for kind in its]
+                walks = [kind.walk for kind in its if kind.walk is not None]
+                made = Batch(plan, self.columns, form, chosen, shapes, wholes, engine, walks)
+                batches.append(made)
         return batches
+
+    def _portions(
+        self, plan: Plan, chosen: NDArray[np.int64], engine: Engine
+    ) -> list[NDArray[np.int64]]:
+        """Tensors of one plan, of one shape together, in portions whose operands of lines on
+        matrices are still near when the lines read them."""
+        if plan.is_plain or not engine.portion:
+            return [chosen]
+        found: list[list[int]] = []
+        room = 0
+        for place in chosen[np.argsort(self.kind_of[chosen], kind="stable")].tolist():
+            size = math.prod(self.kinds[self.kind_of[place]].here)
+            if not found or size > room:
+                found.append([])
+                room = engine.portion
+            found[-1].append(place)
+            room -= size
+        return [np.sort(np.array(places, np.int64)) for places in found]

@@ -36,6 +36,20 @@ def _double(x: Tensor) -> Tensor:
     return x if x.device.type == "mps" else x.double()  # Apple's GPUs have no double
 
 
+def _cbrt(x: Tensor) -> Tensor:
+    """torch has a power alone, of a third that is rounded; a step of Newton's makes it exact. At 0
+    the derivative is taken as 0."""
+    least, up, down = (2.0**-1000, 108, -36) if x.dtype == torch.float64 else (2.0**-100, 48, -16)
+    is_number = (x != 0) & torch.isfinite(x)
+    size = torch.where(is_number, x.abs(), 1.0)
+    is_small = size < least  # of the smallest a power loses digits
+    size = torch.where(is_small, size * 2.0**up, size)
+    root = size ** (1 / 3)
+    root = root - (root - size / (root * root)) / 3
+    root = torch.where(is_small, root * 2.0**down, root)
+    return torch.where(is_number, torch.copysign(root, x), x.detach())
+
+
 def _where(condition: Any, a: Any, b: Any) -> Any:
     if not isinstance(condition, Tensor):
         return a if condition else b
@@ -48,6 +62,7 @@ elementwise.register(
     Tensor,
     SimpleNamespace(
         sqrt=torch.sqrt,
+        cbrt=_cbrt,
         exp=torch.exp,
         log=torch.log,
         abs=torch.abs,

@@ -74,12 +74,11 @@ class APOLLO(Rule):
         y = x @ Q
         m = lerp(m, y, 1 - b1)
         v = b2 * v + (1 - b2) * y * y
-        wanted = laid(row_lengths(m / (sqrt(v) + eps), x), rows, columns)
-        given = laid(row_lengths(y, x), rows, columns)
+        wanted, given = row_lengths(m / (sqrt(v) + eps)), row_lengths(y)
         if scale_type == "channel":
-            d = wanted / (given + 1e-8) * g
+            d = laid(wanted / (given + 1e-8) * x, rows, columns)
         else:
-            d = norm(wanted) / (norm(given) + 1e-8) * g
+            d = laid(row_lengths(wanted.mT) / (row_lengths(given.mT) + 1e-8) * x, rows, columns)
         length = norm(d)
         limit = maximum(length / (n + 1e-8), 1.01) / 1.01 if t > 1 else 1.0
         n = length / limit

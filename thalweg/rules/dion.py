@@ -52,6 +52,6 @@ class Dion(Rule):
         P = qr(m @ Q)
         R = m.mT @ P
         m = m - (1 - mu) * (P @ R.mT)
-        Q = R / (row_lengths(R.mT, R.mT).mT + eps)
+        Q = R / (row_lengths(R.mT).mT + eps)
         u = lr * sqrt(rows / maximum(columns, 1)) * (P @ Q.mT)
         return u, m, Q

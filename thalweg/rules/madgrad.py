@@ -1,6 +1,6 @@
 """MADGRAD: dual averaging with cube roots."""
 
-from thalweg.elementwise import lerp, sqrt
+from thalweg.elementwise import cbrt, lerp, sqrt
 from thalweg.rule import Rule, setting, state
 
 
@@ -35,9 +35,9 @@ class MADGRAD(Rule):
     @staticmethod
     def update(p, g, v, s, x0, t, lr, momentum, eps):
         # without momentum p is where the last step led to, and x0 need not be kept
-        start = x0 if momentum != 0 else p + s / (v ** (1 / 3) + eps)
+        start = x0 if momentum != 0 else p + s / (cbrt(v) + eps)
         weight = (lr + eps if lr != 0 else 0.0) * sqrt(t)
         v = v + weight * g * g
         s = s + weight * g
-        p = lerp(p, start - s / (v ** (1 / 3) + eps), 1 - momentum)
+        p = lerp(p, start - s / (cbrt(v) + eps), 1 - momentum)
         return p, v, s

@@ -7,15 +7,21 @@ from thalweg.requests import noise
 from thalweg.rule import Rule, setting, state
 
 
+def averaged(g, m, t, momentum):
+    """The mean of the gradients, as it is kept and as it is."""
+    m = lerp(m, g, 1 - momentum)
+    return m, m / (1 - momentum**t)
+
+
 def moved(Q, one, other, precond_lr):
     """A triangular factor after a step that brings both matrices nearer to each other."""
     return Q - precond_lr * (triu(one - other) / spectral_bound(one + other)) @ Q
 
 
-def chance_of(t, probability, decay, flat_start):
+def chance_of(t, probability):
     """How often the factors are moved after t steps."""
-    low, high = probability
-    return maximum(low, minimum(high, high * exp(decay * (flat_start - t))))
+    low, high, decay, flat = probability
+    return maximum(low, minimum(high, high * exp(decay * (flat - t))))
 
 
 class PSGDKron(Rule):
@@ -32,7 +38,7 @@ class PSGDKron(Rule):
             R <- R - precond_lr triu(A' A - B' B) R / |A' A + B' B|
         x  = L' L d R' R
         p <- p - lr x min(1, 1.1 / rms(x))
-        probability = high exp(-decay (t - flat)), from low to high
+        probability at step t: high exp(-decay (t - 1 - flat)), but from low to high
 
     A side of one, or of more than max_size, has a diagonal factor; a vector has one alone.
 
@@ -43,27 +49,21 @@ class PSGDKron(Rule):
     which changes their product by nothing but rounding and is left out, and decays no vectors.
     """
 
-    signature = (
-        "lr, momentum, weight_decay, probability, probability_decay, flat_start, max_size, "
-        "precond_lr, precond_init_scale, seed"
-    )
+    signature = "lr, momentum, weight_decay, probability, max_size, precond_lr, seed"
     decay = "decoupled"
 
     lr: float = setting(1e-3, low=0)
     momentum: float = setting(0.9, low=0, below=1)
-    probability: tuple[float, float] = setting((0.03, 1.0), above=0, high=1)
-    probability_decay: float = setting(1e-3, low=0)
-    flat_start: int = setting(500, low=0)
+    probability: tuple[float, float, float, float] = setting((0.03, 1.0, 1e-3, 500.0), low=0)
     max_size: int = setting(8192, low=0)
     precond_lr: float = setting(0.1, low=0)
-    precond_init_scale: float = setting(1.0, above=0)
     seed: int = setting(0, low=0)
 
     m = state("momentum_buffer")
     L = state("left", per=("rows", "rows"))
     R = state("right", per=("columns", "columns"))
-    left = state("left_diagonal", per="row")
-    right = state("right_diagonal", per="column")
+    left = state("left_diagonal", per="row", start=1.0)
+    right = state("right_diagonal", per="column", start=1.0)
     waited = state("waited", per="tensor")
 
     @staticmethod
@@ -83,39 +83,25 @@ class PSGDKron(Rule):
         lr,
         momentum,
         probability,
-        probability_decay,
-        flat_start,
         max_size,
         precond_lr,
-        precond_init_scale,
         seed,
     ):
-        is_matrix = ndim > 1
-        is_full_left = is_matrix and 1 < rows <= max_size
-        is_full_right = is_matrix and 1 < columns <= max_size
-        scale = sqrt(precond_init_scale) if is_matrix else precond_init_scale
+        is_full_left = ndim > 1 and 1 < rows <= max_size
+        is_full_right = ndim > 1 and 1 < columns <= max_size
         if first and is_full_left:
-            L = scale * identity(L)
-        if first and not is_full_left:
-            left = scale
+            L = identity(L)
         if first and is_full_right:
-            R = scale * identity(R)
-        if first and is_matrix and not is_full_right:
-            right = scale
-        m = lerp(m, g, 1 - momentum)
-        d = m / (1 - momentum**t)
+            R = identity(R)
+        m, d = averaged(g, m, t, momentum)
         waited = waited + 1
-        if waited >= 1 / chance_of(t - 1, probability, probability_decay, flat_start):
-            waited = 0
-            A, B = d, noise(seed, t)
-            if is_full_left:
-                A, B = L @ A, solve_triangular(L, B.mT).mT
-            else:
-                A, B = left * A, B / left
-            if is_full_right:
-                A, B = A @ R.mT, solve_triangular(R, B)
-            elif is_matrix:
-                A, B = A * right, B / right
+        if waited >= 1 / chance_of(t - 1, probability):
+            waited, V = 0, noise(seed, t)
+            A = L @ d if is_full_left else left * d
+            B = solve_triangular(L, V.mT).mT if is_full_left else V / left
+            if ndim > 1:
+                A = A @ R.mT if is_full_right else A * right
+                B = solve_triangular(R, B) if is_full_right else B / right
             if is_full_left:
                 L = moved(L, A @ A.mT, B @ B.mT, precond_lr)
             else:
@@ -123,11 +109,11 @@ class PSGDKron(Rule):
                 left = left - precond_lr * (one - other) / largest(one + other) * left
             if is_full_right:
                 R = moved(R, A.mT @ A, B.mT @ B, precond_lr)
-            elif is_matrix:
+            elif ndim > 1:
                 one, other = sum(A * A, "column"), sum(B * B, "column")
                 right = right - precond_lr * (one - other) / largest(one + other) * right
         x = L.mT @ (L @ d) if is_full_left else left * left * d
-        if is_matrix:
+        if ndim > 1:
             x = x @ R.mT @ R if is_full_right else right * right * x
         u = lr * minimum(1.0, 1.1 / (sqrt(mean(x * x)) + 1e-8)) * x
         return u, m, L, R, left, right, waited

@@ -21,6 +21,7 @@ class CpuEngine:
 
     name = "cpu"
     sums_vectors = True
+    portion = 1 << 20  # a cache's worth, and memory that the next portion takes over
 
     def formats(self) -> frozenset[str]:
         """The element formats that this processor can convert."""

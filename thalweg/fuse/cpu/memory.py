@@ -15,6 +15,7 @@ from thalweg import elementwise
 from thalweg.fuse.cpu import conversion
 from thalweg.fuse.cpu.arctangent import atan2
 from thalweg.fuse.cpu.conversion import IN_MEMORY, narrowed, widened
+from thalweg.fuse.cpu.cube_root import cbrt
 from thalweg.fuse.cpu.exponential import exp
 from thalweg.fuse.cpu.word import ALIKE, ANY, BOOL, DOUBLE, FLOAT, INTEGER, Kind, Word, word
 from thalweg.fuse.storage import ELEMENTS, FORMATS, columns
@@ -226,6 +227,7 @@ ROUND = {name: _round(kind) for name, kind in _COMPUTED.items()}
 def _functions() -> dict[str, Word]:
     primitives = {
         "sqrt": _unary("llvm.sqrt"),
+        "cbrt": cbrt,
         "exp": exp,
         "log": _unary("llvm.log"),
         "abs": _unary("llvm.fabs"),

@@ -153,7 +153,7 @@ import triton
 import triton.language as tl
 
 from thalweg.fuse.gpu.words import (
-    atan2, divided, exp, log, maximum, minimum, modulo, negative, power, quotient, sign, sqrt
+    atan2, cbrt, divided, exp, log, maximum, minimum, modulo, negative, power, quotient, sign, sqrt
 )
 
 

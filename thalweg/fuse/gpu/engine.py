@@ -40,6 +40,7 @@ class GpuEngine:
 
     name = "gpu"
     sums_vectors = False
+    portion = 0  # a launch costs more than what lies near saves
 
     def __init__(self, memory: DeviceMemory, host: Engine, block: int = BLOCK) -> None:
         self._memory, self._host, self._block = memory, host, block

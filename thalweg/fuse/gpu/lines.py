@@ -38,7 +38,7 @@ _COMPARISONS: dict[type[ast.AST], str] = {
 }
 # Triton's own names for what is the same there
 _FUNCTIONS = {"abs": "tl.abs", "where": "tl.where"}
-_OWN = ("sqrt", "exp", "log", "sign", "maximum", "minimum", "atan2")
+_OWN = ("sqrt", "cbrt", "exp", "log", "sign", "maximum", "minimum", "atan2")
 _HIGHEST = 64  # a constant power up to here is a chain of products
 
 

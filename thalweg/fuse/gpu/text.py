@@ -44,8 +44,8 @@ import triton
 import triton.language as tl
 
 from thalweg.fuse.gpu.words import (
-    added, atan2, divided, exp, larger, largest, log, maximum, minimum, modulo, narrowed, negative,
-    power, quotient, sign, sqrt, summed, widened
+    added, atan2, cbrt, divided, exp, larger, largest, log, maximum, minimum, modulo, narrowed,
+    negative, power, quotient, sign, sqrt, summed, widened
 )
 
 """

@@ -10,6 +10,7 @@ import triton.language as tl
 __all__ = [
     "added",
     "atan2",
+    "cbrt",
     "divided",
     "exp",
     "larger",
@@ -81,6 +82,19 @@ def divided(a, b):
 def sqrt(x):
     """The square root, rounded to nearest: of doubles it always is."""
     return tl.sqrt(x) if x.dtype == tl.float64 else tl.sqrt_rn(x)
+
+
+@triton.jit
+def cbrt(x):
+    """The cube root, by way of double: from the logarithm, and a step of Newton's."""
+    size = tl.abs(x.to(tl.float64))
+    is_number = (size > 0) & (size < float("inf"))
+    is_small = size < 1e-290  # its cube would lose digits
+    a = tl.where(is_number, tl.where(is_small, size * 5.78960446186581e76, size), 1.0)  # 2^255
+    root = tl.exp(tl.log(a) / 3)
+    root = root - (root * root * root - a) / (3 * root * root)
+    root = tl.where(is_small, root * 2.5849394142282115e-26, root)  # 2^-85
+    return tl.where(is_number, tl.where(x < 0, root * -1.0, root).to(x.dtype), x)
 
 
 @triton.jit

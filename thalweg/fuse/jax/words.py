@@ -54,6 +54,21 @@ def _root_and_change(values: Any, changes: Any) -> Any:
 _root.defjvp(_root_and_change)
 
 
+_cube_root: Any = jax.custom_jvp(lambda x: jnp.cbrt(x))
+
+
+def _cube_root_and_change(values: Any, changes: Any) -> Any:
+    """The same of the cube root."""
+    (x,), (change,) = values, changes
+    root = _cube_root(x)
+    is_zero = root == 0
+    whole = jnp.where(is_zero, 1.0, root)
+    return root, jnp.where(is_zero, 0.0, 1 / (3 * whole * whole)) * change
+
+
+_cube_root.defjvp(_cube_root_and_change)
+
+
 def _angle(y: Any, x: Any) -> Any:
     """At (0, 0) the derivative is taken as 0, as torch has it: there is none."""
     y, x = _as_float(jnp.asarray(y)), _as_float(jnp.asarray(x))
@@ -71,6 +86,7 @@ def _where(test: Any, one: Any, other: Any) -> Any:
 # each word of the language on arrays; on Python's numbers it is that of `thalweg.elementwise`
 WORDS: dict[str, Callable[..., Any]] = {
     "sqrt": lambda x: _root(_as_float(x)),
+    "cbrt": lambda x: _cube_root(_as_float(x)),
     "exp": lambda x: jnp.exp(_as_float(x)),
     "log": lambda x: jnp.log(_as_float(x)),
     "abs": jnp.abs,

@@ -37,6 +37,7 @@ _CHOICE, _OF_TRUTHS, _COMPARED, _POWER, _UNARY, _WORD = 3, 6, 10, 14, 15, 20
 # Math.max and Math.min give NaN if either is, as ours do
 _FUNCTIONS = {
     "sqrt": "Math.sqrt",
+    "cbrt": "Math.cbrt",
     "exp": "Math.exp",
     "log": "Math.log",
     "abs": "Math.abs",

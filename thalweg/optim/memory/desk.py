@@ -37,6 +37,7 @@ class TensorDesk:
         self._wholes = wholes
         self.chain, self.params, self.grads, self.held = chain, params, grads, held
         self._asking = asking
+        self._types: dict[torch.dtype, torch.dtype] = {}  # that is computed in, by the stored one
         self._keys = {slot.qualified: slot.key for slot in chain.slots}
 
     def array(self, tensor: int, name: str) -> Tensor:
@@ -124,6 +125,8 @@ class TensorDesk:
         return found
 
     def _type(self, p: Tensor) -> torch.dtype:
-        return (
-            torch.float64 if computation(format_of(self.chain, p)) == "float64" else torch.float32
-        )
+        found = self._types.get(p.dtype)
+        if found is None:
+            is_double = computation(format_of(self.chain, p)) == "float64"
+            found = self._types[p.dtype] = torch.float64 if is_double else torch.float32
+        return found
