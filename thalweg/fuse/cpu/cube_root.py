@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba.extending import intrinsic
+
+from thalweg.fuse.cpu.word import ALIKE, word
 
 __all__ = ["cbrt"]
 
@@ -54,30 +55,25 @@ def _halley(builder: ir.IRBuilder, x: Any, y: Any) -> Any:
     return builder.fsub(y, builder.fmul(y, away))
 
 
-@intrinsic
-def cbrt(_: Any, x: Any) -> Any:
+@word(ALIKE)
+def cbrt(builder: ir.IRBuilder, x: Any) -> Any:
     """As `numpy.cbrt`, within a unit or two in the last place."""
-
-    def generate(context: Any, builder: ir.IRBuilder, _: Any, arguments: Any) -> Any:
-        (x,) = arguments
-        kind = x.type
-        least, up, down, steps = _SCALED[kind]
-        size = builder.call(builder.module.declare_intrinsic("llvm.fabs", [kind]), [x])
-        is_small = builder.fcmp_ordered("<", size, ir.Constant(kind, least))
-        lifted = builder.fmul(size, ir.Constant(kind, up))
-        number = builder.select(is_small, lifted, size)
-        root = _estimate(builder, number)
-        for _step in range(steps):
-            root = _halley(builder, number, root)
-        lowered = builder.fmul(root, ir.Constant(kind, down))
-        root = builder.select(is_small, lowered, root)
-        is_below = builder.fcmp_ordered("<", x, ir.Constant(kind, 0.0))
-        root = builder.select(is_below, builder.fneg(root), root)
-        # zero, infinity and NaN are their own roots
-        is_number = builder.and_(
-            builder.fcmp_ordered(">", size, ir.Constant(kind, 0.0)),
-            builder.fcmp_ordered("<", size, ir.Constant(kind, float("inf"))),
-        )
-        return builder.select(is_number, root, x)
-
-    return x(x), generate
+    kind = x.type
+    least, up, down, steps = _SCALED[kind]
+    size = builder.call(builder.module.declare_intrinsic("llvm.fabs", [kind]), [x])
+    is_small = builder.fcmp_ordered("<", size, ir.Constant(kind, least))
+    lifted = builder.fmul(size, ir.Constant(kind, up))
+    number = builder.select(is_small, lifted, size)
+    root = _estimate(builder, number)
+    for _step in range(steps):
+        root = _halley(builder, number, root)
+    lowered = builder.fmul(root, ir.Constant(kind, down))
+    root = builder.select(is_small, lowered, root)
+    is_below = builder.fcmp_ordered("<", x, ir.Constant(kind, 0.0))
+    root = builder.select(is_below, builder.fneg(root), root)
+    # zero, infinity and NaN are their own roots
+    is_number = builder.and_(
+        builder.fcmp_ordered(">", size, ir.Constant(kind, 0.0)),
+        builder.fcmp_ordered("<", size, ir.Constant(kind, float("inf"))),
+    )
+    return builder.select(is_number, root, x)
