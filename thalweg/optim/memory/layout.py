@@ -104,6 +104,8 @@ class TensorLayout(Layout):
     ) -> list[Row]:
         """The parameters that the fused pass takes; the others are filed with their kind."""
         chain, rows = self.chain, list[Row]()
+        pairs = zip(seen.params, seen.lots(), strict=True)
+        self.new.in_order(states, lots, [p for p, i in pairs if self.live[i] or chain.cells])
         for p, g, lot in zip(seen.params, seen.grads, seen.lots(), strict=True):
             slots, view = self.live[lot], views[lot]
             home = home_for(p, self._home)

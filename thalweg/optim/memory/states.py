@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from thalweg.border.groups import Lot
 from thalweg.border.states import lacking
 from thalweg.chain import Chain, Slot
 from thalweg.fuse.work import EXACT
@@ -105,6 +106,21 @@ class NewStates:
         if p not in states:
             self._owners.append((states, p))
         return states[p]
+
+    def in_order(
+        self,
+        states: MutableMapping[Tensor, dict[str, Any]],
+        lots: Sequence[Lot],
+        params: Sequence[Tensor],
+    ) -> None:
+        """Begin the states of these parameters, which come lot by lot, in the order that their
+        groups list them in: so a file has them."""
+        ahead = {p for p in params if p not in states}
+        for lot in lots if ahead else ():
+            for p in lot.group["params"]:  # of every lot of a group: then none is left
+                if p in ahead:
+                    ahead.discard(p)
+                    self.of(states, p)
 
     def make(
         self,
