@@ -268,7 +268,8 @@ class _Watched(reference.Run):
 
     def _called(self, part: Part, given: Mapping[str, Any]) -> Any:
         ask = functools.partial(self._of_all, part), functools.partial(self._request, part)
-        self.lines, result = walk(part.declared.text, given, *ask, self._whole)
+        is_stack = getattr(part.declared, "is_stack", False)
+        self.lines, result = walk(part.declared.text, given, *ask, self._whole, is_stack)
         return result
 
 
