@@ -102,10 +102,11 @@ class NodeEngine:
         return frozenset(ARRAYS)
 
     def table(self, shapes: Sequence[tuple[int, ...]], by_rows: bool) -> list[tuple[int, int]]:
-        """Rows and columns of each tensor."""
-        return [
-            (shape[0] if shape else 1, int(np.prod(shape[1:], dtype=np.int64))) for shape in shapes
-        ]
+        """Rows and columns of each tensor, the rows of all its matrices one behind the other; where
+        they do not matter, one row."""
+        if by_rows:
+            return [(matrices * rows, columns) for matrices, rows, columns in shapes]
+        return [(1, int(np.prod(shape, dtype=np.int64))) for shape in shapes]
 
     def sweep(
         self,
