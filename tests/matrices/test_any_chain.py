@@ -77,6 +77,8 @@ def exact():
 def chains(draw: st.DrawFn) -> Chain:
     front = draw(st.lists(st.sampled_from(IN_FRONT), max_size=3, unique=True))
     rule = draw(st.sampled_from(RULES))
+    if rule is CAME:  # whose rows are others
+        front = [stage for stage in front if stage is not Centralize]
     steps = draw(st.lists(st.sampled_from(ON_STEP), max_size=1))
     behind = draw(st.lists(st.sampled_from(BEHIND), max_size=1))
     # decoupled, under its own name: two stages have a weight_decay

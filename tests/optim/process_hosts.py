@@ -94,7 +94,8 @@ def flattened(name: str, keeps_names: bool) -> tuple[float, float, float]:
     again.load_state_dict(have)
     fresh = cls(again.named_parameters(), **_settings(name))
     for (key, p), group in zip(again.named_parameters(), [fresh.param_groups[0]] * 4, strict=True):
-        fresh.state[p] = {k: torch.as_tensor(v).clone() for k, v in saved["state"][key].items()}
+        states = saved["state"].get(key, {})  # plain SGD keeps none
+        fresh.state[p] = {k: torch.as_tensor(v).clone() for k, v in states.items()}
         assert key in group["param_names"]
     train(again, fresh, start=STEPS)
     train(plain, other, start=STEPS)

@@ -219,7 +219,7 @@ def test_a_setting_that_no_part_has_is_named_with_the_line_that_takes_it(tmp_pat
     with pytest.raises(TypeError) as caught:
         chain("Mine", rules.SGD, Scaled)
     assert str(caught.value) == (
-        "Broken.update, line 12 of mistakes.py: in Mine, no part has a setting 'lrr'; "
+        "Broken.update, line 13 of mistakes.py: in Mine, no part has a setting 'lrr'; "
         "did you mean 'lr'?\n"
         "    def update(u, lrr):"
     )
@@ -253,7 +253,7 @@ def test_a_setting_of_another_kind_is_named_with_the_line_that_takes_it(what, tm
     with pytest.raises(TypeError) as caught:
         chain("Mine", rules.RAdam, Scaled)
     message, _, quoted = str(caught.value).partition("\n")
-    assert message == f"Broken.update, line 12 of mistakes.py: in Mine, {says}"
+    assert message == f"Broken.update, line 13 of mistakes.py: in Mine, {says}"
     assert quoted.startswith("    def update(u, ")
 
 

@@ -56,8 +56,8 @@ def test_one_that_evaluates_within_its_step_gets_there(spec):
     np.testing.assert_allclose(places[-1], BOOTH.minima[0], atol=1e-6)
 
 
-def test_adafactor_walks_too():
-    places = path(entrant("adafactor", "torch"), BOOTH, BOOTH.start, 0.05, 20)
+def test_torch_s_adafactor_walks_too():
+    places = path(entrant("torch.optim:Adafactor", "torch"), BOOTH, BOOTH.start, 0.05, 20)
     assert BOOTH.height(places[-1]) < BOOTH.height(places[0])
 
 

@@ -18,7 +18,7 @@ _I32, _I64 = ir.IntType(32), ir.IntType(64)
 # by type: below which size a number is multiplied, and its root divided, by powers of two; how
 # often Halley's step, which triples the digits, is then taken
 _SCALED = {
-    ir.FloatType(): (2.0**-100, 2.0**48, 2.0**-16, 2),
+    ir.FloatType(): (2.0**-100, 2.0**48, 2.0**-16, 1),
     ir.DoubleType(): (2.0**-1000, 2.0**108, 2.0**-36, 3),
 }
 
@@ -57,7 +57,7 @@ def _halley(builder: ir.IRBuilder, x: Any, y: Any) -> Any:
 
 @word(ALIKE)
 def cbrt(builder: ir.IRBuilder, x: Any) -> Any:
-    """As `numpy.cbrt`, within a unit or two in the last place."""
+    """As `numpy.cbrt`, within a unit or two in the last place; of single precision, the nearest."""
     kind = x.type
     least, up, down, steps = _SCALED[kind]
     size = builder.call(builder.module.declare_intrinsic("llvm.fabs", [kind]), [x])
@@ -67,6 +67,9 @@ def cbrt(builder: ir.IRBuilder, x: Any) -> Any:
     root = _estimate(builder, number)
     for _step in range(steps):
         root = _halley(builder, number, root)
+    if kind == ir.FloatType():  # to the last digit: once more in double
+        wide = [builder.fpext(one, ir.DoubleType()) for one in (number, root)]
+        root = builder.fptrunc(_halley(builder, *wide), kind)
     lowered = builder.fmul(root, ir.Constant(kind, down))
     root = builder.select(is_small, lowered, root)
     is_below = builder.fcmp_ordered("<", x, ir.Constant(kind, 0.0))

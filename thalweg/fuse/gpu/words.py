@@ -85,16 +85,47 @@ def sqrt(x):
 
 
 @triton.jit
+def _halley(x, y):
+    """A better cube root of x: y - y (y^3 - x) / (2 y^3 + x), in quarters, so that none is too
+    large."""
+    cube = 0.25 * y * y * y
+    part = 0.25 * x
+    return y - y * tl.div_rn(cube - part, cube + cube + part)
+
+
+@triton.jit
+def _cbrt_of_single(x):
+    """The cube root of single precision: a third of a number's bits has a third of its exponent."""
+    size = tl.abs(x)
+    is_number = (size > 0) & (size < float("inf"))
+    is_small = size < 7.888609052210118e-31  # 2^-100
+    a = tl.where(is_number, tl.where(is_small, size * 281474976710656.0, size), 1.0)  # 2^48
+    third = a.to(tl.int32, bitcast=True) // 3 + 709958130
+    root = _halley(a, _halley(a, third.to(tl.float32, bitcast=True)))
+    square, more = _exact_product(root, root)
+    cube, rest = _exact_product(square, root)
+    root = root - tl.div_rn(cube - a + (rest + more * root), 3.0 * square)  # to the last digit
+    root = tl.where(is_small, root * 1.52587890625e-05, root)  # 2^-16
+    return tl.where(is_number, tl.where(x < 0, root * -1.0, root), x)
+
+
+@triton.jit
 def cbrt(x):
-    """The cube root, by way of double: from the logarithm, and a step of Newton's."""
-    size = tl.abs(x.to(tl.float64))
+    """The cube root."""
+    return _cbrt_of_double(x) if x.dtype == tl.float64 else _cbrt_of_single(x)
+
+
+@triton.jit
+def _cbrt_of_double(x):
+    """The cube root of double precision: from the logarithm, and a step of Newton's."""
+    size = tl.abs(x)
     is_number = (size > 0) & (size < float("inf"))
     is_small = size < 1e-290  # its cube would lose digits
     a = tl.where(is_number, tl.where(is_small, size * 5.78960446186581e76, size), 1.0)  # 2^255
     root = tl.exp(tl.log(a) / 3)
     root = root - (root * root * root - a) / (3 * root * root)
     root = tl.where(is_small, root * 2.5849394142282115e-26, root)  # 2^-85
-    return tl.where(is_number, tl.where(x < 0, root * -1.0, root).to(x.dtype), x)
+    return tl.where(is_number, tl.where(x < 0, root * -1.0, root), x)
 
 
 @triton.jit
@@ -112,7 +143,8 @@ def log(x):
 @triton.jit
 def _exact_product(a, b):
     """a b and what was rounded off it, by Dekker and Veltkamp."""
-    c, d = a * 134217729.0, b * 134217729.0
+    upper: tl.constexpr = 134217729.0 if a.dtype == tl.float64 else 4097.0  # half of the digits
+    c, d = a * upper, b * upper
     a1, b1 = c - (c - a), d - (d - b)
     a2, b2 = a - a1, b - b1
     p = a * b

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,6 +20,7 @@ from thalweg.fuse.reference import Asked, Given, Known
 from thalweg.lab.explain.walk import Line, walk
 from thalweg.reductions import finished
 from thalweg.text import Request
+from thalweg.view import matrices_of
 
 __all__ = ["Explanation", "Matrix", "PartExplained", "explain", "explain_asking"]
 
@@ -252,8 +252,8 @@ class Matrix:
 
 def _element(value: NDArray[Any], at: tuple[int, ...], shape: tuple[int, ...]) -> Any:
     """The number of an element of the parameter, whose array may lie as a matrix."""
-    whole = (shape[0] if shape else 1, math.prod(shape[1:]))
-    for there in (shape, whole):
+    whole, stack = matrices_of(shape)[1:], matrices_of(shape, is_stack=True)
+    for there in (shape, whole, stack):
         if value.ndim <= len(there) and all(
             a in (1, b) for a, b in zip(value.shape[::-1], there[::-1], strict=False)
         ):
@@ -268,7 +268,8 @@ class _Watched(reference.Run):
 
     def _called(self, part: Part, given: Mapping[str, Any]) -> Any:
         ask = functools.partial(self._of_all, part), functools.partial(self._request, part)
-        self.lines, result = walk(part.declared.text, given, *ask, self._whole)
+        is_stack = getattr(part.declared, "is_stack", False)
+        self.lines, result = walk(part.declared.text, given, *ask, self._whole, is_stack)
         return result
 
 

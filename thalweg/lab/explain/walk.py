@@ -15,13 +15,14 @@ from typing import Any
 
 from thalweg.matrices import transposed
 from thalweg.reading import WORDS
+from thalweg.reductions import AXES, in_stacks
 from thalweg.source import Source
 from thalweg.text import Request, Text
 
 __all__ = ["Line", "walk"]
 
 _CALLED, _SEEN, _KNOWN, _WHOLE = "_called_", "_seen_", "_known_", "_whole_"
-_REQUEST, _TRANSPOSED = "_request_", "_transposed_"
+_REQUEST, _TRANSPOSED, _STACKS = "_request_", "_transposed_", "_in_stacks_"
 
 
 @dataclass
@@ -47,11 +48,13 @@ def walk(
     of_all: Callable[[str, str, Any], Any],
     request: Callable[..., Any],
     whole: Callable[[Any], Any],
+    is_stack: bool = False,
 ) -> tuple[list[Line], Any]:
     """The lines of one `update` on the arrays and numbers of `table`, and what it returns.
 
     `of_all` gives the reductions over all tensors, by name, `request` what else the text asks for;
-    `whole` makes an array of a number that is reduced.
+    `whole` makes an array of a number that is reduced. With `is_stack` rows and columns are those
+    of the last two axes.
     """
     asked: dict[ast.Call, Any] = {**text.reductions, **text.requests}
     places = {(call.lineno, call.col_offset): one for call, one in asked.items()}
@@ -69,9 +72,13 @@ def walk(
             return ast.Call(ast.Name(_KNOWN, ast.Load()), [*words, node.args[0]], [])
         first, *rest = node.args
         made = ast.Call(ast.Name(_WHOLE, ast.Load()), [first], [])
+        if is_stack and one.over in AXES:
+            words = [ast.Constant(one.kind), made, ast.Constant(one.over)]
+            return ast.Call(ast.Name(_STACKS, ast.Load()), words, [])
         return ast.Call(node.func, [made, *rest], [])
 
-    words = {_KNOWN: of_all, _REQUEST: request, _WHOLE: whole, _TRANSPOSED: transposed}
+    words = {_KNOWN: of_all, _REQUEST: request, _WHOLE: whole}
+    words |= {_TRANSPOSED: transposed, _STACKS: in_stacks}
     run = _Walk(words, marked)
     return run.function(text.source, table)
 
