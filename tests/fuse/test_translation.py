@@ -51,7 +51,7 @@ def of_each(expression, pairs, wide):
 @pytest.mark.parametrize(
     "expression",
     [
-        *("a + b", "a - b", "a * b", "a / b", "a // b", "a % b", "-a", "a**3", "a**-2"),
+        *("a + b", "a - b", "a * b", "a / b", "a // b", "a % b", "-a", "+a", "a**3", "a**-2"),
         *("1.0 * (a < b)", "1.0 * (a != b)", "1.0 * (a == b)", "1.0 * (b >= a > 0)"),
         *("a if a > b else b", "1.0 * (a > 0 and not b > 1)", "1.0 * (a > 0 or b > 1)"),
     ],
@@ -62,6 +62,25 @@ def test_numbers_are_those_of_numpy(expression):
         code = compile(ast.parse(expression, mode="eval"), "<test>", "eval")
         expected = [float(eval(code, {"a": np.float64(a), "b": np.float64(b)})) for a, b in pairs]
     np.testing.assert_allclose(of_each(expression, pairs, True), expected, rtol=1e-15)
+
+
+@pytest.mark.parametrize("least", [5e-324, 1e-310])
+def test_zero_divided_by_what_is_nearly_zero_is_zero(least):
+    found = of_each("a // b", [(0.0, least), (0.0, -least), (least, least)], True)
+    assert found.tolist() == [0.0, 0.0, 1.0]
+
+
+def test_what_is_known_to_be_far_from_zero_is_divided_by_by_its_reciprocal():
+    assert " arcp " in division("known")
+    assert " arcp " not in division("measured")
+
+
+def division(told):
+    """The instruction that divides by a number that was rounded so."""
+    name = "float32" if told == "known" else "measured float32"
+    text = f"{WORDS.replace('float32', name)}    b = narrow(double(table, 0))\n"
+    text += "    put_double(table, 2, double(table, 1) / b)\n"
+    return next(line for line in str(translated(text, 1)).split("\n") if "fdiv" in line)
 
 
 @pytest.mark.parametrize(

@@ -290,3 +290,25 @@ def test_nothing_of_torchs_class_runs_in_ours(name, monkeypatch):
         mine.step(*steps)
     mine.load_state_dict(copy.deepcopy(mine).state_dict())
     mine.step(*steps)
+
+
+def test_threads_that_ask_for_a_class_at_once_get_the_same():
+    code = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import thalweg.optim as optim
+
+sys.setswitchinterval(1e-6)
+together = Barrier(8)
+
+def asked(name):
+    together.wait()
+    return getattr(optim, name)
+
+with ThreadPoolExecutor(8) as pool:
+    for name in optim.names():
+        assert len({*pool.map(asked, [name] * 8), getattr(optim, name)}) == 1, name
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -60,6 +60,8 @@ class Pass:
     by_row: frozenset[str] = frozenset()
     by_column: frozenset[str] = frozenset()
     vectors: tuple[Reduction, ...] = ()
+    measured: frozenset[str] = frozenset()
+    """Of the numbers, those that a pass has added up: they may be as small as any."""
 
     @property
     def is_by_rows(self) -> bool:

@@ -282,6 +282,7 @@ class _Builder:
             numbers=tuple(n for n in self._numbers() if n in used),
             rows=tuple(row for row, _ in rows),
             lines=emit(kept, self.varying),
+            measured=frozenset(self.places.keys() & used),
         )
 
     def _row_reductions(self, live: set[str]) -> list[tuple[RowReduction, set[str]]]:

@@ -77,8 +77,7 @@ def __getattr__(name: str) -> Any:
         found = fused.optimizer(OPTIMIZERS[name], getattr(_torchs, name, None))
     else:
         return _of_torch(name)
-    globals()[name] = found
-    return found
+    return globals().setdefault(name, found)  # of threads that ask at once, all get the first's
 
 
 def __dir__() -> list[str]:

@@ -129,7 +129,7 @@ def _division(builder: ir.IRBuilder, a: Any, b: Any) -> tuple[Any, Any]:
     kind = a.type
     zero, one = ir.Constant(kind, 0.0), ir.Constant(kind, 1.0)
     rest = builder.frem(a, b)
-    quotient = builder.fdiv(builder.fsub(a, rest), b)
+    quotient = builder.fdiv(builder.fsub(a, rest), b, flags=("contract",))
     is_some = builder.fcmp_unordered("!=", rest, zero)
     is_below = builder.fcmp_ordered("<", b, zero)
     turned = builder.xor(is_below, builder.fcmp_ordered("<", rest, zero))
@@ -140,9 +140,11 @@ def _division(builder: ir.IRBuilder, a: Any, b: Any) -> tuple[Any, Any]:
     floor = _call(builder, "llvm.floor", quotient)
     half = builder.fcmp_ordered(">", builder.fsub(quotient, floor), ir.Constant(kind, 0.5))
     floor = builder.select(half, builder.fadd(floor, one), floor)
-    signed = builder.fdiv(builder.fmul(builder.fmul(quotient, quotient), a), b)
+    # times the reciprocal of a b that is nearly zero, 0 would be NaN
+    ratio = builder.fdiv(a, b, flags=("contract",))
+    signed = builder.fmul(builder.fmul(quotient, quotient), ratio)
     floor = builder.select(builder.fcmp_ordered("!=", quotient, zero), floor, signed)
-    floor = builder.select(builder.fcmp_ordered("==", b, zero), builder.fdiv(a, b), floor)
+    floor = builder.select(builder.fcmp_ordered("==", b, zero), ratio, floor)
     return floor, builder.select(is_some, whole, nothing)
 
 

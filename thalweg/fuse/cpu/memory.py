@@ -7,6 +7,7 @@ nothing, LLVM must assume that the arrays overlap, and does not vectorize the lo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from llvmlite import ir
@@ -212,16 +213,17 @@ def _product(builder: ir.IRBuilder, a: Any, b: Any) -> Any:
     return builder.fmul(a, b, flags=conversion.EXACT)
 
 
-def _round(kind: Kind) -> Word:
+def _round(kind: Kind, is_known: bool) -> Word:
     @word(kind)
     def rounded(builder: ir.IRBuilder, x: Any) -> Any:
         return x
 
-    return rounded
+    return replace(rounded, is_known=is_known)
 
 
-# a number as one of a type that is computed in
-ROUND = {name: _round(kind) for name, kind in _COMPUTED.items()}
+# a number as one of a type that is computed in: known before the step, or not
+ROUND = {name: _round(kind, True) for name, kind in _COMPUTED.items()}
+ROUND |= {f"measured {name}": _round(kind, False) for name, kind in _COMPUTED.items()}
 
 
 def _functions() -> dict[str, Word]:

@@ -31,7 +31,7 @@ from thalweg.fuse.cpu.memory import (
 )
 
 F = ROUND["{computation}"]
-D = ROUND["float64"]
+D = ROUND["float64"]{measured}
 INF = float("inf")
 k_sqrt = FUNCTIONS["sqrt"]
 k_larger = FUNCTIONS["maximum"]
@@ -104,6 +104,7 @@ def kernel_text(
         version=thalweg.__version__,
         title=title,
         computation=computation,
+        measured=f'\nM = ROUND["measured {computation}"]' if _measured(pass_) else "",
         functions="\n".join(functions),
         accessors="\n".join(accessors),
         skip=_SKIP.format(len(among)) if among else "",
@@ -160,7 +161,7 @@ def _body(pass_: Pass, strided: Sequence[bool] | None) -> list[str]:
 def _flat(pass_: Pass) -> list[str]:
     return [
         *_totals(pass_),
-        *_before(pass_.lines),
+        *_before(pass_, pass_.lines),
         *_loop(pass_, pass_.lines, _after(pass_), "k_first", "k_count"),
         *_put(pass_),
     ]
@@ -174,11 +175,11 @@ def _rows(pass_: Pass) -> list[str]:
         body.append(f"k_sum = {_start(row.kind)}")
         after = _added(row.kind, "k_sum", row.value)
         body += _loop(pass_, row.lines, after, "k_start", "k_width")
-        body.append(f"{row.name} = F({_FINISH.get(row.kind, 'k_sum')})")
+        body.append(f"{row.name} = M({_FINISH.get(row.kind, 'k_sum')})")
     first, each, last = added_to_rows(pass_)
     after = [*_after(pass_), *each, *added_to_columns(pass_)]
     body = [*body, *first, *_loop(pass_, pass_.lines, after, "k_start", "k_width"), *last]
-    before = [line for row in pass_.rows for line in _before(row.lines)]
+    before = [line for row in pass_.rows for line in _before(pass_, row.lines)]
     is_whole = pass_.rows or not sums_of_columns(pass_)  # a row is reduced as a whole
     rows = [
         "k_width = k_row_length - k_strip",
@@ -193,7 +194,7 @@ def _rows(pass_: Pass) -> list[str]:
         *places(pass_),
         *_totals(pass_),
         *before,
-        *_before(pass_.lines),
+        *_before(pass_, pass_.lines),
         *(["k_strip = 0", *rows] if is_whole else [strips, *_indented(rows)]),
         *_put(pass_),
     ]
@@ -224,7 +225,7 @@ def _walk(pass_: Pass, strided: Sequence[bool]) -> list[str]:
     return [
         *strides,
         *_totals(pass_),
-        *_before(pass_.lines),
+        *_before(pass_, pass_.lines),
         "k_start, k_end = k_first, k_first + k_count",
         "while k_start < k_end:",
         *_indented(body),
@@ -232,8 +233,21 @@ def _walk(pass_: Pass, strided: Sequence[bool]) -> list[str]:
     ]
 
 
-def _before(lines: Lines) -> list[str]:
-    return [*lines.uniform, *(f"{name} = F({double})" for name, double in lines.rounded)]
+def _before(pass_: Pass, lines: Lines) -> list[str]:
+    measured = _measured(pass_)
+    rounded = [f"{n} = {'M' if of in measured else 'F'}({of})" for n, of in lines.rounded]
+    return [*lines.uniform, *rounded]
+
+
+def _measured(pass_: Pass) -> set[str]:
+    """The names of what was added up, and of what is worked out of it."""
+    found = {*pass_.measured, *(row.name for row in pass_.rows)}
+    for lines in (*(row.lines for row in pass_.rows), pass_.lines):
+        for line in lines.uniform:
+            name, _, value = line.strip().partition(" = ")
+            if found.intersection(re.findall(r"\w+", value)):
+                found.add(name)
+    return found
 
 
 def _loop(

@@ -12,7 +12,7 @@ import builtins
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from llvmlite import ir
 
@@ -23,7 +23,9 @@ __all__ = ["translated"]
 
 # What may be done to numbers but for their order in a sum. Not the full set: NaN and infinity must
 # stay what they are.
-_FREEDOMS = ("contract", "nsz", "arcp")
+_FREEDOMS = ("contract", "nsz")
+# by what is known not to be nearly zero: the reciprocal of what is would be infinite
+_BY_RECIPROCAL = (*_FREEDOMS, "arcp")
 _FREE = frozenset(["fadd", "fsub", "fmul", "fdiv", "frem", "fcmp"])
 
 Place = Any  # where a name is kept: an `alloca`, or a tuple of places
@@ -69,6 +71,7 @@ class _Translator:
     def __init__(self, function: ir.Function, words: Mapping[str, Any]) -> None:
         self._words = words
         self._places: dict[str, Place] = {}
+        self._known: set[str] = set()  # what a word that says so gave its value
         self._loops: list[_Loop] = []
         self._function = function
         self._builder = ir.IRBuilder(function.append_basic_block("entry"))
@@ -106,12 +109,19 @@ class _Translator:
 
     def _Assign(self, node: ast.Assign) -> None:
         value = self._value(node.value)
+        self._note(node)
         for target in node.targets:
             if isinstance(target, ast.Tuple) and isinstance(value, tuple):
                 for one, part in zip(target.elts, value, strict=True):
                     self._assign(self._name(one), part)
             else:
                 self._assign(self._name(target), value)
+
+    def _note(self, node: ast.Assign) -> None:
+        names = {one.id for target in node.targets for one in ast.walk(target) if _is_name(one)}
+        called = self._found(node.value.func) if isinstance(node.value, ast.Call) else None
+        is_known = isinstance(called, Word) and called.is_known
+        self._known = self._known | names if is_known else self._known - names
 
     def _AugAssign(self, node: ast.AugAssign) -> None:
         name = self._name(node.target)
@@ -297,7 +307,10 @@ class _Translator:
                 exponent = ast.literal_eval(node.right)
                 if type(exponent) is int:
                     return power(self._builder, left, exponent)
-        return binary(self._builder, node.op, left, self._value(node.right))
+        found = binary(self._builder, node.op, left, self._value(node.right))
+        if isinstance(node.op, ast.Div) and _is_name(node.right) and node.right.id in self._known:
+            found.flags.extend(_BY_RECIPROCAL)
+        return found
 
     def _value_UnaryOp(self, node: ast.UnaryOp) -> Any:
         if isinstance(node.op, ast.Not):
@@ -305,6 +318,8 @@ class _Translator:
         value = self._value(node.operand)
         if isinstance(node.op, ast.USub):
             return negative(self._builder, value)
+        if isinstance(node.op, ast.UAdd):
+            return brought(self._builder, value, INTEGER) if value.type == BOOL else value
         if isinstance(node.op, ast.Invert) and value.type in (BOOL, INTEGER):
             return self._builder.not_(value)
         raise TypeError(f"{type(node.op).__name__} is not known of {value.type}")
@@ -344,6 +359,10 @@ class _Translator:
         if not isinstance(called, Word) or node.keywords:
             raise TypeError(f"{ast.unparse(node)} calls no word of a kernel, or by keywords")
         return called(self._builder, *values)
+
+
+def _is_name(node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name)
 
 
 def _reads(node: ast.expr) -> bool:

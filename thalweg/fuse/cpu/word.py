@@ -29,6 +29,9 @@ class Word:
     write: Callable[..., Any]
     takes: tuple[Kind, ...]
     is_open: bool = False
+    is_known: bool = False
+    """Whether its value is known before the step: far from zero where something is divided by it,
+    so that a product with its reciprocal is as good."""
 
     def __call__(self, builder: ir.IRBuilder, *values: Any) -> Any:
         """Its instructions, with these values."""
