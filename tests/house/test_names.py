@@ -25,7 +25,7 @@ FILES = {module: path for module, path in MODULES.items() if path.name != "__mai
 
 def needs_no_list(module: str) -> bool:
     """Packages that are there for their modules, and files whose one class or chain is listed."""
-    return module in {"thalweg", "thalweg.fuse", "thalweg.optim.matrices"} or module.startswith(
+    return module in {"thalweg", "thalweg.fuse", "thalweg.lbfgs"} or module.startswith(
         ("thalweg.composites.", "thalweg.rules.", "thalweg.stages.")
     )
 

@@ -13,7 +13,7 @@ from thalweg.chain import Chain
 from thalweg.optim.memory.reach import as_complex_as
 from thalweg.settings import Setting
 
-__all__ = ["check_flags", "check_ranges", "check_tensors", "refuse"]
+__all__ = ["check_dense", "check_flags", "check_ranges", "check_tensors", "refuse"]
 
 
 def check_ranges(

@@ -10,7 +10,8 @@ class Adafactor(Rule):
 
     Of a matrix it keeps the mean square of each row and of each column instead of each
     element, and its step is in proportion to the weights. For models whose moments
-    would not fit, and for fine-tuning what was trained with it.
+    would not fit, and for fine-tuning what was trained with it. A parameter of more than
+    two axes is a stack of matrices, of its last two.
 
         r     <- r + w (mean of g^2 along its row - r),              w = t^beta2_decay
         c     <- c + w (mean of g^2 along its column - c)
@@ -19,8 +20,6 @@ class Adafactor(Rule):
         u      = g / max(sqrt(v), eps1)
         alpha  = max(eps2, RMS(p)) min(lr, 1 / sqrt(t))
         p     <- p - lr weight_decay p - alpha u / max(1, RMS(u) / d)
-
-    A parameter of more than two axes is a stack of matrices, of its last two.
 
     Paper: Shazeer and Stern 2018, arXiv:1804.04235, Algorithms 4 and 5.
     Differs: as torch, eps1 is a lower bound where the paper adds it to g^2, lr stands for the

@@ -10,7 +10,7 @@ class CAME(Rule):
 
     The second moment of a matrix is kept as a mean per row and per column; where steps stray
     from their own mean they are shortened, by a measure that is kept in the same way. Adam's
-    quality at little more than the memory of a momentum.
+    quality at little more than the memory of a momentum. More axes than two are stacked matrices.
 
         p    <- p - lr weight_decay p
         r, c <- means of g^2 + eps1 over a row and a column, by b2
@@ -20,8 +20,6 @@ class CAME(Rule):
         p    <- p - lr m / sqrt(R C / mean(R))
         v    <- b2 v + (1 - b2) (g^2 + eps1)        of a vector, in place of r and c:
                                                     x = g / sqrt(v),  p <- p - lr m
-
-    A parameter of more than two axes is a stack of matrices, of its last two.
 
     Paper: Luo et al. 2023, arXiv:2307.02047, Algorithm 2.
     Differs: not in torch.

@@ -29,11 +29,13 @@ class PSGDKron(Rule):
 
     Whitens the momentum as Shampoo does, from both sides of a matrix, but with factors that are
     found by triangular solves and products alone: no root, no eigenvectors. They settle within
-    some hundred steps, and are followed ever more rarely after that.
+    some hundred steps, and move ever more rarely after that. A side of one, or of more than
+    max_size, has a diagonal factor, left or right for L or R; a vector has one alone.
 
         m <- b m + (1 - b) g,  d = m / (1 - b^t)          b = momentum
-        waited <- waited + 1; where it is 1 / probability:
-            waited <- 0, V of normal random numbers
+        waited <- waited + 1
+        every 1 / probability steps, with V of normal random numbers:
+            waited <- 0
             A  = L d R',  B = L'^-1 V R^-1                L, R upper triangular, one at first
             L <- L - precond_lr triu(A A' - B B') L / |A A' + B B'|
             R <- R - precond_lr triu(A' A - B' B) R / |A' A + B' B|
@@ -42,9 +44,6 @@ class PSGDKron(Rule):
         x  = L' L d R' R
         p <- p - lr x min(1, 1.1 / rms(x))
         probability at step t: high exp(-decay (t - 1 - flat)), but from low to high
-
-    A side of one, or of more than max_size, has a diagonal factor, left or right in place of L or
-    R; a vector has one alone.
 
     Paper: Li 2015, arXiv:1512.04202; whitening by Kronecker factors: Pooladzandi, Li 2024,
     arXiv:2402.04553.
