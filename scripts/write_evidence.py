@@ -133,7 +133,8 @@ def _tasks(found: Mapping[str, Result]) -> str:
         best = f"{judged['name']}, {'higher' if judged['higher'] else 'lower'} is better"
         rows.append([task.title, about, best, done["finished_at"][:10]])
     missing = len(TASKS) - len(found)
-    said = f"\nOf {missing} of them there are no results yet: the time was over before.\n"
+    which = "one" if missing == 1 else f"{missing}"
+    said = f"\nOf {which} of them there are no results yet: the time was over before.\n"
     return _table(["task", "", "judged by", "finished"], rows) + (said if missing else "")
 
 

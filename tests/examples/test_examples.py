@@ -27,6 +27,7 @@ sys.exit("torch was imported" if "torch" in sys.modules else 0)
 STOPPED = """
 import runpy, signal, sys
 from thalweg.mytorch import checkpoint, optim
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it may be ignored
 place, calls, *sys.argv = sys.argv[1:]
 owner, name = {"batch": (optim.AdamW, "step"), "save": (checkpoint, "save")}[place]
 original, left = getattr(owner, name), int(calls)
