@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 
 from thalweg.chain import Chain, Ways
 from thalweg.fuse.plan import Plan, plan_for
-from thalweg.fuse.share import Share
+from thalweg.fuse.share import Arrangement, Share
 from thalweg.fuse.storage import FORMATS
-from thalweg.fuse.totals import Totals
 from thalweg.fuse.work import Work
 
 __all__ = ["PreparedCall"]
 
 _MOST = 64  # arrangements that are remembered
+_OF_SHAPE = {"ndim", "rows", "columns"}  # what a text may ask of a tensor's shape
 
 
 class _Deciding:
@@ -39,17 +39,19 @@ class _Deciding:
         keys = list(chain.cells)
         self.step = keys.index("step") if "step" in keys else None
         ends = list(itertools.accumulate(map(len, wiring.numbers), initial=0))
+        both = enumerate(zip(chain.parts, wiring.cells, strict=True))
+        asked = [{*part.declared.text.source.arguments} for part in chain.parts]
         self.parts = [
             (
                 i,
                 part.declared.decide,
                 [keys.index(key) for key in own],
                 slice(*ends[i : i + 2]),
-                "t" in part.declared.text.source.arguments or bool(own),
+                not asked[i].isdisjoint(_OF_SHAPE),
             )
-            for i, (part, own) in enumerate(zip(chain.parts, wiring.cells, strict=True))
+            for i, (part, own) in both
         ]
-        self.moving = [part for part in self.parts if part[-1]]
+        self.moving = [one for one in self.parts if "t" in asked[one[0]] or one[2]]
         names = itertools.chain.from_iterable(wiring.numbers)
         self.number_at = {name: i for i, name in enumerate(names)}
         # behind them one that stands for what is measured
@@ -60,6 +62,7 @@ class _Context:
     """Tensors of one lot and one count: their step is decided once for all of them.
 
     Decided are the `ways` of the chain's `if`s, every number, and the cells that it will keep.
+    Parts that ask nothing of a shape are decided by the `first` context of that lot and count.
     """
 
     def __init__(
@@ -68,7 +71,9 @@ class _Context:
         views: Sequence[SimpleNamespace],
         shape: tuple[int, ...],
         cells: list[float],
+        first: _Context | None,
     ) -> None:
+        self._first = first
         self._of, self._views, self._shape, self.cells = of, views, shape, cells
         ways: list[tuple[bool | None, ...]] = [()] * len(of.parts)
         self.numbers: list[Any] = [0.0] * (max(of.number_at.values(), default=0) + 1)
@@ -79,13 +84,19 @@ class _Context:
 
     def decide(self) -> None:
         """Decide the next step: of the parts that settings alone decide, only the first time."""
-        of, cells, ways = self._of, self.cells, self._ways
+        of, cells, ways, first = self._of, self.cells, self._ways, self._first
         kept, t = list(cells), 1
         if of.step is not None:
             count = cells[of.step]
             t = int(count) + 1
             kept[of.step] = count + 1
-        for i, decide, places, where, _ in self._ahead:
+        for i, decide, places, where, is_of_shape in self._ahead:
+            if first is not None and not (is_of_shape or places):
+                self.numbers[where] = first.numbers[where]
+                if ways[i] != first._ways[i]:
+                    self.plan = None
+                    ways[i] = first._ways[i]
+                continue
             held = [cells[j] for j in places] if places else ()
             way, self.numbers[where], following = decide(
                 self._views[i], t, False, self._shape, held
@@ -128,13 +139,12 @@ class PreparedCall:
         self._deciding = _Deciding(work.chain, narrow)
         self._counts = self.cells.size > 0
         self._columns = [*self.cells.T]
-        self._measures = bool(work.chain.reductions)
         self._contexts: list[_Context] | None = None  # of all tensors; None: to be found anew
         self._context_of: NDArray[np.int64] | None = None  # None where there is one
         self._plans: dict[Ways, int] = {}
-        self._arrangements: dict[int | bytes, list[Share]] = {}
-        self._at_hand: dict[tuple[int, ...], list[Share]] = {}  # while the contexts are the same
-        self._shares: list[Share] = []
+        self._arrangements: dict[int | bytes, Arrangement] = {}
+        self._at_hand: dict[tuple[int, ...], Arrangement] = {}  # while the contexts are the same
+        self._arrangement = Arrangement(work.chain, [])
         self._plan: int | None = None  # of all tensors, where the shares are those of one plan
         self._next: tuple[list[_Context], NDArray[np.bool_] | None] = [], None
 
@@ -168,17 +178,17 @@ class PreparedCall:
         for context in contexts:
             context.decide()
         self._arrange_for(contexts)
-        for share in self._shares:
-            for one in share.passes:
-                one.begin(gradients, missing > 0, contexts, self._context_of)
-        if self._measures:
-            self._measure(threads)
+        arrangement = self._arrangement
+        for one in arrangement.passes:
+            one.begin(gradients, missing > 0, contexts, self._context_of)
+        if arrangement.measuring is not None:
+            arrangement.measuring.take(threads)
         self._next = contexts, active
         return max([max(context.kept) for context in contexts]) if self._counts else 0.0
 
     def run(self, threads: int) -> None:
         """Move the tensors, and count it in `cells`: called again, it does what is left of it."""
-        for share in self._shares:
+        for share in self._arrangement.shares:
             share.move(threads)
         contexts, active = self._next
         if self._counts:
@@ -188,8 +198,9 @@ class PreparedCall:
 
     def _count(self, contexts: Sequence[_Context], active: NDArray[np.bool_] | None) -> None:
         """Take in the cells that the step leaves."""
-        if active is None and self._context_of is None:
-            for column, value in zip(self._columns, contexts[0].kept, strict=True):
+        first = contexts[0].kept
+        if active is None and all([context.kept == first for context in contexts]):
+            for column, value in zip(self._columns, first, strict=True):
                 column.fill(value)
             return
         kept = np.array([context.kept for context in contexts], np.float64)
@@ -199,21 +210,6 @@ class PreparedCall:
             return
         self.cells[active] = following if self._context_of is None else following[active]
         self._contexts = None
-
-    def _measure(self, threads: int) -> None:
-        """Take the reductions in passes, each when all that it takes is known."""
-        chain, shares = self._work.chain, self._shares
-        totals = Totals(chain.reductions, [share.sizes for share in shares])
-        waiting, of_all = [list(share.ahead) for share in shares], list(chain.asked_of_all)
-        while any(waiting) or of_all:
-            for i, ahead in enumerate(waiting):
-                while ahead and totals.suffice(i, ahead[0].pass_.numbers):
-                    one = ahead.pop(0)
-                    totals.add(i, one.pass_, one.measured(totals.of_batches[i], threads))
-            if of_all:
-                totals.settle(of_all.pop(0), ())
-        for share, known in zip(shares, totals.of_batches, strict=True):
-            share.know(known)
 
     def _find_contexts(self, active: NDArray[np.bool_] | None) -> None:
         """Sort the tensors by lot and cells, those that are passed over with any."""
@@ -228,10 +224,13 @@ class PreparedCall:
         examples = rows[first].tolist()
         shapes = [work.kinds[i].shape for i in work.kind_of[examples].tolist()]
         cells, lots = self.cells[examples].tolist(), work.lot_of[examples].tolist()
-        self._contexts = [
-            _Context(self._deciding, self._views[lot], shape, own)
-            for lot, shape, own in zip(lots, shapes, cells, strict=True)
-        ]
+        self._contexts = []
+        firsts: dict[tuple[Any, ...], _Context] = {}
+        for lot, shape, own in zip(lots, shapes, cells, strict=True):
+            first = firsts.get((lot, *own))
+            context = _Context(self._deciding, self._views[lot], shape, own, first)
+            firsts.setdefault((lot, *own), context)
+            self._contexts.append(context)
         self._context_of = None
         self._at_hand.clear()
         if len(examples) > 1:
@@ -245,14 +244,17 @@ class PreparedCall:
                 context.plan = self._number_of(context.ways)
         if len(contexts) == 1 and contexts[0].plan == self._plan:  # nearly always
             return
+        if not contexts:
+            self._plan, self._arrangement = None, Arrangement(self._work.chain, [])
+            return
         plans = tuple([context.plan or 0 for context in contexts])
         if plans not in self._at_hand:
-            self._at_hand[plans] = self._arranged(plans) if plans else []
+            self._at_hand[plans] = self._arranged(plans)
         self._plan = None  # Ctrl-C may come in between
-        self._shares = self._at_hand[plans]
+        self._arrangement = self._at_hand[plans]
         self._plan = plans[0] if len(plans) == 1 else None
 
-    def _arranged(self, plans: tuple[int, ...]) -> list[Share]:
+    def _arranged(self, plans: tuple[int, ...]) -> Arrangement:
         """The launches for contexts of these plans."""
         key: int | bytes = plans[0]
         if plans.count(plans[0]) < len(plans):
@@ -270,7 +272,7 @@ class PreparedCall:
             self._plans[ways] = len(self._plans)
         return self._plans[ways]
 
-    def _arrange(self, key: int | bytes) -> list[Share]:
+    def _arrange(self, key: int | bytes) -> Arrangement:
         work, count = self._work, len(self._work.kind_of)
         plan_of = np.full(count, key) if isinstance(key, int) else np.frombuffer(key, np.int64)
         plans: dict[int, Plan] = {
@@ -281,8 +283,9 @@ class PreparedCall:
         pairs = [divmod(one, len(work.kinds)) for one in found.tolist()]
         kinds = [work.kinds[kind] for _, kind in pairs]
         batches = work._batched([plans[plan] for plan, _ in pairs], kinds, which.reshape(-1))
-        return [
+        shares = [
             Share(self._deciding.number_at, bool(self._deciding.moving), batch, self._pointers)
             for batch in batches
             if batch.plan.main.stores or batch.plan.reductions
         ]
+        return Arrangement(work.chain, shares)
