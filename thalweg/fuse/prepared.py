@@ -24,6 +24,7 @@ from thalweg.fuse.plan import Plan, plan_for
 from thalweg.fuse.share import Arrangement, Share
 from thalweg.fuse.storage import FORMATS
 from thalweg.fuse.work import Work
+from thalweg.settling import Step, settler
 
 __all__ = ["PreparedCall"]
 
@@ -44,7 +45,7 @@ class _Deciding:
         self.parts = [
             (
                 i,
-                part.declared.decide,
+                settler(part.declared),
                 [keys.index(key) for key in own],
                 slice(*ends[i : i + 2]),
                 not asked[i].isdisjoint(_OF_SHAPE),
@@ -78,6 +79,7 @@ class _Context:
         ways: list[tuple[bool | None, ...]] = [()] * len(of.parts)
         self.numbers: list[Any] = [0.0] * (max(of.number_at.values(), default=0) + 1)
         self.kept = cells
+        self._steps: list[Step | None] = [None] * len(of.parts)
         self._ways, self._ahead = ways, of.parts
         self.ways: Ways = ()
         self.plan: int | None = None  # the number of the plan for these ways, once it is known
@@ -90,17 +92,18 @@ class _Context:
             count = cells[of.step]
             t = int(count) + 1
             kept[of.step] = count + 1
-        for i, decide, places, where, is_of_shape in self._ahead:
+        for i, settle, places, where, is_of_shape in self._ahead:
             if first is not None and not (is_of_shape or places):
                 self.numbers[where] = first.numbers[where]
                 if ways[i] != first._ways[i]:
                     self.plan = None
                     ways[i] = first._ways[i]
                 continue
+            step = self._steps[i]
+            if step is None:
+                self._steps[i] = step = settle(self._views[i], self._shape)
             held = [cells[j] for j in places] if places else ()
-            way, self.numbers[where], following = decide(
-                self._views[i], t, False, self._shape, held
-            )
+            way, self.numbers[where], following = step(t, held)
             if way != ways[i]:
                 self.plan = None
                 ways[i] = way
