@@ -41,12 +41,14 @@ def settler(declared: type[Declared]) -> Settle:
 def _dealt_out(script: Sequence[str]) -> ast.Module:
     """The text of that function."""
     (decide,) = ast.parse("\n".join(script)).body
-    assert isinstance(decide, ast.FunctionDef) and isinstance(decide.body[0], ast.Try)
+    assert isinstance(decide, ast.FunctionDef)
+    assert isinstance(decide.body[0], ast.Try)
     body = decide.body[0].body
     moving = _moving(body)
     (settle,) = ast.parse("def settle_(h_, shape): first = False").body
     (step,) = ast.parse("def step_(t, cells_): pass").body
-    assert isinstance(settle, ast.FunctionDef) and isinstance(step, ast.FunctionDef)
+    assert isinstance(settle, ast.FunctionDef)
+    assert isinstance(step, ast.FunctionDef)
     settle.body += [one for i, one in enumerate(body) if i not in moving]
     step.body = [one for i, one in enumerate(body) if i in moving]
     settle.body += [step, *ast.parse("return step_").body]

@@ -148,7 +148,7 @@ class PreparedCall:
         self._arrangements: dict[int | bytes, Arrangement] = {}
         self._at_hand: dict[tuple[int, ...], Arrangement] = {}  # while the contexts are the same
         self._arrangement = Arrangement(work.chain, [])
-        self._plan: int | None = None  # of all tensors, where the shares are those of one plan
+        self._now: list[int] | None = None  # the plans that it is for, while the contexts are
         self._next: tuple[list[_Context], NDArray[np.bool_] | None] = [], None
 
     @staticmethod
@@ -187,7 +187,9 @@ class PreparedCall:
         if arrangement.measuring is not None:
             arrangement.measuring.take(threads)
         self._next = contexts, active
-        return max([max(context.kept) for context in contexts]) if self._counts else 0.0
+        if not self._counts:
+            return 0.0
+        return max(contexts[0].kept if len(contexts) == 1 else [max(c.kept) for c in contexts])
 
     def run(self, threads: int) -> None:
         """Move the tensors, and count it in `cells`: called again, it does what is left of it."""
@@ -202,7 +204,7 @@ class PreparedCall:
     def _count(self, contexts: Sequence[_Context], active: NDArray[np.bool_] | None) -> None:
         """Take in the cells that the step leaves."""
         first = contexts[0].kept
-        if active is None and all([context.kept == first for context in contexts]):
+        if active is None and all([context.kept == first for context in contexts[1:]]):
             for column, value in zip(self._columns, first, strict=True):
                 column.fill(value)
             return
@@ -236,6 +238,7 @@ class PreparedCall:
             self._contexts.append(context)
         self._context_of = None
         self._at_hand.clear()
+        self._now = None
         if len(examples) > 1:
             self._context_of = np.zeros(len(code), np.int64)
             self._context_of[rows] = inverse.reshape(-1)
@@ -245,20 +248,20 @@ class PreparedCall:
         for context in contexts:
             if context.plan is None:
                 context.plan = self._number_of(context.ways)
-        if len(contexts) == 1 and contexts[0].plan == self._plan:  # nearly always
+        plans = [context.plan or 0 for context in contexts]
+        if plans == self._now:  # nearly always
             return
-        if not contexts:
-            self._plan, self._arrangement = None, Arrangement(self._work.chain, [])
-            return
-        plans = tuple([context.plan or 0 for context in contexts])
-        if plans not in self._at_hand:
-            self._at_hand[plans] = self._arranged(plans)
-        self._plan = None  # Ctrl-C may come in between
-        self._arrangement = self._at_hand[plans]
-        self._plan = plans[0] if len(plans) == 1 else None
+        self._now = None  # Ctrl-C may come in between
+        key = tuple(plans)
+        if key not in self._at_hand:
+            self._at_hand[key] = self._arranged(key)
+        self._arrangement = self._at_hand[key]
+        self._now = plans
 
     def _arranged(self, plans: tuple[int, ...]) -> Arrangement:
         """The launches for contexts of these plans."""
+        if not plans:
+            return Arrangement(self._work.chain, [])
         key: int | bytes = plans[0]
         if plans.count(plans[0]) < len(plans):
             assert self._context_of is not None
