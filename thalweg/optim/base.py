@@ -26,13 +26,7 @@ from thalweg.border.groups import (
 from thalweg.border.lent import lend_again, with_training_weights, without_training_weights
 from thalweg.border.matching import by_name
 from thalweg.fuse.whole import Turn
-from thalweg.optim.loading import (
-    check_form,
-    check_states,
-    fits_in_number,
-    restore_types,
-    unshare,
-)
+from thalweg.optim.loading import OwnStates, check_form, check_states, fits_in_number
 from thalweg.optim.memory.states import all_narrowed
 from thalweg.optim.quick import quick, without_gradients
 from thalweg.optim.standing_alone import alone, is_compiled_alone, left_alone
@@ -92,7 +86,7 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
 
     _turn: Turn
     _is_traced: bool
-    _loading: dict[str, Any] | None
+    _loading: Mapping[Any, Any] | None
     _itself: weakref.ref[
         BaseOptimizer
     ]  # the optimizer, for a wrapper that calls our methods as its own
@@ -312,11 +306,14 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
             named = by_name(self._title, given, self.param_groups, self.state, strict)
             named, found = without_training_weights(title, self, named)
             lent.update(found)
-            if fits_in_number(self.param_groups, named):
-                named = self._with_own(self._with_decided(named))
-                self._check_all(title, named)
-            self._loading = named
-            return named
+            if not fits_in_number(self.param_groups, named):
+                return named  # torch refuses it
+            named = self._with_own(self._with_decided(named))
+            self._check_all(title, named)
+            self._loading = self._own_states(named)
+            # the states are ready, so that torch has none to convert, nor numbers to copy
+            groups = [{**one, "params": range(len(one["params"]))} for one in named["param_groups"]]
+            return {**named, "state": {}, "param_groups": groups}
 
         handle = self.register_load_state_dict_pre_hook(remember)
         try:
@@ -325,6 +322,10 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         finally:
             handle.remove()
             self._loading = None
+
+    def _own_states(self, loaded: Mapping[str, Any]) -> Mapping[Any, Any]:
+        """The states of a file that was checked, to be the optimizer's own."""
+        return OwnStates(self._cells, self._cells_home).of(self.param_groups, loaded)
 
     def _check_at_home(self, what: str) -> None:
         """Raise where the parameters hold other weights than those of the training."""
@@ -355,15 +356,12 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         check_states(title, self.param_groups, loaded, self._cells, self._wanted, self._rests)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        if self._loading is not None:
+            state = {**state, "state": self._loading}
         torch.optim.Optimizer.__setstate__(self, state)  # by name: torch's own class may be next
         self._begin()
         for group in self.param_groups:
             self._complete(group)
-        if self._loading is not None:
-            restore_types(
-                self.param_groups, self.state, self._loading, self._cells, self._cells_home
-            )
-            unshare(self.state, self._loading["state"])
 
 
 def _named(title: str, model: Module) -> list[tuple[str, Tensor]]:

@@ -371,14 +371,14 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         for group in self.param_groups:  # a file knows what it averaged, and so do copies
             self._chain = with_average(self.chain, group)
             self.defaults |= {k: v for k, v in group.items() if k.startswith("average")}
-        cells, in_int = self._chain.cells.keys(), self._chain.counts_in_int
+        in_int = self._chain.counts_in_int
         for held in self.state.values():
-            for key in cells & held.keys():
-                is_tensor = isinstance(held[key], Tensor)
-                if key == "step" and in_int:
-                    held[key] = int(held[key])
-                elif not is_tensor:  # as old checkpoints have it
-                    held[key] = cell_of(float(held[key]), cell_type(fused=False))
+            for key in self._chain.cells:
+                value = held.get(key)
+                if value is not None and key == "step" and in_int:
+                    held[key] = int(value)
+                elif not (value is None or isinstance(value, Tensor)):  # as old checkpoints have it
+                    held[key] = cell_of(float(value), cell_type(fused=False))
 
 
 def optimizer(

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
-from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 __all__ = [
+    "OwnStates",
     "Rests",
+    "Typed",
     "Wanted",
     "check_form",
     "check_states",
     "check_vectors",
     "fits_in_number",
-    "restore_types",
-    "unshare",
+    "no_narrower",
 ]
 
 Group = Mapping[str, Any]
@@ -81,23 +84,23 @@ def check_states(
                 raise ValueError(
                     f"{title}: the state of a parameter must be a dict, got {_described(held)}"
                 )
-            shape = tuple(p.shape)
+            shape = p.shape
             if shape not in known:
                 known[shape] = wanted(p, saved)
             shapes, needed = known[shape]
             for key in cells:
                 if key in held:
                     _check_number(title, key, held[key])
-            for key in () if rests(held, saved) else needed:
-                if key not in held:
-                    raise ValueError(
-                        f"{title}: the state of parameter {number} lacks {key!r}; it has "
-                        f"{', '.join(map(repr, held))}"
-                    )
-            for key in shapes:
+            lacks = [key for key in needed if key not in held]
+            if lacks and not rests(held, saved):
+                raise ValueError(
+                    f"{title}: the state of parameter {number} lacks {lacks[0]!r}; it has "
+                    f"{', '.join(map(repr, held))}"
+                )
+            for key, own in shapes.items():
                 # torch's SGD once wrote None for a momentum that had not begun
                 if key in held and (key in needed or held[key] is not None):
-                    _check_array(title, key, held[key], tuple(shapes[key]), p)
+                    _check_array(title, key, held[key], own, p)
 
 
 def check_vectors(title: str, held: Mapping[str, Any], size: int) -> None:
@@ -120,11 +123,14 @@ def check_vectors(title: str, held: Mapping[str, Any], size: int) -> None:
         )
 
 
-def _check_array(title: str, key: str, value: Any, shape: tuple[int, ...], p: Tensor) -> None:
-    if not isinstance(value, Tensor) or tuple(value.shape) != shape:
+def _check_array(title: str, key: str, value: Any, shape: Sequence[int], p: Tensor) -> None:
+    if not isinstance(value, Tensor) or value.shape != shape:
         raise ValueError(
-            f"{title}: the state {key!r} must be a tensor of shape {shape}, got {_described(value)}"
+            f"{title}: the state {key!r} must be a tensor of shape {tuple(shape)}, got "
+            f"{_described(value)}"
         )
+    if value.layout is torch.strided and value.dtype is p.dtype:  # nearly always
+        return
     if value.layout not in (torch.strided, p.layout):
         raise ValueError(f"{title}: the state {key!r} must be dense, got one of {value.layout}")
     if value.is_complex() and not p.is_complex():
@@ -134,6 +140,9 @@ def _check_array(title: str, key: str, value: Any, shape: tuple[int, ...], p: Te
 
 
 def _check_number(title: str, key: str, value: Any) -> None:
+    if type(value) is Tensor and value.dtype is torch.float32 and not value.dim():
+        if not value.is_meta and 0 <= (count := value.item()) < math.inf and count % 1 == 0:
+            return  # nearly always
     is_tensor = isinstance(value, Tensor) and value.numel() == 1 and not value.is_complex()
     if not (is_tensor or (isinstance(value, int | float) and not isinstance(value, bool))):
         raise ValueError(f"{title}: the state {key!r} must be one number, got {_described(value)}")
@@ -154,79 +163,116 @@ def _described(value: Any) -> str:
     return repr(value)[:80]
 
 
-def restore_types(
-    groups: Sequence[Group],
-    states: Mapping[Tensor, MutableMapping[str, Any]],
-    loaded: Mapping[str, Any],
-    cells: Collection[str],
-    home: Callable[[Tensor, Group], torch.device],
-) -> None:
-    """Take states again that torch rounded to their parameter's type (pytorch#43706).
+# of a saved tensor's type and its parameter's, and whether states are in single precision: its type
+Typed = Callable[[torch.dtype, torch.dtype, bool], torch.dtype]
 
-    A state stays as wide as it was saved; under `state_dtype="float32"` it has that type. A single
-    number, one of the keys in `cells`, is float32 or float64, whatever its parameter is, and lies
-    at its `home`, where a step reads it: torch takes all but the step to the parameter's device.
+
+@functools.cache
+def no_narrower(saved: torch.dtype, of_parameter: torch.dtype, is_single: bool) -> torch.dtype:
+    """The type of a loaded state: the parameter's, as in torch, but none that has fewer digits than
+    what was saved (pytorch#43706); under `state_dtype="float32"` that type."""
+    usual = of_parameter if of_parameter.is_floating_point else saved
+    if is_single:
+        return torch.complex64 if usual.is_complex else torch.float32
+    is_number = saved.is_floating_point or saved.is_complex
+    is_wider = is_number and saved.itemsize > usual.itemsize
+    return saved if is_wider and saved.is_complex == usual.is_complex else usual
+
+
+class OwnStates:
+    """Makes the states of a file the optimizer's own: in the types and places that a step wants,
+    and every tensor a copy, where torch takes those that it need not convert as they are: then a
+    step of the optimizer that was loaded moves the state of the one that was saved.
+
+    A single number, one of the keys in `cells`, is float32 or float64, whatever its parameter is,
+    and lies at its `home`, where a step reads it. Where one tensor stood in several places, one
+    copy does.
     """
-    ids = [i for group in loaded["param_groups"] for i in group["params"]]
-    owners = [(p, group) for group in groups for p in group["params"]]
-    for number, (p, group) in zip(ids, owners, strict=True):
-        saved = loaded["state"].get(number)
-        if not saved:
-            continue
-        own, is_single = states[p], group.get("state_dtype") == "float32"
-        for key, value in saved.items():
-            have = own.get(key)
-            if have is value and key not in cells and not is_single:
-                continue  # torch took it as it was saved
-            if not (isinstance(have, Tensor) and isinstance(value, Tensor)):
-                continue
-            if key in cells:
-                dtype = torch.float64 if value.dtype == torch.float64 else torch.float32
-                is_fake = "meta" in (value.device.type, have.device.type)
-                there = have.device if is_fake else home(p, group)
-                own[key] = value.to(device=there, dtype=dtype)
-            elif is_single:
-                dtype = torch.complex64 if have.is_complex() else torch.float32
-                own[key] = value.to(device=have.device, dtype=dtype)
-            elif value.dtype is not have.dtype and _is_wider(value, have):
-                own[key] = value.to(have.device)
+
+    def __init__(
+        self,
+        cells: Collection[str],
+        home: Callable[[Tensor, Group], torch.device],
+        typed: Typed = no_narrower,
+    ) -> None:
+        self._cells, self._home, self._typed = {*cells, "step"}, home, typed
+        self._shared: dict[int, Tensor] = {}  # what is still the file's, by its identity
+
+    def of(
+        self, groups: Sequence[Group], loaded: Mapping[str, Any]
+    ) -> defaultdict[Any, dict[str, Any]]:
+        """The states of a file by the parameters of `groups`, of which it has as many."""
+        owners = {
+            number: (p, saved)
+            for saved, group in zip(loaded["param_groups"], groups, strict=True)
+            for number, p in zip(saved["params"], group["params"], strict=True)
+        }
+        found: dict[Any, Any] = {}
+        for number, held in loaded["state"].items():
+            owner = owners.get(number)
+            if owner is None:
+                found[number] = _each(held, self._as_it_is)
+            else:
+                found[owner[0]] = self._converted(held, *owner)
+        copies = dict(zip(self._shared, _copied([*self._shared.values()]), strict=True))
+
+        def own(tensor: Tensor) -> Tensor:
+            return copies.get(id(tensor), tensor)
+
+        return defaultdict(dict, {key: _each(held, own) for key, held in found.items()})
+
+    def _converted(self, held: Mapping[str, Any], p: Tensor, group: Group) -> dict[str, Any]:
+        """A parameter's state."""
+        dtype, device = p.dtype, p.device
+        is_single = group.get("state_dtype") == "float32"
+
+        def array(value: Tensor) -> Tensor:
+            saved = value.dtype
+            wanted = self._typed(saved, dtype, is_single)
+            if wanted is saved and value.device == device:
+                return self._as_it_is(value)
+            return value.to(device=device, dtype=wanted)
+
+        made = {}
+        for key, value in held.items():
+            if key in self._cells:
+                is_tensor = isinstance(value, Tensor)
+                made[key] = self._cell(key, value, p, group) if is_tensor else value
+            else:
+                made[key] = array(value) if type(value) is Tensor else _each(value, array)
+        return made
+
+    def _cell(self, key: str, value: Tensor, p: Tensor, group: Group) -> Tensor:
+        if value.is_meta or p.is_meta:
+            there = value.device if key == "step" else p.device
+        else:
+            there = self._home(p, group)
+        dtype = torch.float64 if value.dtype == torch.float64 else torch.float32
+        if value.dtype is dtype and value.device == there:
+            return self._as_it_is(value)
+        return value.to(device=there, dtype=dtype)
+
+    def _as_it_is(self, tensor: Tensor) -> Tensor:
+        self._shared[id(tensor)] = tensor
+        return tensor
 
 
-def _is_wider(value: Tensor, have: Tensor) -> bool:
-    """Whether a loaded state holds more digits than torch left of it."""
-    if value.is_complex() != have.is_complex():
-        return False
-    is_float = value.is_floating_point() or value.is_complex()
-    return is_float and value.element_size() > have.element_size()
-
-
-def unshare(states: MutableMapping[Any, Any], loaded: Mapping[Any, Any]) -> None:
-    """Copy what is still one tensor with the loaded state.
-
-    torch takes the tensors that it need not convert as they are, and then a step of the optimizer
-    that was loaded moves the state of the one that was saved. Where one tensor stood in several
-    places, one copy does.
-    """
-    theirs = set(map(id, _tensors(loaded)))
-    shared = {id(t): t for t in _tensors(states) if id(t) in theirs}
-    copies = dict(zip(shared, _copied([*shared.values()]), strict=True))
-
-    def own(value: Any) -> Any:
-        if isinstance(value, Tensor):
-            return copies.get(id(value), value)
-        if isinstance(value, dict):
-            made = copy.copy(value)  # it may be the loaded one
-            for key, one in value.items():
-                made[key] = copies.get(id(one), one) if type(one) is Tensor else own(one)
-            return made
-        if isinstance(value, list):
-            return [own(one) for one in value]
-        if type(value) is tuple:
-            return tuple(map(own, value))
+def _each(value: Any, made: Callable[[Tensor], Tensor]) -> Any:
+    """A value of a state with every tensor in it replaced, its containers made anew."""
+    if isinstance(value, Tensor):
+        return made(value)
+    if type(value) in _LEAVES:
         return value
-
-    for key, held in states.items():
-        states[key] = own(held)
+    if isinstance(value, Mapping):
+        is_own_kind = isinstance(value, dict) and type(value) is not dict
+        found = copy.copy(value) if is_own_kind else {}
+        for key, one in value.items():
+            found[key] = one if type(one) in _LEAVES else _each(one, made)
+        return found
+    if isinstance(value, list | tuple | set | deque):
+        kind = type(value)
+        return getattr(kind, "_make", kind)(_each(one, made) for one in value)
+    return value
 
 
 def _copied(tensors: list[Tensor]) -> Sequence[Tensor]:
@@ -235,21 +281,3 @@ def _copied(tensors: list[Tensor]) -> Sequence[Tensor]:
         found: Sequence[Tensor] = _clone_all(tensors)
         return found
     return [tensor.clone() for tensor in tensors]
-
-
-def _tensors(value: Any) -> list[Tensor]:
-    """Every tensor in nested containers."""
-    found: list[Tensor] = []
-    _gather(value, found)
-    return found
-
-
-def _gather(value: Any, found: list[Tensor]) -> None:
-    if isinstance(value, Tensor):
-        found.append(value)
-    elif isinstance(value, list | tuple | Mapping):
-        for one in value.values() if isinstance(value, Mapping) else value:
-            if type(one) is Tensor:
-                found.append(one)
-            elif type(one) not in _LEAVES:
-                _gather(one, found)
