@@ -335,10 +335,12 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     def _with_own(self, loaded: dict[str, Any]) -> dict[str, Any]:
         groups = list(loaded["param_groups"])
         for i, (saved, mine) in enumerate(zip(groups, self.param_groups, strict=False)):
-            own = {k: v for k, v in mine.items() if k in EXTRAS or k.startswith("average")}
-            if saved.get("average") is None:  # what it does not average begins with the next step
-                saved = {k: v for k, v in saved.items() if k != "average"}
-            groups[i] = {**own, **saved}
+            made = {k: v for k, v in mine.items() if k in EXTRAS or k.startswith("average")}
+            average = made.get("average")
+            made.update(saved)
+            if made.get("average") is None:  # what it does not average begins with the next step
+                made["average"] = average
+            groups[i] = made
         return {**loaded, "param_groups": groups}
 
     def _check_at_home(self, what: str) -> None:
@@ -377,7 +379,9 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
                 value = held.get(key)
                 if value is not None and key == "step" and in_int:
                     held[key] = int(value)
-                elif not (value is None or isinstance(value, Tensor)):  # as old checkpoints have it
+                elif type(value) is not Tensor and not (
+                    value is None or isinstance(value, Tensor)
+                ):  # as old checkpoints have it
                     held[key] = cell_of(float(value), cell_type(fused=False))
 
 

@@ -20,7 +20,8 @@ from thalweg.optim import tensors  # noqa: F401  (the words on torch's tensors)
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.lbfgs.objective import Objective, size_of
 from thalweg.optim.lbfgs.vectors import TensorVectors
-from thalweg.optim.loading import OwnStates, check_form, check_vectors
+from thalweg.optim.loading import check_form, check_vectors
+from thalweg.optim.own_states import Typed, no_narrower
 from thalweg.optim.words import in_torchs_words
 
 __all__ = ["LBFGS"]
@@ -113,10 +114,11 @@ class LBFGS(BaseOptimizer, torch.optim.LBFGS):
         finally:
             handle.remove()
 
-    def _own_states(self, loaded: Mapping[str, Any]) -> Mapping[Any, Any]:
-        """Vectors that torch would round to the first parameter's type; `step` decides."""
-        made = OwnStates((), self._cells_home, lambda saved, *_: saved)
-        return made.of(self.param_groups, loaded)
+    def _own_states(
+        self, title: str, loaded: Mapping[str, Any], typed: Typed = no_narrower
+    ) -> Mapping[Any, Any]:
+        """Vectors stay as they were saved, whatever the first parameter's type: `step` decides."""
+        return super()._own_states(title, loaded, lambda saved, *_: saved)
 
     def _check_all(self, title: str, loaded: dict[str, Any]) -> None:
         super()._check_all(title, loaded)
