@@ -8,7 +8,6 @@ import itertools
 import math
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
@@ -40,15 +39,14 @@ def no_narrower(saved: torch.dtype, of_parameter: torch.dtype, is_single: bool) 
     return saved if is_wider and saved.is_complex == usual.is_complex else usual
 
 
-@dataclass
 class _Table:
     """States of parameters of one group that have the same keys: a row for each parameter."""
 
-    saved: Group
-    keys: tuple[Any, ...]
-    numbers: list[Any] = field(default_factory=list)
-    params: list[Tensor] = field(default_factory=list)
-    rows: list[Any] = field(default_factory=list)
+    def __init__(self, saved: Group, keys: tuple[Any, ...]) -> None:
+        self.saved, self.keys = saved, keys
+        self.numbers: list[Any] = []
+        self.params: list[Tensor] = []
+        self.rows: list[Any] = []
 
     @functools.cached_property
     def columns(self) -> list[tuple[Any, ...]]:
