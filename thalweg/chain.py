@@ -86,6 +86,8 @@ class Chain:
         self.choice = Choice(name, self.parts, {n: s.default for n, s in self.settings.items()})
         self.slots = self._merge_states()
         self.found_sound: set[Any] = set()  # settings that a border has checked, so far
+        shown = {name: self.settings[name].default for name in self.signature.shown}
+        self._defaults = {**shown, **self.fixed}
         self.cells = cells_of(self.parts)
         self.doubles = {
             key
@@ -204,8 +206,7 @@ class Chain:
     @property
     def defaults(self) -> dict[str, Any]:
         """What a parameter group holds when nothing else was asked for."""
-        shown = {name: self.settings[name].default for name in self.signature.shown}
-        return {**shown, **self.fixed}
+        return {**self._defaults}
 
     def check_ranges(self, group: Mapping[str, Any]) -> None:
         """Raise ValueError or TypeError for a setting that no step could take by itself."""

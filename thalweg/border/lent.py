@@ -34,13 +34,15 @@ def without_training_weights(
 ) -> tuple[dict[str, Any], dict[Any, Any]]:
     """A file without such weights, and the weights by parameter; raises where one has none of
     its shape."""
+    if not any(TRAINING_WEIGHTS in held for held in loaded["state"].values() if _is_dict(held)):
+        return {**loaded}, {}
     numbers = [i for group in loaded["param_groups"] for i in group["params"]]
     params = [p for group in opt.param_groups for p in group["params"]]
     owner = dict(zip(numbers, params, strict=False))
     states, lent = {}, {}
     for number, held in loaded["state"].items():
         states[number] = held
-        if not (isinstance(held, Mapping) and TRAINING_WEIGHTS in held):
+        if not (_is_dict(held) and TRAINING_WEIGHTS in held):
             continue
         states[number] = {key: value for key, value in held.items() if key != TRAINING_WEIGHTS}
         value, p = held[TRAINING_WEIGHTS], owner.get(number)
@@ -61,3 +63,7 @@ def lend_again(opt: WithCopies, lent: Mapping[Any, Any], copied: Callable[[Any],
     if lent:
         opt._swapped = "eval()"
         opt._at_home = [(p, copied(own), None) for p, own in lent.items()]
+
+
+def _is_dict(held: Any) -> bool:
+    return type(held) is dict or isinstance(held, Mapping)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from thalweg.averaging import Average, check_average, plain, with_average
@@ -102,24 +102,29 @@ class ChainOptimizer(AveragedWeights, Evaluated, DecayFilters):
 
     def _check(self, settings: Mapping[str, Any]) -> None:
         """Raise ValueError or TypeError for the settings of a group that are not acceptable."""
-        told = _told_apart(settings)
-        sound = self._chain.found_sound
-        if told is not None and (type(self), told) in sound:
-            return
-        self._check_arguments(self._chain, settings)
-        self._chain.check(settings)
-        if told is not None:
-            if len(sound) >= _MOST_SOUND:
-                sound.clear()
-            sound.add((type(self), told))
+        self._check_once(self._chain, settings, self._chain.check)
 
     def _check_loaded(self, settings: Mapping[str, Any]) -> None:
         """What a program did to the settings of a group that steps, a file may hold, too: they are
         asked one by one, not whether they go together."""
         check_average(self._chain.name, settings.get("average"))
         chain = with_average(self.chain, settings)
+        self._check_once(chain, settings, chain.check_ranges)
+
+    def _check_once(
+        self, chain: Chain, settings: Mapping[str, Any], check: Callable[[Mapping[str, Any]], None]
+    ) -> None:
+        """Check settings, unless a class's optimizers were given just these before."""
+        told, sound = _told_apart(settings), chain.found_sound
+        mark = type(self), check.__name__, told
+        if told is not None and mark in sound:
+            return
         self._check_arguments(chain, settings)
-        chain.check_ranges(settings)
+        check(settings)
+        if told is not None:
+            if len(sound) >= _MOST_SOUND:
+                sound.clear()
+            sound.add(mark)
 
     def _check_arguments(self, chain: Chain, settings: Mapping[str, Any]) -> None:
         name = chain.name

@@ -12,6 +12,7 @@ Each class is a subclass of torch's of its name, for those who ask `isinstance(o
 torch.optim.AdamW)`; nothing of torch's class runs.
 """
 
+import gc
 import importlib
 from typing import Any
 
@@ -24,12 +25,20 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError(sentence, name="torch") from None
 from torch.optim import Optimizer, swap_in_optimizer_params_and_state
 
-from thalweg.border.groups import no_bias_norm
-from thalweg.optim import fused
-from thalweg.optim.base import BaseOptimizer
-from thalweg.optim.fallback import from_torch
-from thalweg.optim.fused import FusedOptimizer
-from thalweg.optimizers import OPTIMIZERS
+# After torch's import the next few thousand objects, whoever makes them, have Python's collector
+# look at all that torch made: half of the time of this import, and nothing is found.
+_collects = gc.isenabled()
+gc.disable()
+try:
+    from thalweg.border.groups import no_bias_norm
+    from thalweg.optim import fused
+    from thalweg.optim.base import BaseOptimizer
+    from thalweg.optim.fallback import from_torch
+    from thalweg.optim.fused import FusedOptimizer
+    from thalweg.optimizers import OPTIMIZERS
+finally:
+    if _collects:
+        gc.enable()
 
 __all__ = [
     "LBFGS",

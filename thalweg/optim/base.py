@@ -27,14 +27,10 @@ from thalweg.border.groups import (
 from thalweg.border.lent import lend_again, with_training_weights, without_training_weights
 from thalweg.border.matching import by_name
 from thalweg.fuse.whole import Turn
-from thalweg.optim.loading import (
-    check_form,
-    check_states,
-    fits_in_number,
-    restore_types,
-    unshare,
-)
+from thalweg.optim.joining import join
+from thalweg.optim.loading import check_form, fits_in_number
 from thalweg.optim.memory.states import all_narrowed
+from thalweg.optim.own_states import OwnStates, Typed, no_narrower
 from thalweg.optim.quick import quick, without_gradients
 from thalweg.optim.standing_alone import alone, is_compiled_alone, left_alone
 
@@ -44,6 +40,9 @@ if TYPE_CHECKING:
 __all__ = ["BaseOptimizer"]
 
 _NAMING = {"params", "param_names"}  # what of a group is no setting
+
+
+_BEGUN = {"_is_traced": False, "_predicate": None, "_loading": None, "_swapped": ""}
 
 
 @dataclass
@@ -105,7 +104,7 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
 
     _turn: Turn
     _is_traced: bool
-    _loading: dict[str, Any] | None
+    _loading: Mapping[Any, Any] | None
     _itself: weakref.ref[
         BaseOptimizer
     ]  # the optimizer, for a wrapper that calls our methods as its own
@@ -123,9 +122,8 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
 
     def _begin(self) -> None:
         """What an optimizer keeps of its own and no file holds, as it is before it is used."""
-        begun = {"_is_traced": False, "_predicate": None, "_loading": None, "_swapped": ""}
-        for name, value in begun.items():
-            vars(self).setdefault(name, value)
+        own = vars(self)
+        own.update({**_BEGUN, **own})
         self._itself = weakref.ref(self)
 
     @property
@@ -212,7 +210,7 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
                 self._check({**self.defaults, **param_group})  # else the constructor has
             new = [key for key in param_group if not any(key in g for g in self.param_groups)]
             check_keys(self._title, new, self.defaults)
-        super().add_param_group(param_group)
+        join(self, param_group, super().add_param_group)
         try:
             decide(self._title, self.param_groups[-1], model)
             self._check_parameters(self.param_groups[-1]["params"], self.param_groups[-1])
@@ -323,11 +321,14 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
             named = by_name(self._title, given, self.param_groups, self.state, strict)
             named, found = without_training_weights(title, self, named)
             lent.update(found)
-            if fits_in_number(self.param_groups, named):
-                named = self._with_own(self._with_decided(named))
-                self._check_all(title, named)
-            self._loading = named
-            return named
+            if not fits_in_number(self.param_groups, named):
+                return named  # torch refuses it
+            named = self._with_own(self._with_decided(named))
+            self._check_all(title, named)
+            self._loading = self._own_states(title, named)
+            # the states are ready, so that torch has none to convert, nor numbers to copy
+            groups = [{**one, "params": range(len(one["params"]))} for one in named["param_groups"]]
+            return {**named, "state": {}, "param_groups": groups}
 
         handle = self.register_load_state_dict_pre_hook(remember)
         try:
@@ -336,6 +337,13 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         finally:
             handle.remove()
             self._loading = None
+
+    def _own_states(
+        self, title: str, loaded: Mapping[str, Any], typed: Typed = no_narrower
+    ) -> Mapping[Any, Any]:
+        """The states of a file as the optimizer's own; raises for those that no step could take."""
+        made = OwnStates(title, self._cells, self._cells_home, self._wanted, self._rests, typed)
+        return made.of(self.param_groups, loaded)
 
     def _check_at_home(self, what: str) -> None:
         """Raise where the parameters hold other weights than those of the training."""
@@ -353,7 +361,7 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         return {**loaded, "param_groups": groups}
 
     def _check_all(self, title: str, loaded: dict[str, Any]) -> None:
-        """Raise for settings and states that no step could take, before anything changes."""
+        """Raise for settings that no step could take, before anything changes."""
         for saved, mine in zip(loaded["param_groups"], self.param_groups, strict=True):
             settings = self._renamed({k: v for k, v in saved.items() if k != "params"})
             try:
@@ -363,18 +371,14 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
                 words = str(error).removeprefix(f"{self._title}: ")
                 raise type(error)(f"{title}: {words}") from None
             check_keys(title, [key for key in settings if key not in mine], self.defaults)
-        check_states(title, self.param_groups, loaded, self._cells, self._wanted, self._rests)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        if (loading := vars(self).get("_loading")) is not None:
+            state = {**state, "state": loading}
         torch.optim.Optimizer.__setstate__(self, state)  # by name: torch's own class may be next
         self._begin()
         for group in self.param_groups:
             self._complete(group)
-        if self._loading is not None:
-            restore_types(
-                self.param_groups, self.state, self._loading, self._cells, self._cells_home
-            )
-            unshare(self.state, self._loading["state"])
 
 
 def _named(title: str, model: Module) -> list[tuple[str, Tensor]]:

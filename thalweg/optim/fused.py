@@ -335,10 +335,12 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     def _with_own(self, loaded: dict[str, Any]) -> dict[str, Any]:
         groups = list(loaded["param_groups"])
         for i, (saved, mine) in enumerate(zip(groups, self.param_groups, strict=False)):
-            own = {k: v for k, v in mine.items() if k in EXTRAS or k.startswith("average")}
-            if saved.get("average") is None:  # what it does not average begins with the next step
-                saved = {k: v for k, v in saved.items() if k != "average"}
-            groups[i] = {**own, **saved}
+            made = {k: v for k, v in mine.items() if k in EXTRAS or k.startswith("average")}
+            average = made.get("average")
+            made.update(saved)
+            if made.get("average") is None:  # what it does not average begins with the next step
+                made["average"] = average
+            groups[i] = made
         return {**loaded, "param_groups": groups}
 
     def _check_at_home(self, what: str) -> None:
@@ -371,14 +373,16 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         for group in self.param_groups:  # a file knows what it averaged, and so do copies
             self._chain = with_average(self.chain, group)
             self.defaults |= {k: v for k, v in group.items() if k.startswith("average")}
-        cells, in_int = self._chain.cells.keys(), self._chain.counts_in_int
+        in_int = self._chain.counts_in_int
         for held in self.state.values():
-            for key in cells & held.keys():
-                is_tensor = isinstance(held[key], Tensor)
-                if key == "step" and in_int:
-                    held[key] = int(held[key])
-                elif not is_tensor:  # as old checkpoints have it
-                    held[key] = cell_of(float(held[key]), cell_type(fused=False))
+            for key in self._chain.cells:
+                value = held.get(key)
+                if value is not None and key == "step" and in_int:
+                    held[key] = int(value)
+                elif type(value) is not Tensor and not (
+                    value is None or isinstance(value, Tensor)
+                ):  # as old checkpoints have it
+                    held[key] = cell_of(float(value), cell_type(fused=False))
 
 
 def optimizer(

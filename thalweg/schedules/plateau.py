@@ -23,6 +23,9 @@ PLATEAU: Mapping[str, Setting] = {
 }
 
 
+_LEAST = -math.inf
+
+
 class Plateau:
     """What every border's `ReduceLROnPlateau` does with the metric; `PLATEAU` are its settings."""
 
@@ -63,14 +66,15 @@ class Plateau:
         return self.cooldown_counter > 0
 
     def _is_better(self, metric: float, best: float) -> bool:
-        margin, is_low = self.threshold, self.mode == "min"
+        margin = self.threshold
         if self.threshold_mode == "rel":
-            # towards the better side of a negative best as well, where torch goes to the worse
-            margin = -margin if -math.inf < best < 0 else margin
-            limit = best * (1 - margin if is_low else 1 + margin)
-        else:
-            limit = best - margin if is_low else best + margin
-        return metric < limit if is_low else metric > limit
+            if best < 0 and best != _LEAST:
+                # towards the better side as well, where torch goes to the worse
+                margin = -margin
+            if self.mode == "min":
+                return metric < best * (1 - margin)
+            return metric > best * (1 + margin)
+        return metric < best - margin if self.mode == "min" else metric > best + margin
 
     def _is_due(self, metric: float) -> bool:
         """Take in the metric of a step; whether it is time for a reduction, which begins anew."""

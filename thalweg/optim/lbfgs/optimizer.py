@@ -20,7 +20,8 @@ from thalweg.optim import tensors  # noqa: F401  (the words on torch's tensors)
 from thalweg.optim.base import BaseOptimizer
 from thalweg.optim.lbfgs.objective import Objective, size_of
 from thalweg.optim.lbfgs.vectors import TensorVectors
-from thalweg.optim.loading import check_form, check_vectors, unshare
+from thalweg.optim.loading import check_form, check_vectors
+from thalweg.optim.own_states import Typed, no_narrower
 from thalweg.optim.words import in_torchs_words
 
 __all__ = ["LBFGS"]
@@ -100,11 +101,6 @@ class LBFGS(BaseOptimizer, torch.optim.LBFGS):
         for held in self.state.values():  # the history starts anew
             restart(held)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if self._loading is not None:
-            self._take_as_saved(self._loading)
-
     def load_state_dict(self, state_dict: dict[str, Any], strict: bool = True) -> None:
         """Load a state_dict of ours or of torch's LBFGS.
 
@@ -118,14 +114,11 @@ class LBFGS(BaseOptimizer, torch.optim.LBFGS):
         finally:
             handle.remove()
 
-    def _take_as_saved(self, loaded: dict[str, Any]) -> None:
-        """Take vectors that torch has rounded to the first parameter's type; `step` decides."""
-        ids = [number for group in loaded["param_groups"] for number in group["params"]]
-        params = [p for group in self.param_groups for p in group["params"]]
-        for number, p in zip(ids[:1], params[:1], strict=True):
-            for key, value in loaded["state"].get(number, {}).items():
-                self.state[p][key] = _on_device(value, p.device)
-        unshare(self.state, loaded["state"])
+    def _own_states(
+        self, title: str, loaded: Mapping[str, Any], typed: Typed = no_narrower
+    ) -> Mapping[Any, Any]:
+        """Vectors stay as they were saved, whatever the first parameter's type: `step` decides."""
+        return super()._own_states(title, loaded, lambda saved, *_: saved)
 
     def _check_all(self, title: str, loaded: dict[str, Any]) -> None:
         super()._check_all(title, loaded)
@@ -177,9 +170,3 @@ def _in_live_order(optimizer: torch.optim.Optimizer, given: dict[str, Any]) -> d
     """A state_dict with its history in the order of the live parameters."""
     check_form("LBFGS.load_state_dict", given)
     return in_live_order(given, optimizer.param_groups, size_of, torch.cat)
-
-
-def _on_device(value: Any, device: torch.device) -> Any:
-    if isinstance(value, list):
-        return [_on_device(one, device) for one in value]
-    return value.to(device) if isinstance(value, Tensor) else value

@@ -123,7 +123,7 @@ class CyclicLR(_Cycle, lr_scheduler.CyclicLR):
         self.total_size = float(step_size_up) + float(down)  # type: ignore[assignment]
         self.step_ratio = float(step_size_up) / self.total_size
         self._scale_fn_custom = scale_fn
-        self._settle_scale_mode()
+        self._settle_scale()
         self._look_for_momentum(cycle_momentum)
         if self.cycle_momentum:
             self.base_momentums = self._limits("base_momentum", base_momentum)
@@ -155,20 +155,17 @@ class CyclicLR(_Cycle, lr_scheduler.CyclicLR):
         group[self._initial_key] = base
         self._enter(group, i, base)
 
-    def _settle_scale_mode(self) -> None:
+    def _settle_scale(self) -> None:
+        # as torch has it: what is edited later counts once a state is loaded
+        self._scale_fn_ref = functools.partial(peak, self.mode, self.gamma)
         if self._scale_fn_custom is None:
             self.scale_mode = "iterations" if self.mode == "exp_range" else "cycle"
-
-    @property
-    def _scale_fn_ref(self) -> Callable[[float], float]:  # type: ignore[override]
-        """The scale of the mode, under the name by which old code and pickles of torch's ask."""
-        return functools.partial(peak, self.mode, self.gamma)
 
     def scale_fn(self, x: float) -> float:
         """The height of the peak, for the number of the cycle or of the step."""
         if self._scale_fn_custom is not None:
             return self._scale_fn_custom(x)
-        return peak(self.mode, self.gamma, x)
+        return self._scale_fn_ref(x)
 
     def get_lr(self) -> list[Any]:
         """The values at `last_epoch`; the momentum is set on the way."""
@@ -214,7 +211,7 @@ class CyclicLR(_Cycle, lr_scheduler.CyclicLR):
         return [(self._scale_fn_custom, saved)]
 
     def _loaded(self) -> None:
-        self._settle_scale_mode()
+        self._settle_scale()
 
 
 class OneCycleLR(_Cycle, lr_scheduler.OneCycleLR):

@@ -99,11 +99,11 @@ class ReduceLROnPlateau(Saved, Plateau, lr_scheduler.ReduceLROnPlateau):
     def step(self, metrics: SupportsFloat, epoch: int | None = None) -> None:  # type: ignore[override]
         """Look at the metric of the steps since the last call."""
         is_plain = type(metrics) is float and metrics == metrics  # nearly always, and no NaN
-        metric: Any = metrics if is_plain else self._as_number(metrics)
+        if is_plain and epoch is None and self._looked_alone(metrics):
+            return
+        metric = self._as_number(metrics)
         if epoch is not None:
             warnings.warn(EPOCH_DEPRECATION_WARNING, UserWarning, stacklevel=2)
-        elif self._looked_alone(metric):
-            return
         before = Before(self)
         try:
             self._look_at(metric, epoch)
@@ -111,24 +111,28 @@ class ReduceLROnPlateau(Saved, Plateau, lr_scheduler.ReduceLROnPlateau):
             before.return_to()
             raise
 
-    def _looked_alone(self, metric: float) -> bool:
-        """Take a step of one group whose value is a float; whether it was one."""
-        held = self.__dict__
-        groups, known, least = held["optimizer"].param_groups, held["_known"], held["min_lrs"]
-        if not len(groups) == len(known) == len(least) == 1:
+    def _looked_alone(self, metric: Any) -> bool:
+        """Take a step of one group whose value is a float, outside of a cooldown; whether it was
+        one."""
+        held, param = self.__dict__, self.param
+        groups, known = held["optimizer"].param_groups, held["_known"]
+        if len(groups) != 1 or len(known) != 1 or held["cooldown_counter"]:
             return False
-        group, param = groups[0], self.param
+        group = groups[0]
         value = group.get(param)
         if type(value) is not float or group["params"] is not known[0]:
             return False
-        before = held["best"], held["num_bad_epochs"], held["cooldown_counter"]
-        try:
-            if self._is_due(metric):
-                group[param] = value = self._reduced(value, least[0])
-            held["last_epoch"] += 1
-        except BaseException:
-            self.best, self.num_bad_epochs, self.cooldown_counter = before
-            raise
+        if self._is_better(metric, held["best"]):
+            held["best"], bad = metric, 0
+        else:
+            bad = held["num_bad_epochs"] + 1
+            if bad > held["patience"]:
+                if len(held["min_lrs"]) != 1:
+                    return False
+                group[param] = value = self._reduced(value, held["min_lrs"][0])
+                bad, held["cooldown_counter"] = 0, held["cooldown"]
+        held["num_bad_epochs"] = bad
+        held["last_epoch"] += 1
         held["_last_lr"] = [value]
         return True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import torch
@@ -64,12 +64,13 @@ def put(held: MutableMapping[str, Any], key: str, value: float) -> None:
 def all_narrowed(states: Mapping[Any, Any], keys: Collection[str]) -> Mapping[Any, Any]:
     """The states of all parameters as torch would have them in a file; mostly they are so already,
     which is asked of all at once."""
-    for key in keys:
-        held = [own.get(key) for own in states.values()]
-        dtypes = {*map(_dtype, held)} if {*map(type, held)} == {Tensor} else {None}
-        if dtypes & {None, torch.float64}:
-            return {number: _narrowed(own, keys) for number, own in states.items()}
-    return states
+    try:
+        are_wide = [torch.float64 in map(_dtype, map(itemgetter(k), states.values())) for k in keys]
+    except (AttributeError, LookupError, TypeError):  # some have none, or a plain number
+        are_wide = [True]
+    if not any(are_wide):
+        return states
+    return {number: _narrowed(own, keys) for number, own in states.items()}
 
 
 def _narrowed(held: Mapping[str, Any], keys: Collection[str]) -> Mapping[str, Any]:
