@@ -35,7 +35,7 @@ _WHOLE: dict[type[ast.operator], str] = {
 }
 _OF_BITS = (ast.BitAnd, ast.BitOr, ast.BitXor)  # by which two truths stay truths
 _MOST_PRODUCTS = 1 << 16  # of a power that is multiplied out
-# by which a divisor that is nearly zero, or nearly infinite, is brought to where it has a reciprocal
+# by which a divisor that is nearly zero or infinite is brought to where it has a reciprocal
 _SCALE = {FLOAT: 2.0**64, DOUBLE: 2.0**512}
 
 
