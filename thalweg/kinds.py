@@ -190,6 +190,16 @@ class Kinds:
                 f"compare it with something",
             )
 
+    def check_difference(self, tree: ast.BinOp) -> None:
+        """Refuse the difference of elements and a truth, which torch does not know."""
+        for part in (tree.left, tree.right):
+            if isinstance(tree.op, ast.Sub) and self.of(part) == TRUTH:
+                written = as_written(part)
+                raise self.source.error(
+                    tree.lineno,
+                    f"`{as_written(tree)}` subtracts a truth; write where({written}, 1.0, 0.0)",
+                )
+
     def _compared(self, tree: ast.Compare) -> None:
         sides = [tree.left, *tree.comparators]
         for side in sides:

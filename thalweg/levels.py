@@ -297,6 +297,8 @@ class _Reader:
         """Of what an expression has one value; raises for what no engine could run."""
         level = self._level(tree)
         self.kinds.parts(tree)
+        if isinstance(tree, ast.BinOp) and level > Level.STEP:
+            self.kinds.check_difference(tree)
         if level == Level.MATRIX and not isinstance(tree, ast.Name):
             self.shapes.of(tree)
         self.text.found[tree] = level

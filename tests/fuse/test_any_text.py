@@ -40,6 +40,7 @@ def hypotenuse(a, b):
 """
 STEPS, DATA = 3, 3
 SENTENCE = re.compile(r"(Broken|half|angle|hypotenuse)\b.*, line \d+ of mistakes\.py: .{10}")
+SENTENCE = re.compile(r"(Broken|half|angle|hypotenuse)\b.*, line \d+ of mistakes\.py: .{10}")
 SHAPES = {False: [(4, 3), (5,), (2, 2, 2)], True: [(4, 3), (2, 2)]}
 
 
@@ -84,6 +85,10 @@ def difference(fused: list[torch.Tensor], plain: list[torch.Tensor]) -> str:
 def verdict(made: Chain, on_matrices: bool, seed: int) -> str:
     """What is wrong with the fused steps on these data."""
     fused, plain = (walked(made, SHAPES[on_matrices], seed, plainly) for plainly in (False, True))
+    if (
+        isinstance(plain, str) and "by zero" in plain
+    ):  # of whole numbers, which a pass does not know
+        return ""
     if isinstance(fused, str) or isinstance(plain, str):
         return "" if type(fused) is type(plain) else f"{fused}\n{plain}"
     return difference(fused, plain)

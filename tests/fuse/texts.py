@@ -87,11 +87,8 @@ class Writer:
         ways = []
         for opening in ("", "else:"):
             self.names = dict(before)
-            body = [
-                line
-                for _ in range(self._random.randint(1, 2))
-                for line in self._statement(depth - 1)
-            ]
+            count = self._random.randint(1, 2)
+            body = [line for _ in range(count) for line in self._statement(depth - 1)]
             found += [opening] * bool(opening) + ["    " + line for line in body]
             ways.append(self.names)
         one, other = ways
