@@ -119,7 +119,7 @@ class Chain:
         self.is_asking = bool(self.reductions or self.requests)
         texts = [part.declared.text for part in self.parts]
         self.reduces_rows = questions.reduces_rows or any(text.on_vectors for text in texts)
-        self.on_matrices = any(text.matrices or text.on_vectors for text in texts)
+        self.on_matrices = any(text.on_matrices for text in texts)
         self.reads_columns = any(text.columns for text in texts)
 
     def _public(self, which: int, part: Part, name: str) -> str:

@@ -28,6 +28,8 @@ __all__ = [
     "words",
 ]
 
+# what a whole number may be computed by
+_COUNTED = (ast.Name, ast.Load, ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.FloorDiv)
 _SHAPES = {
     "ndim": "ndim = len(shape)",
     "rows": "rows = shape[0] if shape else 1",
@@ -88,10 +90,36 @@ def decider(text: Text, settings: Sequence[str], cells: Sequence[str], title: st
         line = lines[error.__traceback__.tb_lineno - 1].strip()
         return type(error)(f"{title}: {error} in `{line}`, with these settings")
 
-    scope["failed_"] = failed
-    exec(compile("\n".join(lines), f"<{title}, before the step>", "exec"), scope)
+    scope |= {"failed_": failed, "power_": _power}
+    tree = _Powers().visit(ast.parse("\n".join(lines)))
+    exec(compile(ast.fix_missing_locations(tree), f"<{title}, before the step>", "exec"), scope)
     made: Decide = scope["decide"]
     return made
+
+
+def _power(a: Any, b: Any) -> Any:
+    """a ** b; Python's numbers would become complex where NumPy's are none."""
+    found = a**b
+    if type(found) is complex:
+        raise ArithmeticError(f"{a} to the power of {b} is no real number")
+    return found
+
+
+class _Powers(ast.NodeTransformer):
+    """Powers that may be complex, as calls; those of a count, the usual ones, stay as they are."""
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        parts = list(ast.walk(node.right))
+        names = {one.id for one in parts if isinstance(one, ast.Name)}
+        is_whole = names <= {"t", *_SHAPES} and all(
+            isinstance(one, _COUNTED)
+            or (isinstance(one, ast.Constant) and isinstance(one.value, int))
+            for one in parts
+        )
+        if not isinstance(node.op, ast.Pow) or is_whole:
+            return node
+        return ast.Call(ast.Name("power_", ast.Load()), [node.left, node.right], [])
 
 
 def script_of(text: Text, settings: Sequence[str], cells: Sequence[str]) -> list[str]:

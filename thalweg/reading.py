@@ -257,7 +257,7 @@ class _Plain:
         arguments = [self.value(one) for one in tree.args]
         if word in elementwise.COMPOSITES:
             arguments = [self._once(one) for one in arguments]
-            return self._at(_written_out(word, arguments), tree)
+            return self._at(_written_out(word, arguments, self.place or tree), tree)
         return self._at(ast.Call(ast.Name(word, ast.Load()), arguments, []), tree)
 
     def _once(self, tree: ast.expr) -> ast.expr:
@@ -370,16 +370,19 @@ def _home(word: str) -> str:
     return str(_HOME[word]).removeprefix("thalweg.")
 
 
-def _written_out(name: str, arguments: list[ast.expr]) -> ast.expr:
-    """The expression that a composite function stands for."""
+def _written_out(name: str, arguments: list[ast.expr], place: ast.expr) -> ast.expr:
+    """The expression that a composite function, called at a place, stands for."""
     source = _composite(name)
     given = dict(zip(source.arguments, arguments, strict=True))
+    result = copy.deepcopy(source.result)
+    for node in ast.walk(result):
+        ast.copy_location(node, place)
 
     class Inserted(ast.NodeTransformer):
         def visit_Name(self, node: ast.Name) -> ast.expr:
             return given.get(node.id, node)
 
-    written: ast.expr = Inserted().visit(copy.deepcopy(source.result))
+    written: ast.expr = Inserted().visit(result)
     return written
 
 

@@ -157,7 +157,7 @@ def test_norms_of_rows_and_of_all_tensors_are_taken_of_this_one(node):
 
 
 class Floors(Rule):
-    """Python's % and // on numbers and on elements, and numbers that are truths."""
+    """Python's % and // on numbers and on elements, and truths that are compared."""
 
     lr: float = 0.1
     by: float = -3.0
@@ -169,9 +169,9 @@ class Floors(Rule):
     @staticmethod
     def update(g, x, total, t, lr, by, is_odd):
         total = total + (-t) % 3 + t // by + 1 // 0.1
-        x = x + g % 0.3 + g // -0.7 + (g > 0) * 2
+        x = x + g % 0.3 + g // -0.7 + where(g > 0, 2, 0)
         odd = t % 2 == 1
-        u = lr * (x if odd == 1 and not is_odd else -x) * (2 if (t > 3) == 1 else 1)
+        u = lr * (x if odd != is_odd else -x) * (2 if (t > 3) == (lr > 0) else 1)
         return u, x, total
 
 

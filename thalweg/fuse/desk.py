@@ -254,7 +254,7 @@ class Scratch:
             sides = [tuple(self._matrix(k, name).shape) for name in sided]
             key = (alone, shape, said[context], *map(str, more.values()), *sides)
             if key not in found:
-                found[key] = [], worked_out(work.uniform, {**tables[context], **more})
+                found[key] = [], _plain(worked_out(work.uniform, {**tables[context], **more}))
             found[key][0].append(k)
         return list(found.values())
 
@@ -311,6 +311,8 @@ class Scratch:
             if line.level in (Level.ROW, Level.COLUMN) and isinstance(value, int | float):
                 value = self._filled(members[0], line.level, value)
                 value = value if len(members) == 1 else matrices.stacked([value] * len(members))
+            if line.text in self._apart:  # a copy: that state may get another value
+                value = value * 1.0
             table[line.target] = value
             found[line.target] = value[None] if len(members) == 1 else value
         return found
@@ -365,6 +367,17 @@ class Scratch:
 
     def _like(self, k: int, matrix: Any) -> Any:
         return self.desk.like(self.members[k], matrix.reshape(self._shapes[k]))
+
+
+def _plain(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers as the plain run has them: a NumPy number would widen an array, or be one."""
+    found = dict(table)
+    for name, value in table.items():
+        if isinstance(value, np.bool_):
+            found[name] = bool(value)
+        elif isinstance(value, np.generic):
+            found[name] = elementwise.Measured(value)
+    return found
 
 
 @functools.cache

@@ -116,8 +116,7 @@ class _Emitter:
 
     def _lift(self, tree: ast.expr) -> ast.expr:
         if not names_in(tree) & set(self.varying):
-            is_test = isinstance(tree, ast.Compare | ast.BoolOp)
-            return ast.Name(self._hoist(tree, "C" if is_test else "U"), ast.Load())
+            return ast.Name(self._hoist(tree, "C" if _is_test(tree) else "U"), ast.Load())
         if isinstance(tree, ast.BinOp):
             if isinstance(tree.op, ast.Pow) and isinstance(tree.right, ast.Constant):
                 return ast.BinOp(self._lift(tree.left), tree.op, tree.right)
@@ -147,6 +146,15 @@ class _Emitter:
                 self.rounded.append((f"R{name}", name))
         name = self._known[kind, text]
         return f"R{name}" if kind == "U" else name
+
+
+def _is_test(tree: ast.expr) -> bool:
+    """Whether an expression is a condition, by how it is written."""
+    if isinstance(tree, ast.BinOp):
+        return isinstance(tree.op, ast.BitAnd | ast.BitOr)
+    if isinstance(tree, ast.UnaryOp):
+        return isinstance(tree.op, ast.Not | ast.Invert)
+    return isinstance(tree, ast.Compare | ast.BoolOp)
 
 
 def _nothing(name: str) -> str:
