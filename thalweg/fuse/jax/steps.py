@@ -31,8 +31,9 @@ def init(chain: Chain, params: Any, settings: Values | None = None) -> dict[str,
 
     `params` is a tree of arrays. Under the keys of torch's state_dict stand trees like it, of one
     array or one number for each of its arrays, None for one that has no such state; or one number
-    where there is one for all; "step" counts the steps. A state is there if the settings, such as momentum=0.9, let the text come to
-    it. A setting that is an array of JAX may be anything: all that it might ask for is there.
+    where there is one for all; "step" counts the steps. A state is there if the settings, such as
+    momentum=0.9, let the text come to it. A setting that is an array of JAX may be anything: all
+    that it might ask for is there.
 
     Raises TypeError or ValueError for settings that the chain does not take, and for parameters
     that are no floating-point arrays.
