@@ -22,7 +22,7 @@ _WIDEST = 96  # characters in a line
 
 _TAKEN = {
     *("S", "h", "p", "g", "g_i", "t", "u", "shape", "n", "i", "row", "ndim", "rows", "columns"),
-    *("column", "width", "height", "begin", "added", "k"),
+    *("column", "width", "height", "begin", "added", "deep"),
     *("step", "lerp", "modulo", "quotient", "Math", "Float64Array", "Infinity", "NaN", "undefined"),
     *("arguments", "await", "break", "case", "catch", "class", "const", "continue", "debugger"),
     *("default", "delete", "do", "else", "enum", "eval", "export", "extends", "false", "finally"),

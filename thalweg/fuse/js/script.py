@@ -226,7 +226,7 @@ class Script:
             return f"let i = row * {width}; i < (row + 1) * {width}; i++"
         if width == "columns":
             return "let i = column; i < n; i += columns"
-        return f"let k = 0, i = begin; k < {height}; k++, i += {width}"
+        return f"let deep = 0, i = begin; deep < {height}; deep++, i += {width}"
 
     def _of_matrix(self, line: OfRows, index: str, count: str) -> list[str]:
         """Of all rows of a matrix, or all columns: the same number for each of them."""
