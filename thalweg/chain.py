@@ -176,10 +176,15 @@ class Chain:
 
     def first_cells(self, views: Sequence[SimpleNamespace]) -> dict[str, Any]:
         """The numbers kept per parameter as they are before its first step."""
-        defaults = SimpleNamespace(**{n: s.default for n, s in self.settings.items()})
         return {
-            key: as_double(starting(s, views[i] or defaults)) for key, (i, s) in self.cells.items()
+            key: as_double(starting(s, views[i] or self._defaults_of(self.parts[i])))
+            for key, (i, s) in self.cells.items()
         }
+
+    def _defaults_of(self, part: Part) -> SimpleNamespace:
+        """A part's own settings as they are by default."""
+        names = part.declared.declaration.settings
+        return SimpleNamespace(**{name: self._default(part, name) for name in names})
 
     def preceded_by(self, stage: type[Stage]) -> Chain:
         """This chain with one more stage in front of it, its settings keyword-only."""

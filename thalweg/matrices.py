@@ -69,8 +69,9 @@ class Library:
     alpha)` is beta x + alpha a @ b; `short` makes an array one of the type in which an iteration
     that needs few digits runs, and `typed(x, like)` gives x the type of another. `triu` is NumPy's,
     `identity(x)` the identity of the size and type of x, `solve(q, x)` is x q^-1 of an upper
-    triangular q, and `spread(x, like)` repeats x until it has the shape of another. `whole` makes
-    one array of what several processes hold, and `shared(x, like)` cuts x up as another is.
+    triangular q, and `spread(x, like)` repeats x until it has the shape of another. `number`
+    makes a coefficient one that it takes. `whole` makes one array of what several processes hold,
+    and `shared(x, like)` cuts x up as another is.
     """
 
     linalg: Any
@@ -83,6 +84,7 @@ class Library:
     identity: Callable[[Any], Any]
     solve: Callable[[Any, Any], Any]
     spread: Callable[[Any, Any], Any]
+    number: Callable[[Any], Any] = float
     whole: Callable[[Any], Any] = lambda x: x
     shared: Callable[[Any, Any], Any] = lambda x, like: x
 
@@ -165,7 +167,7 @@ def newton_schulz(
         raise ValueError(f"{rows} rows are not {int(pieces)} pieces of as many rows each")
     if pieces > 1:
         x = x.reshape(-1, rows // int(pieces), columns)
-    a, b, c = map(float, coefficients)
+    a, b, c = map(library.number, coefficients)
     is_tall = x.shape[-2] > x.shape[-1]
     x = library.short(transposed(x) if is_tall else x)
     x = x / maximum(library.length(x), eps)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-__all__ = ["matrices_of"]
+__all__ = ["matrices_of", "sides_of"]
 
 
 def matrices_of(shape: Sequence[int], is_stack: bool = False) -> tuple[int, int, int]:
@@ -19,3 +19,12 @@ def matrices_of(shape: Sequence[int], is_stack: bool = False) -> tuple[int, int,
     if is_stack:
         return math.prod(shape[:-2]), shape[-2], shape[-1]
     return 1, shape[0], math.prod(shape[1:])
+
+
+def sides_of(shape: Sequence[int], is_stack: bool) -> Mapping[str, tuple[int, ...]]:
+    """The shapes of what there is one of per element, row and column, where the parameter is seen
+    as a matrix or, always with an axis more, as a stack of them."""
+    count, rows, columns = matrices_of(shape, is_stack)
+    stack = (count,) if is_stack else ()
+    sides = {"row": (rows, 1), "column": (1, columns), "element": (rows, columns)}
+    return {per: (*stack, *of_one) for per, of_one in sides.items()}

@@ -22,7 +22,7 @@ from thalweg.reading import WORDS
 from thalweg.reductions import AXES, in_stacks, summed
 from thalweg.source import text_of
 from thalweg.text import Level, Reduction, Request, Text
-from thalweg.view import matrices_of
+from thalweg.view import sides_of
 
 __all__ = ["Asked", "Given", "Known", "Run", "update"]
 
@@ -89,11 +89,8 @@ class Run:
     def _unfold(self) -> None:
         """Make a matrix of the parameter and of all that goes with it."""
         is_stack = sees_stack([self.chain.parts[i] for i in self.places])
-        count, rows, columns = matrices_of(self.given.shape, is_stack)
-        stack = (count,) if is_stack else ()
+        sides = sides_of(self.given.shape, is_stack)
         per = {slot.qualified: slot.state.per for slot in self.chain.slots}
-        sides = {"row": (rows, 1), "column": (1, columns), "element": (rows, columns)}
-        sides = {word: (*stack, *of_one) for word, of_one in sides.items()}
         for name, array in self.arrays.items():
             one = per.get(name, "element")
             if not isinstance(one, tuple):

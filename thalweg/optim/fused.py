@@ -38,7 +38,7 @@ from thalweg.optim.memory.rounds import Rounds
 from thalweg.optim.memory.seen import Seen, look, placed
 from thalweg.optim.memory.sharded import is_sharded, store
 from thalweg.optim.memory.states import STATE_TYPES, First, NewStates, cell_of, cell_type
-from thalweg.optim.memory.there import CountsThere, again, settings_of, stops, unscale
+from thalweg.optim.memory.there import CountsThere, again, settings_of, still, stops, unscale
 from thalweg.optim.prepared import PreparedTensors
 from thalweg.optim.second_order import differentiated
 from thalweg.optim.traced import Trace, are_fake, freeze, is_watched, operator, remember
@@ -260,8 +260,8 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     ) -> list[Deed]:
         """What moves of parameters without a gradient: their averages, where they are kept."""
         views = settings_of(chain, all_lots, differentiable, None)
-        if self._rest is not None and self._rest.fits(resting, views, states):
-            return self._rest.prepare(views)
+        if (known := still(self, views, resting, states)) is not None:
+            return known
         made = Rounds(chain, all_lots, views, states, differentiable, rests=True)
         deeds = made.deeds(resting, new)
         self._rest = made.layout

@@ -148,7 +148,8 @@ class TensorLayout(Layout):
 
     def _counted(self, rows: list[Row], lots: Sequence[Lot], differentiable: bool) -> list[Row]:
         """The rows whose counts an engine can read: on the host, or all of them on the device."""
-        are_all = not (self.odd or self._in_place or self.rests)
+        tells = any(key in held for key in self.chain.shared for held in self._resting())
+        are_all = not (tells or self.odd or self._in_place or (self.rests and self.chain.cells))
         self.counts, away = counts_of(self.chain, rows, lots, self._home, are_all)
         for row in away:
             self.odd += row.as_written(self.chain, differentiable)
