@@ -73,7 +73,9 @@ def by_oracle(made, settings, value, grads):
         border.groups[0] = {**made.defaults, **h}
         border.step([grad])
     (tensor,) = border.tensors
-    found = {slot.key: slot.qualified for slot in made.slots if slot.qualified in tensor.held}
+    number = made.choice.number(value.shape, border.groups[0])
+    live = made.live_slots(made.views(border.groups[0], which=number))  # by a tensor of this shape
+    found = {slot.key: slot.qualified for slot in live}
     arrays = {key: tensor.held[name].values for key, name in found.items()}
     cells = {key: np.array(number, np.float64) for key, number in tensor.cells.items()}
     return {"p": tensor.held["p"].values, **arrays, **cells}
