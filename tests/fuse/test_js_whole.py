@@ -73,9 +73,11 @@ def by_oracle(made, settings, value, grads):
         border.groups[0] = {**made.defaults, **h}
         border.step([grad])
     (tensor,) = border.tensors
-    number = made.choice.number(value.shape, border.groups[0])
-    live = made.live_slots(made.views(border.groups[0], which=number))  # by a tensor of this shape
-    found = {slot.key: slot.qualified for slot in live}
+    found = {}  # what a tensor of this shape keeps under any of the settings
+    for h in settings:
+        group = {**made.defaults, **h}
+        views = made.views(group, which=made.choice.number(value.shape, group))
+        found |= {slot.key: slot.qualified for slot in made.live_slots(views)}
     arrays = {key: tensor.held[name].values for key, name in found.items()}
     cells = {key: np.array(number, np.float64) for key, number in tensor.cells.items()}
     return {"p": tensor.held["p"].values, **arrays, **cells}
