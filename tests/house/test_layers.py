@@ -61,7 +61,8 @@ IDENTITIES = {
     "thalweg.optim.memory.body": "the words of an object are read where it is",
     "thalweg.fuse.cpu.looking": "C is told where an object is",
     "thalweg.fuse.cpu.arrays": "C is told where an object is",
-    "thalweg.optim.loading": "tensors that a file and its copy share, while both are held",
+    "thalweg.optim.own_states": "tensors that a file and its copy share, while both are held",
+    "thalweg.optim.joining": "whether a list has a tensor twice, while it is held",
     "thalweg.optim.model_copies": "copy.deepcopy takes what is copied already by identity",
 }
 # methods that call torch's own, which has no place for a hook

@@ -37,7 +37,7 @@ from thalweg.optim.memory.reach import asks_for_sides, check_sides
 from thalweg.optim.memory.rounds import Rounds
 from thalweg.optim.memory.seen import Seen, look, placed
 from thalweg.optim.memory.sharded import is_sharded, store
-from thalweg.optim.memory.states import STATE_TYPES, First, NewStates, cell_of, cell_type
+from thalweg.optim.memory.states import STATE_TYPES, First, NewStates, cells_in_kind
 from thalweg.optim.memory.there import CountsThere, again, settings_of, still, stops, unscale
 from thalweg.optim.prepared import PreparedTensors
 from thalweg.optim.second_order import differentiated
@@ -335,12 +335,10 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     def _with_own(self, loaded: dict[str, Any]) -> dict[str, Any]:
         groups = list(loaded["param_groups"])
         for i, (saved, mine) in enumerate(zip(groups, self.param_groups, strict=False)):
-            made = {k: v for k, v in mine.items() if k in EXTRAS or k.startswith("average")}
-            average = made.get("average")
-            made.update(saved)
-            if made.get("average") is None:  # what it does not average begins with the next step
-                made["average"] = average
-            groups[i] = made
+            own = {k: v for k, v in mine.items() if k in EXTRAS or k.startswith("average")}
+            if saved.get("average") is None:  # what it does not average begins with the next step
+                saved = {k: v for k, v in saved.items() if k != "average"}
+            groups[i] = {**own, **saved}
         return {**loaded, "param_groups": groups}
 
     def _check_at_home(self, what: str) -> None:
@@ -373,16 +371,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         for group in self.param_groups:  # a file knows what it averaged, and so do copies
             self._chain = with_average(self.chain, group)
             self.defaults |= {k: v for k, v in group.items() if k.startswith("average")}
-        in_int = self._chain.counts_in_int
-        for held in self.state.values():
-            for key in self._chain.cells:
-                value = held.get(key)
-                if value is not None and key == "step" and in_int:
-                    held[key] = int(value)
-                elif type(value) is not Tensor and not (
-                    value is None or isinstance(value, Tensor)
-                ):  # as old checkpoints have it
-                    held[key] = cell_of(float(value), cell_type(fused=False))
+        cells_in_kind(self._chain, self.state.values())
 
 
 def optimizer(

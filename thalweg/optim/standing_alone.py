@@ -38,7 +38,9 @@ def is_compiled_alone() -> bool:
 
 def alone(step: Callable[[], Any], followed: Callable[[], Any]) -> Any:
     """Take the step while dynamo looks away; where a whole graph is asked for, let it follow."""
-    if _wants_graph():
+    count = _count_frames(-1)  # of compiled frames: from 0 with `fullgraph=True`, else below it
+    _count_frames(count)
+    if count >= 0:
         return followed()
     before = _watch(None)
     try:
@@ -47,13 +49,5 @@ def alone(step: Callable[[], Any], followed: Callable[[], Any]) -> Any:
         _watch(before)
 
 
-def _wants_graph() -> bool:
-    """Whether a function is being run with `fullgraph=True`: then its compiled frames are counted,
-    from 0."""
-    count = int(_count_frames(-1))
-    _count_frames(count)
-    return count >= 0
-
-
-for _one in (is_compiled_alone, alone, _wants_graph):
+for _one in (is_compiled_alone, alone):
     left_alone(_one)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping, Sequence
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -23,6 +23,7 @@ __all__ = [
     "as_they_are",
     "cell_of",
     "cell_type",
+    "cells_in_kind",
     "put",
     "widened",
 ]
@@ -88,6 +89,21 @@ def _narrowed(held: Mapping[str, Any], keys: Collection[str]) -> Mapping[str, An
 def cell_of(start: float, dtype: torch.dtype) -> Tensor:
     """A number kept with a parameter: as torch's Adam has it, never on a default device."""
     return torch.tensor(start, dtype=dtype, device="cpu")
+
+
+def cells_in_kind(chain: Chain, states: Iterable[dict[str, Any]]) -> None:
+    """Have the cells of loaded states in the kind that steps take them in; old files have plain
+    numbers."""
+    in_int = chain.counts_in_int
+    for held in states:
+        for key in chain.cells:
+            value = held.get(key)
+            if value is None or (type(value) is Tensor and not in_int):
+                continue
+            if key == "step" and in_int:
+                held[key] = int(value)
+            elif not isinstance(value, Tensor):
+                held[key] = cell_of(float(value), cell_type(fused=False))
 
 
 class NewStates:
