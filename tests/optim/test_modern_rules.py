@@ -1,5 +1,5 @@
-"""The rules of the last years take the steps of their papers at both borders, with an average beside
-the weights, with states of a type of their own, and with a file in mid-run."""
+"""The rules of the last years take the steps of their papers at both borders, with an average
+beside the weights, with states of a type of their own, and with a file in mid-run."""
 
 from __future__ import annotations
 
@@ -82,9 +82,8 @@ def test_the_steps_are_the_papers_through_a_file_and_beside_an_average(name, bor
     draw = np.random.default_rng(5)
     start, gradients = draw.normal(size=SHAPE), draw.normal(size=(STEPS, *SHAPE))
     one, mean = border(name, start, settings), None
-    for t, (g, wanted) in enumerate(
-        zip(gradients, paper(start, gradients, **settings), strict=True)
-    ):
+    path = paper(start, gradients, **settings)
+    for t, (g, wanted) in enumerate(zip(gradients, path, strict=True)):
         one = one.restarted() if t == BREAK else one
         one.step(g)
         np.testing.assert_allclose(one.value, wanted, rtol=1e-10, atol=1e-11)
