@@ -64,6 +64,11 @@ TEXTS = {
         'x = 2.0 if first else mean(g * g, "row")\nr = r + mean(x + r, "column")\nu = g / r',
         "u, r",
     ),
+    "functions written in words, of elements, sums and numbers": (
+        (NUMBERS, "p, g, d, t"),
+        "u = tanh(g) * cos(t) + floor(3 * p) * tanh(d) + cos(norm(g)) * cos(p)",
+        "u",
+    ),
     "the weights as they were": (
         ('b = state("before")\n', "p, g, b"),
         "b = p\nu = 0.1 * g",
