@@ -28,6 +28,7 @@ WORDS |= {getattr(matrices, n): n for n in matrices.MATRIX_WORDS}
 WORDS |= {getattr(requests, n): n for n in requests.REQUESTS}
 
 _HOME = {word: function.__module__ for function, word in WORDS.items()}
+_HOME |= dict.fromkeys(elementwise.FUNCTIONS, elementwise.__name__)
 
 _COSTLY = ("matmul", *matrices.MATRIX_WORDS)
 
@@ -295,17 +296,17 @@ class _Plain:
         last = name.rpartition(".")[2]
         if name in self.local:
             return f"{name!r} is a value, and is called like a function"
-        if name in allowed:  # Python's own abs, or one of another module
+        if name in _HOME:  # Python's own abs, or one of another module
             home = _home(name)
             return f"{name} is not the function of thalweg.{home}; import it from thalweg.{home}"
         if isinstance(tree.func, ast.Lambda):
             return advice.for_expression(tree.func)
         if not isinstance(tree.func, ast.Name):
-            more = f"import {last} from thalweg.{_home(last)}" if last in allowed else ""
+            more = f"import {last} from thalweg.{_home(last)}" if last in _HOME else ""
             return f"{name} is no word of the language; " + (more or _known(allowed))
         if meant is not None:
             return f"{name} cannot be read; a function of your own is written with `def` alone"
-        close = difflib.get_close_matches(name, allowed, 1)
+        close = difflib.get_close_matches(name, _HOME, 1)
         more = f"; import it from thalweg.{_home(close[0])}" if close else ""
         return unknown(name, allowed) + more
 

@@ -125,6 +125,11 @@ class Shapes:
         if word == "row_lengths":
             return self._matrix(tree.args[0], word, may_be_one=True)[0], "1"
         shape = self._matrix(tree.args[0], word)
+        if word == "descending":
+            other = self._matrix(tree.args[1], word)
+            if other != (shape[1], shape[1]):
+                raise self._misfit(tree, shape, other)
+            return shape
         if word in ("leading", "first_columns"):
             return shape[0], self._count(tree, word)
         for turning, before, after in (("tall", _ELEMENTS, _TALL), ("laid", _TALL, _ELEMENTS)):

@@ -17,7 +17,8 @@ from tests.rules.mistakes import declare
 from thalweg.chain import Chain, chain
 
 FUNCTIONS = """\
-from thalweg.elementwise import abs as absolute, atan2, cbrt, exp, log, minimum, sign
+from thalweg.elementwise import abs as absolute, atan2, cbrt, cos, exp, floor, log, minimum, sign
+from thalweg.elementwise import tanh
 from thalweg.matrices import first_columns, laid, row_lengths, tall
 
 HALF = 0.5

@@ -10,6 +10,7 @@ from tests.house.modules import MODULES, ROOT, imports, syntax, within
 LAYERS = {
     "language": {
         "thalweg.advice",
+        "thalweg.alike",
         "thalweg.calls",
         "thalweg.carried",
         "thalweg.chain",
@@ -29,6 +30,7 @@ LAYERS = {
         "thalweg.reading",
         "thalweg.reductions",
         "thalweg.requests",
+        "thalweg.returned",
         "thalweg.rule",
         "thalweg.settings",
         "thalweg.settings_of_groups",
