@@ -73,11 +73,7 @@ def by_oracle(made, settings, value, grads):
         border.groups[0] = {**made.defaults, **h}
         border.step([grad])
     (tensor,) = border.tensors
-    found = {}  # what a tensor of this shape keeps under any of the settings
-    for h in settings:
-        group = {**made.defaults, **h}
-        views = made.views(group, which=made.choice.number(value.shape, group))
-        found |= {slot.key: slot.qualified for slot in made.live_slots(views)}
+    found = {slot.key: slot.qualified for slot in made.slots if slot.qualified in tensor.held}
     arrays = {key: tensor.held[name].values for key, name in found.items()}
     cells = {key: np.array(number, np.float64) for key, number in tensor.cells.items()}
     return {"p": tensor.held["p"].values, **arrays, **cells}

@@ -37,6 +37,10 @@ def _solve(q: Any, x: Any) -> Any:
     return transposed(solve_triangular(q, transposed(x), trans="T"))
 
 
+def _ordered(x: Any, by: Any) -> Any:
+    return jnp.take_along_axis(x, jnp.argsort(-by, axis=-1)[..., None, :], -1)
+
+
 _library = Library(
     jnp.linalg,
     jnp.stack,
@@ -48,6 +52,8 @@ _library = Library(
     identity=lambda x: jnp.eye(x.shape[-1], dtype=x.dtype),
     solve=_solve,
     spread=lambda x, like: jnp.broadcast_to(x, like.shape),
+    wide=lambda x: x.astype(jnp.float32) if x.dtype.itemsize < 4 else x,
+    ordered=_ordered,
     number=lambda x: x,
 )
 
