@@ -43,17 +43,22 @@ Decide = Callable[
 ]
 
 
-def _quick(word: str, of_floats: Callable[..., Any]) -> Callable[..., Any]:
+def _quick(word: str, of_float: Callable[[float], float]) -> Callable[..., Any]:
     """A word of the language on Python's floats, in a tenth of the time; on all else as it is."""
     function: Callable[..., Any] = getattr(elementwise, word)
 
-    def apply(*values: Any) -> Any:
-        for value in values:
-            if type(value) is not float and type(value) is not bool:
-                return function(*values)
-        return of_floats(*values)
+    def apply(value: Any) -> Any:
+        return of_float(value) if type(value) is float else function(value)
 
     return apply
+
+
+def _where(condition: Any, a: Any, b: Any) -> Any:
+    """The same of `where`."""
+    known = {float, bool}
+    if type(a) in known and type(b) in known and type(condition) in known:
+        return float(a if condition else b)
+    return elementwise.where(condition, a, b)
 
 
 def _quick_of_two(word: str, of_floats: Callable[[float, float], float]) -> Callable[..., Any]:
@@ -70,7 +75,7 @@ def _quick_of_two(word: str, of_floats: Callable[[float, float], float]) -> Call
 _WORDS = {n: getattr(elementwise, n) for n in elementwise.PRIMITIVES + elementwise.COMPOSITES}
 _WORDS["abs"] = _quick("abs", abs)
 _WORDS["sqrt"] = _quick("sqrt", lambda x: math.sqrt(x) if x >= 0 else math.nan)
-_WORDS["where"] = _quick("where", lambda c, a, b: float(a if c else b))
+_WORDS["where"] = _where
 _WORDS["maximum"] = _quick_of_two("maximum", lambda a, b: a if a > b or a != a else b)
 _WORDS["minimum"] = _quick_of_two("minimum", lambda a, b: a if a < b or a != a else b)
 

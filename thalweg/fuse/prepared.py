@@ -187,7 +187,7 @@ class PreparedCall:
         if arrangement.measuring is not None:
             arrangement.measuring.take(threads)
         self._next = contexts, active
-        if not self._counts:
+        if not (self._counts and contexts):
             return 0.0
         return max(contexts[0].kept if len(contexts) == 1 else [max(c.kept) for c in contexts])
 
@@ -196,17 +196,20 @@ class PreparedCall:
         for share in self._arrangement.shares:
             share.move(threads)
         contexts, active = self._next
-        if self._counts:
+        if self._counts and contexts:
             self._count(contexts, active)
         for context in contexts:
             context.cells = context.kept
+        if active is not None and self._counts:
+            self._contexts = None
 
     def _count(self, contexts: Sequence[_Context], active: NDArray[np.bool_] | None) -> None:
         """Take in the cells that the step leaves."""
         first = contexts[0].kept
-        if active is None and all([context.kept == first for context in contexts[1:]]):
-            for column, value in zip(self._columns, first, strict=True):
-                column.fill(value)
+        are_same = len(contexts) == 1 or all([context.kept == first for context in contexts])
+        if active is None and are_same:
+            for i, value in enumerate(first):
+                self._columns[i].fill(value)
             return
         kept = np.array([context.kept for context in contexts], np.float64)
         following = kept[0] if self._context_of is None else kept[self._context_of]
@@ -214,7 +217,6 @@ class PreparedCall:
             self.cells[:] = following
             return
         self.cells[active] = following if self._context_of is None else following[active]
-        self._contexts = None
 
     def _find_contexts(self, active: NDArray[np.bool_] | None) -> None:
         """Sort the tensors by lot and cells, those that are passed over with any."""
