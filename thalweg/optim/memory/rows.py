@@ -24,6 +24,7 @@ from thalweg.optim.memory.states import put
 
 __all__ = ["BorrowedRows", "RowsInPlace"]
 
+_OF_NUMPY = {torch.float32, torch.float64, torch.complex64, torch.complex128}
 _FEW = 4  # up to a fourth of a gradient's rows, more than once, are added up here
 
 
@@ -172,12 +173,22 @@ def _few_added_up(
     several = np.flatnonzero(~is_single)
     which = np.cumsum(begins[several]) - 1
     twice = ordered[several[begins[several]]]
-    sums = values.new_zeros(len(twice), *values.shape[1:])
     by_place = np.lexsort((order[several], which))  # each sum in the order of the gradient
-    taken = torch.from_numpy(order[several][by_place])
-    sums.index_add_(0, torch.from_numpy(which[by_place]), values[taken])
+    sums = _added_up(values, order[several][by_place], which[by_place], len(twice))
     own = _places(values, order[is_single]), _places(sums, np.arange(len(twice), dtype=np.int64))
     return np.concatenate([ordered[is_single], twice]), np.concatenate(own), [values, sums]
+
+
+def _added_up(
+    values: Tensor, taken: NDArray[np.int64], which: NDArray[np.int64], count: int
+) -> Tensor:
+    """So many sums of the rows taken, of which each goes to one."""
+    sums = values.new_zeros(count, *values.shape[1:])
+    if values.dtype in _OF_NUMPY and not values.is_neg():
+        # for a few rows torch would wait for its threads, twice
+        np.add.at(sums.numpy(), which, values.numpy()[taken])
+        return sums
+    return sums.index_add_(0, torch.from_numpy(which), values[torch.from_numpy(taken)])
 
 
 def _places(values: Tensor, rows: NDArray[np.int64]) -> NDArray[np.int64]:
