@@ -78,7 +78,8 @@ class CountedStep:
     def _sources(self, at: NDArray[np.int64], contexts: Sequence[Context]) -> NDArray[np.int64]:
         """Where the numbers of each tensor are read: of one that is for all, a tensor whose states
         are new has what the others have."""
-        found, chain = at.copy(), self._work.chain
+        chain = self._work.chain
+        found: NDArray[np.int64] = at.copy()
         for key, part in chain.shared.items():
             column = list(chain.cells).index(key)
             is_new = [contexts[i].first[part] for i in self._context_of.tolist()]
