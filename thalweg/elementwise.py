@@ -70,9 +70,8 @@ def _on_numbers(function: Callable[..., Any]) -> Callable[..., float]:
 
     def apply(*values: float) -> float:
         with np.errstate(all="ignore"):
-            if Measured in map(type, values):
-                return Measured(function(*map(float, values)))
-            return float(function(*values))
+            found = function(*map(float, values))  # NumPy knows no large whole numbers
+            return Measured(found) if Measured in map(type, values) else float(found)
 
     return apply
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from thalweg.elementwise import cos, floor, tanh
+from thalweg.elementwise import cos, floor, sqrt, tanh
 
 ENDS = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e300, -1e300, 1e-300, 2.0**52 + 1]
 X = np.concatenate([np.linspace(-3, 3, 1001), 10.0 ** np.arange(-40, 40), ENDS])
@@ -32,5 +32,6 @@ def test_a_cosine_is_numpys_to_roundings_of_one(dtype):
 
 
 def test_they_take_numbers():
+    assert sqrt(10**30) == 1e15
     assert [tanh(0), floor(-2.5), cos(0.0)] == [0.0, -3.0, 1.0]
     assert tanh(30.0) == 1.0

@@ -247,14 +247,15 @@ class Scratch:
         tables = [{name: own[name] for name in work.numbers if name in own} for own in numbers]
         said = [tuple(map(str, table.values())) for table in tables]
         for k, context in enumerate(context_of):
-            more = {name: known[name][k] for name in measured}
+            more = {name: elementwise.Measured(known[name][k]) for name in measured}
             shape = self._shapes[k]
             alone = k if not is_small and math.prod(shape) > _STACKED else -1
             # the sides of a matrix may be settings, which groups have
             sides = [tuple(self._matrix(k, name).shape) for name in sided]
             key = (alone, shape, said[context], *map(str, more.values()), *sides)
             if key not in found:
-                found[key] = [], _plain(worked_out(work.uniform, {**tables[context], **more}))
+                table = {**tables[context], **more}
+                found[key] = [], _plain(worked_out(work.uniform, table)) if work.uniform else table
             found[key][0].append(k)
         return list(found.values())
 
