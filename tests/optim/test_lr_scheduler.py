@@ -381,20 +381,6 @@ def test_an_edited_argument_counts_from_the_next_step_on():
         assert_same(mine, theirs)
 
 
-def test_an_edited_gamma_of_cyclic_lr_counts_once_a_state_is_loaded():
-    arguments = dict(base_lr=0.01, max_lr=0.1, step_size_up=3, mode="exp_range", gamma=0.9)
-    mine, theirs = pair("CyclicLR", {**arguments, "cycle_momentum": False})
-    for gamma in (0.9, 0.5, 0.7):
-        mine.gamma = theirs.gamma = gamma
-        mine.step()
-        theirs.step()
-        assert_same(mine, theirs)
-    for one in (mine, theirs):
-        one.load_state_dict(one.state_dict())
-        one.step()
-    assert_same(mine, theirs)
-
-
 def test_torchs_sequence_takes_our_schedulers_and_ours_takes_torchs():
     want, _ = pair("SequentialLR", COMPOSED[0][1])
     mixed = []
