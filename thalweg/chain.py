@@ -86,8 +86,8 @@ class Chain:
         self.choice = Choice(name, self.parts, {n: s.default for n, s in self.settings.items()})
         self.slots = self._merge_states()
         self.found_sound: set[Any] = set()  # settings that a border has checked, so far
-        begun = {name: self.settings[name].default for name in self.signature.shown}
-        self._defaults = {**begun, **self.fixed}
+        of_shown = {name: self.settings[name].default for name in self.signature.shown}
+        self._defaults = {**of_shown, **self.fixed}
         self.cells = cells_of(self.parts)
         self.doubles = {
             key

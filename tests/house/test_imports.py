@@ -49,6 +49,14 @@ def test_importing_brings_in_no_framework(module):
     assert loaded_by(module, BRINGS_IN_NO[module]) == set()
 
 
+@pytest.mark.parametrize("collects", [True, False])
+def test_the_collector_is_after_the_import_of_the_torch_border_as_it_was(collects):
+    begin = "enable" if collects else "disable"
+    code = f"import gc; gc.{begin}(); import thalweg.optim; print(gc.isenabled())"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert run.stdout.strip() == str(collects), run.stderr
+
+
 def offences(files, refused) -> list[str]:
     return [
         f"{path.relative_to(ROOT)}:{line} imports {name}"

@@ -85,7 +85,7 @@ GRADIENTS = {
     "half precision": (np.ones(2, np.float16), "got float16"),
     "complex": (np.ones(2, complex), "got complex128"),
     "a list": ([1.0, 1.0], r"got list of shape \(2,\)"),
-    "a tensor": (Tensor(np.ones(2)), r"got float64 of shape \(2,\) in a Tensor"),
+    "a tensor": (Tensor(np.ones(2)), r"in a Tensor; the array in it is its \.data"),
     "a number": (1.0, r"got float of shape \(\)"),
 }
 

@@ -71,6 +71,21 @@ def test_a_group_takes_what_it_does_not_name_from_the_constructor():
     assert (group["lr"], group["weight_decay"]) == (0.5, 0.3)
 
 
+def test_a_class_between_ours_and_torchs_sees_every_group():
+    seen = []
+
+    class Between(torch.optim.Optimizer):
+        def add_param_group(self, param_group):
+            seen.append(len(param_group["params"]))
+            super().add_param_group(param_group)
+
+    class Both(optim.SGD, Between):
+        pass
+
+    Both([{"params": weights()[:1]}, {"params": weights()[1:]}], lr=0.1)
+    assert seen == [1, len(weights()) - 1]
+
+
 def test_a_group_may_be_one_tensor():
     p = Parameter(torch.ones(2))
     assert optim.SGD([{"params": p}]).param_groups[0]["params"] == [p]

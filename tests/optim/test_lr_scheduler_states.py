@@ -268,3 +268,17 @@ def test_base_values_that_are_tensors_are_copied_in_and_out(rate):
     one.base_lrs[0].zero_()
     other.step()
     assert float(other.get_last_lr()[0]) == pytest.approx(0.05)
+
+
+def test_an_edited_gamma_of_cyclic_lr_counts_once_a_state_is_loaded():
+    arguments = {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 3, "mode": "exp_range"}
+    mine, theirs = (build(of, optimizer(), "CyclicLR", arguments) for of in (OURS, TORCHS))
+    for one in (mine, theirs):
+        one.optimizer.step()
+    for loads in (False, True):
+        for one in (mine, theirs):
+            one.gamma = 0.5
+            if loads:
+                one.load_state_dict(one.state_dict())
+            one.step()
+        assert mine.get_last_lr() == pytest.approx(theirs.get_last_lr(), rel=1e-12)

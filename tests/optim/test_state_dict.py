@@ -1,6 +1,7 @@
 """What lies in `state` and in a state_dict: torch's keys, shapes, types, and when they appear."""
 
 import copy
+from types import MappingProxyType
 
 import pytest
 import torch
@@ -173,6 +174,27 @@ def test_a_state_dict_holds_nothing_that_a_careful_reader_refuses(name):
     assert again["param_groups"] == saved["param_groups"]
     kinds = {type(v) for held in again["state"].values() for v in held.values()}
     assert kinds == {torch.Tensor}
+
+
+def test_a_parameters_state_may_be_any_mapping():
+    opt, fresh = (optim.AdamW([Parameter(torch.ones(3))]) for _ in range(2))
+    walk(opt, 2)
+    saved = opt.state_dict()
+    held = {number: MappingProxyType(one) for number, one in saved["state"].items()}
+    fresh.load_state_dict({**saved, "state": held})
+    assert_same_state(fresh, opt)
+
+
+def test_one_tensor_in_two_places_of_a_file_is_one_copy():
+    opt = optim.AdamW([Parameter(torch.ones(3)), Parameter(torch.ones(3))])
+    walk(opt, 2)
+    saved = opt.state_dict()
+    one = saved["state"][0]["exp_avg"]
+    saved["state"] = {i: {**held, "exp_avg": one} for i, held in saved["state"].items()}
+    opt.load_state_dict(saved)
+    first, second = (held["exp_avg"] for held in opt.state.values())
+    assert first is second
+    assert first is not one
 
 
 @pytest.mark.parametrize("name", OURS)

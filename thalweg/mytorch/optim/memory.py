@@ -14,6 +14,7 @@ from thalweg.chain import Chain, Slot
 from thalweg.fuse.work import Kind, Prepared
 from thalweg.mytorch.nn import Parameter
 from thalweg.mytorch.optim.desk import ArrayDesk, address
+from thalweg.mytorch.tensor import Tensor
 
 __all__ = ["FORMAT_OF", "ArrayLayout", "Turn", "first_state", "ready_gradient"]
 
@@ -41,10 +42,11 @@ def ready_gradient(title: str, p: Parameter) -> NDArray[Any]:
         if native in FORMAT_OF:
             return np.require(grad, native, ["C", "A", "W"])
     is_wrapped = hasattr(grad, "dtype") and not isinstance(grad, np.ndarray)  # a tensor, say
+    hint = "; the array in it is its .data" if isinstance(grad, Tensor) else ""
     raise ValueError(
         f"{title}: a gradient must be a float32 or float64 array of its parameter's shape "
         f"{p.data.shape}, got {getattr(grad, 'dtype', type(grad).__name__)} "
-        f"of shape {np.shape(grad)}" + f" in a {type(grad).__name__}" * is_wrapped
+        f"of shape {np.shape(grad)}" + f" in a {type(grad).__name__}" * is_wrapped + hint
     )
 
 

@@ -25,7 +25,7 @@ _open: list[Traffic] = []
 
 
 @contextmanager
-def traffic() -> Iterator[Traffic]:
+def traffic(*given: object) -> Iterator[Traffic]:
     """Counts what this process exchanges with others in the steps inside.
 
         with optim.traffic() as moved:
@@ -37,6 +37,11 @@ def traffic() -> Iterator[Traffic]:
     those of the tensors given to the collectives, padding included, and not what a network makes
     of them. See docs/sharded.md.
     """
+    if given:
+        raise TypeError(
+            "traffic: it takes nothing, since it counts for all optimizers of the process: "
+            f"`with optim.traffic() as moved:`, got {given[0]!r}"
+        )
     made = Traffic()
     _open.append(made)
     try:
