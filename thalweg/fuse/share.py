@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from thalweg.chain import Chain
 from thalweg.fuse.batch import Batch
+from thalweg.fuse.legs import Reduction
 from thalweg.fuse.plan import Pass
 from thalweg.fuse.totals import combined
 from thalweg.reductions import finished
-from thalweg.text import Reduction
 
 __all__ = ["Arrangement", "Share", "StandingPass"]
 
