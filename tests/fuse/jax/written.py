@@ -85,8 +85,8 @@ class Written:
         told = {name: one.value for name, one in asked.items()}
         if request.kind == "noise":
             return {
-                name: drawn(*one, self.places.index(name), request.name, self.p[name].shape)
-                for name, one in told.items()
+                name: drawn(seed, t, self.places.index(name), request.name, self.p[name].shape)
+                for name, (seed, t) in told.items()
             }
         of = self.gradients[request.of]
         if request.kind == "gradient":
