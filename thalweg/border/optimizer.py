@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from thalweg.averaging import Average, check_average, plain, with_average
+from thalweg.border.blocks import check_blocks
 from thalweg.border.copies import AveragedWeights
 from thalweg.border.evaluation import Evaluated
 from thalweg.border.groups import DecayFilters, check_filter
@@ -77,6 +78,8 @@ class ChainOptimizer(AveragedWeights, Evaluated, DecayFilters):
             return
         for group in self.param_groups:
             for p in group["params"]:
+                if self._chain.choice.blocks(p.shape, group) is not None:
+                    continue  # its blocks get theirs at the first step
                 chooses = self._chain.choice.numbers
                 which = (chooses and chooses(p.shape, group)) or 0
                 under = bool(group.get("differentiable"))  # autograd asks what a number started as
@@ -124,6 +127,7 @@ class ChainOptimizer(AveragedWeights, Evaluated, DecayFilters):
     def _check_arguments(self, chain: Chain, settings: Mapping[str, Any]) -> None:
         name = chain.name
         self._check_own(chain, settings)
+        check_blocks(chain, settings)
         if settings.get("decay_filter") is not None and not chain.spares:
             raise TypeError(f"{name}: decay_filter needs a weight decay, and {name} has none")
         check_filter(name, settings.get("decay_filter"))

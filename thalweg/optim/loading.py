@@ -86,7 +86,7 @@ def check_states(
                 known[shape] = wanted(p, saved)
             shapes, needed = known[shape]
             for key in cells:
-                if key in held:
+                if key in held and key not in shapes:
                     _check_number(title, key, held[key])
             for key in () if rests(held, saved) else needed:
                 if key not in held:

@@ -1,0 +1,65 @@
+"""Torch's tensors in blocks: see `border.blocks`. A block in one piece is stepped where it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from thalweg.border.blocks import InBlocks
+from thalweg.optim.memory.reach import dense
+from thalweg.optim.memory.seen import Seen
+from thalweg.optim.memory.sharded import is_sharded, store, whole
+
+__all__ = ["TensorBlocks"]
+
+
+class TensorBlocks(InBlocks):
+    """Parameters of torch, those that are cut as their blocks. Of one that processes share out,
+    each process has all blocks, as it has all of its matrices otherwise."""
+
+    @property
+    def seen(self) -> Seen:
+        """What the step has to move."""
+        sizes = [len(lot.params) for lot in self.lots]
+        return Seen([p for p, _, _ in self.turns], [g for _, _, g in self.turns], sizes)
+
+    @torch.no_grad()
+    def put_together(self) -> None:
+        """Store what has come of the blocks, and what is kept of all parameters."""
+        super().put_together()
+
+    def _plain(self, array: Tensor) -> Tensor:
+        return whole(dense(self.chain, array)).detach()
+
+    def _memory(self, array: Tensor) -> Any:
+        return None if is_sharded(array) else array
+
+    def _in_one_piece(self, array: Tensor) -> Tensor:
+        return array.contiguous()
+
+    def _standing_in(self, array: Tensor) -> Tensor:
+        return array
+
+    def _array(self, piece: Tensor) -> Tensor:
+        return piece
+
+    def _is_same(self, one: Tensor, other: Tensor | None) -> bool:
+        return other is not None and one.data_ptr() == other.data_ptr()
+
+    def _empty(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        return torch.empty(shape, dtype=like.dtype, device=like.device)
+
+    def _like(self, p: Tensor, like: Tensor) -> Tensor:
+        return torch.zeros_like(p, dtype=like.dtype, memory_format=torch.preserve_format)
+
+    def _store(self, array: Tensor, plain: Tensor) -> None:
+        store(array, plain)
+
+    def _copied(self, number: Any) -> Any:
+        return number.clone() if isinstance(number, Tensor) else number
+
+    def _stack(self, numbers: Sequence[Any]) -> Tensor:
+        return torch.stack([torch.as_tensor(one) for one in numbers])
