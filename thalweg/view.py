@@ -1,4 +1,4 @@
-"""How a parameter is seen as matrices: which of its axes are rows, which columns, and in what blocks.
+"""How a parameter is seen as matrices: which of its axes are rows, which columns, in what blocks.
 
 Without more it is one matrix, or as its rule says a stack of them. `merge_dims` takes small axes
 together, `block_size` cuts what is large: each block is then stepped as a parameter of its own.

@@ -1,4 +1,4 @@
-"""NumPy's arrays in blocks: see `border.blocks`."""
+"""NumPy's arrays in blocks, as `border.cutting` has it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.border.blocks import InBlocks
+from thalweg.border.cutting import InBlocks
 from thalweg.mytorch.nn import Parameter
 from thalweg.mytorch.optim.memory import Turn
 
@@ -49,8 +49,8 @@ class ArrayBlocks(InBlocks):
     def _is_same(self, one: Any, other: Any) -> bool:
         return bool(one.ctypes.data == other.ctypes.data)
 
-    def _empty(self, shape: tuple[int, ...], like: Any) -> Any:
-        return np.empty(shape, like.dtype)
+    def _zeros(self, shape: tuple[int, ...], like: Any) -> Any:
+        return np.zeros(shape, like.dtype)
 
     def _like(self, p: Any, like: Any) -> Any:
         return np.zeros(p.shape, like.dtype)

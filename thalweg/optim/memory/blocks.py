@@ -1,4 +1,4 @@
-"""Torch's tensors in blocks: see `border.blocks`. A block in one piece is stepped where it lies."""
+"""Torch's tensors in blocks, as `border.cutting` has it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from thalweg.border.blocks import InBlocks
+from thalweg.border.cutting import InBlocks
 from thalweg.optim.memory.reach import dense
 from thalweg.optim.memory.seen import Seen
 from thalweg.optim.memory.sharded import is_sharded, store, whole
+from thalweg.optim.memory.traffic import note_unseen
 
 __all__ = ["TensorBlocks"]
 
@@ -32,10 +33,12 @@ class TensorBlocks(InBlocks):
         super().put_together()
 
     def _plain(self, array: Tensor) -> Tensor:
+        if is_sharded(array):
+            note_unseen()
         return whole(dense(self.chain, array)).detach()
 
-    def _memory(self, array: Tensor) -> Any:
-        return None if is_sharded(array) else array
+    def _memory(self, array: Tensor) -> Tensor | None:
+        return None if is_sharded(array) else array.detach()
 
     def _in_one_piece(self, array: Tensor) -> Tensor:
         return array.contiguous()
@@ -46,11 +49,11 @@ class TensorBlocks(InBlocks):
     def _array(self, piece: Tensor) -> Tensor:
         return piece
 
-    def _is_same(self, one: Tensor, other: Tensor | None) -> bool:
-        return other is not None and one.data_ptr() == other.data_ptr()
+    def _is_same(self, one: Tensor, other: Tensor) -> bool:
+        return one.data_ptr() == other.data_ptr()
 
-    def _empty(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        return torch.empty(shape, dtype=like.dtype, device=like.device)
+    def _zeros(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        return torch.zeros(shape, dtype=like.dtype, device=like.device)
 
     def _like(self, p: Tensor, like: Tensor) -> Tensor:
         return torch.zeros_like(p, dtype=like.dtype, memory_format=torch.preserve_format)
