@@ -12,6 +12,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 __all__ = ["Blocks", "blocks_of", "matrices_of"]
 
 
@@ -39,6 +41,19 @@ class Blocks:
     sides: tuple[int, ...]
     places: tuple[tuple[int | slice, ...], ...]
     shapes: tuple[tuple[int, ...], ...]
+
+    def find(self, element: int) -> tuple[int, tuple[int, ...]]:
+        """The block that an element is in, and its index there; elements are numbered row by
+        row."""
+        at = np.unravel_index(element, self.sides)
+        for j, place in enumerate(self.places):
+            pairs = list(zip(at, place, strict=True))
+            cuts = [(i, cut) for i, cut in pairs if isinstance(cut, slice)]
+            is_of_it = all(i == one for i, one in pairs if not isinstance(one, slice))
+            if is_of_it and all(cut.start <= i < cut.stop for i, cut in cuts):
+                inside = [int(i) - cut.start for i, cut in cuts]
+                return j, (*inside, *[0] * (len(self.shapes[j]) - 2))
+        raise IndexError(f"{element} is no element of sides {self.sides}")
 
 
 @functools.lru_cache(maxsize=4096)
