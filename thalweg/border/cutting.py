@@ -72,9 +72,9 @@ class InBlocks:
                 continue
             pieces = self._cut(p, blocks, lots[i])
             grads = self._taken(self._plain(grad), blocks)
+            numbers = {s: number_of(chain, s, lots[i].group) for s in set(blocks.shapes)}
             for piece, its, shape in zip(pieces, grads, blocks.shapes, strict=True):
-                number = number_of(chain, shape, lots[i].group)
-                found.setdefault((i, number), []).append((piece, its))
+                found.setdefault((i, numbers[shape]), []).append((piece, its))
         self.lots, self.turns = list[Lot](), list[tuple[Any, int, Any]]()
         for i, which in sorted(found):
             self.turns += [(p, len(self.lots), grad) for p, grad in found[i, which]]

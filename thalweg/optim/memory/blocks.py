@@ -9,12 +9,22 @@ import torch
 from torch import Tensor
 
 from thalweg.border.cutting import InBlocks
+from thalweg.optim.memory.layout import TensorLayout
 from thalweg.optim.memory.reach import dense
 from thalweg.optim.memory.seen import Seen
 from thalweg.optim.memory.sharded import is_sharded, store, whole
 from thalweg.optim.memory.traffic import note_unseen
 
-__all__ = ["TensorBlocks"]
+__all__ = ["LayoutOfBlocks", "TensorBlocks"]
+
+
+class LayoutOfBlocks(TensorLayout):
+    """A layout for one step: at the next one, what is copied lies elsewhere."""
+
+    reusable = False
+
+    def _remember(self, *_: Any) -> None:
+        """Nothing will be compared."""
 
 
 class TensorBlocks(InBlocks):

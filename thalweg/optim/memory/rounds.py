@@ -13,7 +13,7 @@ from thalweg.border.blocks import is_cut
 from thalweg.border.groups import Lot
 from thalweg.chain import Chain
 from thalweg.fuse.whole import Deed
-from thalweg.optim.memory.blocks import TensorBlocks
+from thalweg.optim.memory.blocks import LayoutOfBlocks, TensorBlocks
 from thalweg.optim.memory.layout import TensorLayout
 from thalweg.optim.memory.operands import views_of
 from thalweg.optim.memory.seen import Seen
@@ -64,17 +64,11 @@ class Rounds:
             )
         turns = zip(seen.params, seen.lots(), seen.grads, strict=True)
         cut = TensorBlocks(self._chain, self._lots, turns, self._states)
-        views = [views_of(self._chain, lot, self._differentiable) for lot in cut.lots]
-        of_blocks = Rounds(
-            self._chain,
-            cut.lots,
-            views,
-            cut.states,
-            self._differentiable,
-            self._rests,
-            cut.asked(self._asking),
+        views = [views_of(self._chain, lot, differentiable=False) for lot in cut.lots]
+        layout = LayoutOfBlocks(
+            self._chain, cut.seen, cut.lots, views, cut.states, new, False, self._rests
         )
-        return [*of_blocks.deeds(cut.seen, new), cut.put_together]
+        return [*layout.prepare(views, cut.asked(self._asking)), cut.put_together]
 
     def _deeds(self, rounds: Sequence[Seen], new: NewStates) -> list[Deed]:
         """The first of these rounds; the next is laid out when it has moved."""
