@@ -72,7 +72,7 @@ def blocks_of(shape: tuple[int, ...], block_size: int = 0, merge_dims: int = 0) 
     sides = _merged(shape, merge_dims) if merge_dims else matrices_of(shape)[1:]
     more = () if merge_dims else (1,) * (len(shape) - 2)
     *stack, rows, columns = sides
-    places, shapes = [], []
+    places, shapes = list[tuple[int | slice, ...]](), list[tuple[int, ...]]()
     for index in itertools.product(*map(range, stack)):
         for of_rows in _cuts(rows, block_size):
             for of_columns in _cuts(columns, block_size):

@@ -41,7 +41,8 @@ def made_class(
     has_slow_weights = any(issubclass(part.declared, Lookahead) for part in made.parts)
     asks = [AskingSteps] if any(r.kind != "noise" for r in made.requests.values()) else []
     bases = asks + [SlowWeights] * has_slow_weights + [base] + ([like] if like else [])
-    of_blocks = {n: one.default for n, one in BLOCKS.items()} if made.choice.takes_blocks else {}
+    is_offered = base.knows_blocks and made.choice.takes_blocks
+    of_blocks = {n: one.default for n, one in BLOCKS.items()} if is_offered else {}
     arguments = {**base.arguments, **of_blocks}
     types = {**base.argument_types, **dict.fromkeys(of_blocks, int)}
     body = {

@@ -129,9 +129,12 @@ class InBlocks:
 
     def _places(self) -> dict[Any, int]:
         """The place that each parameter would have, were every block one."""
-        lists = {id(lot.group["params"]): lot.group for lot in self._given}
+        groups = list[Mapping[str, Any]]()
+        for lot in self._given:  # by type, a lot may have a copy of its group
+            if not any(lot.group["params"] is group["params"] for group in groups):
+                groups.append(lot.group)
         found, place = dict[Any, int](), 0
-        for group in lists.values():
+        for group in groups:
             for p in group["params"]:
                 cut, blocks = self._cuts.get(p), self.chain.choice.blocks(p.shape, group)
                 found |= {one: place + j for j, one in enumerate(cut.pieces if cut else [p])}

@@ -49,6 +49,8 @@ class ChainOptimizer(AveragedWeights, Evaluated, DecayFilters):
     chain: ClassVar[Chain]
     arguments: ClassVar[Mapping[str, Any]]
     argument_types: ClassVar[Mapping[str, Any]]
+    knows_blocks: ClassVar[bool] = False
+    """Whether a step takes matrices in blocks."""
     _others: Any  # of an optimizer that was made with others=: what it was given
 
     def _check_own(self, chain: Chain, settings: Mapping[str, Any]) -> None:

@@ -69,6 +69,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
 
     arguments: ClassVar[Mapping[str, Any]] = {**FLAGS, **EXTRAS}
     argument_types: ClassVar[Mapping[str, Any]] = TYPES
+    knows_blocks = True
 
     _layout: TensorLayout | None
     _rest: TensorLayout | None  # of the parameters whose averages move without a gradient

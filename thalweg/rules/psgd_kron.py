@@ -47,8 +47,8 @@ class PSGDKron(Rule):
 
     Paper: Li 2015, arXiv:1512.04202; whitening by Kronecker factors: Pooladzandi, Li 2024,
     arXiv:2402.04553.
-    Differs: not in torch. A row is an index of axis 0, a column all the others, or as merge_dims and
-    block_size have it; Walters' kron_torch has a factor for each axis. It makes both factors equally large about every hundredth update,
+    Differs: not in torch. A row is an index of axis 0, a column all the others; Walters' kron_torch
+    has a factor for each axis. It makes both factors equally large about every hundredth update,
     which changes their product by nothing but rounding and is left out, and decays no vectors.
     """
 

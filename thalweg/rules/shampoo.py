@@ -19,8 +19,8 @@ class Shampoo(Rule):
     Differs: not in torch. A row is an index of axis 0, a column all the others, where the paper has
     a preconditioner for each axis. The authors' distributed code cuts matrices into blocks of 1024
     and takes small axes together without being asked: block_size=1024, merge_dims=1024. No
-    grafting, by which that code takes its steps' sizes from another rule: put `TrustRatio` behind it
-    for steps of the size of the weights.
+    grafting, by which that code takes the size of a step from another rule: put `TrustRatio` behind
+    it for steps of the size of the weights.
     """
 
     signature = "lr, eps, precondition_frequency"

@@ -78,6 +78,7 @@ class Optimizer(ChainOptimizer, BaseOptimizer):
 
     arguments = EXTRAS
     argument_types = TYPES
+    knows_blocks = True
 
     _layout: ArrayLayout | None = None
     _rest: ArrayLayout | None = None  # of the parameters whose averages move without a gradient
