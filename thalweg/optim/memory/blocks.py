@@ -22,6 +22,7 @@ class LayoutOfBlocks(TensorLayout):
     """A layout for one step: at the next one, what is copied lies elsewhere."""
 
     reusable = False
+    walks_matrices = True
 
     def _remember(self, *_: Any) -> None:
         """Nothing will be compared."""
@@ -51,7 +52,13 @@ class TensorBlocks(InBlocks):
         return None if is_sharded(array) else array.detach()
 
     def _in_one_piece(self, array: Tensor) -> Tensor:
-        return array.contiguous()
+        return array if self._is_walked(array) else array.contiguous()
+
+    def _is_walked(self, block: Tensor) -> bool:
+        """Whether a kernel walks over the gaps of a block; where it goes by rows it cannot."""
+        if self.chain.reduces_rows or self.chain.reads_columns or self.chain.requests:
+            return False
+        return type(block) is Tensor and block.device.type == "cpu" and block.stride(-1) == 1
 
     def _standing_in(self, array: Tensor) -> Tensor:
         return array
