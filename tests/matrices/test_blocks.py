@@ -1,5 +1,6 @@
 """A block of a matrix is stepped as a parameter of its own, whatever the rule."""
 
+import collections
 import functools
 
 import numpy as np
@@ -33,6 +34,36 @@ CASES = [
     ([(1, 6, 2, 3)], 4, 6),
     ([(3, 4, 5)], 4, 5),
 ]
+
+
+# as docs/matrices.md has them: the shape, block_size, merge_dims, how many blocks, and which
+SEEN = [
+    ((32000, 768), 1024, 0, {(1024, 768): 31, (256, 768): 1}),
+    ((4096, 4096), 1024, 0, {(1024, 1024): 16}),
+    ((64, 64, 3, 3), 0, 1024, {(64, 576): 1}),
+    ((64, 64, 3, 3), 0, 10_000, {(4096, 9): 1}),
+    ((64, 64, 3, 3), 512, 0, {(64, 512, 1, 1): 1, (64, 64, 1, 1): 1}),
+    ((1, 512, 4, 128), 0, 512, {(512, 512): 1}),
+    ((8, 512, 512), 0, 512, {(512, 512): 8}),
+    ((8, 512, 512), 384, 512, dict.fromkeys([(384, 384), (384, 128), (128, 384), (128, 128)], 8)),
+    ((4, 3, 2), 0, 100, {(4, 6): 1}),
+    ((1, 6, 1), 0, 100, {(1, 6): 1}),
+]
+
+
+@pytest.mark.parametrize(("shape", "block_size", "merge_dims", "seen"), SEEN, ids=str)
+def test_a_parameter_is_seen_as_these_blocks(shape, block_size, merge_dims, seen):
+    blocks = blocks_of(shape, block_size, merge_dims)
+    assert collections.Counter(blocks.shapes) == seen
+    numbered = np.arange(np.prod(shape)).reshape(blocks.sides)
+    found = [one for place in blocks.places for one in numbered[place].ravel().tolist()]
+    assert sorted(found) == list(range(np.prod(shape)))
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (5, 5), (0, 9), (9, 0, 2)], ids=str)
+def test_what_is_small_or_no_matrix_is_no_blocks(shape):
+    assert blocks_of(shape, 5, 0) is None
+    assert blocks_of(shape) is None
 
 
 def compare(border, name, shapes, block_size, merge_dims, steps=STEPS, off=0.0, **more):
