@@ -34,6 +34,8 @@ CASES = [
     ([(1, 6, 2, 3)], 4, 6),
     ([(3, 4, 5)], 4, 5),
 ]
+# of more than two axes, which not every rule takes as they are
+AS_THEY_ARE = [([(5, 3, 2)], 4, 0), ([(4, 2, 2, 2), (3, 3)], 3, 0)]
 
 
 # as docs/matrices.md has them: the shape, block_size, merge_dims, how many blocks, and which
@@ -88,6 +90,13 @@ def test_a_block_is_stepped_as_a_parameter_of_its_own(name, border, shapes, bloc
     compare(border, name, shapes, block_size, merge_dims)
 
 
+@pytest.mark.parametrize(("shapes", "block_size", "merge_dims"), AS_THEY_ARE, ids=str)
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("name", ["PSGDKron", "SOAP", "Shampoo"])
+def test_so_is_one_of_rows_by_all_the_rest(name, border, shapes, block_size, merge_dims):
+    compare(border, name, shapes, block_size, merge_dims)
+
+
 sides = st.integers(1, 9)
 
 
@@ -110,8 +119,8 @@ class Watching(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize(("shapes", "block_size", "merge_dims"), CASES, ids=str)
-@pytest.mark.parametrize("name", ["Dion", "PSGDKron", "SOAP", "Shampoo"])
+@pytest.mark.parametrize(("shapes", "block_size", "merge_dims"), [*CASES, *AS_THEY_ARE], ids=str)
+@pytest.mark.parametrize("name", ["PSGDKron", "SOAP", "Shampoo"])
 def test_the_fused_step_in_blocks_is_the_one_that_is_written(name, shapes, block_size, merge_dims):
     start = [numbers(shape, i) for i, shape in enumerate(shapes)]
     made = functools.partial(
