@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from thalweg.border.groups import Lot
 from thalweg.chain import Chain, Slot
+from thalweg.choice import BLOCKS
 from thalweg.fuse.expected import ABSENT, NEVER
 from thalweg.fuse.whole import finish
 
@@ -111,8 +112,8 @@ class _Group:
     def __init__(self, chain: Chain, group: Mapping[str, Any]) -> None:
         self._each = list(group["params"])
         self._filter = _frozen(group.get("decay_filter")), _frozen(group.get("param_names"))
-        names = [name for name in chain.settings if name in group]
-        self._absent = chain.settings.keys() - group.keys()
+        names = [name for name in [*chain.settings, *BLOCKS] if name in group]
+        self._absent = {*chain.settings, *BLOCKS} - group.keys()
         self._read = itemgetter(*names, *names[:1]) if names else tuple  # of two at least: a tuple
         self.take(group)
 
@@ -162,7 +163,7 @@ class StandingGroups:
         live: Sequence[Sequence[Slot]],
     ) -> None:
         self._chain, self._lots, self._live = chain, lots, live
-        self.names = [*chain.settings, "decay_filter"]
+        self.names = [*chain.settings, *BLOCKS, "decay_filter"]
         """The keys that a step reads."""
         self._groups = [_Group(chain, group) for group in groups]
         sizes = [1 if group.get("decay_filter") is None else 2 for group in groups]

@@ -19,6 +19,7 @@ from torch import Tensor, get_num_threads
 
 from thalweg.averaging import at_rest
 from thalweg.border.again import StandingGroups
+from thalweg.border.blocks import is_cut
 from thalweg.border.groups import Lot
 from thalweg.border.states import lacking
 from thalweg.chain import Chain
@@ -89,6 +90,8 @@ class PreparedTensors:
             return None
         if opt._first or opt.defaults["differentiable"] or opt._counts is not None:
             return None
+        if is_cut(opt._chain, lots):
+            return None  # copies of blocks are others at every step
         if any(type(group["params"]) is not list for group in opt.param_groups):
             return None  # it is looked at through C
         chain, states = opt._chain, opt.state

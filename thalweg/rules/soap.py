@@ -24,7 +24,9 @@ class SOAP(Rule):
 
     Paper: Vyas et al. 2024, arXiv:2409.11321, Algorithm 3.
     Differs: not in torch. As the authors' code, the first step only looks around. A row is an index
-    of axis 0, a column all the others; their code has a basis for each axis of a convolution.
+    of axis 0, a column all the others, where their code has a basis for each axis; with merge_dims
+    what is left of more than two sides is so many matrices with two bases each. A side too long for
+    their max_precond_dim has no basis there; here block_size cuts it, or Adam takes the matrix.
     """
 
     signature = "lr, betas, shampoo_beta, eps, precondition_frequency"

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from thalweg.averaging import at_rest
 from thalweg.border.again import StandingGroups
+from thalweg.border.blocks import is_cut
 from thalweg.border.groups import lots
 from thalweg.border.states import lacking
 from thalweg.chain import Chain
@@ -75,6 +76,8 @@ class PreparedArrays:
         if not (PreparedCall.can_take(chain) and host().array_look.can_look()):
             return None
         all_lots = lots(chain.name, opt.param_groups)
+        if is_cut(chain, all_lots):
+            return None  # copies of blocks are others at every step
         turns, without, views = list[Turn](), list[Parameter](), list[Any]()
         for number, lot in enumerate(all_lots):
             views.append(chain.views(opt._now(lot.group), lot.spared))
