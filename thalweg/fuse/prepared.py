@@ -52,6 +52,7 @@ class _Deciding:
             )
             for i, (part, own) in both
         ]
+        self.keeps_more = any(own - {"step"} for own in map(set, wiring.cells))
         self.moving = [one for one in self.parts if "t" in asked[one[0]] or one[2]]
         names = itertools.chain.from_iterable(wiring.numbers)
         self.number_at = {name: i for i, name in enumerate(names)}
@@ -144,6 +145,7 @@ class PreparedCall:
         self._columns = [*self.cells.T]
         self._contexts: list[_Context] | None = None  # of all tensors; None: to be found anew
         self._context_of: NDArray[np.int64] | None = None  # None where there is one
+        self._are_alike = False  # whether all contexts keep the same
         self._plans: dict[Ways, int] = {}
         self._arrangements: dict[int | bytes, Arrangement] = {}
         self._at_hand: dict[tuple[int, ...], Arrangement] = {}  # while the contexts are the same
@@ -189,12 +191,12 @@ class PreparedCall:
         self._next = contexts, active
         if not (self._counts and contexts):
             return 0.0
-        return max(contexts[0].kept if len(contexts) == 1 else [max(c.kept) for c in contexts])
+        return max(contexts[0].kept if self._are_alike else [max(c.kept) for c in contexts])
 
     def run(self, threads: int) -> None:
         """Move the tensors, and count it in `cells`: called again, it does what is left of it."""
-        for share in self._arrangement.shares:
-            share.move(threads)
+        for launch in self._arrangement.launches:
+            launch.run(threads)
         contexts, active = self._next
         if self._counts and contexts:
             self._count(contexts, active)
@@ -206,8 +208,7 @@ class PreparedCall:
     def _count(self, contexts: Sequence[_Context], active: NDArray[np.bool_] | None) -> None:
         """Take in the cells that the step leaves."""
         first = contexts[0].kept
-        are_same = len(contexts) == 1 or all([context.kept == first for context in contexts])
-        if active is None and are_same:
+        if active is None and self._are_alike:
             for i, value in enumerate(first):
                 self._columns[i].fill(value)
             return
@@ -231,19 +232,23 @@ class PreparedCall:
         examples = rows[first].tolist()
         shapes = [work.kinds[i].shape for i in work.kind_of[examples].tolist()]
         cells, lots = self.cells[examples].tolist(), work.lot_of[examples].tolist()
-        self._contexts = []
+        found: list[_Context] = []
         firsts: dict[tuple[Any, ...], _Context] = {}
         for lot, shape, own in zip(lots, shapes, cells, strict=True):
             first = firsts.get((lot, *own))
             context = _Context(self._deciding, self._views[lot], shape, own, first)
             firsts.setdefault((lot, *own), context)
-            self._contexts.append(context)
+            found.append(context)
+        # of one lot and one count, they count alike
+        self._are_alike = len(firsts) == 1 and not self._deciding.keeps_more
+        self._contexts = None  # Ctrl-C may come in between
         self._context_of = None
         self._at_hand.clear()
         self._now = None
         if len(examples) > 1:
             self._context_of = np.zeros(len(code), np.int64)
             self._context_of[rows] = inverse.reshape(-1)
+        self._contexts = found
 
     def _arrange_for(self, contexts: Sequence[_Context]) -> None:
         """Have the launches at hand for contexts that go these ways; each is made once."""

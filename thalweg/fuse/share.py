@@ -134,18 +134,13 @@ class Share:
         self.sizes = batch.sizes
         self.ahead = [standing(pass_) for pass_ in batch.plan.reductions]
         main = batch.plan.main
-        self._main = standing(main) if main.stores else None
-        self.passes = [*self.ahead, *([self._main] if self._main else [])]
+        self.main = standing(main) if main.stores else None
+        self.passes = [*self.ahead, *([self.main] if self.main else [])]
         """All of them, each of which must begin before the step."""
 
     def columns(self, name: str) -> list[NDArray[np.float64]]:
         """The same of all its passes."""
         return [column for one in self.passes for column in one.columns(name)]
-
-    def move(self, threads: int) -> None:
-        """Run the pass that stores: called again, it does what is left of it."""
-        if self._main is not None:
-            self._main.launch.run(threads)
 
 
 class _Measured:
@@ -232,7 +227,8 @@ class Arrangement:
     """The shares of a step, and the order in which they are measured."""
 
     def __init__(self, chain: Chain, shares: Sequence[Share]) -> None:
-        self.shares = shares
+        self.launches = [share.main.launch for share in shares if share.main is not None]
+        """Those that store: run again, each does what is left of it."""
         self.passes = [one for share in shares for one in share.passes]
         self.measuring = _Measuring(chain, shares) if chain.reductions else None
 
