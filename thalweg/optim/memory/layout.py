@@ -2,8 +2,7 @@
 
 Parameters move under the same object (`model.double()`, `share_memory_()`), states are replaced
 from outside, gradients are new at every step: no address is used that this step has not seen.
-The checks go over all tensors at once in C (`snapshot.py`), since on thousands of small
-tensors they, not the arithmetic, are what a step costs.
+The checks go over all tensors at once in C (`snapshot.py`): of many small ones they are the cost.
 """
 
 from __future__ import annotations
