@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.fuse.awaited import Awaited
-from thalweg.fuse.desk import Scratch
 from thalweg.fuse.engine import Engine, Launch, Sweep, VectorSweep
 from thalweg.fuse.plan import Pass, Plan
+from thalweg.fuse.scratch import Scratch
 from thalweg.fuse.storage import columns, computation
 from thalweg.fuse.walk import Walk
 from thalweg.reductions import finished

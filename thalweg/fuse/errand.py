@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from thalweg.chain import Chain, Decided
 from thalweg.fuse import reference
 from thalweg.fuse.batch import Batch
-from thalweg.fuse.desk import Desk, Scratch
+from thalweg.fuse.desk import Desk
 from thalweg.fuse.legs import Leg, MatrixWork, Pass, Question, with_values
+from thalweg.fuse.scratch import Scratch
 from thalweg.fuse.totals import Totals
 from thalweg.settings import as_double
 
