@@ -90,6 +90,12 @@ class Batch:
         sums, vectors = cast(VectorSweep, sweep).run_with_vectors(
             self._at(pointers, places), table, threads
         )
+        return sums, self.finished(pass_, vectors)
+
+    def finished(
+        self, pass_: Pass, vectors: Sequence[Sequence[tuple[list[int], NDArray[np.float64]]]]
+    ) -> dict[str, list[tuple[list[int], NDArray[np.float64]]]]:
+        """The results of rows and columns by their names, out of what they add up to."""
         found = {}
         for one, groups in zip(pass_.vectors, vectors, strict=True):
             side = 2 if one.over == "row" else 1
@@ -97,7 +103,7 @@ class Batch:
                 (members, finished(one.kind, values, max(self.matrices[members[0]][side], 1)))
                 for members, values in groups
             ]
-        return sums, found
+        return found
 
     def launch(
         self,

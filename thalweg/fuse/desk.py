@@ -22,14 +22,25 @@ class Desk(Protocol):
     """Where a border lays out one step's arrays. Tensors go by their places in `Work`; an array is
     the framework's own, of the computation type."""
 
+    shares: bool
+    """Whether processes share any of the tensors out."""
+
     def array(self, tensor: int, name: str) -> Any:
         """What lies here of the parameter "p", its gradient "g" or a state, by qualified name."""
 
     def empty(self, tensor: int) -> Any:
         """An array that lies as the parameter does."""
 
+    def empties(self, tensors: Sequence[int]) -> Any:
+        """The same of tensors of one shape, one behind the other; None where that is not how all
+        of them lie."""
+
     def like(self, tensor: int, array: Any) -> Any:
         """The same numbers in an array that lies as the parameter does."""
+
+    def alike(self, tensors: Sequence[int], array: Any) -> Any:
+        """The same of tensors of one shape, one behind the other; None where that is not how all
+        of them lie, or they are shared out over processes."""
 
     def wholes(self, asked: Sequence[tuple[int, str, Any]]) -> list[Any]:
         """Arrays with the parts of all processes that share their tensors; where nobody shares

@@ -164,7 +164,8 @@ class Errand:
             assert batch.scratch is not None
             contexts = self._context_of[batch.members].tolist()
             wanted = {name: np.asarray(known[name]) for name in leg.numbers if name in known}
-            batch.scratch.work(leg, self._numbers, contexts, wanted)
+            lots = batch.scratch.alike(leg, self._numbers, contexts, wanted)
+            batch.scratch.work(leg, lots)
             return
         assert isinstance(leg, Pass)
         given = self._numbers, self._context_of, known, self._pointers, self._threads

@@ -20,7 +20,7 @@ from thalweg.fuse.together import Together
 from thalweg.text import Level
 from thalweg.view import matrices_of
 
-__all__ = ["Scratch"]
+__all__ = ["Lot", "Scratch"]
 
 # so many numbers at most has a matrix that is worked on together with others: larger ones fill the
 # processor by themselves, and a stack is a copy
@@ -32,37 +32,78 @@ _GATHERED = 1 << 23
 Group = tuple[Sequence[int], NDArray[np.float64]]  # members, and what each of them has
 
 # the places of members that are worked on together, and the numbers that they have in common
-_Lot = tuple[list[int], dict[str, Any]]
+Lot = tuple[list[int], dict[str, Any]]
 
 
 class Scratch:
     """The arrays of one step of the tensors of one batch: those of the plan, of the parameters'
-    shapes, and the matrices. `members` are the tensors' places."""
+    shapes, and the matrices. `members` are the tensors' places. Where it `stays`, the memory that
+    passes write to is that of the next step, too."""
 
     def __init__(
-        self, plan: Plan, members: Sequence[int], shapes: Sequence[tuple[int, ...]], desk: Desk
+        self,
+        plan: Plan,
+        members: Sequence[int],
+        shapes: Sequence[tuple[int, ...]],
+        desk: Desk,
+        stays: bool = False,
     ) -> None:
-        self.plan, self.members, self.desk = plan, members, desk
+        self.plan, self.members, self.desk, self._stays = plan, members, desk, stays
         self._shapes, self._is_stack = shapes, plan.is_stack
         self.addresses: NDArray[np.int64] = np.zeros((len(members), len(plan.scratch)), np.int64)
-        self.arrays: dict[str, list[Any]] = {}
+        self._made: dict[str, Together] = {}  # for passes to write to
+        self._arrays: dict[str, Together] = {}  # that lie as parameters do
         self._results: dict[str, Together] = {}  # of lines, and sums of rows and columns
+        self._rooms = self._of_one_shape()
         legs = [one for one in (*plan.ahead, plan.main) if isinstance(one, Pass)]
         self._loaded = {name for one in legs for name in one.loads}
         self._apart = {slot.qualified for slot in plan.chain.slots if slot.state.is_apart}
         self._with_sides = {slot.qualified for slot in plan.chain.slots if slot.state.settings}
         self._wholes: dict[tuple[int, str], Any] = {}  # of those that are worked on now
+        self._parts: list[Any] = []  # of vectors that are shared out: they live as long as the step
+
+    def _of_one_shape(self) -> list[list[int]]:
+        """The members whose arrays may lie one behind the other, since they are worked on so."""
+        found: dict[Any, list[int]] = {}
+        for k, shape in enumerate(self._shapes):
+            is_small = math.prod(shape) <= _STACKED
+            found.setdefault((shape, -1 if is_small else k), []).append(k)
+        return list(found.values())
 
     def make(self, names: Sequence[str]) -> None:
         """Memory for what a pass is about to write."""
         for name in names:
-            self.put(name, [self.desk.empty(tensor) for tensor in self.members])
+            if name not in self._made:
+                self._made[name] = made = Together()
+                for members in self._rooms:
+                    whole = self.desk.empties([self.members[k] for k in members])
+                    if whole is not None:
+                        made.put(members, whole)
+                    for k in members if whole is None else ():
+                        made.put([k], self.desk.empty(self.members[k])[None])
+            self._put(name, self._made[name])
 
-    def put(self, name: str, arrays: list[Any]) -> None:
+    def put(self, name: str, arrays: Sequence[Any]) -> None:
         """File arrays, one for each member."""
-        self.arrays[name] = arrays
+        made = Together()
+        for k, array in enumerate(arrays):
+            made.put([k], array[None])
+        self._put(name, made)
+
+    def _put(self, name: str, arrays: Together) -> None:
+        self._arrays[name] = arrays
         at = self.plan.scratch.index(name)
-        self.addresses[:, at] = [self.desk.address(array) for array in arrays]
+        for members, array in arrays.groups():
+            self._locate(at, members, array)
+
+    def _locate(self, at: int, members: Sequence[int], array: Any) -> None:
+        """Say where what of some members lies one behind the other."""
+        first = self.desk.address(array)
+        if not members[1:]:
+            self.addresses[members[0], at] = first
+            return
+        length = self.desk.address(array[1]) - first
+        self.addresses[members, at] = first + length * np.arange(len(members))
 
     def put_vectors(self, pass_: Pass, found: Mapping[str, Sequence[Group]]) -> None:
         """File what a pass has found of each row and column of groups of members."""
@@ -81,71 +122,74 @@ class Scratch:
                 value = self._matrix(k, one.value)
                 self._file(one.name, [k], reductions.over_axes(one.kind, value, axes)[None])
             self._wholes.clear()
-            del self.arrays[one.value]
+            del self._arrays[one.value], self._made[one.value]
 
     def _file(self, name: str, members: Sequence[int], array: Any) -> None:
         """File what there is of each row or column of some members, where passes read it."""
-        tensors = [self.members[k] for k in members]
-        if name not in self._loaded:
-            self._results.setdefault(name, Together()).put(members, array)
-            return
-        at = self.plan.scratch.index(name)
-        there = self.desk.vectors(tensors, array)
-        if there is None:
-            per = "row" if self.plan.vectors[name] == Level.ROW else "column"
-            parts = [self.desk.vector(t, a, per) for t, a in zip(tensors, array, strict=True)]
-            self.arrays.setdefault(name, []).extend(parts)  # they live as long as the step
-            self.addresses[members, at] = [self.desk.address(part) for part in parts]
-        else:
-            array = there
-            first = self.desk.address(array)
-            length = self.desk.address(array[1]) - first if members[1:] else 0
-            self.addresses[members, at] = first + length * np.arange(len(members))
+        if name in self._loaded:
+            tensors = [self.members[k] for k in members]
+            at = self.plan.scratch.index(name)
+            there = self.desk.vectors(tensors, array)
+            if there is None:
+                per = "row" if self.plan.vectors[name] == Level.ROW else "column"
+                parts = [self.desk.vector(t, a, per) for t, a in zip(tensors, array, strict=True)]
+                self._parts += parts
+                self.addresses[members, at] = [self.desk.address(part) for part in parts]
+            else:
+                array = there
+                self._locate(at, members, array)
         self._results.setdefault(name, Together()).put(members, array)
 
     def at(self, question: Question) -> list[Any]:
         """The weights of each member that a question is about."""
-        if question.at in self.arrays:
-            return self.arrays[question.at]
+        filed = self._arrays.get(question.at)
+        if filed is not None:
+            return [filed.one(k) for k in range(len(self.members))]
         return [self.desk.array(tensor, question.at) for tensor in self.members]
 
-    def work(
-        self,
-        work: MatrixWork,
-        numbers: Sequence[Mapping[str, Any]],
-        context_of: Sequence[int],
-        known: Mapping[str, NDArray[np.float64]],
-    ) -> None:
-        """Run lines on matrices: `numbers` are those that are known before the step, of each
-        context, `context_of` says which a member has, and `known` are the reductions."""
-        code, found = compiled(work), list[_Lot]()
-        for lots in self._in_buckets(self._alike(work, numbers, context_of, known)):
-            self._gather(work.lines, lots)
-            for members, table in lots:
+    def work(self, work: MatrixWork, lots: Sequence[Lot]) -> None:
+        """Run lines on matrices, of lots as `alike` finds them."""
+        code, found = compiled(work), list[tuple[list[int], dict[str, Any]]]()
+        for some in self._in_buckets(lots) if self.desk.shares else [lots]:
+            if self.desk.shares:
+                self._gather(work.lines, some)
+            for members, table in some:
                 with np.errstate(all="ignore"):
                     found.append((members, self._run(work.lines, code, members, table)))
             self._wholes.clear()
         for line in work.lines:  # a state is read by all before it has its new value
             self._results.pop(line.target, None)
-            is_swept = line.level == Level.ELEMENT and line.target in self.plan.swept
-            arrays: list[Any] = [None] * len(self.members)
+            if line.level == Level.ELEMENT and line.target in self.plan.swept:
+                self._lay_out(line.target, [(k, values[line.target]) for k, values in found])
+                continue
             for members, values in found:
                 value = values[line.target]
-                if is_swept:
-                    for k, one in zip(members, value, strict=True):
-                        arrays[k] = self._like(k, one)
-                elif line.level in (Level.ELEMENT, Level.MATRIX):
+                if line.level in (Level.ELEMENT, Level.MATRIX):
                     self._results.setdefault(line.target, Together()).put(members, value)
                 else:
                     self._file(line.target, members, value)
-            if is_swept:
-                self.put(line.target, arrays)
+
+    def _lay_out(self, name: str, found: Sequence[tuple[list[int], Any]]) -> None:
+        """File arrays of the parameters' shapes for passes to read."""
+        made = Together()
+        for members, value in found:
+            tensors = [self.members[k] for k in members]
+            array = value.reshape((len(members), *self._shapes[members[0]]))
+            there = self.desk.alike(tensors, array)
+            if there is not None:
+                made.put(members, there)
+                continue
+            for k, tensor, one in zip(members, tensors, array, strict=True):
+                made.put([k], self.desk.like(tensor, one)[None])
+        self._put(name, made)
 
     def forget(self) -> None:
         """Let go of what the pass which stores does not read, and no state is."""
         needed = {*self.plan.main.loads, *self.plan.matrices}
-        self.arrays = {n: a for n, a in self.arrays.items() if n in needed}
+        self._arrays = {n: a for n, a in self._arrays.items() if n in needed}
         self._results = {n: a for n, a in self._results.items() if n in needed}
+        if not self._stays:
+            self._made.clear()
 
     def kept(self) -> list[Callable[[], None]]:
         """What is to be done to store the matrices that are states."""
@@ -156,19 +200,25 @@ class Scratch:
         ]
 
     def let_go(self) -> None:
-        """The step has happened: its arrays are nobody's any more."""
-        self.arrays.clear()
+        """The step has happened, or will not: its arrays are nobody's any more."""
+        self._arrays.clear()
         self._results.clear()
+        self._wholes.clear()
+        self._parts.clear()
+        if not self._stays:
+            self._made.clear()
 
-    def _alike(
+    def alike(
         self,
         work: MatrixWork,
         numbers: Sequence[Mapping[str, Any]],
         context_of: Sequence[int],
         known: Mapping[str, NDArray[np.float64]],
-    ) -> list[_Lot]:
-        """The members that are worked on together, with the numbers that they have in common."""
-        found: dict[Any, _Lot] = {}
+    ) -> list[Lot]:
+        """The members that are worked on together, with the numbers that they have in common:
+        `numbers` are those that are known before the step, of each context, `context_of` says which
+        a member has, and `known` are the reductions."""
+        found: dict[Any, Lot] = {}
         asked = dict.fromkeys(name for line in work.lines for name in line.names)
         sided = [name for name in asked if name in self._with_sides]
         is_small = all(name in self.plan.vectors for name in asked if name not in work.numbers)
@@ -187,9 +237,9 @@ class Scratch:
             found[key][0].append(k)
         return list(found.values())
 
-    def _in_buckets(self, lots: Sequence[_Lot]) -> Iterator[list[_Lot]]:
+    def _in_buckets(self, lots: Sequence[Lot]) -> Iterator[list[Lot]]:
         """Members that are worked on together, some at a time: what of them is whole, is memory."""
-        found: list[_Lot] = []
+        found: list[Lot] = []
         size = 0
         for lot in lots:
             own = sum(math.prod(self._shapes[k]) for k in lot[0])
@@ -201,7 +251,7 @@ class Scratch:
         if found:
             yield found
 
-    def _gather(self, lines: Sequence[Line], lots: Sequence[_Lot]) -> None:
+    def _gather(self, lines: Sequence[Line], lots: Sequence[Lot]) -> None:
         """Have all that the lines take and that is no whole matrix yet made whole, at once."""
         keys: list[tuple[int, str]] = []
         for members, table in lots:
@@ -214,7 +264,11 @@ class Scratch:
     def _make_whole(self, keys: Sequence[tuple[int, str]]) -> None:
         """The same of these arrays of members."""
         asked = [
-            (self.members[k], name, self.arrays[name][k] if name in self.arrays else None)
+            (
+                self.members[k],
+                name,
+                self._arrays[name].one(k) if name in self._arrays else None,
+            )
             for k, name in keys
         ]
         self._wholes = dict(zip(keys, self.desk.wholes(asked) if asked else [], strict=True))
@@ -228,12 +282,13 @@ class Scratch:
     ) -> dict[str, Any]:
         """What the lines give of some members, one behind the other."""
         found: dict[str, Any] = {}
-        for line, compiled in zip(lines, code, strict=True):
+        words = OF_STACKS if self._is_stack else WORDS
+        for line, one in zip(lines, code, strict=True):
             for name in line.names:
                 if name not in table:
                     table[name] = self._gathered(members, name)
             try:
-                value = eval(compiled, OF_STACKS if self._is_stack else WORDS, table)
+                value = eval(one, words, table)
             except (RuntimeError, ValueError) as error:  # of the library's: no basis is found, say
                 title = self.plan.chain.name
                 raise ArithmeticError(f"{title}: `{line.written}`: {error}") from error
@@ -254,6 +309,10 @@ class Scratch:
             array = self.desk.stacked([self.members[k] for k in members], name)
             if name in self.plan.vectors:
                 array = array.reshape((len(members), *self._sides_of(members[0], name)))
+        if array is None and name in self._arrays and not self._wholes:
+            array = self._arrays[name].of(members)
+            if array is not None:
+                array = array.reshape((len(members), *self._matrices_of(members[0])))
         if array is not None:
             return array
         return matrices.stacked([self._matrix(k, name) for k in members])
@@ -270,6 +329,8 @@ class Scratch:
             array = self._results[name].one(k)
         elif (k, name) in self._wholes:
             array = self._wholes[k, name]
+        elif name in self._arrays:
+            array = self._arrays[name].one(k)
         else:  # a matrix of which every process has all
             array = self.desk.array(self.members[k], name)
         if name in self.plan.vectors:
@@ -291,6 +352,3 @@ class Scratch:
         """The sides of a member as a matrix, or behind how many they are as a stack of them."""
         sides = matrices_of(self._shapes[k], self._is_stack)
         return sides if self._is_stack else sides[1:]
-
-    def _like(self, k: int, matrix: Any) -> Any:
-        return self.desk.like(self.members[k], matrix.reshape(self._shapes[k]))

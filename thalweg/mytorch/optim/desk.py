@@ -30,6 +30,7 @@ class ArrayDesk:
         asking: Callable[[Request, Sequence[tuple[Any, Any]]], list[Any]] | None,
     ) -> None:
         self.chain, self.rows, self._asking = chain, rows, asking
+        self.shares = False
 
     def array(self, tensor: int, name: str) -> NDArray[Any]:
         """A parameter, its gradient or a state, in the computation type."""
@@ -41,9 +42,18 @@ class ArrayDesk:
         """An array that lies as the parameter does."""
         return np.empty_like(self.rows[tensor][0].data)
 
+    def empties(self, tensors: Sequence[int]) -> NDArray[Any]:
+        """The same of tensors of one shape, in one array."""
+        p = self.rows[tensors[0]][0]
+        return np.empty((len(tensors), *p.shape), p.data.dtype)
+
     def like(self, tensor: int, array: NDArray[Any]) -> NDArray[Any]:
         """The same numbers in an array that lies as the parameter does."""
         return np.require(array, self.rows[tensor][0].data.dtype, ["C", "A", "W"])
+
+    def alike(self, tensors: Sequence[int], array: NDArray[Any]) -> NDArray[Any]:
+        """The same numbers of tensors of one shape, in one array."""
+        return self.like(tensors[0], array)
 
     def wholes(self, asked: Sequence[tuple[int, str, Any]]) -> list[NDArray[Any]]:
         """The arrays: no tensor is shared out."""

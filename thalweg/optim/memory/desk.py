@@ -35,6 +35,8 @@ class TensorDesk:
         wholes: Sequence[Tensor],
     ) -> None:
         self._wholes = wholes
+        self.shares = any(map(is_sharded, wholes))
+        self._lie_plainly = [p.is_contiguous() and not is_sharded(p) for p in params]
         self.chain, self.params, self.grads, self.held = chain, params, grads, held
         self._asking = asking
         self._types: dict[torch.dtype, torch.dtype] = {}  # that is computed in, by the stored one
@@ -68,12 +70,25 @@ class TensorDesk:
         p = self.params[tensor]
         return torch.empty_like(p, dtype=self._type(p), memory_format=torch.preserve_format)
 
+    def empties(self, tensors: Sequence[int]) -> Tensor | None:
+        """The same of tensors of one shape, in one tensor."""
+        if not all([self._lie_plainly[tensor] for tensor in tensors]):
+            return None
+        p = self.params[tensors[0]]
+        return torch.empty((len(tensors), *p.shape), dtype=self._type(p), device=p.device)
+
     def like(self, tensor: int, array: Tensor) -> Tensor:
         """The same numbers in a tensor that lies as the parameter does."""
         p, whole = self.params[tensor], self._wholes[tensor]
         if is_sharded(whole):
             array = part_of(cut_like(whole, array.contiguous())).to(p.device)
         return laid_out_like(p, array.to(self._type(p)))
+
+    def alike(self, tensors: Sequence[int], array: Tensor) -> Tensor | None:
+        """The same numbers of tensors of one shape, in one tensor that lies as they do."""
+        if self.shares or not all([self._lie_plainly[tensor] for tensor in tensors]):
+            return None
+        return array.to(self._type(self.params[tensors[0]])).contiguous()
 
     def vector(self, tensor: int, array: Tensor, per: str) -> Tensor:
         """The same numbers, one per "row" or "column", one behind the other."""
