@@ -12,6 +12,7 @@ A tensor without a gradient is a row that the sweep passes over: the set may dif
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Collection, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.chain import Chain, Ways
+from thalweg.fuse.desk import Desk
+from thalweg.fuse.keeping import Keeping
 from thalweg.fuse.plan import Plan, plan_for
 from thalweg.fuse.share import Share
 from thalweg.fuse.storage import FORMATS
@@ -29,6 +32,9 @@ from thalweg.fuse.work import Work
 __all__ = ["PreparedCall"]
 
 _MOST = 64  # arrangements that are remembered
+
+# so many elements may an optimizer have whose steps find the memory again that lines work in
+_SMALL = 1 << 20
 
 
 class _Deciding:
@@ -70,7 +76,10 @@ class _Context:
         cells: list[float],
     ) -> None:
         self._of, self._views, self._shape, self.cells = of, views, shape, cells
-        ways: list[tuple[bool | None, ...]] = [()] * len(of.parts)
+        # a part of another alternative is no part of the step
+        self._parts = [part for part in of.parts if views[part[0]] is not None]
+        self._moving = [part for part in of.moving if views[part[0]] is not None]
+        ways: list[Any] = [None if view is None else () for view in views]
         self.numbers: list[Any] = [0.0] * (max(of.number_at.values(), default=0) + 1)
         self.kept = cells
         self._ways, self._is_new = ways, True
@@ -79,7 +88,7 @@ class _Context:
     def decide(self) -> None:
         """Decide the next step: of the parts that settings alone decide, only the first time."""
         of, cells = self._of, self.cells
-        parts = of.parts if self._is_new else of.moving
+        parts = self._parts if self._is_new else self._moving
         if not (parts or cells):
             return
         t = 1 if of.step is None else int(cells[of.step]) + 1
@@ -90,7 +99,8 @@ class _Context:
                 self._views[i], t, False, self._shape, held
             )
             for j, value in zip(places, following, strict=True) if places else ():
-                kept[j] = float(np.float32(value)) if j in of.narrow else float(value)
+                if value is not None:  # it follows from what is measured
+                    kept[j] = float(np.float32(value)) if j in of.narrow else float(value)
         if of.step is not None:
             kept[of.step] = cells[of.step] + 1
         self.kept, self._is_new = kept, False
@@ -113,6 +123,7 @@ class PreparedCall:
         cells: NDArray[np.float64],
         views: Sequence[list[SimpleNamespace]],
         narrow: Collection[int] = (),
+        desk: Desk | None = None,
     ) -> None:
         self.cells: NDArray[np.float64] = np.ascontiguousarray(cells)
         self._work, self._pointers, self._views = work, pointers, list(views)
@@ -125,16 +136,20 @@ class PreparedCall:
         self._at_hand: dict[tuple[int, ...], list[Share]] = {}  # while the contexts are the same
         self._shares: list[Share] = []
         self._next: tuple[list[_Context], NDArray[np.bool_] | None] = [], None
+        self._measured: list[dict[str, Any]] = []  # reductions, by share
+        self._desk = desk
+        self._keeping = Keeping(work.chain, narrow, self._deciding.number_at)
+        # what little memory steps need, each next one has again
+        sizes = [math.prod(work.kinds[i].here) for i in work.kind_of.tolist()]
+        self._stay = sum(sizes) <= _SMALL
 
     @staticmethod
     def can_take(chain: Chain, formats: Sequence[str | None] = ()) -> bool:
-        """Whether all that its steps need is known before anything is read."""
+        """Whether its steps can be prepared: numbers that are drawn are asked for now and then, and
+        those steps go the long way; other questions come at every step."""
         if any(form and FORMATS[form].rounds_at_random for form in formats):
             return False
-        parts = {i for key, (i, _) in chain.cells.items() if key != "step"}
-        keeps_measured = any(chain.parts[i].declared.text.reductions for i in parts)
-        is_more = chain.on_matrices or chain.requests or chain.shared or keeps_measured
-        return not (is_more or chain.choice.numbers)
+        return all(request.kind == "noise" for request in chain.requests.values())
 
     def set(self, lot: int, views: list[SimpleNamespace]) -> None:
         """The settings of a lot have changed."""
@@ -142,8 +157,10 @@ class PreparedCall:
         self._contexts = None
 
     def can_miss(self) -> bool:
-        """Whether a step may pass over tensors: not where all are asked for one number."""
-        return not self._work.chain.asked_of_all
+        """Whether a step may pass over tensors: not where all are asked for one number, or lines
+        take several tensors together."""
+        chain = self._work.chain
+        return not (chain.asked_of_all or chain.shared or chain.on_matrices)
 
     def prepare(self, gradients: NDArray[np.int64], missing: int, threads: int) -> float:
         """Settle the next step of the tensors whose gradients lie there, 0 for those that have
@@ -158,8 +175,12 @@ class PreparedCall:
         self._shares = self._arranged([context.ways for context in contexts])
         for share in self._shares:
             share.begin(gradients, missing > 0, contexts, self._context_of)
-        if self._work.chain.reductions:
+        if self._work.chain.reductions or self._work.chain.on_matrices:
             self._measure(threads)
+        if self._keeping.is_needed:
+            self._keeping.close(
+                self._shares, self._measured, contexts, self._context_of, active
+            )
         self._next = contexts, active
         return max([max(context.kept) for context in contexts]) if self._counts else 0.0
 
@@ -167,6 +188,8 @@ class PreparedCall:
         """Move the tensors, and count it in `cells`: called again, it does what is left of it."""
         for share in self._shares:
             share.move(threads)
+        for share in self._shares:
+            share.keep()
         contexts, active = self._next
         if self._counts:
             kept = [context.kept for context in contexts]
@@ -183,26 +206,39 @@ class PreparedCall:
         if active is not None and self._counts:
             self._contexts = None
 
+    def let_go(self) -> None:
+        """The step is over: what it has worked out is nobody's any more."""
+        for share in self._shares:
+            share.let_go()
+
     def _measure(self, threads: int) -> None:
-        """Take the reductions in passes, each when all that it takes is known."""
+        """Go through the legs before the last, each when all that it takes is known."""
         chain, shares = self._work.chain, self._shares
         totals = Totals(chain.reductions, [share.sizes for share in shares])
-        waiting, of_all = [list(share.ahead) for share in shares], list(chain.asked_of_all)
+        waiting = [list(share.ahead) for share in shares]
+        of_all = [name for name in chain.asked_of_all if name in chain.reductions]
         while any(waiting) or of_all:
             for i, ahead in enumerate(waiting):
-                while ahead and totals.suffice(i, ahead[0].pass_.numbers):
+                while ahead and totals.suffice(i, ahead[0].leg.numbers):
                     one = ahead.pop(0)
-                    totals.add(i, one.pass_, one.measured(totals.of_batches[i], threads))
+                    sums = one.measured(totals.of_batches[i], threads)
+                    if sums is not None:
+                        totals.add(i, one.leg, sums)
+                    if not ahead:
+                        shares[i].forget()
             if of_all:
                 totals.settle(of_all.pop(0), ())
         for share, known in zip(shares, totals.of_batches, strict=True):
             share.know(known)
+        self._measured = totals.of_batches
 
     def _find_contexts(self, active: NDArray[np.bool_] | None) -> None:
         """Sort the tensors by lot and cells, those that are passed over with any."""
         work = self._work
         code = work._fellows
-        for column in self.cells.T:
+        if self._keeping.is_of_each:
+            code = np.arange(len(code))
+        for column in () if self._keeping.is_of_each else self.cells.T:
             if (column != column[0]).any():
                 values, inverse = np.unique(column, return_inverse=True)
                 code = code * len(values) + inverse
@@ -256,8 +292,9 @@ class PreparedCall:
         pairs = [divmod(one, len(work.kinds)) for one in found.tolist()]
         kinds = [work.kinds[kind] for _, kind in pairs]
         batches = work._batched([plans[plan] for plan, _ in pairs], kinds, which.reshape(-1))
+        number_at, moves = self._deciding.number_at, bool(self._deciding.moving)
         return [
-            Share(self._deciding.number_at, bool(self._deciding.moving), batch, self._pointers)
+            Share(number_at, moves, batch, self._pointers, self._desk, self._stay)
             for batch in batches
-            if batch.plan.main.stores or batch.plan.reductions
+            if batch.plan.main.stores or batch.plan.ahead
         ]

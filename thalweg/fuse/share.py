@@ -5,25 +5,22 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.fuse.batch import Batch
-from thalweg.fuse.plan import Pass
+from thalweg.fuse.desk import Desk
+from thalweg.fuse.plan import MatrixWork, Pass, Question
+from thalweg.fuse.scratch import Scratch
+from thalweg.fuse.standing import Context, StandingWork
 
 __all__ = ["Share", "StandingPass"]
 
 _GRADIENT = 1  # its column in the table of addresses
 
 Row = Sequence[Any]
-
-
-class Context(Protocol):
-    """What tensors of one lot and one count have in common: every number that is known before."""
-
-    numbers: list[Any]
 
 
 class StandingPass:
@@ -37,11 +34,19 @@ class StandingPass:
         pass_: Pass,
         pointers: NDArray[np.int64],
         measured: Sequence[str],
+        scratch: Scratch | None = None,
     ) -> None:
-        self.pass_ = pass_
+        self.leg = self.pass_ = pass_
         self._members = None if len(batch.members) == len(pointers) else batch.members
         sweep, places = batch._sweep(pass_)
-        self._home = pointers[batch.members[:, None], places]
+        self._batch, self._scratch = batch, scratch
+        whole = pointers[batch.members]
+        # where those of its columns that are new at every step are found
+        self._own = np.flatnonzero(places >= whole.shape[1])
+        self._there = places[self._own] - whole.shape[1]
+        if scratch is not None:
+            whole = np.hstack([whole, scratch.addresses])
+        self._home = np.ascontiguousarray(whole[:, places])
         found = np.flatnonzero(places == _GRADIENT)
         self._gradient = int(found[0]) if len(found) else None
         self._pick = _picker([number_at[name] for name in pass_.numbers])
@@ -102,23 +107,31 @@ class StandingPass:
             self._only = int(own[0]) if (own == own[0]).all() else None
 
     def know(self, known: Mapping[str, NDArray[np.float64]]) -> None:
-        """Take in what was measured."""
+        """Take in what was measured, and where the arrays of this step lie."""
         for column, name in self._measured:
             self.launch.numbers[:, column] = known[name]
+        if self._scratch is not None and len(self._own):
+            self.launch.pointers[:, self._own] = self._scratch.addresses[:, self._there]
 
     def measured(
         self, known: Mapping[str, NDArray[np.float64]], threads: int
     ) -> NDArray[np.float64]:
         """Run it; returns what each tensor adds to each result."""
+        pass_, scratch = self.pass_, self._scratch
+        if scratch is not None and pass_.stores:
+            scratch.make(pass_.stores)
         self.know(known)
         self.launch.run(threads)
+        if scratch is not None and pass_.vectors:
+            found = self._batch.finished(pass_, self.launch.vectors())
+            scratch.put_vectors(pass_, found)
         sums: NDArray[np.float64] = self.launch.sums()
         return sums
 
 
 class Share:
-    """The passes of one plan over its tensors: those `ahead`, which measure, and the one that
-    stores, if there is any."""
+    """The legs of one plan over its tensors: those `ahead`, which measure, and the pass that
+    stores, if there is any. Where the arrays of a step `stay`, the next one has the same."""
 
     def __init__(
         self,
@@ -126,16 +139,28 @@ class Share:
         moves: bool,
         batch: Batch,
         pointers: NDArray[np.int64],
+        desk: Desk | None = None,
+        stay: bool = False,
     ) -> None:
-        measured = list(batch.plan.chain.reductions)
+        plan, measured = batch.plan, list(batch.plan.chain.reductions)
+        scratch: Scratch | None = None
+        if not plan.is_plain:
+            assert desk is not None
+            members = batch.members.tolist()
+            scratch = Scratch(plan, members, batch.tensor_shapes, desk, stay)
 
-        def standing(pass_: Pass) -> StandingPass:
-            return StandingPass(number_at, moves, batch, pass_, pointers, measured)
+        def standing(leg: Any) -> Any:
+            if isinstance(leg, Question):
+                raise LookupError(f"{plan.chain.name} asks at every step: it cannot stand ready")
+            if isinstance(leg, MatrixWork):
+                assert scratch is not None
+                return StandingWork(number_at, leg, scratch, measured)
+            return StandingPass(number_at, moves, batch, leg, pointers, measured, scratch)
 
-        self.sizes = batch.sizes
-        self.ahead = [standing(pass_) for pass_ in batch.plan.reductions]
-        main = batch.plan.main
-        self._main = standing(main) if main.stores else None
+        self.sizes, self.plan, self.members = batch.sizes, plan, batch.members
+        self.ahead: list[StandingPass | StandingWork] = [standing(leg) for leg in plan.ahead]
+        self._main: StandingPass | None = standing(plan.main) if plan.main.stores else None
+        self._scratch, self._stay = scratch, stay
 
     def begin(
         self,
@@ -155,10 +180,26 @@ class Share:
         if self._main is not None:
             self._main.know(known)
 
+    def forget(self) -> None:
+        """Let go of what the pass which stores does not read."""
+        if self._scratch is not None and not self._stay:
+            self._scratch.forget()
+
     def move(self, threads: int) -> None:
         """Run the pass that stores: called again, it does what is left of it."""
         if self._main is not None:
             self._main.launch.run(threads)
+
+    def keep(self) -> None:
+        """Store the matrices that are states."""
+        if self._scratch is not None:
+            for deed in self._scratch.kept():
+                deed()
+
+    def let_go(self) -> None:
+        """The step is over: what it has worked out is nobody's any more."""
+        if self._scratch is not None:
+            self._scratch.let_go()
 
 
 def _picker(places: Sequence[int]) -> Callable[[Row], tuple[Any, ...]]:

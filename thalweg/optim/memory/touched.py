@@ -43,9 +43,9 @@ class Row:
 
     def states(self, chain: Chain, live: Sequence[Sequence[Slot]]) -> list[Tensor | None]:
         """Its state arrays, with None for those that its settings leave out."""
-        keys = {slot.key for slot in live[self.lot]}
+        its = {slot.qualified for slot in live[self.lot]}  # two alternatives may share a key
         return [
-            self.arrays[s.key] if s.key in keys and not s.state.is_apart else None
+            self.arrays[s.key] if s.qualified in its and not s.state.is_apart else None
             for s in chain.slots
         ]
 
