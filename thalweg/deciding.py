@@ -40,15 +40,14 @@ Decide = Callable[
 ]
 
 
-def _quick(word: str, of_floats: Callable[..., Any]) -> Callable[..., Any]:
-    """A word of the language on Python's floats, in a tenth of the time; on all else as it is."""
+def _quick(word: str, of_floats: Callable[..., Any], *more: type) -> Callable[..., Any]:
+    """A word of the language on Python's floats, and numbers of `more` types, in a tenth of the
+    time; on all else as it is."""
     function: Callable[..., Any] = getattr(elementwise, word)
+    known = {float, bool, *more}
 
     def apply(*values: Any) -> Any:
-        for value in values:
-            if type(value) is not float and type(value) is not bool:
-                return function(*values)
-        return of_floats(*values)
+        return of_floats(*values) if known.issuperset(map(type, values)) else function(*values)
 
     return apply
 
@@ -66,7 +65,7 @@ def _quick_of_two(word: str, of_floats: Callable[[float, float], float]) -> Call
 
 _WORDS = {n: getattr(elementwise, n) for n in elementwise.PRIMITIVES + elementwise.COMPOSITES}
 _WORDS["abs"] = _quick("abs", abs)
-_WORDS["sqrt"] = _quick("sqrt", lambda x: math.sqrt(x) if x >= 0 else math.nan)
+_WORDS["sqrt"] = _quick("sqrt", lambda x: math.sqrt(x) if x >= 0 else math.nan, int)
 _WORDS["where"] = _quick("where", lambda c, a, b: float(a if c else b))
 _WORDS["maximum"] = _quick_of_two("maximum", lambda a, b: a if a > b or a != a else b)
 _WORDS["minimum"] = _quick_of_two("minimum", lambda a, b: a if a < b or a != a else b)

@@ -15,7 +15,7 @@ from thalweg.border.groups import Lot, lots
 from thalweg.chain import Chain, Slot
 from thalweg.either import OTHERS
 from thalweg.fuse.expected import ABSENT, NEVER
-from thalweg.fuse.whole import Deed, take
+from thalweg.fuse.whole import finish
 
 __all__ = ["PreparedSteps", "StandingGroups"]
 
@@ -29,8 +29,8 @@ class Prepared(Protocol):
     def fits(self, opt: Any) -> bool:
         """Whether the next step is this one; if so, all is settled, and nothing has moved."""
 
-    def deeds(self, opt: Any) -> list[Deed]:
-        """What is to be done to take it."""
+    def move(self) -> None:
+        """Take it: called again, it does what is left of it."""
 
     def let_go(self) -> None:
         """The gradients are nobody's business any more."""
@@ -59,7 +59,7 @@ class PreparedSteps:
             except Exception:  # what no step can take, the long way says
                 fits = False
             if fits:
-                take(lambda: step.deeds(opt), step.let_go)
+                finish(step.move)
                 self.taken += 1
                 self._since += 1
                 return True

@@ -77,35 +77,43 @@ class _Context:
     ) -> None:
         self._of, self._views, self._shape, self.cells = of, views, shape, cells
         # a part of another alternative is no part of the step
-        self._parts = [part for part in of.parts if views[part[0]] is not None]
+        ahead = [part for part in of.parts if views[part[0]] is not None]
         self._moving = [part for part in of.moving if views[part[0]] is not None]
         ways: list[Any] = [None if view is None else () for view in views]
         self.numbers: list[Any] = [0.0] * (max(of.number_at.values(), default=0) + 1)
         self.kept = cells
-        self._ways, self._is_new = ways, True
+        self._ways, self._ahead = ways, ahead
         self.ways: Ways = ()
+        self.plan: int | None = None  # the number of the plan for these ways, once it is known
 
     def decide(self) -> None:
         """Decide the next step: of the parts that settings alone decide, only the first time."""
-        of, cells = self._of, self.cells
-        parts = self._parts if self._is_new else self._moving
-        if not (parts or cells):
-            return
-        t = 1 if of.step is None else int(cells[of.step]) + 1
-        kept = list(cells)
-        for i, decide, places, where, _ in parts:
+        of, cells, ways = self._of, self.cells, self._ways
+        kept, t = list(cells), 1
+        if of.step is not None:
+            count = cells[of.step]
+            t = int(count) + 1
+            kept[of.step] = count + 1
+        for i, decide, places, where, _ in self._ahead:
             held = [cells[j] for j in places] if places else ()
-            self._ways[i], self.numbers[where], following = decide(
+            way, self.numbers[where], following = decide(
                 self._views[i], t, False, self._shape, held
             )
-            for j, value in zip(places, following, strict=True) if places else ():
-                if value is not None:  # it follows from what is measured
-                    kept[j] = float(np.float32(value)) if j in of.narrow else float(value)
-        if of.step is not None:
-            kept[of.step] = cells[of.step] + 1
-        self.kept, self._is_new = kept, False
-        if parts:
-            self.ways = tuple(self._ways)
+            if way != ways[i]:
+                self.plan = None
+                ways[i] = way
+            if places:
+                self._keep(kept, places, following)
+        self.kept, self._ahead = kept, self._moving
+        if self.plan is None:
+            self.ways = tuple(ways)
+
+    def _keep(self, kept: list[float], places: Sequence[int], following: Sequence[Any]) -> None:
+        """Take in what a part will keep, but for the step, which is counted."""
+        of = self._of
+        for j, value in zip(places, following, strict=True):
+            if j != of.step and value is not None:  # None follows from what is measured
+                kept[j] = float(np.float32(value)) if j in of.narrow else float(value)
 
 
 class PreparedCall:
@@ -129,12 +137,15 @@ class PreparedCall:
         self._work, self._pointers, self._views = work, pointers, list(views)
         self._deciding = _Deciding(work.chain, narrow)
         self._counts = self.cells.size > 0
+        self._columns = [*self.cells.T]
+        self._measures = bool(work.chain.reductions) or work.chain.on_matrices
         self._contexts: list[_Context] | None = None  # of all tensors; None: to be found anew
         self._context_of: NDArray[np.int64] | None = None  # None where there is one
         self._plans: dict[Ways, int] = {}
         self._arrangements: dict[int | bytes, list[Share]] = {}
         self._at_hand: dict[tuple[int, ...], list[Share]] = {}  # while the contexts are the same
         self._shares: list[Share] = []
+        self._plan: int | None = None  # of all tensors, where the shares are those of one plan
         self._next: tuple[list[_Context], NDArray[np.bool_] | None] = [], None
         self._measured: list[dict[str, Any]] = []  # reductions, by share
         self._desk = desk
@@ -172,10 +183,11 @@ class PreparedCall:
         contexts = self._contexts or []
         for context in contexts:
             context.decide()
-        self._shares = self._arranged([context.ways for context in contexts])
+        self._arrange_for(contexts)
         for share in self._shares:
-            share.begin(gradients, missing > 0, contexts, self._context_of)
-        if self._work.chain.reductions or self._work.chain.on_matrices:
+            for one in share.legs:
+                one.begin(gradients, missing > 0, contexts, self._context_of)
+        if self._measures:
             self._measure(threads)
         if self._keeping.is_needed:
             self._keeping.close(
@@ -192,19 +204,23 @@ class PreparedCall:
             share.keep()
         contexts, active = self._next
         if self._counts:
-            kept = [context.kept for context in contexts]
-            if self._context_of is None:
-                following: Any = kept[0]
-            else:
-                following = np.array(kept, np.float64)[self._context_of]
-            if active is None:
-                self.cells[:] = following
-            else:
-                self.cells[active] = following if self._context_of is None else following[active]
+            self._count(contexts, active)
         for context in contexts:
             context.cells = context.kept
-        if active is not None and self._counts:
-            self._contexts = None
+
+    def _count(self, contexts: Sequence[_Context], active: NDArray[np.bool_] | None) -> None:
+        """Take in the cells that the step leaves."""
+        if active is None and self._context_of is None:
+            for column, value in zip(self._columns, contexts[0].kept, strict=True):
+                column.fill(value)
+            return
+        kept = np.array([context.kept for context in contexts], np.float64)
+        following = kept[0] if self._context_of is None else kept[self._context_of]
+        if active is None:
+            self.cells[:] = following
+            return
+        self.cells[active] = following if self._context_of is None else following[active]
+        self._contexts = None
 
     def let_go(self) -> None:
         """The step is over: what it has worked out is nobody's any more."""
@@ -257,13 +273,22 @@ class PreparedCall:
             self._context_of = np.zeros(len(code), np.int64)
             self._context_of[rows] = inverse.reshape(-1)
 
-    def _arranged(self, ways: Sequence[Ways]) -> list[Share]:
-        """The launches for contexts that go these ways; made once."""
-        if not ways:
-            return []
-        plans = tuple([self._number_of(one) for one in ways])
-        if plans in self._at_hand:  # nearly always
-            return self._at_hand[plans]
+    def _arrange_for(self, contexts: Sequence[_Context]) -> None:
+        """Have the launches at hand for contexts that go these ways; each is made once."""
+        for context in contexts:
+            if context.plan is None:
+                context.plan = self._number_of(context.ways)
+        if len(contexts) == 1 and contexts[0].plan == self._plan:  # nearly always
+            return
+        plans = tuple([context.plan or 0 for context in contexts])
+        if plans not in self._at_hand:
+            self._at_hand[plans] = self._arranged(plans) if plans else []
+        self._plan = None  # Ctrl-C may come in between
+        self._shares = self._at_hand[plans]
+        self._plan = plans[0] if len(plans) == 1 else None
+
+    def _arranged(self, plans: tuple[int, ...]) -> list[Share]:
+        """The launches for contexts of these plans."""
         key: int | bytes = plans[0]
         if plans.count(plans[0]) < len(plans):
             assert self._context_of is not None
@@ -273,7 +298,6 @@ class PreparedCall:
                 self._arrangements.clear()
                 self._at_hand.clear()
             self._arrangements[key] = self._arrange(key)
-        self._at_hand[plans] = self._arrangements[key]
         return self._arrangements[key]
 
     def _number_of(self, ways: Ways) -> int:

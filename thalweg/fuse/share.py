@@ -54,7 +54,12 @@ class StandingPass:
         self._measured = [(i, n) for i, n in enumerate(pass_.numbers) if n in measured]
         numbers = np.zeros((len(batch.members), len(pass_.numbers)))
         self.launch = batch.engine.standing_launch(sweep, self._home.copy(), numbers)
+        # views are made once: to make one takes as long as to write a few numbers into it
+        self._first, self._others = self.launch.numbers[:1], self.launch.numbers[1:]
         self._buffer = self.launch.numbers.data
+        self._gradients = (
+            None if self._gradient is None else self.launch.pointers[:, self._gradient]
+        )
         self._row: tuple[Any, ...] | None = None
         self._has_holes = False
         # of the tensors' contexts, which each has, and the only one, if they have one
@@ -75,20 +80,20 @@ class StandingPass:
         """Take in where the gradients lie, and the numbers of each context; tensors that have no
         gradient are passed over."""
         own = gradients if self._members is None else gradients[self._members]
-        pointers = self.launch.pointers
-        if self._gradient is not None:
-            pointers[:, self._gradient] = own
+        if self._gradients is not None:
+            self._gradients[:] = own
         if missing or self._has_holes:
-            pointers[:, 0] = np.where(own, own if self._gradient == 0 else self._home[:, 0], 0)
+            first = own if self._gradient == 0 else self._home[:, 0]
+            self.launch.pointers[:, 0] = np.where(own, first, 0)
             self._has_holes = missing
         if context_of is not self._sorted_by:
             self._sort(context_of)
         if self._only is not None:
             row = self._pick(contexts[self._only].numbers)
             if row != self._row:
-                self._row, self._contexts, numbers = None, None, self.launch.numbers
+                self._row, self._contexts = None, None
                 self._pack(self._buffer, 0, *row)
-                numbers[1:] = numbers[0]
+                self._others[:] = self._first
                 self._row = row
         elif self._moves or contexts is not self._contexts:
             self._row = None
@@ -161,19 +166,8 @@ class Share:
         self.ahead: list[StandingPass | StandingWork] = [standing(leg) for leg in plan.ahead]
         self._main: StandingPass | None = standing(plan.main) if plan.main.stores else None
         self._scratch, self._stay = scratch, stay
-
-    def begin(
-        self,
-        gradients: NDArray[np.int64],
-        missing: bool,
-        contexts: Sequence[Context],
-        context_of: NDArray[np.int64] | None,
-    ) -> None:
-        """Make each pass ready to be run once."""
-        for one in self.ahead:
-            one.begin(gradients, missing, contexts, context_of)
-        if self._main is not None:
-            self._main.begin(gradients, missing, contexts, context_of)
+        self.legs = [*self.ahead, *([self._main] if self._main else [])]
+        """All of them, each of which must begin before the step."""
 
     def know(self, known: Mapping[str, NDArray[np.float64]]) -> None:
         """Tell the pass that stores what was measured."""

@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, is_grad_enabled
 from torch.nn import Module
 
 from thalweg.averaging import at_rest, kept_at_rest, with_average
@@ -157,17 +157,17 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         return bool(self.defaults.get("fused"))
 
     def _update(self) -> None:
-        differentiable = bool(self.defaults["differentiable"])
-        before = torch.is_grad_enabled()
+        differentiable, before = bool(self.defaults["differentiable"]), is_grad_enabled()
         try:
             try:
                 _set_grad_enabled(differentiable and before)
-                if unscale(self, self._counts):
+                if unscale(self):
                     self._run(differentiable)
             finally:
                 _set_grad_enabled(before)
-        finally:  # Ctrl-C may come in between
-            _set_grad_enabled(before)
+        finally:
+            if is_grad_enabled() is not before:  # Ctrl-C came in between
+                _set_grad_enabled(before)
 
     @property
     def _counts(self) -> CountsThere | None:  # that lie on a device, of the step laid out last

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, get_num_threads
 
 from thalweg.averaging import at_rest
 from thalweg.border.again import StandingGroups
@@ -25,7 +25,6 @@ from thalweg.chain import Chain
 from thalweg.fuse.engines import host
 from thalweg.fuse.expected import Expected
 from thalweg.fuse.prepared import PreparedCall
-from thalweg.fuse.whole import Deed
 from thalweg.fuse.work import EXACT
 from thalweg.optim.memory.device import is_captured
 from thalweg.optim.memory.gapped import stand_in
@@ -40,6 +39,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PreparedTensors"]
 
+# what torch's function of that name calls, when it has looked at what it was given
+increment_version = getattr(torch._C, "_increment_version", torch.autograd.graph.increment_version)
+
 
 class PreparedTensors:
     """The tensors of a layout, which has a row for each parameter whose states are made."""
@@ -52,7 +54,9 @@ class PreparedTensors:
         without: list[Tensor],
     ) -> None:
         chain = layout.chain
-        self._layout, self._without = layout, without
+        self._layout, self._without, self._turn = layout, without, opt._turn
+        self._params, self._counts = layout.params, layout.cells.size > 0
+        self._is_shared, self._is_cuda = layout.is_shared, layout.device.type == "cuda"
         self._groups = StandingGroups(chain, opt.param_groups, lots, layout.live)
         self._rests = at_rest(chain) is not None
         # what stands for a missing gradient where torch's guards look at all of them
@@ -131,19 +135,20 @@ class PreparedTensors:
     def fits(self, opt: FusedOptimizer) -> bool:
         """Whether this step is the one prepared; if so, all is settled, and nothing has moved."""
         look, layout = self._look, self._layout
-        if opt._swapped or opt._first or opt._asking is not None:
+        if opt._swapped or opt._first or opt._asking is not None or is_watched():
             return False
-        if is_watched() or is_captured(layout.device):
+        if self._is_cuda and is_captured(layout.device):
             return False
         if not look.holds(opt.param_groups, opt.state):
             return False
-        changed = self._groups.changes(opt.param_groups) if look.differs else ()
+        differs = look.differs
+        changed = self._groups.changes(opt.param_groups) if differs else ()
         if changed is None:
             return False
         if self._without and any([p.grad is not None for p in self._without]):
             return False
         grads, missing = look.grads, look.missing
-        if layout.is_shared:
+        if self._is_shared:
             parts = layout.parts_of(grads)
             if parts is None:
                 return False
@@ -155,31 +160,27 @@ class PreparedTensors:
             return False
         if not (self._are_as_described() and look.located()):
             return False
-        if look.differs:
+        if differs:
             look.take(self._groups.values(opt.param_groups))
         for lot, views in changed:
             self._call.set(lot, views)
-        largest = self._call.prepare(look.found, missing, torch.get_num_threads())
+        largest = self._call.prepare(look.found, missing, get_num_threads())
         return self._is_wide or largest < EXACT
 
-    def deeds(self, opt: FusedOptimizer) -> list[Deed]:
-        """Take the step, and say so."""
-        return [self._move, opt._turn.note]
-
-    def _move(self) -> list[Deed]:
-        """Take the step and count it: called again, it does what is left of it."""
-        layout = self._layout
-        self._call.run(torch.get_num_threads())
-        if layout.cells.size:
-            self._look.keep()
-        moved = layout.params
-        if self._look.missing:
-            moved = [*compress(moved, self._look.found.tolist())]
+    def move(self) -> None:
+        """Take the step, count it and say so: called again, it does what is left of it."""
+        look = self._look
+        self._call.run(get_num_threads())
+        if self._counts:
+            look.keep()
+        moved = self._params
+        if look.missing:
+            moved = [*compress(moved, look.found.tolist())]
         # the kernels wrote behind torch's back: autograd must hear of it
-        torch.autograd.graph.increment_version(moved)
-        if layout.is_shared:
-            torch.autograd.graph.increment_version(layout.wholes)
-        return []
+        increment_version(moved)
+        if self._is_shared:
+            increment_version(self._layout.wholes)
+        self._turn.note()
 
     def let_go(self) -> None:
         """The gradients are nobody's business any more."""

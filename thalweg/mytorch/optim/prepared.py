@@ -22,7 +22,6 @@ from thalweg.chain import Chain
 from thalweg.fuse import threads
 from thalweg.fuse.engines import host
 from thalweg.fuse.prepared import PreparedCall
-from thalweg.fuse.whole import Deed
 from thalweg.mytorch.nn import Parameter
 from thalweg.mytorch.optim.memory import ArrayLayout, Turn, ready_gradient
 
@@ -130,18 +129,13 @@ class PreparedArrays:
         arrays = [v for v, is_cell in zip(held, self._are_cells, strict=True) if not is_cell]
         return all(map(is_, arrays, self._held))
 
-    def deeds(self, opt: Optimizer) -> list[Deed]:
-        """Take the step."""
-        return [self._move]
-
-    def _move(self) -> list[Deed]:
+    def move(self) -> None:
         """Take the step and count it: called again, it does what is left of it."""
         call, layout = self._call, self._layout
         call.run(self._threads())
         if call.cells.size:
             for row, values in zip(layout._rows, call.cells.tolist(), strict=True):
                 row.held.update(zip(layout._keys, values, strict=True))
-        return []
 
     def _threads(self) -> int:
         return 1 if self._is_small else threads.available()

@@ -199,11 +199,11 @@ def stops(opt: Any, counts: CountsThere | None) -> Tensor | None:
     return found if is_single and found.device == counts.device else None
 
 
-def unscale(opt: Any, counts: CountsThere | None) -> bool:
+def unscale(opt: Any) -> bool:
     """Apply what a GradScaler left on the optimizer; False if this step must not happen, and the
     host is to know it."""
     found_inf = getattr(opt, "found_inf", None)
-    if found_inf is not None and stops(opt, counts) is None and float(found_inf) > 0:
+    if found_inf is not None and stops(opt, opt._counts) is None and float(found_inf) > 0:
         return False
     scale: Tensor | None = getattr(opt, "grad_scale", None)
     if scale is not None:
