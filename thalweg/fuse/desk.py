@@ -28,6 +28,9 @@ class Desk(Protocol):
     def array(self, tensor: int, name: str) -> Any:
         """What lies here of the parameter "p", its gradient "g" or a state, by qualified name."""
 
+    def view(self, tensor: int, name: str) -> Any:
+        """The same of a state that is a matrix, where it is no copy; else None."""
+
     def empty(self, tensor: int) -> Any:
         """An array that lies as the parameter does."""
 

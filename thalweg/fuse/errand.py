@@ -143,8 +143,8 @@ class Errand:
         found: list[Callable[[], None]] = []
         for batch in self.batches:
             if batch.scratch is not None:
-                found += batch.scratch.kept()
-                found.append(batch.scratch.let_go)  # the launches know addresses only
+                # the launches know addresses only: it is let go of last
+                found += [batch.scratch.keep, batch.scratch.let_go]
                 batch.scratch = None
         return found
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import ast
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
 from thalweg import elementwise, matrices, reductions
 from thalweg.fuse.legs import MatrixWork
+from thalweg.text import Level
 
-__all__ = ["OF_STACKS", "WORDS", "compiled"]
+__all__ = ["OF_STACKS", "WORDS", "Compiled", "compiled"]
 
 WORDS: dict[str, Any] = {name: getattr(elementwise, name) for name in elementwise.PRIMITIVES}
 
@@ -23,8 +25,7 @@ def _reduction(kind: str, whole: tuple[int, ...]) -> Callable[[Any, str], Any]:
     def reduced(x: Any, over: str) -> Any:
         if over == "tensor":
             return reductions.over_axes(kind, x, whole)
-        found = reductions.over_axes(kind, x, reductions.AXES[over])
-        return elementwise.where(x > x, found, found)
+        return matrices.spread(reductions.over_axes(kind, x, reductions.AXES[over]), x)
 
     return reduced
 
@@ -35,11 +36,33 @@ WORDS |= {kind: _reduction(kind, (-2, -1)) for kind in reductions.REDUCTIONS}
 OF_STACKS = {**WORDS, **{kind: _reduction(kind, (-3, -2, -1)) for kind in reductions.REDUCTIONS}}
 
 
+@dataclass(frozen=True)
+class Compiled:
+    """Lines as code: `whole`, or the value of `each`. They take what is called `takes`, some of it
+    numbers, and give values per row or column to the `vectors`."""
+
+    whole: CodeType
+    each: tuple[CodeType, ...]
+    takes: tuple[str, ...]
+    vectors: tuple[str, ...]
+
+
 @functools.cache
-def compiled(work: MatrixWork) -> list[CodeType]:
-    trees = [_Turned().visit(ast.parse(line.text, mode="eval")) for line in work.lines]
-    pairs = zip(trees, work.lines, strict=True)
-    return [compile(ast.fix_missing_locations(t), f"<{line.target}>", "eval") for t, line in pairs]
+def compiled(work: MatrixWork) -> Compiled:
+    """The code of lines; made once."""
+    text = "\n".join(f"{line.target} = {line.text}" for line in work.lines)
+    tree = ast.fix_missing_locations(_Turned().visit(ast.parse(text)))
+    values = [one.value for one in tree.body]
+    takes, given = dict[str, None](), set[str]()
+    for line in work.lines:
+        takes |= dict.fromkeys(name for name in line.names if name not in given)
+        given.add(line.target)
+    return Compiled(
+        compile(tree, f"<lines of {work.lines[0].target}>", "exec"),
+        tuple(compile(ast.Expression(value), "<a line>", "eval") for value in values),
+        tuple(takes),
+        tuple(x.target for x in work.lines if x.level in (Level.ROW, Level.COLUMN)),
+    )
 
 
 class _Turned(ast.NodeTransformer):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import CodeType
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,8 +35,9 @@ Lot = tuple[list[int], dict[str, Any]]
 
 class Scratch:
     """The arrays of one step of the tensors of one batch: those of the plan, of the parameters'
-    shapes, and the matrices. `members` are the tensors' places. Where it `stays`, the memory that
-    passes write to is that of the next step, too."""
+    shapes, and the matrices. `members` are the tensors' places. Where it `stands` there for many
+    steps, states lie where they lay; where it `stays`, the memory that passes write to is that of
+    the next step, too."""
 
     def __init__(
         self,
@@ -46,10 +45,13 @@ class Scratch:
         members: Sequence[int],
         shapes: Sequence[tuple[int, ...]],
         desk: Desk,
+        stands: bool = False,
         stays: bool = False,
     ) -> None:
         self.plan, self.members, self.desk, self._stays = plan, members, desk, stays
         self._shapes, self._is_stack = shapes, plan.is_stack
+        self._sides = [matrices_of(shape, plan.is_stack) for shape in shapes]
+        self._standing: dict[tuple[int, str], Any] | None = {} if stands else None
         self.addresses: NDArray[np.int64] = np.zeros((len(members), len(plan.scratch)), np.int64)
         self._made: dict[str, Together] = {}  # for passes to write to
         self._arrays: dict[str, Together] = {}  # that lie as parameters do
@@ -76,18 +78,20 @@ class Scratch:
             if name not in self._made:
                 self._made[name] = made = Together()
                 for members in self._rooms:
-                    whole = self.desk.empties([self.members[k] for k in members])
+                    tensors = [self.members[k] for k in members]
+                    whole = self.desk.empties(tensors) if members[1:] else None
                     if whole is not None:
                         made.put(members, whole)
-                    for k in members if whole is None else ():
-                        made.put([k], self.desk.empty(self.members[k])[None])
+                        continue
+                    for k, tensor in zip(members, tensors, strict=True):
+                        made.put([k], self.desk.empty(tensor))
             self._put(name, self._made[name])
 
     def put(self, name: str, arrays: Sequence[Any]) -> None:
         """File arrays, one for each member."""
         made = Together()
         for k, array in enumerate(arrays):
-            made.put([k], array[None])
+            made.put([k], array)
         self._put(name, made)
 
     def _put(self, name: str, arrays: Together) -> None:
@@ -111,7 +115,8 @@ class Scratch:
             for members, values in found[one.name]:
                 array = self.desk.numbers(self.members[members[0]], values)
                 sides = self._sides_of(members[0], one.name)
-                self._file(one.name, members, array.reshape((len(members), *sides)))
+                whole = (len(members), *sides) if members[1:] else sides
+                self._file(one.name, members, array.reshape(whole))
 
     def add_up(self, pass_: Pass) -> None:
         """The same of what a pass has written."""
@@ -120,7 +125,7 @@ class Scratch:
             self._make_whole([(k, one.value) for k in range(len(self.members))])
             for k in range(len(self.members)):
                 value = self._matrix(k, one.value)
-                self._file(one.name, [k], reductions.over_axes(one.kind, value, axes)[None])
+                self._file(one.name, [k], reductions.over_axes(one.kind, value, axes))
             self._wholes.clear()
             del self._arrays[one.value], self._made[one.value]
 
@@ -132,7 +137,8 @@ class Scratch:
             there = self.desk.vectors(tensors, array)
             if there is None:
                 per = "row" if self.plan.vectors[name] == Level.ROW else "column"
-                parts = [self.desk.vector(t, a, per) for t, a in zip(tensors, array, strict=True)]
+                each = array if members[1:] else [array]
+                parts = [self.desk.vector(t, a, per) for t, a in zip(tensors, each, strict=True)]
                 self._parts += parts
                 self.addresses[members, at] = [self.desk.address(part) for part in parts]
             else:
@@ -149,13 +155,13 @@ class Scratch:
 
     def work(self, work: MatrixWork, lots: Sequence[Lot]) -> None:
         """Run lines on matrices, of lots as `alike` finds them."""
-        code, found = compiled(work), list[tuple[list[int], dict[str, Any]]]()
+        found = list[tuple[list[int], dict[str, Any]]]()
         for some in self._in_buckets(lots) if self.desk.shares else [lots]:
             if self.desk.shares:
                 self._gather(work.lines, some)
-            for members, table in some:
-                with np.errstate(all="ignore"):
-                    found.append((members, self._run(work.lines, code, members, table)))
+            with np.errstate(all="ignore"):
+                for members, table in some:
+                    found.append((members, self._run(work, members, table)))
             self._wholes.clear()
         for line in work.lines:  # a state is read by all before it has its new value
             self._results.pop(line.target, None)
@@ -173,14 +179,15 @@ class Scratch:
         """File arrays of the parameters' shapes for passes to read."""
         made = Together()
         for members, value in found:
-            tensors = [self.members[k] for k in members]
-            array = value.reshape((len(members), *self._shapes[members[0]]))
-            there = self.desk.alike(tensors, array)
+            tensors, shape = [self.members[k] for k in members], self._shapes[members[0]]
+            array = value.reshape((len(members), *shape) if members[1:] else shape)
+            there = self.desk.alike(tensors, array) if members[1:] else None
             if there is not None:
                 made.put(members, there)
                 continue
-            for k, tensor, one in zip(members, tensors, array, strict=True):
-                made.put([k], self.desk.like(tensor, one)[None])
+            each = array if members[1:] else [array]
+            for k, tensor, one in zip(members, tensors, each, strict=True):
+                made.put([k], self.desk.like(tensor, one))
         self._put(name, made)
 
     def forget(self) -> None:
@@ -191,13 +198,11 @@ class Scratch:
         if not self._stays:
             self._made.clear()
 
-    def kept(self) -> list[Callable[[], None]]:
-        """What is to be done to store the matrices that are states."""
-        return [
-            functools.partial(self.desk.keep, [self.members[k] for k in members], name, array)
-            for name in self.plan.matrices
-            for members, array in self._results[name].groups()
-        ]
+    def keep(self) -> None:
+        """Store the matrices that are states; called again, it does it again."""
+        for name in self.plan.matrices:
+            for members, array in self._results[name].groups():
+                self.desk.keep([self.members[k] for k in members], name, array)
 
     def let_go(self) -> None:
         """The step has happened, or will not: its arrays are nobody's any more."""
@@ -274,30 +279,38 @@ class Scratch:
         self._wholes = dict(zip(keys, self.desk.wholes(asked) if asked else [], strict=True))
 
     def _run(
-        self,
-        lines: Sequence[Line],
-        code: Sequence[CodeType],
-        members: Sequence[int],
-        table: dict[str, Any],
+        self, work: MatrixWork, members: Sequence[int], table: dict[str, Any]
     ) -> dict[str, Any]:
         """What the lines give of some members, one behind the other."""
-        found: dict[str, Any] = {}
+        code = compiled(work)
+        for name in code.takes:
+            if name not in table:
+                table[name] = self._gathered(members, name)
+        given = table.copy()
+        try:
+            exec(code.whole, OF_STACKS if self._is_stack else WORDS, table)
+        except (RuntimeError, ValueError):  # of the library's: which line it was is found out
+            return self._run_each(work, members, given)
+        if any([type(table[name]) is float or type(table[name]) is int for name in code.vectors]):
+            return self._run_each(work, members, given)
+        return table
+
+    def _run_each(
+        self, work: MatrixWork, members: Sequence[int], table: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The same, line by line: where one fails, or has one number for all rows or columns."""
         words = OF_STACKS if self._is_stack else WORDS
-        for line, one in zip(lines, code, strict=True):
-            for name in line.names:
-                if name not in table:
-                    table[name] = self._gathered(members, name)
+        for line, one in zip(work.lines, compiled(work).each, strict=True):
             try:
                 value = eval(one, words, table)
-            except (RuntimeError, ValueError) as error:  # of the library's: no basis is found, say
+            except (RuntimeError, ValueError) as error:  # no basis is found, say
                 title = self.plan.chain.name
                 raise ArithmeticError(f"{title}: `{line.written}`: {error}") from error
             if line.level in (Level.ROW, Level.COLUMN) and isinstance(value, int | float):
                 value = self._filled(members[0], line.level, value)
                 value = value if len(members) == 1 else matrices.stacked([value] * len(members))
             table[line.target] = value
-            found[line.target] = value[None] if len(members) == 1 else value
-        return found
+        return table
 
     def _gathered(self, members: Sequence[int], name: str) -> Any:
         """An array of a member as a matrix, or those of several as one array."""
@@ -331,8 +344,24 @@ class Scratch:
             array = self._wholes[k, name]
         elif name in self._arrays:
             array = self._arrays[name].one(k)
+        elif self._standing is not None and name in self._apart:
+            return self._stood(k, name)
         else:  # a matrix of which every process has all
             array = self.desk.array(self.members[k], name)
+        return self._as_matrix(k, name, array)
+
+    def _stood(self, k: int, name: str) -> Any:
+        """A state that is a matrix, which lies where it lay."""
+        assert self._standing is not None
+        found = self._standing.get((k, name))
+        if found is None:
+            array = self.desk.view(self.members[k], name)
+            if array is None:  # in another type
+                return self._as_matrix(k, name, self.desk.array(self.members[k], name))
+            found = self._standing[k, name] = self._as_matrix(k, name, array)
+        return found
+
+    def _as_matrix(self, k: int, name: str, array: Any) -> Any:
         if name in self.plan.vectors:
             return array.reshape(self._sides_of(k, name))
         sides, shape = self._matrices_of(k), self._shapes[k]
@@ -350,5 +379,4 @@ class Scratch:
 
     def _matrices_of(self, k: int) -> tuple[int, ...]:
         """The sides of a member as a matrix, or behind how many they are as a stack of them."""
-        sides = matrices_of(self._shapes[k], self._is_stack)
-        return sides if self._is_stack else sides[1:]
+        return self._sides[k] if self._is_stack else self._sides[k][1:]

@@ -41,9 +41,7 @@ class StandingPass:
         sweep, places = batch._sweep(pass_)
         self._batch, self._scratch = batch, scratch
         whole = pointers[batch.members]
-        # where those of its columns that are new at every step are found
-        self._own = np.flatnonzero(places >= whole.shape[1])
-        self._there = places[self._own] - whole.shape[1]
+        width = whole.shape[1]
         if scratch is not None:
             whole = np.hstack([whole, scratch.addresses])
         self._home = np.ascontiguousarray(whole[:, places])
@@ -60,6 +58,12 @@ class StandingPass:
         self._gradients = (
             None if self._gradient is None else self.launch.pointers[:, self._gradient]
         )
+        # its columns that are new at every step, each with the one that says where it lies
+        self._new = [
+            (self.launch.pointers[:, i], scratch.addresses[:, place - width])
+            for i, place in enumerate(places.tolist())
+            if scratch is not None and place >= width
+        ]
         self._row: tuple[Any, ...] | None = None
         self._has_holes = False
         # of the tensors' contexts, which each has, and the only one, if they have one
@@ -115,8 +119,8 @@ class StandingPass:
         """Take in what was measured, and where the arrays of this step lie."""
         for column, name in self._measured:
             self.launch.numbers[:, column] = known[name]
-        if self._scratch is not None and len(self._own):
-            self.launch.pointers[:, self._own] = self._scratch.addresses[:, self._there]
+        for own, there in self._new:
+            own[:] = there
 
     def measured(
         self, known: Mapping[str, NDArray[np.float64]], threads: int
@@ -152,7 +156,7 @@ class Share:
         if not plan.is_plain:
             assert desk is not None
             members = batch.members.tolist()
-            scratch = Scratch(plan, members, batch.tensor_shapes, desk, stay)
+            scratch = Scratch(plan, members, batch.tensor_shapes, desk, True, stay)
 
         def standing(leg: Any) -> Any:
             if isinstance(leg, Question):
@@ -187,8 +191,7 @@ class Share:
     def keep(self) -> None:
         """Store the matrices that are states."""
         if self._scratch is not None:
-            for deed in self._scratch.kept():
-                deed()
+            self._scratch.keep()
 
     def let_go(self) -> None:
         """The step is over: what it has worked out is nobody's any more."""

@@ -10,7 +10,7 @@ __all__ = ["Together"]
 
 class Together:
     """One array for each member of a batch, by the members' numbers. Members of one group have one
-    array in which theirs lie one behind the other."""
+    array in which theirs lie one behind the other; a group of one has its own."""
 
     def __init__(self) -> None:
         self._groups: dict[tuple[int, ...], Any] = {}
@@ -31,6 +31,9 @@ class Together:
 
     def one(self, k: int) -> Any:
         """The array of one member."""
+        alone = self._groups.get((k,))
+        if alone is not None:
+            return alone
         if not self._place:
             for members in self._groups:
                 self._place |= {member: (members, i) for i, member in enumerate(members)}

@@ -38,6 +38,12 @@ class ArrayDesk:
         found = p.data if name == "p" else grad if name == "g" else states[name][1]
         return found.astype(p.data.dtype, copy=False)
 
+    def view(self, tensor: int, name: str) -> NDArray[Any] | None:
+        """The same of a state, where it is of that type already."""
+        p, _, states = self.rows[tensor]
+        found = states[name][1]
+        return found if found.dtype == p.data.dtype else None
+
     def empty(self, tensor: int) -> NDArray[Any]:
         """An array that lies as the parameter does."""
         return np.empty_like(self.rows[tensor][0].data)
@@ -82,7 +88,8 @@ class ArrayDesk:
 
     def keep(self, tensors: Sequence[int], name: str, array: NDArray[Any]) -> None:
         """Store the new values of a matrix that is a state."""
-        for tensor, new in zip(tensors, array, strict=True):
+        each = array if tensors[1:] else [array]
+        for tensor, new in zip(tensors, each, strict=True):
             held = self.rows[tensor][2][name][1]
             held[...] = new.reshape(held.shape)
 

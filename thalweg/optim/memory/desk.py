@@ -46,6 +46,11 @@ class TensorDesk:
         """What lies here of a parameter, its gradient or a state, in the computation type."""
         return self._here(tensor, name).to(self._type(self.params[tensor]))
 
+    def view(self, tensor: int, name: str) -> Tensor | None:
+        """The same of a state, where it is of that type already."""
+        here = self._here(tensor, name)
+        return here if here.dtype == self._type(self.params[tensor]) else None
+
     def _here(self, tensor: int, name: str) -> Tensor:
         if name == "p":
             return self.params[tensor].detach()
@@ -108,7 +113,7 @@ class TensorDesk:
 
     def vectors(self, tensors: Sequence[int], array: Tensor) -> Tensor | None:
         """The same numbers, one behind the other; None where the tensors are shared out."""
-        if any(is_sharded(self._wholes[tensor]) for tensor in tensors):
+        if self.shares and any(is_sharded(self._wholes[tensor]) for tensor in tensors):
             return None
         return array.to(self._type(self.params[tensors[0]])).contiguous()
 
@@ -119,7 +124,12 @@ class TensorDesk:
 
     def keep(self, tensors: Sequence[int], name: str, array: Tensor) -> None:
         """Store the new values of a matrix that is a state."""
-        held = [self.held[tensor][self._keys[name]] for tensor in tensors]
+        key = self._keys[name]
+        if not tensors[1:]:
+            target = self.held[tensors[0]][key]
+            target.copy_(array.reshape(target.shape))
+            return
+        held = [self.held[tensor][key] for tensor in tensors]
         new = array.reshape((len(held), *held[0].shape))
         torch._foreach_copy_(held, list(new.unbind()))
 

@@ -49,6 +49,10 @@ class Row:
             for s in chain.slots
         ]
 
+    def standing(self, live: Sequence[Sequence[Slot]]) -> list[Tensor]:
+        """Its states, matrices too, in the order of their slots."""
+        return [self.arrays[slot.key] for slot in live[self.lot]]
+
     def in_parts(self, chain: Chain, slots: Sequence[Slot]) -> Row:
         """The part that lies here of a parameter of which every process has one, and all that goes
         with it; the row as it is, where parts cannot be stepped by themselves."""
