@@ -31,6 +31,13 @@ class Desk(Protocol):
     def view(self, tensor: int, name: str) -> Any:
         """The same of a state that is a matrix, where it is no copy; else None."""
 
+    def on_host(self, tensor: int, name: str) -> NDArray[Any] | None:
+        """NumPy's array over the memory of a state that is no array of a parameter's shape; None
+        where it is in another type than the computation's, or not in the host's memory."""
+
+    def type_on_host(self, tensor: int) -> Any:
+        """NumPy's type that is computed in; None where the tensor is not in the host's memory."""
+
     def empty(self, tensor: int) -> Any:
         """An array that lies as the parameter does."""
 

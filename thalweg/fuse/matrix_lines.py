@@ -10,10 +10,10 @@ from types import CodeType
 from typing import Any
 
 from thalweg import elementwise, matrices, reductions
-from thalweg.fuse.legs import MatrixWork
+from thalweg.fuse.legs import MatrixWork, Plan
 from thalweg.text import Level
 
-__all__ = ["OF_STACKS", "WORDS", "Compiled", "compiled"]
+__all__ = ["OF_STACKS", "WORDS", "Compiled", "compiled", "vectors_by_themselves"]
 
 WORDS: dict[str, Any] = {name: getattr(elementwise, name) for name in elementwise.PRIMITIVES}
 
@@ -63,6 +63,23 @@ def compiled(work: MatrixWork) -> Compiled:
         tuple(takes),
         tuple(x.target for x in work.lines if x.level in (Level.ROW, Level.COLUMN)),
     )
+
+
+@functools.cache
+def vectors_by_themselves(plan: Plan) -> frozenset[str] | None:
+    """The states with one number per row or column that lines take or give, where no line meets
+    such a vector with a whole matrix; None where one does."""
+    lines = [line for one in plan.ahead if isinstance(one, MatrixWork) for line in one.lines]
+    slots = {slot.qualified for slot in plan.chain.slots}
+    arrays = {"p", "g", *slots, *plan.scratch}
+    found = set[str]()
+    for line in lines:
+        met = {line.target, *line.names} & arrays
+        if met & plan.vectors.keys():
+            if not met <= plan.vectors.keys():
+                return None
+            found |= met & slots
+    return frozenset(found)
 
 
 class _Turned(ast.NodeTransformer):

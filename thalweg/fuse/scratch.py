@@ -13,7 +13,7 @@ from thalweg import matrices, reductions
 from thalweg.fuse.closing import worked_out
 from thalweg.fuse.desk import Desk
 from thalweg.fuse.legs import Line, MatrixWork, Pass, Plan, Question
-from thalweg.fuse.matrix_lines import OF_STACKS, WORDS, compiled
+from thalweg.fuse.matrix_lines import OF_STACKS, WORDS, compiled, vectors_by_themselves
 from thalweg.fuse.together import Together
 from thalweg.text import Level
 from thalweg.view import matrices_of
@@ -51,7 +51,8 @@ class Scratch:
         self.plan, self.members, self.desk, self._stays = plan, members, desk, stays
         self._shapes, self._is_stack = shapes, plan.is_stack
         self._sides = [matrices_of(shape, plan.is_stack) for shape in shapes]
-        self._standing: dict[tuple[int, str], Any] | None = {} if stands else None
+        self._stands = stands
+        self._standing: dict[tuple[int, str], Any] = {}  # states, as they lie
         self.addresses: NDArray[np.int64] = np.zeros((len(members), len(plan.scratch)), np.int64)
         self._made: dict[str, Together] = {}  # for passes to write to
         self._arrays: dict[str, Together] = {}  # that lie as parameters do
@@ -61,8 +62,24 @@ class Scratch:
         self._loaded = {name for one in legs for name in one.loads}
         self._apart = {slot.qualified for slot in plan.chain.slots if slot.state.is_apart}
         self._with_sides = {slot.qualified for slot in plan.chain.slots if slot.state.settings}
+        self._vectors: dict[tuple[str, tuple[int, ...]], Any] = {}  # of many steps, for passes
+        self._type = self._type_of_vectors()
         self._wholes: dict[tuple[int, str], Any] = {}  # of those that are worked on now
         self._parts: list[Any] = []  # of vectors that are shared out: they live as long as the step
+
+    def _type_of_vectors(self) -> Any:
+        """NumPy's type of vectors, where all of them lie in the host's memory and meet no matrix:
+        on a few numbers a framework takes longer to begin. None where they are the framework's."""
+        states = vectors_by_themselves(self.plan)
+        if states is None or not self.members:
+            return None
+        for name in states:
+            for k, tensor in enumerate(self.members):
+                array = self.desk.on_host(tensor, name)
+                if array is None:
+                    return None
+                self._standing[k, name] = array.reshape(self._sides_of(k, name))
+        return self.desk.type_on_host(self.members[0])
 
     def _of_one_shape(self) -> list[list[int]]:
         """The members whose arrays may lie one behind the other, since they are worked on so."""
@@ -113,7 +130,7 @@ class Scratch:
         """File what a pass has found of each row and column of groups of members."""
         for one in pass_.vectors:
             for members, values in found[one.name]:
-                array = self.desk.numbers(self.members[members[0]], values)
+                array = self._numbers(members[0], values)
                 sides = self._sides_of(members[0], one.name)
                 whole = (len(members), *sides) if members[1:] else sides
                 self._file(one.name, members, array.reshape(whole))
@@ -131,7 +148,9 @@ class Scratch:
 
     def _file(self, name: str, members: Sequence[int], array: Any) -> None:
         """File what there is of each row or column of some members, where passes read it."""
-        if name in self._loaded:
+        if name in self._loaded and self._type is not None:
+            array = self._for_passes(name, members, array)
+        elif name in self._loaded:
             tensors = [self.members[k] for k in members]
             at = self.plan.scratch.index(name)
             there = self.desk.vectors(tensors, array)
@@ -145,6 +164,22 @@ class Scratch:
                 array = there
                 self._locate(at, members, array)
         self._results.setdefault(name, Together()).put(members, array)
+
+    def _for_passes(self, name: str, members: Sequence[int], array: Any) -> Any:
+        """The same numbers where passes read them: at every step in the same place."""
+        key = name, tuple(members)
+        there = self._vectors.get(key)
+        if there is None:
+            there = self._vectors[key] = np.empty(array.shape, self._type)
+            self._locate(self.plan.scratch.index(name), members, there)
+        there[...] = array
+        return there
+
+    def _numbers(self, k: int, values: NDArray[np.float64]) -> Any:
+        """These numbers in an array of the computation type."""
+        if self._type is not None:
+            return values.astype(self._type)
+        return self.desk.numbers(self.members[k], values)
 
     def at(self, question: Question) -> list[Any]:
         """The weights of each member that a question is about."""
@@ -202,6 +237,10 @@ class Scratch:
         """Store the matrices that are states; called again, it does it again."""
         for name in self.plan.matrices:
             for members, array in self._results[name].groups():
+                if self._type is not None and name in self.plan.vectors:
+                    for k, new in zip(members, array if members[1:] else [array], strict=True):
+                        self._standing[k, name][...] = new
+                    continue
                 self.desk.keep([self.members[k] for k in members], name, array)
 
     def let_go(self) -> None:
@@ -283,6 +322,8 @@ class Scratch:
     ) -> dict[str, Any]:
         """What the lines give of some members, one behind the other."""
         code = compiled(work)
+        if self._type is not None:  # a double would widen the arrays
+            table = {n: self._type(x) if type(x) is np.float64 else x for n, x in table.items()}
         for name in code.takes:
             if name not in table:
                 table[name] = self._gathered(members, name)
@@ -318,7 +359,8 @@ class Scratch:
             return self._matrix(members[0], name)
         filed = self._results.get(name)
         array = None if filed is None else filed.of(members)
-        if array is None and filed is None and name in self._apart:
+        is_state = filed is None and name in self._apart
+        if array is None and is_state and (members[0], name) not in self._standing:
             array = self.desk.stacked([self.members[k] for k in members], name)
             if name in self.plan.vectors:
                 array = array.reshape((len(members), *self._sides_of(members[0], name)))
@@ -333,8 +375,7 @@ class Scratch:
     def _filled(self, k: int, level: Level, value: float) -> Any:
         """An array with the same number for each row or column of a member."""
         sides = self._one_for_each(k, level)
-        numbers = np.full(math.prod(sides), float(value))
-        return self.desk.numbers(self.members[k], numbers).reshape(sides)
+        return self._numbers(k, np.full(math.prod(sides), float(value))).reshape(sides)
 
     def _matrix(self, k: int, name: str) -> Any:
         """An array of a member as a matrix."""
@@ -344,7 +385,9 @@ class Scratch:
             array = self._wholes[k, name]
         elif name in self._arrays:
             array = self._arrays[name].one(k)
-        elif self._standing is not None and name in self._apart:
+        elif (k, name) in self._standing:
+            return self._standing[k, name]
+        elif self._stands and name in self._apart:
             return self._stood(k, name)
         else:  # a matrix of which every process has all
             array = self.desk.array(self.members[k], name)
@@ -352,13 +395,10 @@ class Scratch:
 
     def _stood(self, k: int, name: str) -> Any:
         """A state that is a matrix, which lies where it lay."""
-        assert self._standing is not None
-        found = self._standing.get((k, name))
-        if found is None:
-            array = self.desk.view(self.members[k], name)
-            if array is None:  # in another type
-                return self._as_matrix(k, name, self.desk.array(self.members[k], name))
-            found = self._standing[k, name] = self._as_matrix(k, name, array)
+        array = self.desk.view(self.members[k], name)
+        if array is None:  # in another type
+            return self._as_matrix(k, name, self.desk.array(self.members[k], name))
+        found = self._standing[k, name] = self._as_matrix(k, name, array)
         return found
 
     def _as_matrix(self, k: int, name: str, array: Any) -> Any:

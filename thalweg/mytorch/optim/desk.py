@@ -44,6 +44,14 @@ class ArrayDesk:
         found = states[name][1]
         return found if found.dtype == p.data.dtype else None
 
+    def on_host(self, tensor: int, name: str) -> NDArray[Any] | None:
+        """The same: all of it is in the host's memory."""
+        return self.view(tensor, name)
+
+    def type_on_host(self, tensor: int) -> Any:
+        """NumPy's type that is computed in."""
+        return self.rows[tensor][0].data.dtype.type
+
     def empty(self, tensor: int) -> NDArray[Any]:
         """An array that lies as the parameter does."""
         return np.empty_like(self.rows[tensor][0].data)

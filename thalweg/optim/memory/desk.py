@@ -51,6 +51,21 @@ class TensorDesk:
         here = self._here(tensor, name)
         return here if here.dtype == self._type(self.params[tensor]) else None
 
+    def on_host(self, tensor: int, name: str) -> NDArray[Any] | None:
+        """NumPy's array over the memory of a state, where it has that type and is on the host."""
+        found, p = self.held[tensor][self._keys[name]], self.params[tensor]
+        if self.shares or found.dtype != self._type(p) or found.device.type != "cpu":
+            return None
+        array: NDArray[Any] = found.detach().numpy()
+        return array
+
+    def type_on_host(self, tensor: int) -> Any:
+        """NumPy's type that is computed in, on the host."""
+        p = self.params[tensor]
+        if self.shares or p.device.type != "cpu":
+            return None
+        return np.float64 if self._type(p) == torch.float64 else np.float32
+
     def _here(self, tensor: int, name: str) -> Tensor:
         if name == "p":
             return self.params[tensor].detach()
@@ -107,8 +122,10 @@ class TensorDesk:
         p = self.params[tensor]
         return torch.from_numpy(values).to(p.device, self._type(p))
 
-    def address(self, array: Tensor) -> int:
-        """Where a tensor lies."""
+    def address(self, array: Any) -> int:
+        """Where a tensor lies, or NumPy's array."""
+        if isinstance(array, np.ndarray):
+            return int(array.ctypes.data)
         return address(array)
 
     def vectors(self, tensors: Sequence[int], array: Tensor) -> Tensor | None:
