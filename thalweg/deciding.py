@@ -25,6 +25,7 @@ __all__ = [
     "reached",
     "script_of",
     "value_of",
+    "words",
 ]
 
 _SHAPES = {
@@ -71,10 +72,15 @@ _WORDS["maximum"] = _quick_of_two("maximum", lambda a, b: a if a > b or a != a e
 _WORDS["minimum"] = _quick_of_two("minimum", lambda a, b: a if a < b or a != a else b)
 
 
+def words() -> dict[str, Any]:
+    """What the lines of that function call, by its name there, but for `failed_`."""
+    return {**_WORDS, "prod_": math.prod, "bool_": bool}
+
+
 def decider(text: Text, settings: Sequence[str], cells: Sequence[str], title: str) -> Decide:
     """The function for one `update`; `cells` are its kept numbers, in the order they are given."""
     lines = script_of(text, settings, cells)
-    scope: dict[str, Any] = {**_WORDS, "prod_": math.prod, "bool_": bool}
+    scope = words()
 
     def failed(error: ArithmeticError) -> ArithmeticError:
         assert error.__traceback__ is not None

@@ -24,10 +24,11 @@ class Context(Protocol):
 
 
 class Share(Protocol):
-    """The tensors of one plan, by their places."""
+    """The tensors of one plan, by their places, and what is measured of them."""
 
     plan: Plan
     members: NDArray[np.int64]
+    found: dict[str, NDArray[np.float64]]
 
 
 class Keeping:
@@ -36,9 +37,7 @@ class Keeping:
     Those in the `narrow` columns are rounded to single precision.
     """
 
-    def __init__(
-        self, chain: Chain, narrow: Collection[int], number_at: Mapping[str, int]
-    ) -> None:
+    def __init__(self, chain: Chain, narrow: Collection[int], number_at: Mapping[str, int]) -> None:
         self._keys, self._narrow, self._number_at = list(chain.cells), narrow, number_at
         self._shared = [self._keys.index(key) for key in chain.shared]
         measured = {
@@ -54,15 +53,14 @@ class Keeping:
     def close(
         self,
         shares: Sequence[Share],
-        known: Sequence[Mapping[str, NDArray[np.float64]]],
         contexts: Sequence[Context],
         context_of: NDArray[np.int64] | None,
         active: NDArray[np.bool_] | None,
     ) -> None:
-        """Give the contexts what they will keep; `known` are the reductions of each share."""
-        for share, of_share in zip(shares, known, strict=True):
+        """Give the contexts what they will keep."""
+        for share in shares:
             if share.plan.kept:
-                self._close_one(share, of_share, contexts, context_of, active)
+                self._close_one(share, contexts, context_of, active)
         if self._shared and contexts:  # of these the first tensor decides
             first = contexts[0 if context_of is None else int(context_of[0])].kept
             for context in contexts:
@@ -72,12 +70,11 @@ class Keeping:
     def _close_one(
         self,
         share: Share,
-        known: Mapping[str, NDArray[np.float64]],
         contexts: Sequence[Context],
         context_of: NDArray[np.int64] | None,
         active: NDArray[np.bool_] | None,
     ) -> None:
-        closing = Closing.of(share.plan)
+        closing, known = Closing.of(share.plan), share.found
         places = [
             (k, contexts[0 if context_of is None else int(context_of[member])])
             for k, member in enumerate(share.members.tolist())

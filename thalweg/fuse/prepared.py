@@ -24,14 +24,15 @@ from thalweg.chain import Chain, Ways
 from thalweg.fuse.desk import Desk
 from thalweg.fuse.keeping import Keeping
 from thalweg.fuse.plan import Plan, plan_for
-from thalweg.fuse.share import Share
+from thalweg.fuse.share import Arrangement, Share
 from thalweg.fuse.storage import FORMATS
-from thalweg.fuse.totals import Totals
 from thalweg.fuse.work import Work
+from thalweg.settling import Step, settler
 
 __all__ = ["PreparedCall"]
 
 _MOST = 64  # arrangements that are remembered
+_OF_SHAPE = {"ndim", "rows", "columns"}  # what a text may ask of a tensor's shape
 
 # so many elements may an optimizer have whose steps find the memory again that lines work in
 _SMALL = 1 << 20
@@ -45,17 +46,19 @@ class _Deciding:
         keys = list(chain.cells)
         self.step = keys.index("step") if "step" in keys else None
         ends = list(itertools.accumulate(map(len, wiring.numbers), initial=0))
+        both = enumerate(zip(chain.parts, wiring.cells, strict=True))
+        asked = [{*part.declared.text.source.arguments} for part in chain.parts]
         self.parts = [
             (
                 i,
-                part.declared.decide,
+                settler(part.declared),
                 [keys.index(key) for key in own],
                 slice(*ends[i : i + 2]),
-                "t" in part.declared.text.source.arguments or bool(own),
+                not asked[i].isdisjoint(_OF_SHAPE),
             )
-            for i, (part, own) in enumerate(zip(chain.parts, wiring.cells, strict=True))
+            for i, (part, own) in both
         ]
-        self.moving = [part for part in self.parts if part[-1]]
+        self.moving = [one for one in self.parts if "t" in asked[one[0]] or one[2]]
         names = itertools.chain.from_iterable(wiring.numbers)
         self.number_at = {name: i for i, name in enumerate(names)}
         # behind them one that stands for what is measured
@@ -66,6 +69,7 @@ class _Context:
     """Tensors of one lot and one count: their step is decided once for all of them.
 
     Decided are the `ways` of the chain's `if`s, every number, and the cells that it will keep.
+    Parts that ask nothing of a shape are decided by the `first` context of that lot and count.
     """
 
     def __init__(
@@ -74,7 +78,9 @@ class _Context:
         views: Sequence[SimpleNamespace],
         shape: tuple[int, ...],
         cells: list[float],
+        first: _Context | None,
     ) -> None:
+        self._first = first
         self._of, self._views, self._shape, self.cells = of, views, shape, cells
         # a part of another alternative is no part of the step
         ahead = [part for part in of.parts if views[part[0]] is not None]
@@ -82,23 +88,31 @@ class _Context:
         ways: list[Any] = [None if view is None else () for view in views]
         self.numbers: list[Any] = [0.0] * (max(of.number_at.values(), default=0) + 1)
         self.kept = cells
+        self._steps: list[Step | None] = [None] * len(of.parts)
         self._ways, self._ahead = ways, ahead
         self.ways: Ways = ()
         self.plan: int | None = None  # the number of the plan for these ways, once it is known
 
     def decide(self) -> None:
         """Decide the next step: of the parts that settings alone decide, only the first time."""
-        of, cells, ways = self._of, self.cells, self._ways
+        of, cells, ways, first = self._of, self.cells, self._ways, self._first
         kept, t = list(cells), 1
         if of.step is not None:
             count = cells[of.step]
             t = int(count) + 1
             kept[of.step] = count + 1
-        for i, decide, places, where, _ in self._ahead:
+        for i, settle, places, where, is_of_shape in self._ahead:
+            if first is not None and not (is_of_shape or places):
+                self.numbers[where] = first.numbers[where]
+                if ways[i] != first._ways[i]:
+                    self.plan = None
+                    ways[i] = first._ways[i]
+                continue
+            step = self._steps[i]
+            if step is None:
+                self._steps[i] = step = settle(self._views[i], self._shape)
             held = [cells[j] for j in places] if places else ()
-            way, self.numbers[where], following = decide(
-                self._views[i], t, False, self._shape, held
-            )
+            way, self.numbers[where], following = step(t, held)
             if way != ways[i]:
                 self.plan = None
                 ways[i] = way
@@ -138,16 +152,14 @@ class PreparedCall:
         self._deciding = _Deciding(work.chain, narrow)
         self._counts = self.cells.size > 0
         self._columns = [*self.cells.T]
-        self._measures = bool(work.chain.reductions) or work.chain.on_matrices
         self._contexts: list[_Context] | None = None  # of all tensors; None: to be found anew
         self._context_of: NDArray[np.int64] | None = None  # None where there is one
         self._plans: dict[Ways, int] = {}
-        self._arrangements: dict[int | bytes, list[Share]] = {}
-        self._at_hand: dict[tuple[int, ...], list[Share]] = {}  # while the contexts are the same
-        self._shares: list[Share] = []
-        self._plan: int | None = None  # of all tensors, where the shares are those of one plan
+        self._arrangements: dict[int | bytes, Arrangement] = {}
+        self._at_hand: dict[tuple[int, ...], Arrangement] = {}  # while the contexts are the same
+        self._arrangement = Arrangement(work.chain, [])
+        self._now: list[int] | None = None  # the plans that it is for, while the contexts are
         self._next: tuple[list[_Context], NDArray[np.bool_] | None] = [], None
-        self._measured: list[dict[str, Any]] = []  # reductions, by share
         self._desk = desk
         self._keeping = Keeping(work.chain, narrow, self._deciding.number_at)
         # what little memory steps need, each next one has again
@@ -184,23 +196,23 @@ class PreparedCall:
         for context in contexts:
             context.decide()
         self._arrange_for(contexts)
-        for share in self._shares:
-            for one in share.legs:
-                one.begin(gradients, missing > 0, contexts, self._context_of)
-        if self._measures:
-            self._measure(threads)
+        arrangement = self._arrangement
+        for one in arrangement.legs:
+            one.begin(gradients, missing > 0, contexts, self._context_of)
+        if arrangement.measuring is not None:
+            arrangement.measuring.take(threads)
         if self._keeping.is_needed:
-            self._keeping.close(
-                self._shares, self._measured, contexts, self._context_of, active
-            )
+            self._keeping.close(arrangement.shares, contexts, self._context_of, active)
         self._next = contexts, active
-        return max([max(context.kept) for context in contexts]) if self._counts else 0.0
+        if not self._counts:
+            return 0.0
+        return max(contexts[0].kept if len(contexts) == 1 else [max(c.kept) for c in contexts])
 
     def run(self, threads: int) -> None:
         """Move the tensors, and count it in `cells`: called again, it does what is left of it."""
-        for share in self._shares:
+        for share in self._arrangement.shares:
             share.move(threads)
-        for share in self._shares:
+        for share in self._arrangement.shares:
             share.keep()
         contexts, active = self._next
         if self._counts:
@@ -210,8 +222,9 @@ class PreparedCall:
 
     def _count(self, contexts: Sequence[_Context], active: NDArray[np.bool_] | None) -> None:
         """Take in the cells that the step leaves."""
-        if active is None and self._context_of is None:
-            for column, value in zip(self._columns, contexts[0].kept, strict=True):
+        first = contexts[0].kept
+        if active is None and all([context.kept == first for context in contexts[1:]]):
+            for column, value in zip(self._columns, first, strict=True):
                 column.fill(value)
             return
         kept = np.array([context.kept for context in contexts], np.float64)
@@ -224,29 +237,8 @@ class PreparedCall:
 
     def let_go(self) -> None:
         """The step is over: what it has worked out is nobody's any more."""
-        for share in self._shares:
+        for share in self._arrangement.shares:
             share.let_go()
-
-    def _measure(self, threads: int) -> None:
-        """Go through the legs before the last, each when all that it takes is known."""
-        chain, shares = self._work.chain, self._shares
-        totals = Totals(chain.reductions, [share.sizes for share in shares])
-        waiting = [list(share.ahead) for share in shares]
-        of_all = [name for name in chain.asked_of_all if name in chain.reductions]
-        while any(waiting) or of_all:
-            for i, ahead in enumerate(waiting):
-                while ahead and totals.suffice(i, ahead[0].leg.numbers):
-                    one = ahead.pop(0)
-                    sums = one.measured(totals.of_batches[i], threads)
-                    if sums is not None:
-                        totals.add(i, one.leg, sums)
-                    if not ahead:
-                        shares[i].forget()
-            if of_all:
-                totals.settle(of_all.pop(0), ())
-        for share, known in zip(shares, totals.of_batches, strict=True):
-            share.know(known)
-        self._measured = totals.of_batches
 
     def _find_contexts(self, active: NDArray[np.bool_] | None) -> None:
         """Sort the tensors by lot and cells, those that are passed over with any."""
@@ -263,12 +255,16 @@ class PreparedCall:
         examples = rows[first].tolist()
         shapes = [work.kinds[i].shape for i in work.kind_of[examples].tolist()]
         cells, lots = self.cells[examples].tolist(), work.lot_of[examples].tolist()
-        self._contexts = [
-            _Context(self._deciding, self._views[lot], shape, own)
-            for lot, shape, own in zip(lots, shapes, cells, strict=True)
-        ]
+        self._contexts = []
+        firsts: dict[tuple[Any, ...], _Context] = {}
+        for lot, shape, own in zip(lots, shapes, cells, strict=True):
+            first = firsts.get((lot, *own))
+            context = _Context(self._deciding, self._views[lot], shape, own, first)
+            firsts.setdefault((lot, *own), context)
+            self._contexts.append(context)
         self._context_of = None
         self._at_hand.clear()
+        self._now = None
         if len(examples) > 1:
             self._context_of = np.zeros(len(code), np.int64)
             self._context_of[rows] = inverse.reshape(-1)
@@ -278,17 +274,20 @@ class PreparedCall:
         for context in contexts:
             if context.plan is None:
                 context.plan = self._number_of(context.ways)
-        if len(contexts) == 1 and contexts[0].plan == self._plan:  # nearly always
+        plans = [context.plan or 0 for context in contexts]
+        if plans == self._now:  # nearly always
             return
-        plans = tuple([context.plan or 0 for context in contexts])
-        if plans not in self._at_hand:
-            self._at_hand[plans] = self._arranged(plans) if plans else []
-        self._plan = None  # Ctrl-C may come in between
-        self._shares = self._at_hand[plans]
-        self._plan = plans[0] if len(plans) == 1 else None
+        self._now = None  # Ctrl-C may come in between
+        key = tuple(plans)
+        if key not in self._at_hand:
+            self._at_hand[key] = self._arranged(key)
+        self._arrangement = self._at_hand[key]
+        self._now = plans
 
-    def _arranged(self, plans: tuple[int, ...]) -> list[Share]:
+    def _arranged(self, plans: tuple[int, ...]) -> Arrangement:
         """The launches for contexts of these plans."""
+        if not plans:
+            return Arrangement(self._work.chain, [])
         key: int | bytes = plans[0]
         if plans.count(plans[0]) < len(plans):
             assert self._context_of is not None
@@ -305,7 +304,7 @@ class PreparedCall:
             self._plans[ways] = len(self._plans)
         return self._plans[ways]
 
-    def _arrange(self, key: int | bytes) -> list[Share]:
+    def _arrange(self, key: int | bytes) -> Arrangement:
         work, count = self._work, len(self._work.kind_of)
         plan_of = np.full(count, key) if isinstance(key, int) else np.frombuffer(key, np.int64)
         plans: dict[int, Plan] = {
@@ -317,8 +316,9 @@ class PreparedCall:
         kinds = [work.kinds[kind] for _, kind in pairs]
         batches = work._batched([plans[plan] for plan, _ in pairs], kinds, which.reshape(-1))
         number_at, moves = self._deciding.number_at, bool(self._deciding.moving)
-        return [
+        shares = [
             Share(number_at, moves, batch, self._pointers, self._desk, self._stay)
             for batch in batches
             if batch.plan.main.stores or batch.plan.ahead
         ]
+        return Arrangement(work.chain, shares)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
@@ -10,13 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from thalweg.chain import Chain
 from thalweg.fuse.batch import Batch
+from thalweg.fuse.closing import Closing
 from thalweg.fuse.desk import Desk
 from thalweg.fuse.plan import MatrixWork, Pass, Question
 from thalweg.fuse.scratch import Scratch
 from thalweg.fuse.standing import Context, StandingWork
+from thalweg.fuse.totals import combined
+from thalweg.reductions import finished
+from thalweg.text import Reduction
 
-__all__ = ["Share", "StandingPass"]
+__all__ = ["Arrangement", "Share", "StandingPass"]
 
 _GRADIENT = 1  # its column in the table of addresses
 
@@ -37,6 +43,7 @@ class StandingPass:
         scratch: Scratch | None = None,
     ) -> None:
         self.leg = self.pass_ = pass_
+        self._makes = scratch is not None and pass_ is not batch.plan.main and bool(pass_.stores)
         self._members = None if len(batch.members) == len(pointers) else batch.members
         sweep, places = batch._sweep(pass_)
         self._batch, self._scratch = batch, scratch
@@ -115,27 +122,21 @@ class StandingPass:
             self._which = own
             self._only = int(own[0]) if (own == own[0]).all() else None
 
-    def know(self, known: Mapping[str, NDArray[np.float64]]) -> None:
-        """Take in what was measured, and where the arrays of this step lie."""
-        for column, name in self._measured:
-            self.launch.numbers[:, column] = known[name]
-        for own, there in self._new:
-            own[:] = there
+    def columns(self, name: str) -> list[NDArray[np.float64]]:
+        """Where a number that is measured goes, of each tensor."""
+        return [self.launch.numbers[:, i] for i, own in self._measured if own == name]
 
-    def measured(
-        self, known: Mapping[str, NDArray[np.float64]], threads: int
-    ) -> NDArray[np.float64]:
-        """Run it; returns what each tensor adds to each result."""
+    def run(self, threads: int) -> None:
+        """Run it where the arrays of this step lie; again before the next time, it does nothing."""
         pass_, scratch = self.pass_, self._scratch
-        if scratch is not None and pass_.stores:
-            scratch.make(pass_.stores)
-        self.know(known)
+        if scratch is not None:
+            if self._makes:
+                scratch.make(pass_.stores)
+            for own, there in self._new:
+                own[:] = there
         self.launch.run(threads)
         if scratch is not None and pass_.vectors:
-            found = self._batch.finished(pass_, self.launch.vectors())
-            scratch.put_vectors(pass_, found)
-        sums: NDArray[np.float64] = self.launch.sums()
-        return sums
+            scratch.put_vectors(pass_, self._batch.finished(pass_, self.launch.vectors()))
 
 
 class Share:
@@ -172,13 +173,16 @@ class Share:
         self._scratch, self._stay = scratch, stay
         self.legs = [*self.ahead, *([self._main] if self._main else [])]
         """All of them, each of which must begin before the step."""
+        asked = Closing.of(plan).names if plan.kept else ()
+        self.found = {name: np.zeros(len(batch.members)) for name in asked if name in measured}
+        """What is measured of each tensor, of that which kept numbers follow from."""
 
-    def know(self, known: Mapping[str, NDArray[np.float64]]) -> None:
-        """Tell the pass that stores what was measured."""
-        if self._main is not None:
-            self._main.know(known)
+    def columns(self, name: str) -> list[NDArray[np.float64]]:
+        """Where a number that is measured goes, of each tensor."""
+        own = [self.found[name]] if name in self.found else []
+        return own + [column for one in self.legs for column in one.columns(name)]
 
-    def forget(self) -> None:
+    def forget(self, threads: int = 1) -> None:
         """Let go of what the pass which stores does not read."""
         if self._scratch is not None and not self._stay:
             self._scratch.forget()
@@ -186,7 +190,7 @@ class Share:
     def move(self, threads: int) -> None:
         """Run the pass that stores: called again, it does what is left of it."""
         if self._main is not None:
-            self._main.launch.run(threads)
+            self._main.run(threads)
 
     def keep(self) -> None:
         """Store the matrices that are states."""
@@ -197,6 +201,98 @@ class Share:
         """The step is over: what it has worked out is nobody's any more."""
         if self._scratch is not None:
             self._scratch.let_go()
+
+
+class _Measured:
+    """One result of one pass: what is done with the sums of its tensors."""
+
+    def __init__(
+        self, result: Reduction, place: int, share: Share, wholes: dict[str, _Whole]
+    ) -> None:
+        self._place, self._kind = place, result.kind
+        self._counts, self._columns = np.maximum(share.sizes, 1), share.columns(result.name)
+        self._whole = None
+        if result.over == "all":
+            self._whole = wholes.setdefault(result.name, _Whole(result.kind))
+            self._whole.add(self, share)
+        self.sums: NDArray[np.float64] = np.empty(0)
+
+    def take(self, sums: NDArray[np.float64]) -> None:
+        """Tell the passes that ask for it, where it is each tensor's own."""
+        self.sums = sums[:, self._place]
+        if self._whole is None:
+            found = finished(self._kind, self.sums, self._counts)
+            for column in self._columns:
+                column[:] = found
+
+
+class _Whole:
+    """A reduction over all tensors: put together of what each share's have added."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind, self._count = kind, 0
+        self._parts: list[_Measured] = []
+        self._columns: list[NDArray[np.float64]] = []
+
+    def add(self, part: _Measured, share: Share) -> None:
+        self._parts.append(part)
+        self._columns += part._columns
+        self._count += int(share.sizes.sum())
+
+    def take(self, threads: int) -> None:
+        """Tell all legs that ask for it."""
+        total = combined(self._kind, [x for part in self._parts for x in part.sums.tolist()])
+        found = finished(self._kind, total, max(self._count, 1))
+        for column in self._columns:
+            column.fill(found)
+
+
+class _Measuring:
+    """The legs of a step before the last, of these shares: each when all that it takes is known.
+    The order is found once."""
+
+    def __init__(self, chain: Chain, shares: Sequence[Share]) -> None:
+        self._order: list[Callable[[int], None]] = []
+        wholes: dict[str, _Whole] = {}
+        asked, of_all = {*chain.reductions}, list(chain.asked_of_all)
+        waiting = [(share, list(share.ahead), set[str]()) for share in shares]
+        while any(ahead for _, ahead, _ in waiting) or of_all:
+            for share, ahead, known in waiting:
+                while ahead and asked & {*ahead[0].leg.numbers} <= known:
+                    one = ahead.pop(0)
+                    results = one.leg.results if isinstance(one, StandingPass) else ()
+                    own = [_Measured(r, i, share, wholes) for i, r in enumerate(results)]
+                    self._order.append(functools.partial(_measure, one, own) if own else one.run)
+                    known |= {r.name for r in results if r.over != "all"}
+                    if not ahead:
+                        self._order.append(share.forget)
+            if of_all:
+                name = of_all.pop(0)
+                self._order += [wholes[name].take] if name in wholes else []
+                for _, _, known in waiting:
+                    known.add(name)
+
+    def take(self, threads: int) -> None:
+        """Take them, when all have begun."""
+        for take in self._order:
+            take(threads)
+
+
+def _measure(one: StandingPass, results: Sequence[_Measured], threads: int) -> None:
+    one.run(threads)
+    sums = one.launch.sums()
+    for result in results:
+        result.take(sums)
+
+
+class Arrangement:
+    """The shares of a step, and the order in which they are measured."""
+
+    def __init__(self, chain: Chain, shares: Sequence[Share]) -> None:
+        self.shares = shares
+        self.legs = [one for share in shares for one in share.legs]
+        is_more = any(share.ahead for share in shares)
+        self.measuring = _Measuring(chain, shares) if is_more else None
 
 
 def _picker(places: Sequence[int]) -> Callable[[Row], tuple[Any, ...]]:

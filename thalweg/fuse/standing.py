@@ -33,7 +33,8 @@ class StandingWork:
         measured: Sequence[str],
     ) -> None:
         self.leg, self._scratch = work, scratch
-        self._measured = [name for name in work.numbers if name in measured]
+        members = len(scratch.members)
+        self._found = {name: np.zeros(members) for name in work.numbers if name in measured}
         self._known = [(name, number_at[name]) for name in work.numbers if name not in measured]
         self._tables: list[dict[str, Any]] = []
         self._sorted_by: NDArray[np.int64] | None = None
@@ -59,16 +60,19 @@ class StandingWork:
                 self._context_of = context_of[self._scratch.members].tolist()
             self._lots.clear()
 
-    def measured(self, known: Mapping[str, NDArray[np.float64]], threads: int) -> None:
-        """Run the lines; they add to nothing."""
-        self._scratch.work(self.leg, self._alike(known))
+    def columns(self, name: str) -> list[NDArray[np.float64]]:
+        """Where a number that is measured goes, of each tensor."""
+        return [self._found[name]] if name in self._found else []
 
-    def _alike(self, known: Mapping[str, NDArray[np.float64]]) -> list[Lot]:
+    def run(self, threads: int) -> None:
+        """Run the lines."""
+        self._scratch.work(self.leg, self._alike())
+
+    def _alike(self) -> list[Lot]:
         """The members that are worked on together, with the numbers that they have in common."""
         work, tables, scratch = self.leg, self._tables, self._scratch
-        if self._measured:
-            wanted = {name: known[name] for name in self._measured}
-            return scratch.alike(work, tables, self._context_of, wanted)
+        if self._found:
+            return scratch.alike(work, tables, self._context_of, self._found)
         said: Any = ()
         if tables[1:]:
             numbers = dict[Any, int]()

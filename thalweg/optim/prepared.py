@@ -32,7 +32,7 @@ from thalweg.optim.memory.layout import TensorLayout
 from thalweg.optim.memory.seen import Seen
 from thalweg.optim.memory.snapshot import ADDRESS_OF
 from thalweg.optim.memory.states import NewStates
-from thalweg.optim.traced import is_watched
+from thalweg.optim.traced import modes
 
 if TYPE_CHECKING:
     from thalweg.optim.fused import FusedOptimizer
@@ -64,9 +64,7 @@ class PreparedTensors:
         views = [chain.views(lot.group, lot.spared, which=lot.which) for lot in lots]
         narrow = np.flatnonzero(~layout.wide.any(axis=0)).tolist()
         desk = layout._desk(None) if chain.on_matrices else None
-        self._call = PreparedCall(
-            layout.work, layout.pointers, layout._read(), views, narrow, desk
-        )
+        self._call = PreparedCall(layout.work, layout.pointers, layout._read(), views, narrow, desk)
         cells = [cell for of_one in layout._cells for cell in of_one]
         places = np.frombuffer(layout._at, np.int64)[: len(layout._standing)]
         expected = Expected(
@@ -84,6 +82,7 @@ class PreparedTensors:
         self._look = host().look(ADDRESS_OF, expected)
         if desk is not None:
             desk.grads = self._look.grads
+        self._check = layout._described.only
         self._is_wide = bool(layout.wide.all())
 
     @classmethod
@@ -125,6 +124,8 @@ class PreparedTensors:
     def _are_as_described(self) -> bool:
         """Whether torch's guards find the tensors described as they were."""
         grads, layout = self._look.grads, self._layout
+        if self._check is not None and not self._look.missing:
+            return bool(self._check(*layout._standing, *grads))
         if self._look.missing:
             # they look at another tensor of the same description
             self._nothing = self._nothing or [stand_in(p) for p in layout.params]
@@ -135,7 +136,7 @@ class PreparedTensors:
     def fits(self, opt: FusedOptimizer) -> bool:
         """Whether this step is the one prepared; if so, all is settled, and nothing has moved."""
         look, layout = self._look, self._layout
-        if opt._swapped or opt._first or opt._asking is not None or is_watched():
+        if opt._swapped or opt._first or opt._asking is not None or modes():
             return False
         if self._is_cuda and is_captured(layout.device):
             return False
