@@ -4,36 +4,63 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any
+
+import numpy as np
 
 from thalweg import elementwise, matrices, reductions
 from thalweg.fuse.legs import MatrixWork, Plan
 from thalweg.text import Level
 
-__all__ = ["OF_STACKS", "WORDS", "Compiled", "compiled", "vectors_by_themselves"]
+__all__ = ["Compiled", "compiled", "vectors_by_themselves", "words"]
 
-WORDS: dict[str, Any] = {name: getattr(elementwise, name) for name in elementwise.PRIMITIVES}
+_Words = Mapping[str, Callable[..., Any]]
 
 
-def _reduction(kind: str, whole: tuple[int, ...]) -> Callable[[Any, str], Any]:
+def _reduction(kind: str, whole: tuple[int, ...], spreads: bool) -> Callable[[Any, str], Any]:
     """A reduction of one number per row or column: over all of them, which a tensor has in these
-    axes, or over those of its matrix, as often as there are any."""
+    axes, or over those of its matrix, as often as there are any, if it `spreads`."""
 
     def reduced(x: Any, over: str) -> Any:
         if over == "tensor":
             return reductions.over_axes(kind, x, whole)
-        return matrices.spread(reductions.over_axes(kind, x, reductions.AXES[over]), x)
+        found = reductions.over_axes(kind, x, reductions.AXES[over])
+        return matrices.spread(found, x) if spreads else found
 
     return reduced
 
 
-WORDS |= {n: getattr(matrices, n) for n in ("matmul", "transposed", *matrices.MATRIX_WORDS)}
-WORDS["laid_product"] = matrices.laid_product
-WORDS |= {kind: _reduction(kind, (-2, -1)) for kind in reductions.REDUCTIONS}
-OF_STACKS = {**WORDS, **{kind: _reduction(kind, (-3, -2, -1)) for kind in reductions.REDUCTIONS}}
+def _of_arrays(word: str) -> Callable[..., Any]:
+    """A word of the language on NumPy's arrays, in half of the time; on all else as it is."""
+    plain, function = getattr(np, word), getattr(elementwise, word)
+
+    def apply(x: Any, *more: Any) -> Any:
+        return plain(x, *more) if type(x) is np.ndarray else function(x, *more)
+
+    return apply
+
+
+def _chosen(condition: Any, a: Any, b: Any) -> Any:
+    if type(condition) is bool:
+        return a if condition else b
+    return elementwise.where(condition, a, b)
+
+
+@functools.cache
+def words(is_stack: bool, on_host: bool) -> _Words:
+    """What lines call: of stacks of matrices, or of single ones; of vectors on the host, which are
+    NumPy's and meet each other only, or of a border's arrays."""
+    found = {name: getattr(elementwise, name) for name in elementwise.PRIMITIVES}
+    found |= {n: getattr(matrices, n) for n in ("matmul", "transposed", *matrices.MATRIX_WORDS)}
+    found["laid_product"] = matrices.laid_product
+    if on_host:
+        found |= {word: _of_arrays(word) for word in ("sqrt", "maximum", "minimum", "abs")}
+        found["where"] = _chosen
+    axes = (-3, -2, -1) if is_stack else (-2, -1)
+    return found | {kind: _reduction(kind, axes, not on_host) for kind in reductions.REDUCTIONS}
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from thalweg import matrices, reductions
 from thalweg.fuse.closing import worked_out
 from thalweg.fuse.desk import Desk
 from thalweg.fuse.legs import Line, MatrixWork, Pass, Plan, Question
-from thalweg.fuse.matrix_lines import OF_STACKS, WORDS, compiled, vectors_by_themselves
+from thalweg.fuse.matrix_lines import compiled, vectors_by_themselves, words
 from thalweg.fuse.together import Together
 from thalweg.text import Level
 from thalweg.view import matrices_of
@@ -64,6 +64,7 @@ class Scratch:
         self._with_sides = {slot.qualified for slot in plan.chain.slots if slot.state.settings}
         self._vectors: dict[tuple[str, tuple[int, ...]], Any] = {}  # of many steps, for passes
         self._type = self._type_of_vectors()
+        self._words: Any = words(plan.is_stack, self._type is not None)
         self._wholes: dict[tuple[int, str], Any] = {}  # of those that are worked on now
         self._parts: list[Any] = []  # of vectors that are shared out: they live as long as the step
 
@@ -170,7 +171,9 @@ class Scratch:
         key = name, tuple(members)
         there = self._vectors.get(key)
         if there is None:
-            there = self._vectors[key] = np.empty(array.shape, self._type)
+            sides = self._sides_of(members[0], name)
+            there = np.empty((len(members), *sides) if members[1:] else sides, self._type)
+            self._vectors[key] = there
             self._locate(self.plan.scratch.index(name), members, there)
         there[...] = array
         return there
@@ -329,7 +332,7 @@ class Scratch:
                 table[name] = self._gathered(members, name)
         given = table.copy()
         try:
-            exec(code.whole, OF_STACKS if self._is_stack else WORDS, table)
+            exec(code.whole, self._words, table)
         except (RuntimeError, ValueError):  # of the library's: which line it was is found out
             return self._run_each(work, members, given)
         if any([type(table[name]) is float or type(table[name]) is int for name in code.vectors]):
@@ -340,10 +343,9 @@ class Scratch:
         self, work: MatrixWork, members: Sequence[int], table: dict[str, Any]
     ) -> dict[str, Any]:
         """The same, line by line: where one fails, or has one number for all rows or columns."""
-        words = OF_STACKS if self._is_stack else WORDS
         for line, one in zip(work.lines, compiled(work).each, strict=True):
             try:
-                value = eval(one, words, table)
+                value = eval(one, self._words, table)
             except (RuntimeError, ValueError) as error:  # no basis is found, say
                 title = self.plan.chain.name
                 raise ArithmeticError(f"{title}: `{line.written}`: {error}") from error
