@@ -6,6 +6,7 @@ other states under its settings makes another step.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from operator import is_, itemgetter
 from types import SimpleNamespace
@@ -45,6 +46,7 @@ class PreparedSteps:
     def __init__(self) -> None:
         self._step: Prepared | None = None
         self._wait, self._left, self._since = 0, 1, 0
+        self._failed: Exception | None = None
         self.taken = 0
         """How many prepared steps there were; for tests."""
 
@@ -52,12 +54,13 @@ class PreparedSteps:
         """Take a step, if it is the prepared one."""
         step = self._step
         if step is None:
+            self._failed = None
             return False
         try:
             try:
                 fits = step.fits(opt)
-            except Exception:  # what no step can take, the long way says
-                fits = False
+            except Exception as error:  # what no step can take, the long way says
+                fits, self._failed = False, error
             if fits:
                 finish(step.move)
                 self.taken += 1
@@ -70,13 +73,17 @@ class PreparedSteps:
 
     def prepare(self, make: Callable[[], Prepared | None]) -> None:
         """A step was taken the long way: prepare the next one, where that can be done."""
+        failed, self._failed = self._failed, None
+        if failed is not None:  # and the long way has not
+            _tell(failed)
         self._left -= 1
         if self._left >= 0:
             return
         try:
             self._step = make()
-        except Exception:  # the step is taken: what cannot be prepared goes the long way again
+        except Exception as error:
             self._step = None
+            _tell(error)
         if self._step is None:
             self._disappointed()
 
@@ -85,6 +92,18 @@ class PreparedSteps:
         self._step, was_worth_it = None, self._since > self._wait
         self._wait = self._wait // 2 if was_worth_it else min(2 * self._wait + 1, _LONGEST)
         self._left, self._since = self._wait, 0
+
+
+def _tell(error: Exception) -> None:
+    """Say of a step that has been taken that it should have been prepared: that is a fault, which
+    costs time and changes no number, so that it stops nobody."""
+    told = f"{type(error).__name__}: {error}"
+    warnings.warn(
+        f"thalweg: a step went the long way, since to prepare it failed with {told}; "
+        "its numbers are right, and this is an error in thalweg",
+        RuntimeWarning,
+        stacklevel=2,
+    )
 
 
 class _Group:
