@@ -163,11 +163,14 @@ $(VENV)/gpu.stamp: $(VENV)/pip.stamp $(DECIDES)
 	@touch $@
 
 # timm and fastai ask for torchvision, of which there is no build beside a CPU torch: they come
-# alone. fastai asks for spaCy, too, which its learner does not import.
+# alone. fastai asks for spaCy, too, which its learner does not import. DeepSpeed asks the torch that
+# is there while it is built.
 $(VENV)/frameworks.stamp: $(VENV)/pip.stamp $(DECIDES)
 	@echo "installing the frameworks and torch (several minutes)"
 	$(INSTALL) --editable '.[torch]' --group frameworks
 	$(INSTALL) --no-deps timm fastai
+	DS_BUILD_OPS=0 $(BIN)/python -m pip install --quiet $(if $(PINS),--constraint $(PINS)) \
+		--no-deps --no-build-isolation deepspeed
 	@touch $@
 
 $(VENV)/docs.stamp: $(VENV)/pip.stamp $(DECIDES)

@@ -5,6 +5,10 @@ one per parameter   torchao's CPUOffloadOptimizer
 one flat tensor     DeepSpeed's ZeRO, on one partition
 optim.offload       ours with its copies, the CPU standing for the device, for torch's AdamW
                     between the same copies
+
+With --one-set all step the same tensors and keep the same states there, for models that fit into
+memory only once: a billion parameters in float32 take 16 GB. Then there is the first pattern, and
+no form that makes temporary copies of everything (foreach) or has states of its own kind.
 """
 
 import importlib.util
@@ -33,6 +37,8 @@ TARGETS = [
     for kind in TYPES
     for pattern in PATTERNS
 ]
+DEEPSPEED = "DeepSpeed's CPUAdam"
+ON_ONE_SET = ("AdamW", "torch loop", "torch fused", DEEPSPEED)
 Step = Callable[[], Any]
 
 
@@ -112,7 +118,7 @@ def makers() -> dict[str, Callable[[list[Any]], Any]]:
     if importlib.util.find_spec("deepspeed"):
         from deepspeed.ops.adam import DeepSpeedCPUAdam
 
-        found["DeepSpeed's CPUAdam"] = DeepSpeedCPUAdam
+        found[DEEPSPEED] = DeepSpeedCPUAdam
     if importlib.util.find_spec("bitsandbytes"):
         from bitsandbytes.optim import AdamW as BitsAndBytes
 
@@ -136,22 +142,40 @@ def steps_of(pattern: str, params: Callable[[], list[Any]]) -> dict[str, Step]:
     return found
 
 
+def on_one_set(params: list[Any]) -> dict[str, Step]:
+    """A step of each AdamW, all of them on these tensors and with the same states."""
+    made = {n: make(params) for n, make in makers().items() if n in ON_ONE_SET}
+    averages = [(torch.zeros_like(p), torch.zeros_like(p)) for p in params]
+    for name, opt in made.items():
+        for p, (m, v) in zip(params, averages, strict=True):
+            step = 0 if name == DEEPSPEED else torch.tensor(0.0)
+            opt.state[p] = {"step": step, "exp_avg": m, "exp_avg_sq": v}
+    return {name: opt.step for name, opt in made.items()}
+
+
 def main() -> None:
     parser = make_parser(__doc__ or "", only=PATTERNS)
+    parser.add_argument("--one-set", action="store_true", help="all step the same tensors")
     parser.add_argument("--millions", type=positive, default=19, help="(default: %(default)s)")
     parser.add_argument("--rounds", type=positive, default=12, help="(default: %(default)s)")
     asked = parser.parse_args()
     restart_with(REUSE_MEMORY)
     torch.set_num_threads(asked.threads)
     report, shapes = Report(asked), shapes_of(asked.millions)
+    patterns = PATTERNS[:1] if asked.one_set else (asked.only,) if asked.only else PATTERNS
     found, seconds = {}, {}
     for kind, dtype in TYPES.items():
-        for pattern in (asked.only,) if asked.only else PATTERNS:
-            steps = steps_of(pattern, lambda dtype=dtype: parameters(shapes, dtype))
-            times = alternate(steps, rounds=asked.rounds, warm_up=8)
+        for pattern in patterns:
+            steps = None  # what was measured before goes first
+            if asked.one_set:
+                steps = on_one_set(parameters(shapes, dtype))
+            else:
+                steps = steps_of(pattern, lambda dtype=dtype: parameters(shapes, dtype))
+            times = alternate(steps, rounds=asked.rounds, warm_up=1 if asked.one_set else 8)
             label = f"{kind}, {pattern}"
             seconds[label] = {name: asdict(summarize(own)) for name, own in times.items()}
-            best = min(TORCHS, key=lambda name: seconds[label][name]["median"])
+            theirs = [name for name in TORCHS if name in times]
+            best = min(theirs, key=lambda name: seconds[label][name]["median"])
             table = make_table(label, "ms a step", "of torch's best")
             for name in times:
                 median = seconds[label][name]["median"]

@@ -1,7 +1,7 @@
 """The patterns in which other hosts call an optimizer that they have moved to the CPU.
 
-torchao's CPUOffloadOptimizer refuses a CPU, and DeepSpeed is not installed with the tests: what is
-tried here is how they call, rebuilt from their documentation, with the CPU for the device.
+torchao's CPUOffloadOptimizer refuses a CPU, and DeepSpeed itself is tried with the frameworks: what
+is tried here is how they call, rebuilt from their documentation, with the CPU for the device.
 """
 
 import pytest
