@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from thalweg.chain import Chain, Ways
 from thalweg.fuse.desk import Desk
 from thalweg.fuse.keeping import Keeping
-from thalweg.fuse.plan import Plan, plan_for
+from thalweg.fuse.plan import Plan, Question, plan_for
 from thalweg.fuse.share import Arrangement, Share
 from thalweg.fuse.storage import FORMATS
 from thalweg.fuse.work import Work
@@ -185,10 +185,10 @@ class PreparedCall:
         chain = self._work.chain
         return not (chain.asked_of_all or chain.shared or chain.on_matrices)
 
-    def prepare(self, gradients: NDArray[np.int64], missing: int, threads: int) -> float:
+    def prepare(self, gradients: NDArray[np.int64], missing: int, threads: int) -> float | None:
         """Settle the next step of the tensors whose gradients lie there, 0 for those that have
         none, and measure what it must know; nothing moves yet. Returns the largest number that it
-        will keep."""
+        will keep; None for a step that asks for more than a prepared one can know."""
         active = gradients != 0 if missing else None
         if self._contexts is None or (missing and self._counts):
             self._find_contexts(active if self._counts else None)
@@ -197,6 +197,8 @@ class PreparedCall:
             context.decide()
         self._arrange_for(contexts)
         arrangement = self._arrangement
+        if arrangement.asks:
+            return None
         for one in arrangement.legs:
             one.begin(gradients, missing > 0, contexts, self._context_of)
         if arrangement.measuring is not None:
@@ -313,6 +315,8 @@ class PreparedCall:
         both = plan_of * len(work.kinds) + work.kind_of
         found, which = np.unique(both, return_inverse=True)
         pairs = [divmod(one, len(work.kinds)) for one in found.tolist()]
+        if any(isinstance(leg, Question) for plan, _ in pairs for leg in plans[plan].ahead):
+            return Arrangement(work.chain, [], asks=True)
         kinds = [work.kinds[kind] for _, kind in pairs]
         batches = work._batched([plans[plan] for plan, _ in pairs], kinds, which.reshape(-1))
         number_at, moves = self._deciding.number_at, bool(self._deciding.moving)

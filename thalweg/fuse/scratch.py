@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from thalweg.fuse.closing import worked_out
 from thalweg.fuse.desk import Desk
 from thalweg.fuse.legs import Line, MatrixWork, Pass, Plan, Question
 from thalweg.fuse.matrix_lines import compiled, vectors_by_themselves, words
-from thalweg.fuse.together import Together
+from thalweg.fuse.together import Together, in_buckets, of_one_shape
 from thalweg.text import Level
 from thalweg.view import matrices_of
 
@@ -57,7 +57,7 @@ class Scratch:
         self._made: dict[str, Together] = {}  # for passes to write to
         self._arrays: dict[str, Together] = {}  # that lie as parameters do
         self._results: dict[str, Together] = {}  # of lines, and sums of rows and columns
-        self._rooms = self._of_one_shape()
+        self._rooms = of_one_shape(shapes, _STACKED)
         legs = [one for one in (*plan.ahead, plan.main) if isinstance(one, Pass)]
         self._loaded = {name for one in legs for name in one.loads}
         self._apart = {slot.qualified for slot in plan.chain.slots if slot.state.is_apart}
@@ -81,14 +81,6 @@ class Scratch:
                     return None
                 self._standing[k, name] = array.reshape(self._sides_of(k, name))
         return self.desk.type_on_host(self.members[0])
-
-    def _of_one_shape(self) -> list[list[int]]:
-        """The members whose arrays may lie one behind the other, since they are worked on so."""
-        found: dict[Any, list[int]] = {}
-        for k, shape in enumerate(self._shapes):
-            is_small = math.prod(shape) <= _STACKED
-            found.setdefault((shape, -1 if is_small else k), []).append(k)
-        return list(found.values())
 
     def make(self, names: Sequence[str]) -> None:
         """Memory for what a pass is about to write."""
@@ -194,7 +186,7 @@ class Scratch:
     def work(self, work: MatrixWork, lots: Sequence[Lot]) -> None:
         """Run lines on matrices, of lots as `alike` finds them."""
         found = list[tuple[list[int], dict[str, Any]]]()
-        for some in self._in_buckets(lots) if self.desk.shares else [lots]:
+        for some in in_buckets(lots, self._shapes, _GATHERED) if self.desk.shares else [lots]:
             if self.desk.shares:
                 self._gather(work.lines, some)
             with np.errstate(all="ignore"):
@@ -283,20 +275,6 @@ class Scratch:
                 found[key] = [], worked_out(work.uniform, {**tables[context], **more})
             found[key][0].append(k)
         return list(found.values())
-
-    def _in_buckets(self, lots: Sequence[Lot]) -> Iterator[list[Lot]]:
-        """Members that are worked on together, some at a time: what of them is whole, is memory."""
-        found: list[Lot] = []
-        size = 0
-        for lot in lots:
-            own = sum(math.prod(self._shapes[k]) for k in lot[0])
-            if found and size + own > _GATHERED:
-                yield found
-                found, size = [], 0
-            found.append(lot)
-            size += own
-        if found:
-            yield found
 
     def _gather(self, lines: Sequence[Line], lots: Sequence[Lot]) -> None:
         """Have all that the lines take and that is no whole matrix yet made whole, at once."""

@@ -15,7 +15,7 @@ from thalweg.chain import Chain
 from thalweg.fuse.batch import Batch
 from thalweg.fuse.closing import Closing
 from thalweg.fuse.desk import Desk
-from thalweg.fuse.plan import MatrixWork, Pass, Question
+from thalweg.fuse.plan import MatrixWork, Pass
 from thalweg.fuse.scratch import Scratch
 from thalweg.fuse.standing import Context, StandingWork
 from thalweg.fuse.totals import combined
@@ -160,8 +160,6 @@ class Share:
             scratch = Scratch(plan, members, batch.tensor_shapes, desk, True, stay)
 
         def standing(leg: Any) -> Any:
-            if isinstance(leg, Question):
-                raise LookupError(f"{plan.chain.name} asks at every step: it cannot stand ready")
             if isinstance(leg, MatrixWork):
                 assert scratch is not None
                 return StandingWork(number_at, leg, scratch, measured)
@@ -286,10 +284,10 @@ def _measure(one: StandingPass, results: Sequence[_Measured], threads: int) -> N
 
 
 class Arrangement:
-    """The shares of a step, and the order in which they are measured."""
+    """The shares of a step, and the order in which they are measured; none of one that `asks`."""
 
-    def __init__(self, chain: Chain, shares: Sequence[Share]) -> None:
-        self.shares = shares
+    def __init__(self, chain: Chain, shares: Sequence[Share], asks: bool = False) -> None:
+        self.shares, self.asks = shares, asks
         self.legs = [one for share in shares for one in share.legs]
         is_more = any(share.ahead for share in shares)
         self.measuring = _Measuring(chain, shares) if is_more else None

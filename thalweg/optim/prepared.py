@@ -166,7 +166,7 @@ class PreparedTensors:
         for lot, views in changed:
             self._call.set(lot, views)
         largest = self._call.prepare(look.found, missing, get_num_threads())
-        return self._is_wide or largest < EXACT
+        return largest is not None and (self._is_wide or largest < EXACT)
 
     def move(self) -> None:
         """Take the step, count it and say so: called again, it does what is left of it."""

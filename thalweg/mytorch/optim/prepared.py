@@ -12,8 +12,6 @@ from collections.abc import Mapping, Sequence
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
-from numpy.typing import NDArray
-
 from thalweg.averaging import at_rest
 from thalweg.border.again import StandingGroups
 from thalweg.border.groups import lots
@@ -58,9 +56,7 @@ class PreparedArrays:
         states = [array for row in rows for _, array in row.arrays.values()]
         self._standing = [*data, *states]
         self._look = host().array_look(self._standing, [turn.grad for turn in turns])
-        views = [
-            chain.views(opt._now(lot.group), lot.spared, which=lot.which) for lot in all_lots
-        ]
+        views = [chain.views(opt._now(lot.group), lot.spared, which=lot.which) for lot in all_lots]
         self._desk: ArrayDesk | None = None
         if chain.on_matrices:
             self._desk = ArrayDesk(chain, [(row.p, row.p.data, row.arrays) for row in rows], None)
@@ -122,8 +118,7 @@ class PreparedArrays:
             grads = self._arrays[len(self._standing) :]
             both = zip(self._desk.rows, grads, strict=True)
             self._desk.rows = [(p, grad, arrays) for (p, _, arrays), grad in both]
-        self._call.prepare(look.found, missing, self._threads())
-        return True
+        return self._call.prepare(look.found, missing, self._threads()) is not None
 
     def _has_same_states(self, states: Mapping[Parameter, dict[str, Any]]) -> bool:
         """Whether the states are the same objects under the same keys, and count as they did."""
