@@ -288,14 +288,8 @@ class Scratch:
 
     def _make_whole(self, keys: Sequence[tuple[int, str]]) -> None:
         """The same of these arrays of members."""
-        asked = [
-            (
-                self.members[k],
-                name,
-                self._arrays[name].one(k) if name in self._arrays else None,
-            )
-            for k, name in keys
-        ]
+        there = {n: arrays.one for n, arrays in self._arrays.items()}
+        asked = [(self.members[k], n, there[n](k) if n in there else None) for k, n in keys]
         self._wholes = dict(zip(keys, self.desk.wholes(asked) if asked else [], strict=True))
 
     def _run(

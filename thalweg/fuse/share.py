@@ -6,7 +6,7 @@ import functools
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,12 @@ from thalweg.chain import Chain
 from thalweg.fuse.batch import Batch
 from thalweg.fuse.closing import Closing
 from thalweg.fuse.desk import Desk
-from thalweg.fuse.plan import MatrixWork, Pass
+from thalweg.fuse.engine import StandingVectorLaunch
+from thalweg.fuse.plan import MatrixWork, Pass, Reduction
 from thalweg.fuse.scratch import Scratch
 from thalweg.fuse.standing import Context, StandingWork
 from thalweg.fuse.totals import combined
 from thalweg.reductions import finished
-from thalweg.text import Reduction
 
 __all__ = ["Arrangement", "Share", "StandingPass"]
 
@@ -136,7 +136,10 @@ class StandingPass:
                 own[:] = there
         self.launch.run(threads)
         if scratch is not None and pass_.vectors:
-            scratch.put_vectors(pass_, self._batch.finished(pass_, self.launch.vectors()))
+            scratch.put_vectors(
+                pass_,
+                self._batch.finished(pass_, cast(StandingVectorLaunch, self.launch).vectors()),
+            )
 
 
 class Share:
@@ -258,10 +261,13 @@ class _Measuring:
             for share, ahead, known in waiting:
                 while ahead and asked & {*ahead[0].leg.numbers} <= known:
                     one = ahead.pop(0)
-                    results = one.leg.results if isinstance(one, StandingPass) else ()
-                    own = [_Measured(r, i, share, wholes) for i, r in enumerate(results)]
-                    self._order.append(functools.partial(_measure, one, own) if own else one.run)
-                    known |= {r.name for r in results if r.over != "all"}
+                    if isinstance(one, StandingPass) and one.pass_.results:
+                        results = one.pass_.results
+                        own = [_Measured(r, i, share, wholes) for i, r in enumerate(results)]
+                        self._order.append(functools.partial(_measure, one, own))
+                        known |= {r.name for r in results if r.over != "all"}
+                    else:
+                        self._order.append(one.run)
                     if not ahead:
                         self._order.append(share.forget)
             if of_all:
