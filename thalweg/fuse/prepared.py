@@ -206,7 +206,7 @@ class PreparedCall:
         if self._keeping.is_needed:
             self._keeping.close(arrangement.shares, contexts, self._context_of, active)
         self._next = contexts, active
-        if not self._counts:
+        if not (self._counts and contexts):
             return 0.0
         return max(contexts[0].kept if len(contexts) == 1 else [max(c.kept) for c in contexts])
 
@@ -217,17 +217,20 @@ class PreparedCall:
         for share in self._arrangement.shares:
             share.keep()
         contexts, active = self._next
-        if self._counts:
+        if self._counts and contexts:
             self._count(contexts, active)
         for context in contexts:
             context.cells = context.kept
+        if active is not None and self._counts:
+            self._contexts = None
 
     def _count(self, contexts: Sequence[_Context], active: NDArray[np.bool_] | None) -> None:
         """Take in the cells that the step leaves."""
         first = contexts[0].kept
-        if active is None and all([context.kept == first for context in contexts[1:]]):
-            for column, value in zip(self._columns, first, strict=True):
-                column.fill(value)
+        are_same = len(contexts) == 1 or all([context.kept == first for context in contexts])
+        if active is None and are_same:
+            for i, value in enumerate(first):
+                self._columns[i].fill(value)
             return
         kept = np.array([context.kept for context in contexts], np.float64)
         following = kept[0] if self._context_of is None else kept[self._context_of]
@@ -235,7 +238,6 @@ class PreparedCall:
             self.cells[:] = following
             return
         self.cells[active] = following if self._context_of is None else following[active]
-        self._contexts = None
 
     def let_go(self) -> None:
         """The step is over: what it has worked out is nobody's any more."""

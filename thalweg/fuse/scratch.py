@@ -60,6 +60,9 @@ class Scratch:
         self._rooms = of_one_shape(shapes, _STACKED)
         legs = [one for one in (*plan.ahead, plan.main) if isinstance(one, Pass)]
         self._loaded = {name for one in legs for name in one.loads}
+        works = [one for one in plan.ahead if isinstance(one, MatrixWork)]
+        # what of the lines' values somebody takes who is not among them
+        self._wanted = self._loaded.union(plan.matrices, *(compiled(one).takes for one in works))
         self._apart = {slot.qualified for slot in plan.chain.slots if slot.state.is_apart}
         self._with_sides = {slot.qualified for slot in plan.chain.slots if slot.state.settings}
         self._vectors: dict[tuple[str, tuple[int, ...]], Any] = {}  # of many steps, for passes
@@ -156,7 +159,12 @@ class Scratch:
             else:
                 array = there
                 self._locate(at, members, array)
-        self._results.setdefault(name, Together()).put(members, array)
+        self._keep_for_later(name, members, array)
+
+    def _keep_for_later(self, name: str, members: Sequence[int], array: Any) -> None:
+        if name not in self._results:
+            self._results[name] = Together()
+        self._results[name].put(members, array)
 
     def _for_passes(self, name: str, members: Sequence[int], array: Any) -> Any:
         """The same numbers where passes read them: at every step in the same place."""
@@ -195,13 +203,15 @@ class Scratch:
             self._wholes.clear()
         for line in work.lines:  # a state is read by all before it has its new value
             self._results.pop(line.target, None)
+            if line.target not in self._wanted and line.target not in self.plan.swept:
+                continue
             if line.level == Level.ELEMENT and line.target in self.plan.swept:
                 self._lay_out(line.target, [(k, values[line.target]) for k, values in found])
                 continue
             for members, values in found:
                 value = values[line.target]
                 if line.level in (Level.ELEMENT, Level.MATRIX):
-                    self._results.setdefault(line.target, Together()).put(members, value)
+                    self._keep_for_later(line.target, members, value)
                 else:
                     self._file(line.target, members, value)
 

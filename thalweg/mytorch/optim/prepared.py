@@ -52,6 +52,7 @@ class PreparedArrays:
         counted = {row.p: cells for row in rows}
         self._are_cells = [key in counted.get(p, ()) for p, own in opt.state.items() for key in own]
         self._held = [v for v, is_cell in zip(held, self._are_cells, strict=True) if not is_cell]
+        self._counted = [row.held for row in rows]
         data = [row.data for row in rows]
         states = [array for row in rows for _, array in row.arrays.values()]
         self._standing = [*data, *states]
@@ -129,7 +130,7 @@ class PreparedArrays:
             return False
         if self._call.cells.size:
             keys = self._layout._keys
-            counted = [row.held[key] for row in self._layout._rows for key in keys]
+            counted = [own[key] for own in self._counted for key in keys]
             if counted != self._call.cells.ravel().tolist():
                 return False
         held = list(_flat(map(_values, dicts)))
@@ -141,8 +142,9 @@ class PreparedArrays:
         call, layout = self._call, self._layout
         call.run(self._threads())
         if call.cells.size:
-            for row, values in zip(layout._rows, call.cells.tolist(), strict=True):
-                row.held.update(zip(layout._keys, values, strict=True))
+            for key, values in zip(layout._keys, call.cells.T.tolist(), strict=True):
+                for own, value in zip(self._counted, values, strict=True):
+                    own[key] = value
 
     def _threads(self) -> int:
         return 1 if self._is_small else threads.available()
