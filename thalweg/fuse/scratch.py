@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -50,16 +51,18 @@ class Scratch:
     ) -> None:
         self.plan, self.members, self.desk, self._stays = plan, members, desk, stays
         self._shapes, self._is_stack = shapes, plan.is_stack
-        self._sides = [matrices_of(shape, plan.is_stack) for shape in shapes]
+        # of each member as a matrix, or behind how many they are as a stack of them
+        all_sides = [matrices_of(shape, plan.is_stack) for shape in shapes]
+        self._sides = all_sides if plan.is_stack else [sides[1:] for sides in all_sides]
         self._stands = stands
         self._standing: dict[tuple[int, str], Any] = {}  # states, as they lie
         self.addresses: NDArray[np.int64] = np.zeros((len(members), len(plan.scratch)), np.int64)
         self._made: dict[str, Together] = {}  # for passes to write to
         self._arrays: dict[str, Together] = {}  # that lie as parameters do
-        self._results: dict[str, Together] = {}  # of lines, and sums of rows and columns
+        # of lines, and sums of rows and columns
+        self._results: defaultdict[str, Together] = defaultdict(Together)
         self._rooms = of_one_shape(shapes, _STACKED)
-        legs = [one for one in (*plan.ahead, plan.main) if isinstance(one, Pass)]
-        self._loaded = {name for one in legs for name in one.loads}
+        self._loaded = {n for one in (*plan.reductions, plan.main) for n in one.loads}
         works = [one for one in plan.ahead if isinstance(one, MatrixWork)]
         # what of the lines' values somebody takes who is not among them
         self._wanted = self._loaded.union(plan.matrices, *(compiled(one).takes for one in works))
@@ -72,8 +75,8 @@ class Scratch:
         self._parts: list[Any] = []  # of vectors that are shared out: they live as long as the step
 
     def _type_of_vectors(self) -> Any:
-        """NumPy's type of vectors, where all of them lie in the host's memory and meet no matrix:
-        on a few numbers a framework takes longer to begin. None where they are the framework's."""
+        """NumPy's type of vectors, if they lie on the host and meet no matrix: a framework takes
+        longer to begin. None where they are the framework's."""
         states = vectors_by_themselves(self.plan)
         if states is None or not self.members:
             return None
@@ -159,11 +162,6 @@ class Scratch:
             else:
                 array = there
                 self._locate(at, members, array)
-        self._keep_for_later(name, members, array)
-
-    def _keep_for_later(self, name: str, members: Sequence[int], array: Any) -> None:
-        if name not in self._results:
-            self._results[name] = Together()
         self._results[name].put(members, array)
 
     def _for_passes(self, name: str, members: Sequence[int], array: Any) -> Any:
@@ -211,7 +209,7 @@ class Scratch:
             for members, values in found:
                 value = values[line.target]
                 if line.level in (Level.ELEMENT, Level.MATRIX):
-                    self._keep_for_later(line.target, members, value)
+                    self._results[line.target].put(members, value)
                 else:
                     self._file(line.target, members, value)
 
@@ -232,9 +230,9 @@ class Scratch:
 
     def forget(self) -> None:
         """Let go of what the pass which stores does not read, and no state is."""
-        needed = {*self.plan.main.loads, *self.plan.matrices}
-        self._arrays = {n: a for n, a in self._arrays.items() if n in needed}
-        self._results = {n: a for n, a in self._results.items() if n in needed}
+        for filed in (self._arrays, self._results):
+            for name in filed.keys() - {*self.plan.main.loads, *self.plan.matrices}:
+                del filed[name]
         if not self._stays:
             self._made.clear()
 
@@ -329,8 +327,8 @@ class Scratch:
             try:
                 value = eval(one, self._words, table)
             except (RuntimeError, ValueError) as error:  # no basis is found, say
-                title = self.plan.chain.name
-                raise ArithmeticError(f"{title}: `{line.written}`: {error}") from error
+                told = f"{self.plan.chain.name}: `{line.written}`: {error}"
+                raise ArithmeticError(told) from error
             if line.level in (Level.ROW, Level.COLUMN) and isinstance(value, int | float):
                 value = self._filled(members[0], line.level, value)
                 value = value if len(members) == 1 else matrices.stacked([value] * len(members))
@@ -351,7 +349,7 @@ class Scratch:
         if array is None and name in self._arrays and not self._wholes:
             array = self._arrays[name].of(members)
             if array is not None:
-                array = array.reshape((len(members), *self._matrices_of(members[0])))
+                array = array.reshape((len(members), *self._sides[members[0]]))
         if array is not None:
             return array
         return matrices.stacked([self._matrix(k, name) for k in members])
@@ -382,13 +380,13 @@ class Scratch:
         array = self.desk.view(self.members[k], name)
         if array is None:  # in another type
             return self._as_matrix(k, name, self.desk.array(self.members[k], name))
-        found = self._standing[k, name] = self._as_matrix(k, name, array)
-        return found
+        self._standing[k, name] = self._as_matrix(k, name, array)
+        return self._standing[k, name]
 
     def _as_matrix(self, k: int, name: str, array: Any) -> Any:
         if name in self.plan.vectors:
             return array.reshape(self._sides_of(k, name))
-        sides, shape = self._matrices_of(k), self._shapes[k]
+        sides, shape = self._sides[k], self._shapes[k]
         is_whole = tuple(array.shape) == shape  # and no matrix of another shape
         return array.reshape(sides) if is_whole and len(shape) != len(sides) else array
 
@@ -398,9 +396,5 @@ class Scratch:
 
     def _one_for_each(self, k: int, level: Level) -> tuple[int, ...]:
         """The same of a level, that of rows or that of columns."""
-        *stack, rows, columns = self._matrices_of(k)
+        *stack, rows, columns = self._sides[k]
         return (*stack, rows, 1) if level == Level.ROW else (*stack, 1, columns)
-
-    def _matrices_of(self, k: int) -> tuple[int, ...]:
-        """The sides of a member as a matrix, or behind how many they are as a stack of them."""
-        return self._sides[k] if self._is_stack else self._sides[k][1:]
