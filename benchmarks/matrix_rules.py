@@ -12,7 +12,7 @@ from flags import make_parser, positive
 from report import Report, Target, make_table
 
 import thalweg.optim as optim
-from thalweg.fuse.desk import Scratch
+from thalweg.fuse.scratch import Scratch
 from thalweg.lab.bench.alternate import Estimate
 
 # the hidden matrices of a transformer's layer: queries, keys and values; out; up; down

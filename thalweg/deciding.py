@@ -43,12 +43,14 @@ Decide = Callable[
 ]
 
 
-def _quick(word: str, of_float: Callable[[float], float]) -> Callable[..., Any]:
-    """A word of the language on Python's floats, in a tenth of the time; on all else as it is."""
+def _quick(word: str, of_float: Callable[[float], float], also: type = float) -> Callable[..., Any]:
+    """A word of the language on Python's floats, and maybe counts, in a tenth of the time; on all
+    else as it is."""
     function: Callable[..., Any] = getattr(elementwise, word)
 
     def apply(value: Any) -> Any:
-        return of_float(value) if type(value) is float else function(value)
+        kind = type(value)
+        return of_float(value) if kind is float or kind is also else function(value)
 
     return apply
 
@@ -74,7 +76,7 @@ def _quick_of_two(word: str, of_floats: Callable[[float, float], float]) -> Call
 
 _WORDS = {n: getattr(elementwise, n) for n in elementwise.PRIMITIVES + elementwise.COMPOSITES}
 _WORDS["abs"] = _quick("abs", abs)
-_WORDS["sqrt"] = _quick("sqrt", lambda x: math.sqrt(x) if x >= 0 else math.nan)
+_WORDS["sqrt"] = _quick("sqrt", lambda x: math.sqrt(x) if x >= 0 else math.nan, int)
 _WORDS["where"] = _where
 _WORDS["maximum"] = _quick_of_two("maximum", lambda a, b: a if a > b or a != a else b)
 _WORDS["minimum"] = _quick_of_two("minimum", lambda a, b: a if a < b or a != a else b)

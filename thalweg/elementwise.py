@@ -101,24 +101,37 @@ def register(kind: type, namespace: Any) -> None:
     if missing:
         raise TypeError(f"register: the namespace of {kind.__name__} lacks {', '.join(missing)}")
     _namespaces.append((kind, namespace))
+    _of_type.clear()
+
+
+# of each type that was met, its namespace: asked anew, whether a type is one of numbers takes
+# longer than to look at one
+_of_type: dict[type, Any] = {}
 
 
 def _namespace_of(values: tuple[Any, ...]) -> Any:
     for value in values:
-        if isinstance(value, np.generic) or not isinstance(value, numbers.Number):
-            for kind, namespace in _namespaces:
-                if isinstance(value, kind):
-                    return namespace
-            raise TypeError(
-                f"elementwise functions take numbers and arrays, got {type(value).__name__}"
-            )
+        kind = type(value)
+        if kind not in _of_type:
+            _of_type[kind] = _namespace_for(kind)
+        if _of_type[kind] is not _number:
+            return _of_type[kind]
     return _number
+
+
+def _namespace_for(kind: type) -> Any:
+    if issubclass(kind, numbers.Number) and not issubclass(kind, np.generic):
+        return _number
+    for known, namespace in _namespaces:
+        if issubclass(kind, known):
+            return namespace
+    raise TypeError(f"elementwise functions take numbers and arrays, got {kind.__name__}")
 
 
 def _primitive(name: str, doc: str) -> Callable[..., Any]:
     def function(*values: Any) -> Any:
         namespace = _namespace_of(values)
-        if namespace is not _number:
+        if namespace is not _number and Measured in map(type, values):
             values = tuple(float(v) if type(v) is Measured else v for v in values)
         return getattr(namespace, name)(*values)
 

@@ -36,6 +36,7 @@ __all__ = [
     "row_lengths",
     "solve_triangular",
     "spectral_bound",
+    "spread",
     "stacked",
     "tall",
     "transposed",
@@ -250,6 +251,11 @@ def identity(x: Any) -> Any:
     """The identity matrix of the size of x."""
     library = _library_of(x)
     return library.spread(library.identity(x), x)
+
+
+def spread(x: Any, like: Any) -> Any:
+    """x, repeated until it has the shape of another: seen so, and not copied."""
+    return _library_of(x).spread(x, like)
 
 
 def triu(x: Any) -> Any:

@@ -12,9 +12,10 @@ from operator import is_, itemgetter
 from types import SimpleNamespace
 from typing import Any, Protocol
 
-from thalweg.border.groups import Lot
+from thalweg.border.groups import Lot, lots
 from thalweg.chain import Chain, Slot
 from thalweg.choice import BLOCKS
+from thalweg.either import OTHERS
 from thalweg.fuse.expected import ABSENT, NEVER
 from thalweg.fuse.whole import finish
 
@@ -112,6 +113,7 @@ class _Group:
     def __init__(self, chain: Chain, group: Mapping[str, Any]) -> None:
         self._each = list(group["params"])
         self._filter = _frozen(group.get("decay_filter")), _frozen(group.get("param_names"))
+        self._others = group.get(OTHERS)
         names = [name for name in [*chain.settings, *BLOCKS] if name in group]
         self._absent = {*chain.settings, *BLOCKS} - group.keys()
         self._read = itemgetter(*names, *names[:1]) if names else tuple  # of two at least: a tuple
@@ -130,6 +132,8 @@ class _Group:
         """Whether they are the same objects, treated as they were."""
         params = group["params"]
         if len(params) != len(self._each) or not all(map(is_, params, self._each)):
+            return False
+        if group.get(OTHERS) != self._others:
             return False
         if self._filter[0] is None:
             return group.get("decay_filter") is None
@@ -159,15 +163,17 @@ class StandingGroups:
         self,
         chain: Chain,
         groups: Sequence[Mapping[str, Any]],
-        lots: Sequence[Lot],
+        all_lots: Sequence[Lot],
         live: Sequence[Sequence[Slot]],
     ) -> None:
-        self._chain, self._lots, self._live = chain, lots, live
-        self.names = [*chain.settings, *BLOCKS, "decay_filter"]
+        self._chain, self._lots, self._live = chain, all_lots, live
+        self.names = [*chain.settings, *BLOCKS, "decay_filter", OTHERS]
         """The keys that a step reads."""
         self._groups = [_Group(chain, group) for group in groups]
-        sizes = [1 if group.get("decay_filter") is None else 2 for group in groups]
-        numbers = iter(range(len(lots)))
+        # of one chain all parameters are treated alike, but for the decay
+        self._sorts = bool(chain.choice.numbers or chain.by_type)
+        sizes = [len(self._lots_of(group)) for group in groups]
+        numbers = iter(range(len(all_lots)))
         self.lots_of = [[next(numbers) for _ in range(size)] for size in sizes]
 
     def changes(
@@ -183,13 +189,25 @@ class StandingGroups:
                 return None
             if known.has_same_settings(group):
                 continue
-            for number in self.lots_of[i]:
-                views = self._chain.views(group, self._lots[number].spared)
+            now = self._lots_of(group)
+            if len(now) != len(self.lots_of[i]):
+                return None
+            for number, lot in zip(self.lots_of[i], now, strict=True):
+                if self._sorts and not self._lots[number].holds_the_same(lot):
+                    return None
+                views = self._chain.views(lot.group, lot.spared, which=lot.which)
                 if self._chain.live_slots(views) != self._live[number]:
                     return None
                 found.append((number, views))
             known.take(group)
         return found
+
+    def _lots_of(self, group: Mapping[str, Any]) -> Sequence[Lot]:
+        """The lots of one group."""
+        if self._sorts:
+            return lots(self._chain.name, [group], self._chain)
+        spared = [False] if group.get("decay_filter") is None else [False, True]
+        return [Lot(group, (), one) for one in spared]
 
     def values(self, groups: Sequence[Mapping[str, Any]]) -> list[Any]:
         """What the groups hold under these names, to be found again by identity: `NEVER` for what

@@ -12,6 +12,7 @@ import re
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import is_
 from typing import Any
 
 from thalweg.chain import Chain
@@ -60,6 +61,13 @@ class Lot:
     params: Sequence[Any]
     spared: bool = False
     which: int = 0
+
+    def holds_the_same(self, other: Lot) -> bool:
+        """Whether another lot is of the same parameters, treated in the same way."""
+        ways = self.spared, self.which, len(self.params)
+        return ways == (other.spared, other.which, len(other.params)) and all(
+            map(is_, self.params, other.params)
+        )
 
 
 def lots(title: str, param_groups: Sequence[Group], chain: Chain | None = None) -> list[Lot]:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.fuse.awaited import Awaited
-from thalweg.fuse.desk import Scratch
 from thalweg.fuse.engine import Engine, Launch, Sweep, VectorSweep
 from thalweg.fuse.plan import Pass, Plan
+from thalweg.fuse.scratch import Scratch
 from thalweg.fuse.storage import columns, computation
 from thalweg.fuse.walk import Walk
 from thalweg.reductions import finished
@@ -91,6 +91,12 @@ class Batch:
         sums, vectors = cast(VectorSweep, sweep).run_with_vectors(
             self._at(pointers, places), table, threads
         )
+        return sums, self.finished(pass_, vectors)
+
+    def finished(
+        self, pass_: Pass, vectors: Sequence[Sequence[tuple[list[int], NDArray[np.float64]]]]
+    ) -> dict[str, list[tuple[list[int], NDArray[np.float64]]]]:
+        """The results of rows and columns by their names, out of what they add up to."""
         found = {}
         for one, groups in zip(pass_.vectors, vectors, strict=True):
             side = 2 if one.over == "row" else 1
@@ -98,7 +104,7 @@ class Batch:
                 (members, finished(one.kind, values, max(self.matrices[members[0]][side], 1)))
                 for members, values in groups
             ]
-        return sums, found
+        return found
 
     def launch(
         self,

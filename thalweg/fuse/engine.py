@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from thalweg.fuse.plan import Pass
 
-__all__ = ["Engine", "Launch", "StandingLaunch", "Sweep", "VectorSweep"]
+__all__ = ["Engine", "Launch", "StandingLaunch", "StandingVectorLaunch", "Sweep", "VectorSweep"]
 
 
 class Launch(Protocol):
@@ -79,6 +79,13 @@ class StandingLaunch(Protocol):
 
     def sums(self) -> Any:
         """What each tensor adds to each result [tensor, result], when it has run."""
+
+
+class StandingVectorLaunch(StandingLaunch, Protocol):
+    """One of an engine that sums rows and columns."""
+
+    def vectors(self) -> list[list[tuple[list[int], NDArray[np.float64]]]]:
+        """What rows and columns add up to, when it has run, as `run_with_vectors` has it."""
 
 
 class Engine(Protocol):

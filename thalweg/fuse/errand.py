@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from thalweg.chain import Chain, Decided
 from thalweg.fuse import reference
 from thalweg.fuse.batch import Batch
-from thalweg.fuse.desk import Desk, Scratch
+from thalweg.fuse.desk import Desk
 from thalweg.fuse.legs import Leg, MatrixWork, Pass, Question, with_values
+from thalweg.fuse.scratch import Scratch
 from thalweg.fuse.totals import Totals
 from thalweg.settings import as_double
 
@@ -142,8 +143,8 @@ class Errand:
         found: list[Callable[[], None]] = []
         for batch in self.batches:
             if batch.scratch is not None:
-                found += batch.scratch.kept()
-                found.append(batch.scratch.let_go)  # the launches know addresses only
+                # the launches know addresses only: it is let go of last
+                found += [batch.scratch.keep, batch.scratch.let_go]
                 batch.scratch = None
         return found
 
@@ -163,7 +164,8 @@ class Errand:
             assert batch.scratch is not None
             contexts = self._context_of[batch.members].tolist()
             wanted = {name: np.asarray(known[name]) for name in leg.numbers if name in known}
-            batch.scratch.work(leg, self._numbers, contexts, wanted)
+            lots = batch.scratch.alike(leg, self._numbers, contexts, wanted)
+            batch.scratch.work(leg, lots)
             return
         assert isinstance(leg, Pass)
         given = self._numbers, self._context_of, known, self._pointers, self._threads

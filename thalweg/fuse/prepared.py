@@ -12,6 +12,7 @@ A tensor without a gradient is a row that the sweep passes over: the set may dif
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Collection, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.chain import Chain, Ways
-from thalweg.fuse.plan import Plan, plan_for
+from thalweg.fuse.desk import Desk
+from thalweg.fuse.keeping import Keeping
+from thalweg.fuse.plan import Plan, Question, plan_for
 from thalweg.fuse.share import Arrangement, Share
 from thalweg.fuse.storage import FORMATS
 from thalweg.fuse.work import Work
@@ -30,6 +33,9 @@ __all__ = ["PreparedCall"]
 
 _MOST = 64  # arrangements that are remembered
 _OF_SHAPE = {"ndim", "rows", "columns"}  # what a text may ask of a tensor's shape
+
+# so many elements may an optimizer have whose steps find the memory again that lines work in
+_SMALL = 1 << 20
 
 
 class _Deciding:
@@ -77,11 +83,14 @@ class _Context:
     ) -> None:
         self._first = first
         self._of, self._views, self._shape, self.cells = of, views, shape, cells
-        ways: list[tuple[bool | None, ...]] = [()] * len(of.parts)
+        # a part of another alternative is no part of the step
+        ahead = [part for part in of.parts if views[part[0]] is not None]
+        self._moving = [part for part in of.moving if views[part[0]] is not None]
+        ways: list[Any] = [None if view is None else () for view in views]
         self.numbers: list[Any] = [0.0] * (max(of.number_at.values(), default=0) + 1)
         self.kept = cells
         self._steps: list[Step | None] = [None] * len(of.parts)
-        self._ways, self._ahead = ways, of.parts
+        self._ways, self._ahead = ways, ahead
         self.ways: Ways = ()
         self.plan: int | None = None  # the number of the plan for these ways, once it is known
 
@@ -110,7 +119,7 @@ class _Context:
                 ways[i] = way
             if places:
                 self._keep(kept, places, following)
-        self.kept, self._ahead = kept, of.moving
+        self.kept, self._ahead = kept, self._moving
         if self.plan is None:
             self.ways = tuple(ways)
 
@@ -118,7 +127,7 @@ class _Context:
         """Take in what a part will keep, but for the step, which is counted."""
         of = self._of
         for j, value in zip(places, following, strict=True):
-            if j != of.step:
+            if j != of.step and value is not None:  # None follows from what is measured
                 kept[j] = float(np.float32(value)) if j in of.narrow else float(value)
 
 
@@ -137,6 +146,7 @@ class PreparedCall:
         cells: NDArray[np.float64],
         views: Sequence[list[SimpleNamespace]],
         narrow: Collection[int] = (),
+        desk: Desk | None = None,
     ) -> None:
         self.cells: NDArray[np.float64] = np.ascontiguousarray(cells)
         self._work, self._pointers, self._views = work, pointers, list(views)
@@ -152,16 +162,19 @@ class PreparedCall:
         self._arrangement = Arrangement(work.chain, [])
         self._now: list[int] | None = None  # the plans that it is for, while the contexts are
         self._next: tuple[list[_Context], NDArray[np.bool_] | None] = [], None
+        self._desk = desk
+        self._keeping = Keeping(work.chain, narrow, self._deciding.number_at)
+        # what little memory steps need, each next one has again
+        sizes = [math.prod(work.kinds[i].here) for i in work.kind_of.tolist()]
+        self._stay = sum(sizes) <= _SMALL
 
     @staticmethod
     def can_take(chain: Chain, formats: Sequence[str | None] = ()) -> bool:
-        """Whether all that its steps need is known before anything is read."""
+        """Whether its steps can be prepared: numbers that are drawn are asked for now and then, and
+        those steps go the long way; other questions come at every step."""
         if any(form and FORMATS[form].rounds_at_random for form in formats):
             return False
-        parts = {i for key, (i, _) in chain.cells.items() if key != "step"}
-        keeps_measured = any(chain.parts[i].declared.text.reductions for i in parts)
-        is_more = chain.on_matrices or chain.requests or chain.shared or keeps_measured
-        return not (is_more or chain.choice.numbers)
+        return all(request.kind == "noise" for request in chain.requests.values())
 
     def set(self, lot: int, views: list[SimpleNamespace]) -> None:
         """The settings of a lot have changed."""
@@ -169,13 +182,15 @@ class PreparedCall:
         self._contexts = None
 
     def can_miss(self) -> bool:
-        """Whether a step may pass over tensors: not where all are asked for one number."""
-        return not self._work.chain.asked_of_all
+        """Whether a step may pass over tensors: not where all are asked for one number, or lines
+        take several tensors together."""
+        chain = self._work.chain
+        return not (chain.asked_of_all or chain.shared or chain.on_matrices)
 
-    def prepare(self, gradients: NDArray[np.int64], missing: int, threads: int) -> float:
+    def prepare(self, gradients: NDArray[np.int64], missing: int, threads: int) -> float | None:
         """Settle the next step of the tensors whose gradients lie there, 0 for those that have
         none, and measure what it must know; nothing moves yet. Returns the largest number that it
-        will keep."""
+        will keep; None for a step that asks for more than a prepared one can know."""
         active = gradients != 0 if missing else None
         if self._contexts is None or (missing and self._counts):
             self._find_contexts(active if self._counts else None)
@@ -184,10 +199,14 @@ class PreparedCall:
             context.decide()
         self._arrange_for(contexts)
         arrangement = self._arrangement
-        for one in arrangement.passes:
+        if arrangement.asks:
+            return None
+        for one in arrangement.legs:
             one.begin(gradients, missing > 0, contexts, self._context_of)
         if arrangement.measuring is not None:
             arrangement.measuring.take(threads)
+        if self._keeping.is_needed:
+            self._keeping.close(arrangement.shares, contexts, self._context_of, active)
         self._next = contexts, active
         if not (self._counts and contexts):
             return 0.0
@@ -195,8 +214,11 @@ class PreparedCall:
 
     def run(self, threads: int) -> None:
         """Move the tensors, and count it in `cells`: called again, it does what is left of it."""
-        for launch in self._arrangement.launches:
-            launch.run(threads)
+        arrangement = self._arrangement
+        for move in arrangement.moves:
+            move(threads)
+        for scratch in arrangement.scratches:
+            scratch.keep()
         contexts, active = self._next
         if self._counts and contexts:
             self._count(contexts, active)
@@ -219,11 +241,18 @@ class PreparedCall:
             return
         self.cells[active] = following if self._context_of is None else following[active]
 
+    def let_go(self) -> None:
+        """The step is over: what it has worked out is nobody's any more."""
+        for scratch in self._arrangement.scratches:
+            scratch.let_go()
+
     def _find_contexts(self, active: NDArray[np.bool_] | None) -> None:
         """Sort the tensors by lot and cells, those that are passed over with any."""
         work = self._work
         code = work._fellows
-        for column in self.cells.T:
+        if self._keeping.is_of_each:
+            code = np.arange(len(code))
+        for column in () if self._keeping.is_of_each else self.cells.T:
             if (column != column[0]).any():
                 values, inverse = np.unique(column, return_inverse=True)
                 code = code * len(values) + inverse
@@ -294,11 +323,14 @@ class PreparedCall:
         both = plan_of * len(work.kinds) + work.kind_of
         found, which = np.unique(both, return_inverse=True)
         pairs = [divmod(one, len(work.kinds)) for one in found.tolist()]
+        if any(isinstance(leg, Question) for plan, _ in pairs for leg in plans[plan].ahead):
+            return Arrangement(work.chain, [], asks=True)
         kinds = [work.kinds[kind] for _, kind in pairs]
         batches = work._batched([plans[plan] for plan, _ in pairs], kinds, which.reshape(-1))
+        number_at, moves = self._deciding.number_at, bool(self._deciding.moving)
         shares = [
-            Share(self._deciding.number_at, bool(self._deciding.moving), batch, self._pointers)
+            Share(number_at, moves, batch, self._pointers, self._desk, self._stay)
             for batch in batches
-            if batch.plan.main.stores or batch.plan.reductions
+            if batch.plan.main.stores or batch.plan.ahead
         ]
         return Arrangement(work.chain, shares)

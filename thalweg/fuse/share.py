@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
-from typing import Any, Protocol
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.chain import Chain
 from thalweg.fuse.batch import Batch
+from thalweg.fuse.closing import Closing
+from thalweg.fuse.desk import Desk
+from thalweg.fuse.engine import StandingVectorLaunch
 from thalweg.fuse.legs import Reduction
-from thalweg.fuse.plan import Pass
+from thalweg.fuse.plan import MatrixWork, Pass
+from thalweg.fuse.scratch import Scratch
+from thalweg.fuse.standing import Context, StandingWork
 from thalweg.fuse.totals import combined
 from thalweg.reductions import finished
 
@@ -22,12 +28,6 @@ __all__ = ["Arrangement", "Share", "StandingPass"]
 _GRADIENT = 1  # its column in the table of addresses
 
 Row = Sequence[Any]
-
-
-class Context(Protocol):
-    """What tensors of one lot and one count have in common: every number that is known before."""
-
-    numbers: list[Any]
 
 
 class StandingPass:
@@ -41,11 +41,19 @@ class StandingPass:
         pass_: Pass,
         pointers: NDArray[np.int64],
         measured: Sequence[str],
+        scratch: Scratch | None = None,
     ) -> None:
-        self.pass_ = pass_
+        self.leg = self.pass_ = pass_
+        self.is_by_itself = scratch is None
+        self._makes = scratch is not None and pass_ is not batch.plan.main and bool(pass_.stores)
         self._members = None if len(batch.members) == len(pointers) else batch.members
         sweep, places = batch._sweep(pass_)
-        self._home = pointers[batch.members[:, None], places]
+        self._batch, self._scratch = batch, scratch
+        whole = pointers[batch.members]
+        width = whole.shape[1]
+        if scratch is not None:
+            whole = np.hstack([whole, scratch.addresses])
+        self._home = np.ascontiguousarray(whole[:, places])
         found = np.flatnonzero(places == _GRADIENT)
         self._gradient = int(found[0]) if len(found) else None
         self._pick = _picker([number_at[name] for name in pass_.numbers])
@@ -59,6 +67,12 @@ class StandingPass:
         self._gradients = (
             None if self._gradient is None else self.launch.pointers[:, self._gradient]
         )
+        # its columns that are new at every step, each with the one that says where it lies
+        self._new = [
+            (self.launch.pointers[:, i], scratch.addresses[:, place - width])
+            for i, place in enumerate(places.tolist())
+            if scratch is not None and place >= width
+        ]
         self._row: tuple[Any, ...] | None = None
         self._has_holes = False
         # of the tensors' contexts, which each has, and the only one, if they have one
@@ -114,10 +128,25 @@ class StandingPass:
         """Where a number that is measured goes, of each tensor."""
         return [self.launch.numbers[:, i] for i, own in self._measured if own == name]
 
+    def run(self, threads: int) -> None:
+        """Run it where the arrays of this step lie; again before the next time, it does nothing."""
+        pass_, scratch = self.pass_, self._scratch
+        if scratch is not None:
+            if self._makes:
+                scratch.make(pass_.stores)
+            for own, there in self._new:
+                own[:] = there
+        self.launch.run(threads)
+        if scratch is not None and pass_.vectors:
+            scratch.put_vectors(
+                pass_,
+                self._batch.finished(pass_, cast(StandingVectorLaunch, self.launch).vectors()),
+            )
+
 
 class Share:
-    """The passes of one plan over its tensors: those `ahead`, which measure, and the one that
-    stores, if there is any."""
+    """The legs of one plan over its tensors: those `ahead`, which measure, and the pass that
+    stores, if there is any. Where the arrays of a step `stay`, the next one has the same."""
 
     def __init__(
         self,
@@ -125,22 +154,41 @@ class Share:
         moves: bool,
         batch: Batch,
         pointers: NDArray[np.int64],
+        desk: Desk | None = None,
+        stay: bool = False,
     ) -> None:
-        measured = list(batch.plan.chain.reductions)
+        plan, measured = batch.plan, list(batch.plan.chain.reductions)
+        scratch: Scratch | None = None
+        if not plan.is_plain:
+            assert desk is not None
+            members = batch.members.tolist()
+            scratch = Scratch(plan, members, batch.tensor_shapes, desk, True, stay)
 
-        def standing(pass_: Pass) -> StandingPass:
-            return StandingPass(number_at, moves, batch, pass_, pointers, measured)
+        def standing(leg: Any) -> Any:
+            if isinstance(leg, MatrixWork):
+                assert scratch is not None
+                return StandingWork(number_at, leg, scratch, measured)
+            return StandingPass(number_at, moves, batch, leg, pointers, measured, scratch)
 
-        self.sizes = batch.sizes
-        self.ahead = [standing(pass_) for pass_ in batch.plan.reductions]
-        main = batch.plan.main
-        self.main = standing(main) if main.stores else None
-        self.passes = [*self.ahead, *([self.main] if self.main else [])]
+        self.sizes, self.plan, self.members = batch.sizes, plan, batch.members
+        self.ahead: list[StandingPass | StandingWork] = [standing(leg) for leg in plan.ahead]
+        self.main: StandingPass | None = standing(plan.main) if plan.main.stores else None
+        self.scratch, self._stay = scratch, stay
+        self.legs = [*self.ahead, *([self.main] if self.main else [])]
         """All of them, each of which must begin before the step."""
+        asked = Closing.of(plan).names if plan.kept else ()
+        self.found = {name: np.zeros(len(batch.members)) for name in asked if name in measured}
+        """What is measured of each tensor, of that which kept numbers follow from."""
 
     def columns(self, name: str) -> list[NDArray[np.float64]]:
-        """The same of all its passes."""
-        return [column for one in self.passes for column in one.columns(name)]
+        """Where a number that is measured goes, of each tensor."""
+        own = [self.found[name]] if name in self.found else []
+        return own + [column for one in self.legs for column in one.columns(name)]
+
+    def forget(self, threads: int = 1) -> None:
+        """Let go of what the pass which stores does not read."""
+        if self.scratch is not None and not self._stay:
+            self.scratch.forget()
 
 
 class _Measured:
@@ -179,8 +227,8 @@ class _Whole:
         self._columns += part._columns
         self._count += int(share.sizes.sum())
 
-    def settle(self) -> None:
-        """Tell all passes that ask for it."""
+    def take(self, threads: int) -> None:
+        """Tell all legs that ask for it."""
         total = combined(self._kind, [x for part in self._parts for x in part.sums.tolist()])
         found = finished(self._kind, total, max(self._count, 1))
         for column in self._columns:
@@ -188,49 +236,58 @@ class _Whole:
 
 
 class _Measuring:
-    """The reductions of a step, taken in passes of these shares: each when all that it takes is
-    known. The order is found once."""
+    """The legs of a step before the last, of these shares: each when all that it takes is known.
+    The order is found once."""
 
     def __init__(self, chain: Chain, shares: Sequence[Share]) -> None:
-        self._order: list[tuple[StandingPass, list[_Measured]] | _Whole] = []
+        self._order: list[Callable[[int], None]] = []
         wholes: dict[str, _Whole] = {}
         asked, of_all = {*chain.reductions}, list(chain.asked_of_all)
         waiting = [(share, list(share.ahead), set[str]()) for share in shares]
         while any(ahead for _, ahead, _ in waiting) or of_all:
             for share, ahead, known in waiting:
-                while ahead and asked & {*ahead[0].pass_.numbers} <= known:
+                while ahead and asked & {*ahead[0].leg.numbers} <= known:
                     one = ahead.pop(0)
-                    results = one.pass_.results
-                    own = [_Measured(r, i, share, wholes) for i, r in enumerate(results)]
-                    self._order.append((one, own))
-                    known |= {r.name for r in results if r.over != "all"}
+                    if isinstance(one, StandingPass) and one.pass_.results:
+                        results = one.pass_.results
+                        own = [_Measured(r, i, share, wholes) for i, r in enumerate(results)]
+                        self._order.append(functools.partial(_measure, one, own))
+                        known |= {r.name for r in results if r.over != "all"}
+                    else:
+                        self._order.append(one.run)
+                    if not ahead:
+                        self._order.append(share.forget)
             if of_all:
                 name = of_all.pop(0)
-                self._order += [wholes[name]] if name in wholes else []
+                self._order += [wholes[name].take] if name in wholes else []
                 for _, _, known in waiting:
                     known.add(name)
 
     def take(self, threads: int) -> None:
-        """Take them, when all passes have begun."""
-        for one in self._order:
-            if isinstance(one, _Whole):
-                one.settle()
-                continue
-            pass_, results = one
-            pass_.launch.run(threads)
-            sums = pass_.launch.sums()
-            for result in results:
-                result.take(sums)
+        """Take them, when all have begun."""
+        for take in self._order:
+            take(threads)
+
+
+def _measure(one: StandingPass, results: Sequence[_Measured], threads: int) -> None:
+    one.run(threads)
+    sums = one.launch.sums()
+    for result in results:
+        result.take(sums)
 
 
 class Arrangement:
-    """The shares of a step, and the order in which they are measured."""
+    """The shares of a step, and the order in which they are measured; none of one that `asks`."""
 
-    def __init__(self, chain: Chain, shares: Sequence[Share]) -> None:
-        self.launches = [share.main.launch for share in shares if share.main is not None]
+    def __init__(self, chain: Chain, shares: Sequence[Share], asks: bool = False) -> None:
+        self.shares, self.asks = shares, asks
+        self.legs = [one for share in shares for one in share.legs]
+        mains = [share.main for share in shares if share.main is not None]
+        self.moves = [one.launch.run if one.is_by_itself else one.run for one in mains]
         """Those that store: run again, each does what is left of it."""
-        self.passes = [one for share in shares for one in share.passes]
-        self.measuring = _Measuring(chain, shares) if chain.reductions else None
+        self.scratches = [share.scratch for share in shares if share.scratch is not None]
+        is_more = any(share.ahead for share in shares)
+        self.measuring = _Measuring(chain, shares) if is_more else None
 
 
 def _picker(places: Sequence[int]) -> Callable[[Row], tuple[Any, ...]]:

@@ -62,9 +62,10 @@ class PreparedTensors:
         self._rests = at_rest(chain) is not None
         # what stands for a missing gradient where torch's guards look at all of them
         self._nothing: list[Tensor] = []
-        views = [chain.views(lot.group, lot.spared) for lot in lots]
+        views = [chain.views(lot.group, lot.spared, which=lot.which) for lot in lots]
         narrow = np.flatnonzero(~layout.wide.any(axis=0)).tolist()
-        self._call = PreparedCall(layout.work, layout.pointers, layout._read(), views, narrow)
+        desk = layout._desk(None) if chain.on_matrices else None
+        self._call = PreparedCall(layout.work, layout.pointers, layout._read(), views, narrow, desk)
         cells = [cell for of_one in layout._cells for cell in of_one]
         places = np.frombuffer(layout._at, np.int64)[: len(layout._standing)]
         expected = Expected(
@@ -80,6 +81,8 @@ class PreparedTensors:
             rows=layout.wholes,
         )
         self._look = host().look(ADDRESS_OF, expected)
+        if desk is not None:
+            desk.grads = self._look.grads
         self._check = layout._described.only
         self._is_wide = bool(layout.wide.all())
 
@@ -95,7 +98,7 @@ class PreparedTensors:
         if any(type(group["params"]) is not list for group in opt.param_groups):
             return None  # it is looked at through C
         chain, states = opt._chain, opt.state
-        views = [chain.views(lot.group, lot.spared) for lot in lots]
+        views = [chain.views(lot.group, lot.spared, which=lot.which) for lot in lots]
         seen, without = Seen([], [], []), list[Tensor]()
         for lot, view in zip(lots, views, strict=True):
             its = [p for p in lot.params if _is_ready(chain, states, p, view)]
@@ -105,11 +108,13 @@ class PreparedTensors:
             seen.grads += [stand_in(p) if p.grad is None else p.grad for p in its]
             seen.sizes.append(len(its))
         layout = opt._layout
+        if chain.shared and len(states) > len(seen.params):
+            return None  # others are told what is one for all of them
         if layout is None or len(layout.params) < len(seen.params):
             if any(not p.numel() for p in seen.params) or len(seen.rounds(states)) > 1:
                 return None
             layout = TensorLayout(chain, seen, lots, views, states, NewStates({}), False)
-        if chain.reductions and (
+        if (chain.reductions or chain.on_matrices) and (
             layout.is_shared or any(one.name != "cpu" for one in layout.work.engines)
         ):
             return None  # sums are not at hand: other processes have a part, or a device is at work
@@ -134,7 +139,7 @@ class PreparedTensors:
     def fits(self, opt: FusedOptimizer) -> bool:
         """Whether this step is the one prepared; if so, all is settled, and nothing has moved."""
         look, layout = self._look, self._layout
-        if opt._swapped or opt._first or modes():
+        if opt._swapped or opt._first or opt._asking is not None or modes():
             return False
         if self._is_cuda and is_captured(layout.device):
             return False
@@ -164,7 +169,7 @@ class PreparedTensors:
         for lot, views in changed:
             self._call.set(lot, views)
         largest = self._call.prepare(look.found, missing, get_num_threads())
-        return self._is_wide or largest < EXACT
+        return largest is not None and (self._is_wide or largest < EXACT)
 
     def move(self) -> None:
         """Take the step, count it and say so: called again, it does what is left of it."""
@@ -184,6 +189,7 @@ class PreparedTensors:
     def let_go(self) -> None:
         """The gradients are nobody's business any more."""
         self._look.let_go()
+        self._call.let_go()
 
 
 def _is_ready(

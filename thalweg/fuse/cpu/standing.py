@@ -48,6 +48,12 @@ class StandingLaunch:
         elif self._elements:
             run(self._kernel, self._at, self._elements, threads)
 
+    def vectors(self) -> list[list[tuple[list[int], NDArray[np.float64]]]]:
+        """What rows and columns add up to, when it has run: as `run_with_vectors` of the sweep has
+        it."""
+        rooms = self._launch._sweep.rooms
+        return [] if rooms is None else rooms.together(self._launch.vectors)
+
     def sums(self) -> NDArray[np.float64]:
         """What each tensor adds to each result, when it has run; of one that was passed over, any
         number."""

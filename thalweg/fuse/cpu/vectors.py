@@ -7,7 +7,9 @@ same however many threads took part.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+import operator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -104,6 +106,7 @@ class Rooms:
         self._at: list[int] = self.at.tolist()
         self._starts = np.searchsorted(chunks[:, 0], np.arange(len(matrices) + 1)).tolist()
         self._groups = self._grouped()
+        self._takes = [self._taking(i) for i in range(len(self._kinds))]
 
     def _grouped(self) -> list[tuple[list[int], NDArray[np.int64] | None]]:
         """The tensors that are of one shape, and where their rooms begin if each is one chunk."""
@@ -119,22 +122,25 @@ class Rooms:
 
     def together(self, rooms: NDArray[np.float64]) -> list[list[Group]]:
         """For each result, of groups of tensors of one shape the sums of rows or columns."""
-        result = []
-        for i, kind in enumerate(self._kinds):
-            of_kind = self._rows if i in self._rows else self._columns
-            n, is_of_rows = of_kind.index(i), i in self._rows
-            groups: list[Group] = []
-            for members, at in self._groups:
-                _, rows, columns = self._matrices[members[0]]
-                if at is None:
-                    made = self._of_rows if is_of_rows else self._of_columns
-                    groups.append((members, made(n, kind, members[0], rooms)[None]))
-                    continue
-                begin = n * rows if is_of_rows else len(self._rows) * rows + n * columns
-                places = (at + begin)[:, None] + np.arange(rows if is_of_rows else columns)
-                groups.append((members, rooms[places]))
-            result.append(groups)
-        return result
+        return [[(members, take(rooms)) for members, take in of_one] for of_one in self._takes]
+
+    def _taking(self, i: int) -> list[tuple[list[int], Callable[[NDArray[np.float64]], Any]]]:
+        """How what one result has is taken out of the rooms, by groups of tensors of one shape."""
+        is_of_rows, kind = i in self._rows, self._kinds[i]
+        n = (self._rows if is_of_rows else self._columns).index(i)
+        found: list[tuple[list[int], Callable[[NDArray[np.float64]], Any]]] = []
+        for members, at in self._groups:
+            _, rows, columns = self._matrices[members[0]]
+            if at is None:
+                made = self._of_rows if is_of_rows else self._of_columns
+                found.append((members, functools.partial(made, n, kind, members[0])))
+                continue
+            begin = n * rows if is_of_rows else len(self._rows) * rows + n * columns
+            places: Any = (at + begin)[:, None] + np.arange(rows if is_of_rows else columns)
+            if not members[1:] and places.size:  # seen where they are: no copy
+                places = np.s_[None, int(places[0, 0]) : int(places[0, -1]) + 1]
+            found.append((members, operator.itemgetter(places)))
+        return found
 
     def _of_tensor(self, k: int) -> Iterator[tuple[int, int, int]]:
         """Of each chunk of a tensor: where its room begins, its first row, and how many."""
@@ -149,7 +155,7 @@ class Rooms:
         made = np.full(matrices * rows, -np.inf if kind == "largest" else 0.0)
         for at, first, count in self._of_tensor(k):
             made[first : first + count] = rooms[at + n * count : at + (n + 1) * count]
-        return made
+        return made[None]
 
     def _of_columns(
         self, n: int, kind: str, k: int, rooms: NDArray[np.float64]
@@ -161,4 +167,4 @@ class Rooms:
             at += len(self._rows) * count + n * columns
             own = made[first // rows]
             add(own, rooms[at : at + columns], out=own)
-        return made.reshape(-1)
+        return made.reshape(1, -1)

@@ -30,6 +30,7 @@ class ArrayDesk:
         asking: Callable[[Request, Sequence[tuple[Any, Any]]], list[Any]] | None,
     ) -> None:
         self.chain, self.rows, self._asking = chain, rows, asking
+        self.shares = False
 
     def array(self, tensor: int, name: str) -> NDArray[Any]:
         """A parameter, its gradient or a state, in the computation type."""
@@ -37,13 +38,36 @@ class ArrayDesk:
         found = p.data if name == "p" else grad if name == "g" else states[name][1]
         return found.astype(p.data.dtype, copy=False)
 
+    def view(self, tensor: int, name: str) -> NDArray[Any] | None:
+        """The same of a state, where it is of that type already."""
+        p, _, states = self.rows[tensor]
+        found = states[name][1]
+        return found if found.dtype == p.data.dtype else None
+
+    def on_host(self, tensor: int, name: str) -> NDArray[Any] | None:
+        """The same: all of it is in the host's memory."""
+        return self.view(tensor, name)
+
+    def type_on_host(self, tensor: int) -> Any:
+        """NumPy's type that is computed in."""
+        return self.rows[tensor][0].data.dtype.type
+
     def empty(self, tensor: int) -> NDArray[Any]:
         """An array that lies as the parameter does."""
         return np.empty_like(self.rows[tensor][0].data)
 
+    def empties(self, tensors: Sequence[int]) -> NDArray[Any]:
+        """The same of tensors of one shape, in one array."""
+        p = self.rows[tensors[0]][0]
+        return np.empty((len(tensors), *p.shape), p.data.dtype)
+
     def like(self, tensor: int, array: NDArray[Any]) -> NDArray[Any]:
         """The same numbers in an array that lies as the parameter does."""
         return np.require(array, self.rows[tensor][0].data.dtype, ["C", "A", "W"])
+
+    def alike(self, tensors: Sequence[int], array: NDArray[Any]) -> NDArray[Any]:
+        """The same numbers of tensors of one shape, in one array."""
+        return self.like(tensors[0], array)
 
     def wholes(self, asked: Sequence[tuple[int, str, Any]]) -> list[NDArray[Any]]:
         """The arrays: no tensor is shared out."""
@@ -72,7 +96,8 @@ class ArrayDesk:
 
     def keep(self, tensors: Sequence[int], name: str, array: NDArray[Any]) -> None:
         """Store the new values of a matrix that is a state."""
-        for tensor, new in zip(tensors, array, strict=True):
+        each = array if tensors[1:] else [array]
+        for tensor, new in zip(tensors, each, strict=True):
             held = self.rows[tensor][2][name][1]
             held[...] = new.reshape(held.shape)
 

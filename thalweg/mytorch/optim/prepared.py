@@ -12,8 +12,6 @@ from collections.abc import Mapping, Sequence
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
-from numpy.typing import NDArray
-
 from thalweg.averaging import at_rest
 from thalweg.border.again import StandingGroups
 from thalweg.border.blocks import is_cut
@@ -24,6 +22,7 @@ from thalweg.fuse import threads
 from thalweg.fuse.engines import host
 from thalweg.fuse.prepared import PreparedCall
 from thalweg.mytorch.nn import Parameter
+from thalweg.mytorch.optim.desk import ArrayDesk
 from thalweg.mytorch.optim.memory import ArrayLayout, Turn, ready_gradient
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class PreparedArrays:
         self, opt: Optimizer, layout: ArrayLayout, turns: Sequence[Turn], without: list[Parameter]
     ) -> None:
         chain, rows = layout.chain, layout._rows
-        all_lots = lots(chain.name, opt.param_groups)
+        all_lots = lots(chain.name, opt.param_groups, chain)
         now = [opt._now(group) for group in opt.param_groups]
         self._layout, self._without = layout, without
         self._params = [row.p for row in rows]
@@ -59,15 +58,16 @@ class PreparedArrays:
         states = [array for row in rows for _, array in row.arrays.values()]
         self._standing = [*data, *states]
         self._look = host().array_look(self._standing, [turn.grad for turn in turns])
-        views = [
-            chain.views(now[number], all_lots[lot].spared)
-            for number, its in enumerate(self._groups.lots_of)
-            for lot in its
-        ]
-        self._call = PreparedCall(layout.work, layout.pointers, layout._read(), views)
+        views = [chain.views(opt._now(lot.group), lot.spared, which=lot.which) for lot in all_lots]
+        self._desk: ArrayDesk | None = None
+        if chain.on_matrices:
+            self._desk = ArrayDesk(chain, [(row.p, row.p.data, row.arrays) for row in rows], None)
+        self._call = PreparedCall(
+            layout.work, layout.pointers, layout._read(), views, desk=self._desk
+        )
         # of little work one thread does all: how many there are need not be asked
         self._is_small = sum(array.size for array in data) < 2 * threads.ELEMENTS_PER_TEAM_THREAD
-        self._arrays: Sequence[NDArray[Any] | None] = ()
+        self._arrays: Sequence[Any] = ()
 
     @classmethod
     def of(cls, opt: Optimizer) -> PreparedArrays | None:
@@ -75,12 +75,14 @@ class PreparedArrays:
         chain, layout, states = opt._chain, opt._layout, opt.state
         if not (PreparedCall.can_take(chain) and host().array_look.can_look()):
             return None
-        all_lots = lots(chain.name, opt.param_groups)
+        if chain.shared and len(states) > sum(len(group["params"]) for group in opt.param_groups):
+            return None  # others are told what is one for all of them
+        all_lots = lots(chain.name, opt.param_groups, chain)
         if is_cut(chain, all_lots):
             return None  # copies of blocks are others at every step
         turns, without, views = list[Turn](), list[Parameter](), list[Any]()
         for number, lot in enumerate(all_lots):
-            views.append(chain.views(opt._now(lot.group), lot.spared))
+            views.append(chain.views(opt._now(lot.group), lot.spared, which=lot.which))
             for p in lot.params:
                 if not _is_ready(chain, states, p, views[-1]):
                     without.append(p)
@@ -96,6 +98,8 @@ class PreparedArrays:
 
     def fits(self, opt: Optimizer) -> bool:
         """Whether this step is the one prepared; if so, all is settled, and nothing has moved."""
+        if opt._asking is not None:
+            return False
         changed = self._groups.changes([opt._now(group) for group in opt.param_groups])
         if changed is None or not self._has_same_states(opt.state):
             return False
@@ -114,8 +118,11 @@ class PreparedArrays:
             return False
         for lot, views in changed:
             self._call.set(lot, views)
-        self._call.prepare(look.found, missing, self._threads())
-        return True
+        if self._desk is not None:
+            grads = self._arrays[len(self._standing) :]
+            both = zip(self._desk.rows, grads, strict=True)
+            self._desk.rows = [(p, grad, arrays) for (p, _, arrays), grad in both]
+        return self._call.prepare(look.found, missing, self._threads()) is not None
 
     def _has_same_states(self, states: Mapping[Parameter, dict[str, Any]]) -> bool:
         """Whether the states are the same objects under the same keys, and count as they did."""
@@ -148,6 +155,7 @@ class PreparedArrays:
     def let_go(self) -> None:
         """The gradients are nobody's business any more."""
         self._arrays = ()
+        self._call.let_go()
 
 
 def _is_ready(

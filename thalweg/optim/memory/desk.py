@@ -35,6 +35,8 @@ class TensorDesk:
         wholes: Sequence[Tensor],
     ) -> None:
         self._wholes = wholes
+        self.shares = any(map(is_sharded, wholes))
+        self._lie_plainly = [p.is_contiguous() and not is_sharded(p) for p in params]
         self.chain, self.params, self.grads, self.held = chain, params, grads, held
         self._asking = asking
         self._types: dict[torch.dtype, torch.dtype] = {}  # that is computed in, by the stored one
@@ -43,6 +45,26 @@ class TensorDesk:
     def array(self, tensor: int, name: str) -> Tensor:
         """What lies here of a parameter, its gradient or a state, in the computation type."""
         return self._here(tensor, name).to(self._type(self.params[tensor]))
+
+    def view(self, tensor: int, name: str) -> Tensor | None:
+        """The same of a state, where it is of that type already."""
+        here = self._here(tensor, name)
+        return here if here.dtype == self._type(self.params[tensor]) else None
+
+    def on_host(self, tensor: int, name: str) -> NDArray[Any] | None:
+        """NumPy's array over the memory of a state, where it has that type and is on the host."""
+        found, p = self.held[tensor][self._keys[name]], self.params[tensor]
+        if self.shares or found.dtype != self._type(p) or found.device.type != "cpu":
+            return None
+        array: NDArray[Any] = found.detach().numpy()
+        return array
+
+    def type_on_host(self, tensor: int) -> Any:
+        """NumPy's type that is computed in, on the host."""
+        p = self.params[tensor]
+        if self.shares or p.device.type != "cpu":
+            return None
+        return np.float64 if self._type(p) == torch.float64 else np.float32
 
     def _here(self, tensor: int, name: str) -> Tensor:
         if name == "p":
@@ -68,6 +90,13 @@ class TensorDesk:
         p = self.params[tensor]
         return torch.empty_like(p, dtype=self._type(p), memory_format=torch.preserve_format)
 
+    def empties(self, tensors: Sequence[int]) -> Tensor | None:
+        """The same of tensors of one shape, in one tensor."""
+        if not all([self._lie_plainly[tensor] for tensor in tensors]):
+            return None
+        p = self.params[tensors[0]]
+        return torch.empty((len(tensors), *p.shape), dtype=self._type(p), device=p.device)
+
     def like(self, tensor: int, array: Tensor) -> Tensor:
         """The same numbers in a tensor that lies as the parameter does."""
         p, whole = self.params[tensor], self._wholes[tensor]
@@ -75,6 +104,12 @@ class TensorDesk:
             array = part_of(cut_like(whole, array.contiguous())).to(p.device)
         lies_so = p if p.is_contiguous() or is_dense(p) else self.empty(tensor)
         return laid_out_like(lies_so, array.to(self._type(p)))
+
+    def alike(self, tensors: Sequence[int], array: Tensor) -> Tensor | None:
+        """The same numbers of tensors of one shape, in one tensor that lies as they do."""
+        if self.shares or not all([self._lie_plainly[tensor] for tensor in tensors]):
+            return None
+        return array.to(self._type(self.params[tensors[0]])).contiguous()
 
     def vector(self, tensor: int, array: Tensor, per: str) -> Tensor:
         """The same numbers, one per "row" or "column", one behind the other."""
@@ -88,13 +123,15 @@ class TensorDesk:
         p = self.params[tensor]
         return torch.from_numpy(values).to(p.device, self._type(p))
 
-    def address(self, array: Tensor) -> int:
-        """Where a tensor lies."""
+    def address(self, array: Any) -> int:
+        """Where a tensor lies, or NumPy's array."""
+        if isinstance(array, np.ndarray):
+            return int(array.ctypes.data)
         return address(array)
 
     def vectors(self, tensors: Sequence[int], array: Tensor) -> Tensor | None:
         """The same numbers, one behind the other; None where the tensors are shared out."""
-        if any(is_sharded(self._wholes[tensor]) for tensor in tensors):
+        if self.shares and any(is_sharded(self._wholes[tensor]) for tensor in tensors):
             return None
         return array.to(self._type(self.params[tensors[0]])).contiguous()
 
@@ -105,7 +142,12 @@ class TensorDesk:
 
     def keep(self, tensors: Sequence[int], name: str, array: Tensor) -> None:
         """Store the new values of a matrix that is a state."""
-        held = [self.held[tensor][self._keys[name]] for tensor in tensors]
+        key = self._keys[name]
+        if not tensors[1:]:
+            target = self.held[tensors[0]][key]
+            target.copy_(array.reshape(target.shape))
+            return
+        held = [self.held[tensor][key] for tensor in tensors]
         new = array.reshape((len(held), *held[0].shape))
         torch._foreach_copy_(held, list(new.unbind()))
 

@@ -249,7 +249,7 @@ class TensorLayout(Layout):
         keys = [*self.chain.cells, *(slot.key for slot in self.chain.slots)]
         having = {key: [row.held for row in rows if key in row.held] for key in keys}
         self._columns = [(key, ds, [d[key] for d in ds]) for key, ds in having.items()]
-        held = [t for row in rows for t in row.states(self.chain, self.live) if t is not None]
+        held = [t for row in rows for t in row.standing(self.live)]
         self._standing = [*self.params, *held]
         self._parts = [pair for row in rows for pair in row.with_parts(self.live[row.lot])]
         cells = [cell for of_one in self._cells for cell in of_one]

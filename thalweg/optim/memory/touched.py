@@ -43,11 +43,15 @@ class Row:
 
     def states(self, chain: Chain, live: Sequence[Sequence[Slot]]) -> list[Tensor | None]:
         """Its state arrays, with None for those that its settings leave out."""
-        keys = {slot.key for slot in live[self.lot]}
+        its = {slot.qualified for slot in live[self.lot]}  # two alternatives may share a key
         return [
-            self.arrays[s.key] if s.key in keys and not s.state.is_apart else None
+            self.arrays[s.key] if s.qualified in its and not s.state.is_apart else None
             for s in chain.slots
         ]
+
+    def standing(self, live: Sequence[Sequence[Slot]]) -> list[Tensor]:
+        """Its states, matrices too, in the order of their slots."""
+        return [self.arrays[slot.key] for slot in live[self.lot]]
 
     def in_parts(self, chain: Chain, slots: Sequence[Slot]) -> Row:
         """The part that lies here of a parameter of which every process has one, and all that goes
