@@ -66,10 +66,11 @@ class Carried:
 
     def _condition(self, tree: ast.expr) -> ast.expr:
         """One side of `a & b`: a truth that was worked out before is a number, which is asked."""
-        if tree not in self.text.numbers:
+        if tree not in self.text.numbers and not isinstance(tree, ast.Constant):
             return tree
-        made = ast.Compare(tree, [ast.NotEq()], [ast.Constant(0)])
-        return ast.copy_location(made, tree)
+        made = ast.copy_location(ast.Compare(tree, [ast.NotEq()], [ast.Constant(0)]), tree)
+        self.text.found[made] = Level.STEP
+        return made
 
     def _asks_text(self, tree: ast.expr) -> bool:
         """Whether a test compares text, which no engine knows: its outcome is a number then."""

@@ -119,7 +119,7 @@ class Chain:
         self.is_asking = bool(self.reductions or self.requests)
         texts = [part.declared.text for part in self.parts]
         self.reduces_rows = questions.reduces_rows or any(text.on_vectors for text in texts)
-        self.on_matrices = any(text.matrices or text.on_vectors for text in texts)
+        self.on_matrices = any(text.on_matrices for text in texts)
         self.reads_columns = any(text.columns for text in texts)
 
     def _public(self, which: int, part: Part, name: str) -> str:
@@ -176,10 +176,15 @@ class Chain:
 
     def first_cells(self, views: Sequence[SimpleNamespace]) -> dict[str, Any]:
         """The numbers kept per parameter as they are before its first step."""
-        defaults = SimpleNamespace(**{n: s.default for n, s in self.settings.items()})
         return {
-            key: as_double(starting(s, views[i] or defaults)) for key, (i, s) in self.cells.items()
+            key: as_double(starting(s, views[i] or self._defaults_of(self.parts[i])))
+            for key, (i, s) in self.cells.items()
         }
+
+    def _defaults_of(self, part: Part) -> SimpleNamespace:
+        """A part's own settings as they are by default."""
+        names = part.declared.declaration.settings
+        return SimpleNamespace(**{name: self._default(part, name) for name in names})
 
     def preceded_by(self, stage: type[Stage]) -> Chain:
         """This chain with one more stage in front of it, its settings keyword-only."""

@@ -1,4 +1,5 @@
-"""Which parts of a chain a tensor goes through, and which states it keeps, by its shape."""
+"""Which parts of a chain a tensor goes through, in what blocks, and which states it keeps, by its
+shape."""
 
 from __future__ import annotations
 
@@ -9,10 +10,16 @@ from typing import Any
 
 from thalweg.deciding import reached
 from thalweg.either import OTHERS, takes
-from thalweg.parts import Part
+from thalweg.parts import Part, sees_stack
 from thalweg.rule import Rule
+from thalweg.settings import Setting, as_held
+from thalweg.view import Blocks, blocks_of
 
-__all__ = ["Choice"]
+__all__ = ["BLOCKS", "Choice"]
+
+BLOCKS: Mapping[str, Setting] = {"block_size": Setting(0, low=0), "merge_dims": Setting(0, low=0)}
+"""What a group may say of the matrices of its parameters, whatever their rule: see
+`thalweg.view.blocks_of`."""
 
 _MOST_AXES = 5
 _SIDES = (1, 2, 1 << 62)  # none, some, and more than any limit
@@ -31,6 +38,12 @@ class Choice:
         self.title, self.parts = title, parts
         self.alternatives = range(max((part.which or 0 for part in parts), default=0) + 1)
         self.is_choosy = any(part.declared.takes for part in parts)
+        self._cuts = [
+            any(p.declared.text.matrices for p in self.of(n)) and not sees_stack(self.of(n))
+            for n in self.alternatives
+        ]
+        self.takes_blocks = any(self._cuts)
+        """Whether there are matrices that can be cut into blocks."""
         for which in self.alternatives[:-1]:
             own = [part.declared for part in self.parts if part.which == which]
             if not any(declared.takes for declared in own):
@@ -61,7 +74,29 @@ class Choice:
             return 0
         numbers = self.alternatives[1:] if group.get(OTHERS) else self.alternatives
         numbers = numbers or self.alternatives
-        return next((n for n in numbers if takes(self.of(n), shape, group)), None)
+        return next((n for n in numbers if self._takes(n, shape, group)), None)
+
+    def _takes(self, n: int, shape: Sequence[int], group: Mapping[str, Any]) -> bool:
+        """Whether an alternative takes a tensor of this shape, or where it is cut the largest of
+        its blocks, which is the first."""
+        blocks = self._in_blocks(n, shape, group)
+        return takes(self.of(n), shape if blocks is None else blocks.shapes[0], group)
+
+    def blocks(self, shape: Sequence[int], group: Mapping[str, Any] = _BY_SHAPE) -> Blocks | None:
+        """The blocks that a tensor of this shape, of this group, is stepped in; None for a whole
+        one."""
+        if not (self.takes_blocks and any(map(group.get, BLOCKS))):
+            return None
+        which = self.which(shape, group)
+        return None if which is None else self._in_blocks(which, shape, group)
+
+    def _in_blocks(self, n: int, shape: Sequence[int], group: Mapping[str, Any]) -> Blocks | None:
+        given = [group.get(name, 0) for name in BLOCKS]
+        if not (self._cuts[n] and any(given)):
+            return None
+        for (name, setting), value in zip(BLOCKS.items(), given, strict=True):
+            setting.check(f"{self.title}: {name}", value)
+        return blocks_of(tuple(shape), *(as_held(value, 0) for value in given))
 
     def number(self, shape: Sequence[int], group: Mapping[str, Any] = _BY_SHAPE) -> int:
         """The number of a shape: of its alternative and, where it matters, of its axes, and of

@@ -25,8 +25,11 @@ __all__ = [
     "reached",
     "script_of",
     "value_of",
+    "words",
 ]
 
+# what a whole number may be computed by
+_COUNTED = (ast.Name, ast.Load, ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.FloorDiv)
 _SHAPES = {
     "ndim": "ndim = len(shape)",
     "rows": "rows = shape[0] if shape else 1",
@@ -40,17 +43,22 @@ Decide = Callable[
 ]
 
 
-def _quick(word: str, of_floats: Callable[..., Any]) -> Callable[..., Any]:
+def _quick(word: str, of_float: Callable[[float], float]) -> Callable[..., Any]:
     """A word of the language on Python's floats, in a tenth of the time; on all else as it is."""
     function: Callable[..., Any] = getattr(elementwise, word)
 
-    def apply(*values: Any) -> Any:
-        for value in values:
-            if type(value) is not float and type(value) is not bool:
-                return function(*values)
-        return of_floats(*values)
+    def apply(value: Any) -> Any:
+        return of_float(value) if type(value) is float else function(value)
 
     return apply
+
+
+def _where(condition: Any, a: Any, b: Any) -> Any:
+    """The same of `where`."""
+    known = {float, bool}
+    if type(a) in known and type(b) in known and type(condition) in known:
+        return float(a if condition else b)
+    return elementwise.where(condition, a, b)
 
 
 def _quick_of_two(word: str, of_floats: Callable[[float, float], float]) -> Callable[..., Any]:
@@ -67,25 +75,56 @@ def _quick_of_two(word: str, of_floats: Callable[[float, float], float]) -> Call
 _WORDS = {n: getattr(elementwise, n) for n in elementwise.PRIMITIVES + elementwise.COMPOSITES}
 _WORDS["abs"] = _quick("abs", abs)
 _WORDS["sqrt"] = _quick("sqrt", lambda x: math.sqrt(x) if x >= 0 else math.nan)
-_WORDS["where"] = _quick("where", lambda c, a, b: float(a if c else b))
+_WORDS["where"] = _where
 _WORDS["maximum"] = _quick_of_two("maximum", lambda a, b: a if a > b or a != a else b)
 _WORDS["minimum"] = _quick_of_two("minimum", lambda a, b: a if a < b or a != a else b)
+
+
+def words() -> dict[str, Any]:
+    """What the lines of that function call, by its name there, but for `failed_`."""
+    return {**_WORDS, "prod_": math.prod, "bool_": bool}
 
 
 def decider(text: Text, settings: Sequence[str], cells: Sequence[str], title: str) -> Decide:
     """The function for one `update`; `cells` are its kept numbers, in the order they are given."""
     lines = script_of(text, settings, cells)
-    scope: dict[str, Any] = {**_WORDS, "prod_": math.prod, "bool_": bool}
+    scope = words()
 
     def failed(error: ArithmeticError) -> ArithmeticError:
         assert error.__traceback__ is not None
         line = lines[error.__traceback__.tb_lineno - 1].strip()
         return type(error)(f"{title}: {error} in `{line}`, with these settings")
 
-    scope["failed_"] = failed
-    exec(compile("\n".join(lines), f"<{title}, before the step>", "exec"), scope)
+    scope |= {"failed_": failed, "power_": _power}
+    tree = _Powers().visit(ast.parse("\n".join(lines)))
+    exec(compile(ast.fix_missing_locations(tree), f"<{title}, before the step>", "exec"), scope)
     made: Decide = scope["decide"]
     return made
+
+
+def _power(a: Any, b: Any) -> Any:
+    """a ** b; Python's numbers would become complex where NumPy's are none."""
+    found = a**b
+    if type(found) is complex:
+        raise ArithmeticError(f"{a} to the power of {b} is no real number")
+    return found
+
+
+class _Powers(ast.NodeTransformer):
+    """Powers that may be complex, as calls; those of a count, the usual ones, stay as they are."""
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        parts = list(ast.walk(node.right))
+        names = {one.id for one in parts if isinstance(one, ast.Name)}
+        is_whole = names <= {"t", *_SHAPES} and all(
+            isinstance(one, _COUNTED)
+            or (isinstance(one, ast.Constant) and isinstance(one.value, int))
+            for one in parts
+        )
+        if not isinstance(node.op, ast.Pow) or is_whole:
+            return node
+        return ast.Call(ast.Name("power_", ast.Load()), [node.left, node.right], [])
 
 
 def script_of(text: Text, settings: Sequence[str], cells: Sequence[str]) -> list[str]:

@@ -19,8 +19,10 @@ __all__ = [
     "abs",
     "atan2",
     "cbrt",
+    "cos",
     "double",
     "exp",
+    "floor",
     "lerp",
     "log",
     "maximum",
@@ -28,6 +30,7 @@ __all__ = [
     "register",
     "sign",
     "sqrt",
+    "tanh",
     "where",
 ]
 
@@ -67,15 +70,15 @@ def _on_numbers(function: Callable[..., Any]) -> Callable[..., float]:
 
     def apply(*values: float) -> float:
         with np.errstate(all="ignore"):
-            if Measured in map(type, values):
-                return Measured(function(*map(float, values)))
-            return float(function(*values))
+            found = function(*map(float, values))  # NumPy knows no large whole numbers
+            return Measured(found) if Measured in map(type, values) else float(found)
 
     return apply
 
 
 PRIMITIVES = ("sqrt", "cbrt", "exp", "log", "abs", "sign", "maximum", "minimum", "atan2", "where")
 COMPOSITES = ("lerp",)  # of primitives and arithmetic: one expression, which a plan writes out
+FUNCTIONS = ("tanh", "floor", "cos")  # as one of a rule's own would be
 
 # how many arguments each takes
 ARITY = dict.fromkeys(("sqrt", "cbrt", "exp", "log", "abs", "sign"), 1)
@@ -151,3 +154,40 @@ def lerp(a: Any, b: Any, w: Any) -> Any:
     infinite; in torch, and so here, it is NaN from the next step on.
     """
     return where(abs(w) < 0.5, a, b) + where(abs(w) < 0.5, w, w - 1) * (b - a)
+
+
+# The functions: written in the words above, so that every engine has them.
+
+_WHOLE = 2.0**52  # from here on every double is a whole number
+# a full turn, 2 pi, in two parts: counts of turns times the first are exact
+_MOST_OF_TURN = 6.28125
+_REST_OF_TURN = 0.0019353071795864769
+
+
+def floor(x: Any) -> Any:
+    """The largest whole number that is not above x."""
+    return where(abs(x) < _WHOLE, x // 1, x)
+
+
+def tanh(x: Any) -> Any:
+    """Hyperbolic tangent."""
+    size = abs(x)
+    small = minimum(size, 0.5)
+    q = small * small
+    third = 1 + q / 72 * (1 + q / 110 * (1 + q / 156 * (1 + q / 210)))
+    sinh = small * (1 + q / 6 * (1 + q / 20 * (1 + q / 42 * third)))
+    near = sinh / sqrt(1 + sinh * sinh)
+    far = 1 - 2 / (exp(2 * minimum(size, 20.0)) + 1)
+    return sign(x) * where(size < 0.5, near, far)
+
+
+def cos(x: Any) -> Any:
+    """Cosine of an angle of some thousand turns at most, to five roundings of 1; NaN of what is not
+    finite."""
+    turns = (x / (_MOST_OF_TURN + _REST_OF_TURN) + 0.5) // 1
+    half = 0.5 * (x - turns * _MOST_OF_TURN - turns * _REST_OF_TURN)
+    q = half * half
+    eighth = 1 - q / 272 * (1 - q / 342 * (1 - q / 420))
+    fifth = 1 - q / 110 * (1 - q / 156 * (1 - q / 210 * eighth))
+    sine = half * (1 - q / 6 * (1 - q / 20 * (1 - q / 42 * (1 - q / 72 * fifth))))
+    return 1 - 2 * sine * sine

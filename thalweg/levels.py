@@ -11,12 +11,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from thalweg.alike import as_said, not_alike, not_alike_in, of_each
 from thalweg.calls import Calls, Place
 from thalweg.carried import Carried, assigned_in
 from thalweg.kinds import Kinds
 from thalweg.reading import plain_text
+from thalweg.returned import check_returned
 from thalweg.settings import Setting
-from thalweg.shapes import Shapes
+from thalweg.shapes import Shapes, as_written
 from thalweg.source import Source
 from thalweg.text import (
     GIVEN,
@@ -29,6 +31,8 @@ from thalweg.text import (
 )
 
 __all__ = ["read"]
+
+_ONE_WAY = "has a value on one way through an `if` and none on another"
 
 # what arithmetic may consist of, beside names, constants, calls and `a if c else b`
 _OPERATORS = (
@@ -59,7 +63,8 @@ def read(
     text.vectors = {n: level_per(per) for n, per in states.items() if per in ("row", "column")}
     reader.block(text.body)
     text.levels = dict(reader.known)
-    reader.check_returned()
+    reader.check_under()
+    check_returned(source, states, reader.known, reader.partly, reader.assigned)
     text.held = reader.carried.held()
     return text
 
@@ -75,18 +80,19 @@ class _Reader:
         kinds: Kinds,
         settings: Mapping[str, Any],
     ) -> None:
-        self.text, self.source = text, text.source
+        self.text, self.source, self.states, self.kinds = text, text.source, states, kinds
         self.shapes = Shapes(text.source, states, settings, self.level)
-        self.states, self.kinds = states, kinds
         self.known = {name: levels[name] for name in text.source.arguments}
         self.given = {n for n in self.known if n not in states and n not in STREAMS}
         self._under: Level | None = None  # inside an `if` on a number that is measured
+        self._under_if: list[tuple[ast.Assign, str]] = []  # what is given values there
         self._perhaps = False  # where not every tensor comes to, in an expression
-        self._assigned: dict[str, int] = {}  # how often each name is given a number
+        self.assigned: dict[str, int] = {}  # how often each name is given a number
         self.carried = Carried(text, self.level, kinds, self._decide)
         names = {*self.known, *assigned_in(text.body)}
         self.calls = Calls(text, self.level, kinds, self.shapes, names)
-        self._partly: set[str] = set()  # those that have a value on one way and not on another
+        # those that have no value of one kind, and what is wrong with them
+        self.partly: dict[str, str] = {}
 
     # ---- statements ----
 
@@ -113,16 +119,18 @@ class _Reader:
                 )
         if self._under is not None:
             level = join(level, self._under)
+            self._under_if += [(statement, name) for name in names]
         is_number = level == Level.STEP and not any(self._is_array(name) for name in names)
         if is_number:
             self.text.before.add(statement)
         else:
             self.carried.take(value)
         for name in names:
-            self._partly.discard(name)
+            self.partly.pop(name, None)
             self._give(name, level, value)
             self.text.given[statement] = self.known[name]
             self.kinds.give(name, value)
+            self._check_kept(name, value)
 
     def _give(self, name: str, level: Level, value: ast.expr) -> None:
         per = level_per(self.states.get(name, "element"))
@@ -137,16 +145,33 @@ class _Reader:
             )
         if Level.MATRIX in (level, per):
             self.shapes.give(name, value, level)
+        elif level in (Level.ROW, Level.COLUMN) and per == Level.ELEMENT and self._is_array(name):
+            more = f'; declare it per="{SCOPE_OF[level]}", or' if name in self.states else ";"
+            raise self.source.error(
+                value.lineno,
+                f"{name!r} is one number per element, and is given one {of_each(level)}{more} "
+                "compute it with something per element",
+            )
         elif name in self.states and join(level, per) != per:
             more = ' over "all"' if per == Level.ALL else ""
             raise self.source.error(
                 value.lineno,
-                f"{name!r} is one number {_of_each(per)}, and is given one {_of_each(level)}; "
+                f"{name!r} is one number {of_each(per)}, and is given one {of_each(level)}; "
                 f"take its sum, mean, norm or largest{more}",
             )
         self.known[name] = max(level, per) if self._is_array(name) else level
         self.carried.changed(name)
-        self._assigned[name] = self._assigned.get(name, 0) + 1
+        self.assigned[name] = self.assigned.get(name, 0) + 1
+
+    def _check_kept(self, name: str, value: ast.expr) -> None:
+        """Refuse what a state or a stream cannot be: a condition."""
+        if name in self.kinds.logic and (name in self.states or name in STREAMS):
+            written = ast.unparse(value)
+            raise self.source.error(
+                value.lineno,
+                f"{name!r} holds numbers, and is given a condition; write "
+                f"where({written}, 1.0, 0.0)",
+            )
 
     def _is_array(self, name: str) -> bool:
         """Whether a name holds elements, rows or columns, whatever it is given."""
@@ -186,11 +211,18 @@ class _Reader:
         if level > Level.STEP:
             self._under = level if outer is None else join(outer, level)
         ways: list[dict[str, Level]] = []
+        logic, shapes = [self.kinds.logic], [self.shapes.names]
         for side in (statement.body, statement.orelse):
-            self.known = dict(before)
+            self.known, self.kinds.logic, self.shapes.names = (
+                dict(before),
+                {**logic[0]},
+                {**shapes[0]},
+            )
             with self.carried.side():
                 self.block(side)
             ways.append(self.known)
+            logic.append(self.kinds.logic)
+            shapes.append(self.shapes.names)
         self._under = outer
         one, other = ways
         changed = [name for name in assigned_in([statement]) if name in one and name in other]
@@ -205,18 +237,25 @@ class _Reader:
         elif level == Level.STEP:
             self._decide(statement)
         self._join(statement, level, ways)
+        names = [n for n in one if n in other and not self._is_array(n)]
+        uneven = not_alike_in(names, ways, logic[1:], shapes[1:])
+        self.partly |= uneven
+        self.known = {n: level for n, level in self.known.items() if n not in uneven}
+        self.kinds.join(*logic[1:])
+        self.shapes.names = {**shapes[1], **shapes[2]}
         # a line behind it may not take a number that was worked out on one side only
         for name in assigned_in([statement]):
             self.carried.changed(name)
 
     def _join(self, statement: ast.If, level: Level, ways: list[dict[str, Level]]) -> None:
         one, other = ways
-        self._partly |= one.keys() ^ other.keys()
+        self.partly |= dict.fromkeys(one.keys() ^ other.keys(), _ONE_WAY)
         self.known = {n: join(one[n], other[n]) for n in one if n in other}
         for name, joined in self.known.items():
             for way, side in zip(ways, ("body", "orelse"), strict=True):
                 if level == Level.STEP and joined > way[name] == Level.STEP:
                     self._lift(statement, side, name)
+                    self.text.joined[statement, name] = joined
 
     def _lift(self, statement: ast.If, where: str, name: str) -> None:
         """A number that goes on as something finer."""
@@ -258,6 +297,8 @@ class _Reader:
         """Of what an expression has one value; raises for what no engine could run."""
         level = self._level(tree)
         self.kinds.parts(tree)
+        if isinstance(tree, ast.BinOp) and level > Level.STEP:
+            self.kinds.check_difference(tree)
         if level == Level.MATRIX and not isinstance(tree, ast.Name):
             self.shapes.of(tree)
         self.text.found[tree] = level
@@ -289,8 +330,15 @@ class _Reader:
             self._check_test(tree.test, test)
             sides = [tree.body, tree.orelse]
             if test == Level.STEP:  # decided, and the same in every engine
-                return self._joined(tree, sides)
-            return functools.reduce(join, [test, *(self._if_reached([one]) for one in sides)])
+                levels = [self.level(one) for one in sides]
+            else:
+                levels = [self._if_reached([one]) for one in sides]
+            if said := not_alike(
+                levels,
+                [self.shapes.of(one) for one in sides] if Level.MATRIX in levels else [None, None],
+            ):
+                raise self.source.error(tree.lineno, f"`{as_written(tree)}` {said}")
+            return functools.reduce(join, levels, test)
         if isinstance(tree, ast.Call):
             place = Place(self._under is not None, self._perhaps)
             found = self.calls.of(tree, place)
@@ -306,10 +354,8 @@ class _Reader:
         name = tree.id
         if name in self.known:
             return self.known[name]
-        if name in self._partly:
-            raise self.source.error(
-                tree.lineno, f"{name!r} has a value on one way through an `if` and none on another"
-            )
+        if name in self.partly:
+            raise self.source.error(tree.lineno, f"{name!r} {self.partly[name]}")
         raise self.source.error(tree.lineno, f"{name!r} has no value yet where it is read")
 
     def _level_of_constant(self, tree: ast.Constant) -> Level:
@@ -341,29 +387,14 @@ class _Reader:
             raise self.source.error(tree.lineno, f"{what} on elements; use where(condition, a, b)")
         return level
 
-    # ---- what is returned ----
-
-    def check_returned(self) -> None:
-        """Refuse what is returned and cannot be, and states and streams that are lost."""
-        source, line = self.source, self.source.return_line
-        returned = source.returned
-        for name in returned:
-            if name not in self.states and name not in STREAMS:
-                lost = sorted(n for n in self.states if n not in returned and n in self.known)
-                close = [n for n in lost if name.startswith(n) or n.startswith(name)]
-                if close:
-                    raise source.error(
-                        line, f"{close[0]!r} is never returned, did you mean it by {name!r}?"
-                    )
-                raise source.error(line, f"returns {name!r}, which is neither a stream nor a state")
-            if name not in self.known:
-                known = "has a value on one way through an `if` and none on another"
-                said = known if name in self._partly else "gets no value"
-                raise source.error(line, f"returns {name!r}, which {said}")
-        for name in sorted(self._assigned.keys() & self.states.keys()):
-            if name not in returned:
-                raise source.error(line, f"{name!r} is never returned")
-
-
-def _of_each(level: Level) -> str:
-    return "for all tensors" if level == Level.ALL else f"per {SCOPE_OF[level]}"
+    def check_under(self) -> None:
+        """Refuse lines on matrices, rows or columns where a kernel branches."""
+        for line, name in self._under_if:
+            level = self.text.given[line]
+            is_vector = level in (Level.ROW, Level.COLUMN) and self.text.on_vectors
+            if level == Level.MATRIX or is_vector:
+                raise self.source.error(
+                    line.lineno,
+                    f"{name!r} is {as_said(level)} and is given a value under an `if` on a number "
+                    "that is measured; write where(condition, a, b) in its place",
+                )

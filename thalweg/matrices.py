@@ -6,6 +6,7 @@ of such, of one shape. A border adds its framework with `register`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +18,10 @@ from thalweg.reductions import over_axes
 
 __all__ = [
     "ARITY",
+    "FORMATS",
     "MATRIX_WORDS",
     "Library",
+    "descending",
     "eigenbasis",
     "first_columns",
     "identity",
@@ -54,7 +57,17 @@ ARITY: dict[str, int | tuple[int, int]] = {
     "row_lengths": 1,
     "tall": 1,
     "laid": 3,
+    "descending": 2,
 }
+
+# the type in which a word works: that of the arrays that it is given, which is float32 at least in
+# a step; "wide" is float32 at least in any case, since no library decomposes what is narrower;
+# "short" is the library's for an iteration that needs few digits. The result has the type given.
+FORMATS = dict.fromkeys(ARITY, "given")
+FORMATS |= dict.fromkeys(
+    ("qr", "eigenbasis", "inverse_root", "leading", "solve_triangular"), "wide"
+)
+FORMATS["newton_schulz"] = "short"
 
 # those that a text calls by name; `@` and `.mT` are read as matmul and transposed
 MATRIX_WORDS = tuple(ARITY)
@@ -66,11 +79,13 @@ class Library:
 
     `linalg` has `qr`, `eigh` and `svd` as NumPy's; `stack` makes one array of several; `length` is
     the root of the sum of the squares of each matrix, its axes kept; `add_product(x, a, b, beta,
-    alpha)` is beta x + alpha a @ b; `short` makes an array one of the type in which an iteration
-    that needs few digits runs, and `typed(x, like)` gives x the type of another. `triu` is NumPy's,
-    `identity(x)` the identity of the size and type of x, `solve(q, x)` is x q^-1 of an upper
-    triangular q, and `spread(x, like)` repeats x until it has the shape of another. `whole` makes
-    one array of what several processes hold, and `shared(x, like)` cuts x up as another is.
+    alpha)` is beta x + alpha a @ b; `short` and `wide` make an array one of the types of that name
+    in `FORMATS`, and `typed(x, like)` gives x the type of another. `triu` is NumPy's, `identity(x)`
+    the identity of the size and type of x, `solve(q, x)` is x q^-1 of an upper triangular q,
+    `spread(x, like)` repeats x until it has the shape of another, and `ordered(x, by)` are the
+    columns of x, those first that have the largest number in `by`. `number` makes a coefficient one
+    that it takes. `whole` makes one array of what several processes hold, and `shared(x, like)`
+    cuts x up as another is.
     """
 
     linalg: Any
@@ -83,6 +98,9 @@ class Library:
     identity: Callable[[Any], Any]
     solve: Callable[[Any, Any], Any]
     spread: Callable[[Any, Any], Any]
+    wide: Callable[[Any], Any]
+    ordered: Callable[[Any, Any], Any]
+    number: Callable[[Any], Any] = float
     whole: Callable[[Any], Any] = lambda x: x
     shared: Callable[[Any, Any], Any] = lambda x, like: x
 
@@ -104,6 +122,11 @@ def _solve(q: Any, x: Any) -> Any:
     return np.linalg.solve(q.swapaxes(-1, -2), x.swapaxes(-1, -2)).swapaxes(-1, -2)
 
 
+def _ordered(x: Any, by: Any) -> Any:
+    order = np.argsort(-by, axis=-1, kind="stable")
+    return np.take_along_axis(x, order[..., None, :], -1)
+
+
 _numpy = Library(
     np.linalg,
     np.stack,
@@ -115,6 +138,8 @@ _numpy = Library(
     identity=lambda x: np.eye(x.shape[-1], dtype=x.dtype),
     solve=_solve,
     spread=lambda x, like: np.broadcast_to(x, like.shape),
+    wide=lambda x: x.astype(np.float32) if x.dtype.itemsize < 4 else x,
+    ordered=_ordered,
 )
 _libraries: list[tuple[type, Library]] = [(np.ndarray, _numpy)]
 
@@ -129,6 +154,22 @@ def _library_of(x: Any) -> Library:
         if isinstance(x, kind):
             return library
     raise TypeError(f"words on matrices take arrays, got {type(x).__name__}")
+
+
+def _is_wide(word: Callable[..., Any]) -> Callable[..., Any]:
+    """A word that works in float32 at least, on arrays of any type."""
+    assert FORMATS[word.__name__] == "wide"
+
+    @functools.wraps(word)
+    def apply(x: Any, *more: Any) -> Any:
+        library = _library_of(x)
+        wide = library.wide(x)
+        if wide is x:
+            return word(x, *more)
+        others = [library.wide(y) if hasattr(y, "shape") else y for y in more]
+        return library.typed(word(wide, *others), x)
+
+    return apply
 
 
 def stacked(matrices: Sequence[Any]) -> Any:
@@ -165,7 +206,7 @@ def newton_schulz(
         raise ValueError(f"{rows} rows are not {int(pieces)} pieces of as many rows each")
     if pieces > 1:
         x = x.reshape(-1, rows // int(pieces), columns)
-    a, b, c = map(float, coefficients)
+    a, b, c = map(library.number, coefficients)
     is_tall = x.shape[-2] > x.shape[-1]
     x = library.short(transposed(x) if is_tall else x)
     x = x / maximum(library.length(x), eps)
@@ -178,6 +219,7 @@ def newton_schulz(
     return library.shared(x, given)
 
 
+@_is_wide
 def qr(x: Any) -> Any:
     """The orthogonal factor of x: its columns made orthonormal, one after the other."""
     library = _library_of(x)
@@ -187,12 +229,14 @@ def qr(x: Any) -> Any:
     return library.shared(library.linalg.qr(library.whole(x))[0], x)
 
 
+@_is_wide
 def eigenbasis(x: Any) -> Any:
     """The eigenvectors of a symmetric matrix as columns, those of the largest eigenvalues first."""
     library = _library_of(x)
     return library.shared(library.linalg.eigh(-library.whole(x))[1], x)
 
 
+@_is_wide
 def inverse_root(x: Any, root: float, eps: float) -> Any:
     """A symmetric matrix that has no negative eigenvalues, plus eps times one, to the power
     -1/root."""
@@ -214,6 +258,7 @@ def triu(x: Any) -> Any:
     return library.shared(library.triu(library.whole(x)), x)
 
 
+@_is_wide
 def solve_triangular(q: Any, x: Any) -> Any:
     """The y with y q = x, of an upper triangular q."""
     library = _library_of(q)
@@ -238,6 +283,7 @@ def spectral_bound(x: Any) -> Any:
     return library.shared(library.spread(found, x), given)
 
 
+@_is_wide
 def leading(x: Any, count: float) -> Any:
     """The left singular vectors of x with the largest singular values as columns: `count`, or all.
 
@@ -272,3 +318,11 @@ def laid(x: Any, rows: float, columns: float) -> Any:
 def laid_product(a: Any, b: Any, rows: float, columns: float) -> Any:
     """`laid(a @ b, rows, columns)`, which is then computed as it lies."""
     return transposed(b) @ transposed(a) if rows < columns else a @ b
+
+
+def descending(x: Any, by: Any) -> Any:
+    """The columns of x, those first for which the diagonal of the square matrix `by` is largest:
+    `descending(P, P.mT @ L @ P)` is a basis by what it takes for the eigenvalues of L."""
+    library = _library_of(x)
+    diagonal = library.whole(by).diagonal(0, -2, -1)
+    return library.shared(library.ordered(library.whole(x), diagonal), x)

@@ -21,6 +21,10 @@ MEANINGS = {
     "decay_filter": 'which parameters decay: "no_bias_norm", a function of (name, parameter), or '
     "None for all",
     "average": "EMA(...) or SWA(...): an average of the weights, kept in the same pass",
+    "block_size": "matrices are cut into blocks of so many rows and columns at most, each stepped "
+    "by itself; 0 for whole ones",
+    "merge_dims": "of more than two axes, those next to each other are taken together while their "
+    "product is no more than that; 0 for rows by all the rest",
     "state_dtype": 'the type of the states: "param" for that of the parameter, or "float32"',
     "foreach": "taken as torch's classes take it; chooses nothing, for there is one path",
     "fused": "True lets a GradScaler leave the unscaling to the step; on a GPU, counts lie there",

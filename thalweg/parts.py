@@ -231,7 +231,7 @@ def _check_views(name: str, parts: Sequence[Part]) -> None:
     (rule, *_) = [part.declared for part in parts if getattr(part.declared, "is_stack", False)]
     for part in parts:
         text = part.declared.text
-        has_rows = text.on_vectors or text.matrices or _over(part, "row")
+        has_rows = text.on_matrices or _over(part, "row")
         if has_rows and not getattr(part.declared, "is_stack", False):
             raise TypeError(
                 f"{name}: a row of {part.declared.__name__} is an index of the first axis, and one "

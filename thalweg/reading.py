@@ -28,6 +28,7 @@ WORDS |= {getattr(matrices, n): n for n in matrices.MATRIX_WORDS}
 WORDS |= {getattr(requests, n): n for n in requests.REQUESTS}
 
 _HOME = {word: function.__module__ for function, word in WORDS.items()}
+_HOME |= dict.fromkeys(elementwise.FUNCTIONS, elementwise.__name__)
 
 _COSTLY = ("matmul", *matrices.MATRIX_WORDS)
 
@@ -257,7 +258,7 @@ class _Plain:
         arguments = [self.value(one) for one in tree.args]
         if word in elementwise.COMPOSITES:
             arguments = [self._once(one) for one in arguments]
-            return self._at(_written_out(word, arguments), tree)
+            return self._at(_written_out(word, arguments, self.place or tree), tree)
         return self._at(ast.Call(ast.Name(word, ast.Load()), arguments, []), tree)
 
     def _once(self, tree: ast.expr) -> ast.expr:
@@ -295,17 +296,17 @@ class _Plain:
         last = name.rpartition(".")[2]
         if name in self.local:
             return f"{name!r} is a value, and is called like a function"
-        if name in allowed:  # Python's own abs, or one of another module
+        if name in _HOME:  # Python's own abs, or one of another module
             home = _home(name)
             return f"{name} is not the function of thalweg.{home}; import it from thalweg.{home}"
         if isinstance(tree.func, ast.Lambda):
             return advice.for_expression(tree.func)
         if not isinstance(tree.func, ast.Name):
-            more = f"import {last} from thalweg.{_home(last)}" if last in allowed else ""
+            more = f"import {last} from thalweg.{_home(last)}" if last in _HOME else ""
             return f"{name} is no word of the language; " + (more or _known(allowed))
         if meant is not None:
             return f"{name} cannot be read; a function of your own is written with `def` alone"
-        close = difflib.get_close_matches(name, allowed, 1)
+        close = difflib.get_close_matches(name, _HOME, 1)
         more = f"; import it from thalweg.{_home(close[0])}" if close else ""
         return unknown(name, allowed) + more
 
@@ -370,16 +371,19 @@ def _home(word: str) -> str:
     return str(_HOME[word]).removeprefix("thalweg.")
 
 
-def _written_out(name: str, arguments: list[ast.expr]) -> ast.expr:
-    """The expression that a composite function stands for."""
+def _written_out(name: str, arguments: list[ast.expr], place: ast.expr) -> ast.expr:
+    """The expression that a composite function, called at a place, stands for."""
     source = _composite(name)
     given = dict(zip(source.arguments, arguments, strict=True))
+    result = copy.deepcopy(source.result)
+    for node in ast.walk(result):
+        ast.copy_location(node, place)
 
     class Inserted(ast.NodeTransformer):
         def visit_Name(self, node: ast.Name) -> ast.expr:
             return given.get(node.id, node)
 
-    written: ast.expr = Inserted().visit(copy.deepcopy(source.result))
+    written: ast.expr = Inserted().visit(result)
     return written
 
 

@@ -18,7 +18,7 @@ from thalweg.requests import REQUESTS
 from thalweg.source import Source, unknown
 from thalweg.text import Level, join
 
-__all__ = ["Shapes", "as_written"]
+__all__ = ["Shapes", "as_written", "said_of"]
 
 _ASKED = (*REDUCTIONS, *REQUESTS)
 
@@ -96,14 +96,14 @@ class Shapes:
             if name in self.states and shape != self.states[name]:
                 raise self.source.error(
                     tree.lineno,
-                    f"{name!r} is a matrix of {_said(self.states[name])}, and is given one of "
-                    f"{_said(shape)}",
+                    f"{name!r} is a matrix of {said_of(self.states[name])}, and is given one of "
+                    f"{said_of(shape)}",
                 )
             self.names[name] = shape
         elif name in self.states:
             raise self.source.error(
                 tree.lineno,
-                f"{name!r} is a matrix of {_said(self.states[name])}, and is given no matrix",
+                f"{name!r} is a matrix of {said_of(self.states[name])}, and is given no matrix",
             )
 
     def _product(self, tree: ast.Call) -> Shape:
@@ -125,6 +125,11 @@ class Shapes:
         if word == "row_lengths":
             return self._matrix(tree.args[0], word, may_be_one=True)[0], "1"
         shape = self._matrix(tree.args[0], word)
+        if word == "descending":
+            other = self._matrix(tree.args[1], word)
+            if other != (shape[1], shape[1]):
+                raise self._misfit(tree, shape, other)
+            return shape
         if word in ("leading", "first_columns"):
             return shape[0], self._count(tree, word)
         for turning, before, after in (("tall", _ELEMENTS, _TALL), ("laid", _TALL, _ELEMENTS)):
@@ -136,7 +141,7 @@ class Shapes:
             raise self.source.error(
                 tree.lineno,
                 f"{word} is for {_OF_SQUARES[word]} matrices, and `{ast.unparse(tree.args[0])}` is "
-                f"of {_said(shape)}",
+                f"of {said_of(shape)}",
             )
         if word == "solve_triangular":
             other = self._matrix(tree.args[1], word)
@@ -185,8 +190,8 @@ class Shapes:
     def _misfit(self, tree: ast.expr, one: Shape, other: Shape) -> TypeError:
         return self.source.error(
             tree.lineno,
-            f"`{as_written(tree)}`: a matrix of {_said(one)} and one of {_said(other)} do not go "
-            "together",
+            f"`{as_written(tree)}`: a matrix of {said_of(one)} and one of {said_of(other)} do not "
+            "go together",
         )
 
 
@@ -213,5 +218,6 @@ def as_written(tree: ast.expr) -> str:
     return ast.unparse(Written().visit(ast.parse(ast.unparse(tree), mode="eval")))
 
 
-def _said(shape: Shape) -> str:
+def said_of(shape: Shape) -> str:
+    """A shape, in words."""
     return f"{shape[0]} x {shape[1]}"

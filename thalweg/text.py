@@ -114,6 +114,8 @@ class Text:
     """The settings of other parts, and into how many numbers each is taken apart, if it is."""
     levels: dict[str, Level] = field(default_factory=dict)
     """Of what each name has one when the text has been run."""
+    joined: dict[tuple[ast.If, str], Level] = field(default_factory=dict)
+    """Of those names, of what each has one after its `if`."""
     given: dict[ast.stmt, Level] = field(default_factory=dict)
     """Of what a name has one behind the line that gives it a value."""
 
@@ -125,6 +127,11 @@ class Text:
         """Whether anything in it is one number per column."""
         over = any(one.over == "column" for one in self.reductions.values())
         return over or Level.COLUMN in self.vectors.values()
+
+    @functools.cached_property
+    def on_matrices(self) -> bool:
+        """Whether any of its lines is on whole matrices, or on rows or columns by themselves."""
+        return bool(self.matrices) or Level.MATRIX in self.given.values() or self.on_vectors
 
     @property
     def on_vectors(self) -> bool:

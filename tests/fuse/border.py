@@ -178,17 +178,22 @@ class Border:
     def step(self, grads: Sequence[Any], seed: int = 0) -> None:
         """Run one step; a tensor whose gradient is None stays as it is."""
         views = [self.chain.views(group) for group in self.groups]
-        slots = [self.chain.live_slots(view) for view in views]
         fused, odd = [], []
         for number, (tensor, grad) in enumerate(zip(self.tensors, grads, strict=True)):
             if grad is None:
                 continue
-            tensor.prepare(grad, views[tensor.lot], slots[tensor.lot])
+            tensor.prepare(grad, views[tensor.lot], self._slots(tensor))
             if number not in self.oracle:
                 fused.append(tensor)
             elif tensor.held["p"].stored.size:  # as in every border: nothing to do, nothing to say
                 odd.append(tensor)
         self._run(views, fused, odd, seed)
+
+    def _slots(self, tensor: Parameter) -> list[Slot]:
+        """What a tensor of its shape keeps."""
+        group = self.groups[tensor.lot]
+        which = self.chain.choice.number(tensor.shape, group)
+        return self.chain.live_slots(self.chain.views(group, which=which))
 
     def _run(self, views: Any, fused: list[Parameter], odd: list[Parameter], seed: int) -> None:
         for tensor in [*fused, *odd]:

@@ -13,7 +13,9 @@ from tests.cases import CASES, SUBJECTS
 from tests.fuse.border import Border
 from tests.fuse.test_any_chain import chains, settings_of
 from tests.plain import PLAIN
+from thalweg import mytorch
 from thalweg.chain import chain, named
+from thalweg.either import either
 from thalweg.elementwise import lerp, where
 from thalweg.fuse.js.node import Node, packed, unpacked
 from thalweg.fuse.js.whole import step_text
@@ -21,8 +23,8 @@ from thalweg.fuse.js.words import Writer
 from thalweg.optimizers import OPTIMIZERS
 from thalweg.reductions import largest, mean, norm, sum
 from thalweg.rule import Rule, Stage, state
-from thalweg.rules import SGD, Adam
-from thalweg.stages import Centralize, ClipNorm
+from thalweg.rules import CAME, SGD, Adam
+from thalweg.stages import Centralize, ClipNorm, GradientNoise, Standardize
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="there is no node here")
 
@@ -87,6 +89,7 @@ def off(node, made, settings, shape=(4, 3), seed=5):
     ours = in_node(node, made, settings, value, grads, keys)
     errors = []
     for key, exact in theirs.items():
+        exact = np.asarray(exact)
         errors.append(np.abs(ours[key] - exact.ravel()).max() / max(np.abs(exact).max(), 1e-300))
     return max(errors)
 
@@ -157,7 +160,7 @@ def test_norms_of_rows_and_of_all_tensors_are_taken_of_this_one(node):
 
 
 class Floors(Rule):
-    """Python's % and // on numbers and on elements, and numbers that are truths."""
+    """Python's % and // on numbers and on elements, and truths that are compared."""
 
     lr: float = 0.1
     by: float = -3.0
@@ -169,9 +172,9 @@ class Floors(Rule):
     @staticmethod
     def update(g, x, total, t, lr, by, is_odd):
         total = total + (-t) % 3 + t // by + 1 // 0.1
-        x = x + g % 0.3 + g // -0.7 + (g > 0) * 2
+        x = x + g % 0.3 + g // -0.7 + where(g > 0, 2, 0)
         odd = t % 2 == 1
-        u = lr * (x if odd == 1 and not is_odd else -x) * (2 if (t > 3) == 1 else 1)
+        u = lr * (x if odd != is_odd else -x) * (2 if (t > 3) == (lr > 0) else 1)
         return u, x, total
 
 
@@ -274,13 +277,98 @@ def test_one_run_of_elements_is_one_loop():
     assert step_text(OPTIMIZERS["LAMB"]).count("for (") == 2
 
 
-@pytest.mark.parametrize("name", ["SOAP", "SAM", "CAME"])
-def test_what_is_more_than_passes_is_refused_in_a_sentence(name):
-    with pytest.raises(ValueError, match=f"^{name}: JavaScript takes passes over elements alone"):
-        step_text(OPTIMIZERS[name])
+class Flat(Rule):
+    """For vectors."""
+
+    lr: float = 0.1
+
+    @staticmethod
+    def takes(ndim):
+        return ndim < 2
+
+    @staticmethod
+    def update(g, lr):
+        u = lr * g
+        return u
 
 
-@pytest.mark.parametrize("name", PLAIN)
+REFUSED = {
+    "matrices": (OPTIMIZERS["SOAP"], "SOAP: JavaScript takes passes over elements alone"),
+    "another gradient": (OPTIMIZERS["SAM"], "SAM: JavaScript takes passes over elements alone"),
+    "noise": (chain("Noisy", GradientNoise, SGD), "Noisy: JavaScript takes passes over elements"),
+    "a choice": (chain("Either", either(Flat, Adam)), "Either: JavaScript takes one rule for"),
+    "rows of a stack": (chain("Told", Standardize, CAME), "Told: JavaScript tells rows and colum"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_is_more_than_the_passes_of_one_rule_is_refused_in_a_sentence(what):
+    made, said = REFUSED[what]
+    with pytest.raises(ValueError, match=f"^{said}"):
+        step_text(made)
+
+
+BY_ROWS = ["Adafactor", "AdamMini", "CAME"]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("name", BY_ROWS)
+def test_rows_and_columns_are_those_of_the_oracle(name, shape, node):
+    made, rng = OPTIMIZERS[name], np.random.default_rng(5)
+    value, grads = rng.standard_normal(shape), list(rng.standard_normal((20, *shape)))
+    theirs = on_numpy(name, value, grads)
+    keys = [key for key in theirs if key != "p"]
+    ours = in_node(node, made, [{}] * 10 + [{"weight_decay": 0.1}] * 10, value, grads, keys)
+    for key, exact in theirs.items():
+        np.testing.assert_allclose(ours[key], exact.ravel(), 1e-12, 1e-14, err_msg=key)
+
+
+def on_numpy(name, value, grads):
+    """The same steps of a class of mytorch: p, and what it keeps, by key."""
+    p = mytorch.nn.Parameter(np.asarray(value))
+    opt = getattr(mytorch.optim, name)([p])
+    for k, grad in enumerate(grads):
+        opt.param_groups[0]["weight_decay"] = 0.1 if k >= 10 else 0.0
+        p.grad = np.asarray(grad)
+        opt.step()
+    kept = {key: np.asarray(x, np.float64) for key, x in opt.state[p].items()}
+    return {"p": p.data, **kept}
+
+
+class Rated(Rule):
+    """Rows of columns and columns of rows, and what is of all of them."""
+
+    lr: float = 0.1
+    is_stack = True
+    left = state("left", per="row", start=1.0)
+    right = state("right", per="column")
+
+    @staticmethod
+    def update(g, left, right, t, lr):
+        left = left + norm(g, "row") / norm(left, "column")
+        right = right + largest(g * g, "column") + mean(right, "row") * largest(right, "row")
+        size = mean(left) + largest(right)
+        if t % 2 == 0:
+            size = size + 1
+            right = right / size
+        u = lr * g * left * right / size
+        return u, left, right
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (2, 3, 4, 2)], ids=str)
+def test_rows_are_summed_by_their_columns_in_each_matrix_of_a_stack(shape, node):
+    made, rng = chain("Rated", Rated), np.random.default_rng(1)
+    value, grads = rng.standard_normal(shape), list(rng.standard_normal((8, *shape)))
+    p = mytorch.nn.Parameter(np.asarray(value))
+    opt = mytorch.optim.optimizer(made)([p])
+    for grad in grads:
+        p.grad = np.asarray(grad)
+        opt.step()
+    ours = in_node(node, made, [{}] * 8, value, grads, None)
+    np.testing.assert_allclose(ours["p"], p.data.ravel(), 1e-12)
+
+
+@pytest.mark.parametrize("name", [*PLAIN, *BY_ROWS])
 def test_every_optimizer_has_a_text_of_plain_names(name):
     text = step_text(OPTIMIZERS[name])
     assert "__" not in text

@@ -189,7 +189,7 @@ class Masks(Rule):
         mask = (g > 0) & (p > 0)
         p = p - where(mask, g, 2 * g)
         p = p - where(~mask | (g < -1), 3 * g, 1.0)
-        p = p - (g > 0.5) * g
+        p = p - where((g > 0.5) == mask, g, 0.0)
         return p
 
 

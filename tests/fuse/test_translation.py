@@ -70,17 +70,40 @@ def test_zero_divided_by_what_is_nearly_zero_is_zero(least):
     assert found.tolist() == [0.0, 0.0, 1.0]
 
 
-def test_what_is_known_to_be_far_from_zero_is_divided_by_by_its_reciprocal():
-    assert " arcp " in division("known")
-    assert " arcp " not in division("measured")
+def test_what_is_known_before_the_step_is_divided_by_once():
+    assert "fmul" in quotient("float32")
+    assert "fdiv" in quotient("measured float32")
 
 
-def division(told):
-    """The instruction that divides by a number that was rounded so."""
-    name = "float32" if told == "known" else "measured float32"
-    text = f"{WORDS.replace('float32', name)}    b = narrow(double(table, 0))\n"
+def quotient(told):
+    """The last instruction of what divides by a number that was rounded so."""
+    text = f"{WORDS.replace('float32', told)}    b = narrow(double(table, 0))\n"
     text += "    put_double(table, 2, double(table, 1) / b)\n"
-    return next(line for line in str(translated(text, 1)).split("\n") if "fdiv" in line)
+    lines = [one for one in str(translated(text, 1)).split("\n") if "fmul" in one or "fdiv" in one]
+    return lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "least", "most"), [("float32", 1e-45, 3e38), ("float64", 5e-324, 1.7e308)]
+)
+def test_a_number_without_a_reciprocal_is_divided_by_like_any_other(kind, least, most):
+    divisors = [least, -least, 1e5 * least, 3.0, -most, most, 0.0, math.inf, math.nan]
+    pairs = [(x, b) for b in divisors for x in (0.0, 0.7 * b, -3 * b, 1e-5, 1e5, math.inf)]
+    of_kind = np.dtype(kind).type
+    lines = [
+        f"for i in range({len(pairs)}):",
+        "    b = narrow(double(table, 3 * i + 1))",
+        "    put_double(table, 3 * i + 2, narrow(double(table, 3 * i)) / b)",
+    ]
+    table = np.zeros((len(pairs), 3))
+    with np.errstate(all="ignore"):
+        table[:, :2] = np.array(pairs, kind)
+        expected = table[:, 0].astype(kind) / table[:, 1].astype(kind)
+    body = "".join(f"    {line}\n" for line in lines)
+    made = compiler.compile_text(WORDS.replace("float32", kind) + body, 1)
+    ctypes.CFUNCTYPE(None, ctypes.c_int64)(linking.link(made))(table.ctypes.data)
+    close = float(np.finfo(of_kind).eps)
+    np.testing.assert_allclose(table[:, 2], expected, rtol=2 * close, atol=0)
 
 
 @pytest.mark.parametrize(

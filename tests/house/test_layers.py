@@ -10,6 +10,7 @@ from tests.house.modules import MODULES, ROOT, imports, syntax, within
 LAYERS = {
     "language": {
         "thalweg.advice",
+        "thalweg.alike",
         "thalweg.calls",
         "thalweg.carried",
         "thalweg.chain",
@@ -29,9 +30,11 @@ LAYERS = {
         "thalweg.reading",
         "thalweg.reductions",
         "thalweg.requests",
+        "thalweg.returned",
         "thalweg.rule",
         "thalweg.settings",
         "thalweg.settings_of_groups",
+        "thalweg.settling",
         "thalweg.shapes",
         "thalweg.shelf",
         "thalweg.signature",
@@ -58,7 +61,6 @@ LONGEST_FUNCTION = 50
 IDENTITIES = {
     "thalweg.optim.memory.seen": "a parameter is a piece of memory beside its own",
     "thalweg.optim.memory.snapshot": "C is told where an object is",
-    "thalweg.optim.memory.body": "the words of an object are read where it is",
     "thalweg.fuse.cpu.looking": "C is told where an object is",
     "thalweg.fuse.cpu.arrays": "C is told where an object is",
     "thalweg.optim.own_states": "tensors that a file and its copy share, while both are held",

@@ -38,8 +38,12 @@ def soap(
         p = p - lr * one @ turned @ other.T
         left = shampoo_beta * left + (1 - shampoo_beta) * g @ g.T
         right = shampoo_beta * right + (1 - shampoo_beta) * g.T @ g
-        if k % precondition_frequency == 0:
-            one, other = np.linalg.qr(left @ one)[0], np.linalg.qr(right @ other)[0]
+        if k % precondition_frequency == 0:  # the authors' get_orthogonal_matrix_QR, axis by axis
+            rows = np.argsort(-np.diag(one.T @ left @ one))
+            columns = np.argsort(-np.diag(other.T @ right @ other))
+            v = v[rows][:, columns]
+            one = np.linalg.qr(left @ one[:, rows])[0]
+            other = np.linalg.qr(right @ other[:, columns])[0]
         yield p.reshape(shape)
 
 

@@ -10,9 +10,10 @@ import torch
 import thalweg.optim as optim
 from thalweg import mytorch
 from thalweg.averaging import EMA
-from thalweg.chain import Chain
+from thalweg.chain import Chain, chain
+from thalweg.either import either
 from thalweg.optimizers import OPTIMIZERS
-from thalweg.rules import Lion
+from thalweg.rules import Lion, Muon, Prodigy
 
 TAKING = [name for name in OPTIMIZERS if OPTIMIZERS[name].choice.is_choosy]
 
@@ -289,3 +290,12 @@ class TestMatrixGroups:
             optim.matrix_groups(model(), head="lm_head")
         with pytest.raises(ValueError, match="ReLU has no parameters"):
             optim.matrix_groups(torch.nn.ReLU())
+
+
+def test_numbers_of_the_others_start_as_their_own_settings_say():
+    made = chain("MuonProdigy", either(Muon, Prodigy), others_d0=1e-3)
+    p = torch.nn.Parameter(torch.ones(3, 4))
+    opt = optim.optimizer(made)([p])
+    p.grad = torch.ones(3, 4)
+    opt.step()
+    assert float(opt.state[p]["d"]) == 1e-3

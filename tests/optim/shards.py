@@ -120,11 +120,11 @@ def furthest(some: Sequence[Any], others: Sequence[Tensor]) -> float:
 
 
 @torch.no_grad()
-def compared(name: str, way: str, steps: int = 20) -> tuple[float, float, int]:
+def compared(name: str, way: str, steps: int = 20, **more: Any) -> tuple[float, float, int]:
     """After some steps: how far shared parameters are from whole ones, how far those have moved,
     and how many of the shared ones were stepped in parts."""
     mine, plain = parameters(name, way), parameters(name)
-    opt, other = optimizer(name, mine), optimizer(name, plain)
+    opt, other = optimizer(name, mine, **more), optimizer(name, plain, **more)
     walk(opt, way, steps)
     walk(other, steps=steps)
     moved = max(float((p - w).abs().max()) for p, w in zip(plain, weights(name), strict=True))

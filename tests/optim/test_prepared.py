@@ -313,3 +313,17 @@ def test_a_norm_of_all_gradients_is_measured_anew_at_each_step(made):
             opt.step()
         assert_close(*(params for _, params in sides))
     assert 30 < prepared(sides[0][0]) < 58
+
+
+@pytest.mark.parametrize("name", ["SGD", "AdamW", "LAMB"])
+def test_a_step_without_any_gradient_moves_nothing_and_the_next_one_all(name):
+    (opt, params), (other, theirs) = stepped(name), stepped(name)
+    for p in params:
+        p.grad = None
+    before = [p.detach().clone() for p in params]
+    opt.step()
+    assert_close(params, before)
+    walk(opt, 2)
+    walk(other, 2)
+    assert_close(params, theirs)
+    assert prepared(opt) == prepared(other) + 1

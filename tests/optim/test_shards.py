@@ -1,5 +1,7 @@
 """Parameters that processes share out, each way that they can be: moved as whole ones are."""
 
+import functools
+
 import pytest
 from torch import distributed
 
@@ -15,6 +17,9 @@ from thalweg.optimizers import OPTIMIZERS
 pytestmark = [pytest.mark.dist, pytest.mark.slow]
 
 EVERY = [*OURS, *shards.MATRIX_RULES]
+
+
+in_blocks = functools.partial(shards.compared, steps=8, block_size=3)
 
 
 @pytest.fixture(scope="module", params=[2, 4])
@@ -37,6 +42,14 @@ def test_shared_parameters_are_after_twenty_steps_where_whole_ones_are(ranks, na
         assert off <= 1e-12  # sums of all processes are added in another order
         assert moved > 1e-3
         assert in_parts == (0 if rows_are_cut(name, way) else len(shards.shapes_for(name)))
+
+
+@pytest.mark.parametrize("way", shards.WAYS)
+@pytest.mark.parametrize("name", ["Muon", "SOAP", "Shampoo"])
+def test_blocks_of_shared_parameters_are_those_of_whole_ones(ranks, name, way):
+    for off, moved, _ in ranks.run(in_blocks, name, way):
+        assert off <= 1e-12
+        assert moved > 1e-3
 
 
 @pytest.mark.parametrize("way", shards.WAYS)

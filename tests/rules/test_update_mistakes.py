@@ -135,8 +135,12 @@ CALLS = {
         "g.sum is no word of the language; import sum from thalweg.reductions",
     ),
     "NumPy's function that is no word": (
+        line("m = np.sinh(g)"),
+        f"np.sinh is no word of the language; known are {KNOWN}",
+    ),
+    "NumPy's function that is written here in words": (
         line("m = np.tanh(g)"),
-        f"np.tanh is no word of the language; known are {KNOWN}",
+        "np.tanh is no word of the language; import tanh from thalweg.elementwise",
     ),
     "arguments by keyword": (
         line("m = maximum(m, b=g)"),

@@ -5,6 +5,8 @@
     help.py       what `help` says of its arguments
     optimizer.py  the settings of groups: averages, checks, renames, the first states
     groups.py     decay filters, and keys that are nobody's
+    blocks.py     what of a parameter's matrices is a block, and what blocks keep
+    cutting.py    a step of parameters that are cut into blocks, put together behind it
     others.py     one optimizer for a whole model: a matrix rule, and another for the rest
     states.py     what a parameter's state lacks before a step
     layout.py     the tables that a step hands to the engine

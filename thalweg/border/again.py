@@ -6,6 +6,7 @@ other states under its settings makes another step.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from operator import is_, itemgetter
 from types import SimpleNamespace
@@ -13,8 +14,9 @@ from typing import Any, Protocol
 
 from thalweg.border.groups import Lot
 from thalweg.chain import Chain, Slot
+from thalweg.choice import BLOCKS
 from thalweg.fuse.expected import ABSENT, NEVER
-from thalweg.fuse.whole import Deed, take
+from thalweg.fuse.whole import finish
 
 __all__ = ["PreparedSteps", "StandingGroups"]
 
@@ -28,8 +30,8 @@ class Prepared(Protocol):
     def fits(self, opt: Any) -> bool:
         """Whether the next step is this one; if so, all is settled, and nothing has moved."""
 
-    def deeds(self, opt: Any) -> list[Deed]:
-        """What is to be done to take it."""
+    def move(self) -> None:
+        """Take it: called again, it does what is left of it."""
 
     def let_go(self) -> None:
         """The gradients are nobody's business any more."""
@@ -44,6 +46,7 @@ class PreparedSteps:
     def __init__(self) -> None:
         self._step: Prepared | None = None
         self._wait, self._left, self._since = 0, 1, 0
+        self._failed: Exception | None = None
         self.taken = 0
         """How many prepared steps there were; for tests."""
 
@@ -51,14 +54,15 @@ class PreparedSteps:
         """Take a step, if it is the prepared one."""
         step = self._step
         if step is None:
+            self._failed = None
             return False
         try:
             try:
                 fits = step.fits(opt)
-            except Exception:  # what no step can take, the long way says
-                fits = False
+            except Exception as error:  # what no step can take, the long way says
+                fits, self._failed = False, error
             if fits:
-                take(lambda: step.deeds(opt), step.let_go)
+                finish(step.move)
                 self.taken += 1
                 self._since += 1
                 return True
@@ -69,13 +73,17 @@ class PreparedSteps:
 
     def prepare(self, make: Callable[[], Prepared | None]) -> None:
         """A step was taken the long way: prepare the next one, where that can be done."""
+        failed, self._failed = self._failed, None
+        if failed is not None:  # and the long way has not
+            _tell(failed)
         self._left -= 1
         if self._left >= 0:
             return
         try:
             self._step = make()
-        except Exception:  # the step is taken: what cannot be prepared goes the long way again
+        except Exception as error:
             self._step = None
+            _tell(error)
         if self._step is None:
             self._disappointed()
 
@@ -86,14 +94,26 @@ class PreparedSteps:
         self._left, self._since = self._wait, 0
 
 
+def _tell(error: Exception) -> None:
+    """Say of a step that has been taken that it should have been prepared: that is a fault, which
+    costs time and changes no number, so that it stops nobody."""
+    told = f"{type(error).__name__}: {error}"
+    warnings.warn(
+        f"thalweg: a step went the long way, since to prepare it failed with {told}; "
+        "its numbers are right, and this is an error in thalweg",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+
+
 class _Group:
     """One group as it was when its step was prepared."""
 
     def __init__(self, chain: Chain, group: Mapping[str, Any]) -> None:
         self._each = list(group["params"])
         self._filter = _frozen(group.get("decay_filter")), _frozen(group.get("param_names"))
-        names = [name for name in chain.settings if name in group]
-        self._absent = chain.settings.keys() - group.keys()
+        names = [name for name in [*chain.settings, *BLOCKS] if name in group]
+        self._absent = {*chain.settings, *BLOCKS} - group.keys()
         self._read = itemgetter(*names, *names[:1]) if names else tuple  # of two at least: a tuple
         self.take(group)
 
@@ -143,7 +163,7 @@ class StandingGroups:
         live: Sequence[Sequence[Slot]],
     ) -> None:
         self._chain, self._lots, self._live = chain, lots, live
-        self.names = [*chain.settings, "decay_filter"]
+        self.names = [*chain.settings, *BLOCKS, "decay_filter"]
         """The keys that a step reads."""
         self._groups = [_Group(chain, group) for group in groups]
         sizes = [1 if group.get("decay_filter") is None else 2 for group in groups]

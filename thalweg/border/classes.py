@@ -11,6 +11,7 @@ from thalweg.border.copies import SlowWeights
 from thalweg.border.help import with_arguments
 from thalweg.border.optimizer import ChainOptimizer
 from thalweg.chain import Chain, chain
+from thalweg.choice import BLOCKS
 from thalweg.rule import Declared
 from thalweg.stages import Lookahead, Maximize
 
@@ -40,13 +41,16 @@ def made_class(
     has_slow_weights = any(issubclass(part.declared, Lookahead) for part in made.parts)
     asks = [AskingSteps] if any(r.kind != "noise" for r in made.requests.values()) else []
     bases = asks + [SlowWeights] * has_slow_weights + [base] + ([like] if like else [])
+    is_offered = base.knows_blocks and made.choice.takes_blocks
+    of_blocks = {n: one.default for n, one in BLOCKS.items()} if is_offered else {}
+    arguments = {**base.arguments, **of_blocks}
+    types = {**base.argument_types, **dict.fromkeys(of_blocks, int)}
     body = {
         "chain": made,
-        "__doc__": with_arguments(made, base.arguments, by_position),
+        "arguments": arguments,
+        "__doc__": with_arguments(made, arguments, by_position),
         "__module__": module,
         "__qualname__": made.name,
-        "__init__": constructor(
-            made, base.arguments, by_position, base.__init__, base.argument_types
-        ),
+        "__init__": constructor(made, arguments, by_position, base.__init__, types),
     }
     return type(made.name, tuple(bases), body)

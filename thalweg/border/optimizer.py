@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from thalweg.averaging import Average, check_average, plain, with_average
+from thalweg.border.blocks import check_blocks
 from thalweg.border.copies import AveragedWeights
 from thalweg.border.evaluation import Evaluated
 from thalweg.border.groups import DecayFilters, check_filter
@@ -48,6 +49,8 @@ class ChainOptimizer(AveragedWeights, Evaluated, DecayFilters):
     chain: ClassVar[Chain]
     arguments: ClassVar[Mapping[str, Any]]
     argument_types: ClassVar[Mapping[str, Any]]
+    knows_blocks: ClassVar[bool] = False
+    """Whether a step takes matrices in blocks."""
     _others: Any  # of an optimizer that was made with others=: what it was given
 
     def _check_own(self, chain: Chain, settings: Mapping[str, Any]) -> None:
@@ -77,6 +80,8 @@ class ChainOptimizer(AveragedWeights, Evaluated, DecayFilters):
             return
         for group in self.param_groups:
             for p in group["params"]:
+                if self._chain.choice.blocks(p.shape, group) is not None:
+                    continue  # its blocks get theirs at the first step
                 chooses = self._chain.choice.numbers
                 which = (chooses and chooses(p.shape, group)) or 0
                 under = bool(group.get("differentiable"))  # autograd asks what a number started as
@@ -129,6 +134,7 @@ class ChainOptimizer(AveragedWeights, Evaluated, DecayFilters):
     def _check_arguments(self, chain: Chain, settings: Mapping[str, Any]) -> None:
         name = chain.name
         self._check_own(chain, settings)
+        check_blocks(chain, settings)
         if settings.get("decay_filter") is not None and not chain.spares:
             raise TypeError(f"{name}: decay_filter needs a weight decay, and {name} has none")
         check_filter(name, settings.get("decay_filter"))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
+from thalweg.border.blocks import kept_in_blocks
 from thalweg.chain import Chain, Slot
 from thalweg.declaration import starting
 from thalweg.rule import Rule
@@ -49,4 +50,5 @@ def wanted(
             for key, (i, _) in chain.cells.items()
             if key == "step" or issubclass(chain.parts[i].declared, Rule)
         ]
-    return {slot.key: slot.state.shape(shape, settings) for slot in slots}, needed
+    of_blocks = kept_in_blocks(chain, shape, group) or {}
+    return {slot.key: slot.state.shape(shape, settings) for slot in slots} | of_blocks, needed

@@ -43,11 +43,12 @@ class Batch:
         engine: Engine,
         walks: Sequence[Walk] = (),
     ) -> None:
-        self.engine, self._walks = engine, walks
+        self.engine = engine
         self.plan, self.members = plan, members
         self.sizes = np.array([np.prod(shape) for shape in wholes])
         self.tensor_shapes = [shape[:-1] for shape in wholes]
         self._columns, self._shapes = [*columns, *plan.scratch], shapes
+        self._walks = [walk.beside(len(self._columns)) for walk in walks]
         seen = [(*matrices_of(shape, plan.is_stack), width) for *shape, width in shapes]
         self.matrices = [(count, rows, columns * width) for count, rows, columns, width in seen]
         self._formats = dict(zip(columns, formats, strict=False))  # the arrays come first

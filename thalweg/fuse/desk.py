@@ -247,14 +247,15 @@ class Scratch:
         tables = [{name: own[name] for name in work.numbers if name in own} for own in numbers]
         said = [tuple(map(str, table.values())) for table in tables]
         for k, context in enumerate(context_of):
-            more = {name: known[name][k] for name in measured}
+            more = {name: elementwise.Measured(known[name][k]) for name in measured}
             shape = self._shapes[k]
             alone = k if not is_small and math.prod(shape) > _STACKED else -1
             # the sides of a matrix may be settings, which groups have
             sides = [tuple(self._matrix(k, name).shape) for name in sided]
             key = (alone, shape, said[context], *map(str, more.values()), *sides)
             if key not in found:
-                found[key] = [], worked_out(work.uniform, {**tables[context], **more})
+                table = {**tables[context], **more}
+                found[key] = [], _plain(worked_out(work.uniform, table)) if work.uniform else table
             found[key][0].append(k)
         return list(found.values())
 
@@ -311,6 +312,8 @@ class Scratch:
             if line.level in (Level.ROW, Level.COLUMN) and isinstance(value, int | float):
                 value = self._filled(members[0], line.level, value)
                 value = value if len(members) == 1 else matrices.stacked([value] * len(members))
+            if line.text in self._apart:  # a copy: that state may get another value
+                value = value * 1.0
             table[line.target] = value
             found[line.target] = value[None] if len(members) == 1 else value
         return found
@@ -365,6 +368,17 @@ class Scratch:
 
     def _like(self, k: int, matrix: Any) -> Any:
         return self.desk.like(self.members[k], matrix.reshape(self._shapes[k]))
+
+
+def _plain(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers as the plain run has them: a NumPy number would widen an array, or be one."""
+    found = dict(table)
+    for name, value in table.items():
+        if isinstance(value, np.bool_):
+            found[name] = bool(value)
+        elif isinstance(value, np.generic):
+            found[name] = elementwise.Measured(value)
+    return found
 
 
 @functools.cache

@@ -156,5 +156,6 @@ class Plan:
 
     @property
     def is_plain(self) -> bool:
-        """Whether passes are all of it."""
-        return len(self.reductions) == len(self.ahead)
+        """Whether passes are all of it, and no array lives from one to the next."""
+        added = any(one.vectors for one in self.reductions)
+        return len(self.reductions) == len(self.ahead) and not added

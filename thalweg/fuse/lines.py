@@ -114,18 +114,22 @@ class _Emitter:
     def _element(self, tree: ast.expr) -> str:
         return text_of(self._lift(tree))
 
-    def _lift(self, tree: ast.expr) -> ast.expr:
+    def _lift(self, tree: ast.expr, is_asked: bool = False) -> ast.expr:
+        """An expression with its uniform parts by name; one that `is_asked` is a condition."""
         if not names_in(tree) & set(self.varying):
-            is_test = isinstance(tree, ast.Compare | ast.BoolOp)
+            is_test = is_asked or _is_test(tree)
             return ast.Name(self._hoist(tree, "C" if is_test else "U"), ast.Load())
         if isinstance(tree, ast.BinOp):
             if isinstance(tree.op, ast.Pow) and isinstance(tree.right, ast.Constant):
                 return ast.BinOp(self._lift(tree.left), tree.op, tree.right)
-            return ast.BinOp(self._lift(tree.left), tree.op, self._lift(tree.right))
+            asks = isinstance(tree.op, ast.BitAnd | ast.BitOr)
+            return ast.BinOp(self._lift(tree.left, asks), tree.op, self._lift(tree.right, asks))
         if isinstance(tree, ast.UnaryOp):
-            return ast.UnaryOp(tree.op, self._lift(tree.operand))
+            return ast.UnaryOp(tree.op, self._lift(tree.operand, isinstance(tree.op, ast.Invert)))
         if isinstance(tree, ast.Call):
-            return ast.Call(tree.func, [self._lift(a) for a in tree.args], [])
+            asks = ast.unparse(tree.func) == "where"
+            lifted = [self._lift(one, asks and not i) for i, one in enumerate(tree.args)]
+            return ast.Call(tree.func, lifted, [])
         if isinstance(tree, ast.IfExp):
             test = ast.Name(self._hoist(tree.test, "C"), ast.Load())
             return ast.IfExp(test, self._lift(tree.body), self._lift(tree.orelse))
@@ -147,6 +151,15 @@ class _Emitter:
                 self.rounded.append((f"R{name}", name))
         name = self._known[kind, text]
         return f"R{name}" if kind == "U" else name
+
+
+def _is_test(tree: ast.expr) -> bool:
+    """Whether an expression is a condition, by how it is written."""
+    if isinstance(tree, ast.BinOp):
+        return isinstance(tree.op, ast.BitAnd | ast.BitOr)
+    if isinstance(tree, ast.UnaryOp):
+        return isinstance(tree.op, ast.Not | ast.Invert)
+    return isinstance(tree, ast.Compare | ast.BoolOp)
 
 
 def _nothing(name: str) -> str:

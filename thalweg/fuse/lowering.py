@@ -102,6 +102,8 @@ class _Lower:
         source = self.text.source
         # one that is assigned and not returned is this part's own business
         self.own = {n for n in STREAMS if n in source.assigned and n not in source.returned}
+        states = part.declared.declaration.arrays
+        self._lasting = {*STREAMS, *map(part.qualified, states)}
         self._count = 0
         self._vectors: dict[str, str] = {}
         self._arrays: set[str] = set()  # of this step, per element: each has one value
@@ -135,6 +137,8 @@ class _Lower:
                 else:
                     self._hint = target.id
                     self.nodes.append(Assign(name, self._visit(statement.value)))
+                if not (self.text.on_vectors and level in (Level.ROW, Level.COLUMN)):
+                    self._vectors.pop(target.id, None)  # it is no such array any more
 
     def _branch(self, statement: ast.If) -> None:
         number = self.text.decisions.get(statement)
@@ -155,7 +159,13 @@ class _Lower:
 
     def _lift(self, statement: ast.If, where: str) -> None:
         for name, number in self.text.lifted.get((statement, where), ()):
-            self.nodes.append(Assign(self._target(name), _name(self.part.qualified(number))))
+            value = _name(self.part.qualified(number))
+            level = self.text.joined.get((statement, name), Level.ELEMENT)
+            if self.text.on_vectors and level in (Level.ROW, Level.COLUMN):
+                self._vectors[name] = fresh = self._fresh(name)
+                self.nodes.append(MatrixLine(fresh, value, (), level, name))
+            else:
+                self.nodes.append(Assign(self._target(name), value))
 
     def _visit(self, tree: ast.expr) -> ast.expr:
         number = self.text.numbers.get(tree)
@@ -238,11 +248,16 @@ class _Lower:
             return _name(self.part.qualified(number))
         if isinstance(tree, ast.Constant):
             return _number(tree.value)
-        if tree in self.text.decisions:
+        level = self.text.found[tree]
+        if tree in self.text.decisions and level != Level.ELEMENT:
             assert isinstance(tree, ast.IfExp)
             way = self.ways[self.text.decisions[tree]]
-            return self._on_matrices(tree.body if way else tree.orelse, operands)
-        level = self.text.found[tree]
+            chosen = tree.body if way else tree.orelse
+            if level in (Level.ROW, Level.COLUMN) and self.text.found[chosen] < level:
+                name = self._fresh("chosen")
+                self._add_line(name, chosen, level)
+                return _name(name)
+            return self._on_matrices(chosen, operands)
         if tree in self.text.reductions:
             assert isinstance(tree, ast.Call)
             asked = self.text.reductions[tree]
@@ -284,7 +299,7 @@ class _Lower:
     def _lies(self, name: str) -> str:
         """The array in memory that has the value of a name; empty, if there is none."""
         if name not in targets(n for n in self.nodes if isinstance(n, Assign | Branch)):
-            return name
+            return name if name in self._arrays or name in self._lasting else ""
         for node in reversed(self.nodes):
             if isinstance(node, Branch):
                 break

@@ -41,11 +41,13 @@ def passes(
     shape: tuple[int, ...] = (64, 32),
     steps: int = _FIRST,
 ) -> list[Stretch]:
-    """The passes of the first steps of one tensor of this shape, under the chain's defaults but for
-    these settings."""
+    """The passes of the first steps of one tensor of this shape, or of the largest of its blocks,
+    under the chain's defaults but for these settings."""
     group = {**chain.defaults, **(settings or {})}
     chain.check(group)
     chain.choice.check(shape, group)
+    blocks = chain.choice.blocks(shape, group)
+    shape = shape if blocks is None else blocks.shapes[0]
     views = chain.views(
         group, which=(chain.choice.numbers and chain.choice.numbers(shape, group)) or 0
     )

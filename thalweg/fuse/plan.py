@@ -179,6 +179,8 @@ class _Builder:
             if isinstance(node, MatrixLine):
                 lines.append((place, node))
                 continue
+            # all are asked in the order of the text, whether this tensor needs it or not
+            found += self.rounds([n for n in self.of_all() if self.places[n] < place])
             found += self._ready(self._written(place, node.operands))
             at = node.operands[0] if node.operands else ""
             found.append(Question(node.name, node.target, at, node.numbers))

@@ -21,14 +21,15 @@ from numpy.typing import NDArray
 
 from thalweg.chain import Chain, Ways
 from thalweg.fuse.plan import Plan, plan_for
-from thalweg.fuse.share import Share
+from thalweg.fuse.share import Arrangement, Share
 from thalweg.fuse.storage import FORMATS
-from thalweg.fuse.totals import Totals
 from thalweg.fuse.work import Work
+from thalweg.settling import Step, settler
 
 __all__ = ["PreparedCall"]
 
 _MOST = 64  # arrangements that are remembered
+_OF_SHAPE = {"ndim", "rows", "columns"}  # what a text may ask of a tensor's shape
 
 
 class _Deciding:
@@ -39,17 +40,20 @@ class _Deciding:
         keys = list(chain.cells)
         self.step = keys.index("step") if "step" in keys else None
         ends = list(itertools.accumulate(map(len, wiring.numbers), initial=0))
+        both = enumerate(zip(chain.parts, wiring.cells, strict=True))
+        asked = [{*part.declared.text.source.arguments} for part in chain.parts]
         self.parts = [
             (
                 i,
-                part.declared.decide,
+                settler(part.declared),
                 [keys.index(key) for key in own],
                 slice(*ends[i : i + 2]),
-                "t" in part.declared.text.source.arguments or bool(own),
+                not asked[i].isdisjoint(_OF_SHAPE),
             )
-            for i, (part, own) in enumerate(zip(chain.parts, wiring.cells, strict=True))
+            for i, (part, own) in both
         ]
-        self.moving = [part for part in self.parts if part[-1]]
+        self.keeps_more = any(own - {"step"} for own in map(set, wiring.cells))
+        self.moving = [one for one in self.parts if "t" in asked[one[0]] or one[2]]
         names = itertools.chain.from_iterable(wiring.numbers)
         self.number_at = {name: i for i, name in enumerate(names)}
         # behind them one that stands for what is measured
@@ -60,6 +64,7 @@ class _Context:
     """Tensors of one lot and one count: their step is decided once for all of them.
 
     Decided are the `ways` of the chain's `if`s, every number, and the cells that it will keep.
+    Parts that ask nothing of a shape are decided by the `first` context of that lot and count.
     """
 
     def __init__(
@@ -68,34 +73,53 @@ class _Context:
         views: Sequence[SimpleNamespace],
         shape: tuple[int, ...],
         cells: list[float],
+        first: _Context | None,
     ) -> None:
+        self._first = first
         self._of, self._views, self._shape, self.cells = of, views, shape, cells
         ways: list[tuple[bool | None, ...]] = [()] * len(of.parts)
         self.numbers: list[Any] = [0.0] * (max(of.number_at.values(), default=0) + 1)
         self.kept = cells
-        self._ways, self._is_new = ways, True
+        self._steps: list[Step | None] = [None] * len(of.parts)
+        self._ways, self._ahead = ways, of.parts
         self.ways: Ways = ()
+        self.plan: int | None = None  # the number of the plan for these ways, once it is known
 
     def decide(self) -> None:
         """Decide the next step: of the parts that settings alone decide, only the first time."""
-        of, cells = self._of, self.cells
-        parts = of.parts if self._is_new else of.moving
-        if not (parts or cells):
-            return
-        t = 1 if of.step is None else int(cells[of.step]) + 1
-        kept = list(cells)
-        for i, decide, places, where, _ in parts:
-            held = [cells[j] for j in places] if places else ()
-            self._ways[i], self.numbers[where], following = decide(
-                self._views[i], t, False, self._shape, held
-            )
-            for j, value in zip(places, following, strict=True) if places else ():
-                kept[j] = float(np.float32(value)) if j in of.narrow else float(value)
+        of, cells, ways, first = self._of, self.cells, self._ways, self._first
+        kept, t = list(cells), 1
         if of.step is not None:
-            kept[of.step] = cells[of.step] + 1
-        self.kept, self._is_new = kept, False
-        if parts:
-            self.ways = tuple(self._ways)
+            count = cells[of.step]
+            t = int(count) + 1
+            kept[of.step] = count + 1
+        for i, settle, places, where, is_of_shape in self._ahead:
+            if first is not None and not (is_of_shape or places):
+                self.numbers[where] = first.numbers[where]
+                if ways[i] != first._ways[i]:
+                    self.plan = None
+                    ways[i] = first._ways[i]
+                continue
+            step = self._steps[i]
+            if step is None:
+                self._steps[i] = step = settle(self._views[i], self._shape)
+            held = [cells[j] for j in places] if places else ()
+            way, self.numbers[where], following = step(t, held)
+            if way != ways[i]:
+                self.plan = None
+                ways[i] = way
+            if places:
+                self._keep(kept, places, following)
+        self.kept, self._ahead = kept, of.moving
+        if self.plan is None:
+            self.ways = tuple(ways)
+
+    def _keep(self, kept: list[float], places: Sequence[int], following: Sequence[Any]) -> None:
+        """Take in what a part will keep, but for the step, which is counted."""
+        of = self._of
+        for j, value in zip(places, following, strict=True):
+            if j != of.step:
+                kept[j] = float(np.float32(value)) if j in of.narrow else float(value)
 
 
 class PreparedCall:
@@ -118,12 +142,15 @@ class PreparedCall:
         self._work, self._pointers, self._views = work, pointers, list(views)
         self._deciding = _Deciding(work.chain, narrow)
         self._counts = self.cells.size > 0
+        self._columns = [*self.cells.T]
         self._contexts: list[_Context] | None = None  # of all tensors; None: to be found anew
         self._context_of: NDArray[np.int64] | None = None  # None where there is one
+        self._are_alike = False  # whether all contexts keep the same
         self._plans: dict[Ways, int] = {}
-        self._arrangements: dict[int | bytes, list[Share]] = {}
-        self._at_hand: dict[tuple[int, ...], list[Share]] = {}  # while the contexts are the same
-        self._shares: list[Share] = []
+        self._arrangements: dict[int | bytes, Arrangement] = {}
+        self._at_hand: dict[tuple[int, ...], Arrangement] = {}  # while the contexts are the same
+        self._arrangement = Arrangement(work.chain, [])
+        self._now: list[int] | None = None  # the plans that it is for, while the contexts are
         self._next: tuple[list[_Context], NDArray[np.bool_] | None] = [], None
 
     @staticmethod
@@ -155,48 +182,42 @@ class PreparedCall:
         contexts = self._contexts or []
         for context in contexts:
             context.decide()
-        self._shares = self._arranged([context.ways for context in contexts])
-        for share in self._shares:
-            share.begin(gradients, missing > 0, contexts, self._context_of)
-        if self._work.chain.reductions:
-            self._measure(threads)
+        self._arrange_for(contexts)
+        arrangement = self._arrangement
+        for one in arrangement.passes:
+            one.begin(gradients, missing > 0, contexts, self._context_of)
+        if arrangement.measuring is not None:
+            arrangement.measuring.take(threads)
         self._next = contexts, active
-        return max([max(context.kept) for context in contexts]) if self._counts else 0.0
+        if not (self._counts and contexts):
+            return 0.0
+        return max(contexts[0].kept if self._are_alike else [max(c.kept) for c in contexts])
 
     def run(self, threads: int) -> None:
         """Move the tensors, and count it in `cells`: called again, it does what is left of it."""
-        for share in self._shares:
-            share.move(threads)
+        for launch in self._arrangement.launches:
+            launch.run(threads)
         contexts, active = self._next
-        if self._counts:
-            kept = [context.kept for context in contexts]
-            if self._context_of is None:
-                following: Any = kept[0]
-            else:
-                following = np.array(kept, np.float64)[self._context_of]
-            if active is None:
-                self.cells[:] = following
-            else:
-                self.cells[active] = following if self._context_of is None else following[active]
+        if self._counts and contexts:
+            self._count(contexts, active)
         for context in contexts:
             context.cells = context.kept
         if active is not None and self._counts:
             self._contexts = None
 
-    def _measure(self, threads: int) -> None:
-        """Take the reductions in passes, each when all that it takes is known."""
-        chain, shares = self._work.chain, self._shares
-        totals = Totals(chain.reductions, [share.sizes for share in shares])
-        waiting, of_all = [list(share.ahead) for share in shares], list(chain.asked_of_all)
-        while any(waiting) or of_all:
-            for i, ahead in enumerate(waiting):
-                while ahead and totals.suffice(i, ahead[0].pass_.numbers):
-                    one = ahead.pop(0)
-                    totals.add(i, one.pass_, one.measured(totals.of_batches[i], threads))
-            if of_all:
-                totals.settle(of_all.pop(0), ())
-        for share, known in zip(shares, totals.of_batches, strict=True):
-            share.know(known)
+    def _count(self, contexts: Sequence[_Context], active: NDArray[np.bool_] | None) -> None:
+        """Take in the cells that the step leaves."""
+        first = contexts[0].kept
+        if active is None and self._are_alike:
+            for i, value in enumerate(first):
+                self._columns[i].fill(value)
+            return
+        kept = np.array([context.kept for context in contexts], np.float64)
+        following = kept[0] if self._context_of is None else kept[self._context_of]
+        if active is None:
+            self.cells[:] = following
+            return
+        self.cells[active] = following if self._context_of is None else following[active]
 
     def _find_contexts(self, active: NDArray[np.bool_] | None) -> None:
         """Sort the tensors by lot and cells, those that are passed over with any."""
@@ -211,23 +232,43 @@ class PreparedCall:
         examples = rows[first].tolist()
         shapes = [work.kinds[i].shape for i in work.kind_of[examples].tolist()]
         cells, lots = self.cells[examples].tolist(), work.lot_of[examples].tolist()
-        self._contexts = [
-            _Context(self._deciding, self._views[lot], shape, own)
-            for lot, shape, own in zip(lots, shapes, cells, strict=True)
-        ]
+        found: list[_Context] = []
+        firsts: dict[tuple[Any, ...], _Context] = {}
+        for lot, shape, own in zip(lots, shapes, cells, strict=True):
+            first = firsts.get((lot, *own))
+            context = _Context(self._deciding, self._views[lot], shape, own, first)
+            firsts.setdefault((lot, *own), context)
+            found.append(context)
+        # of one lot and one count, they count alike
+        self._are_alike = len(firsts) == 1 and not self._deciding.keeps_more
+        self._contexts = None  # Ctrl-C may come in between
         self._context_of = None
         self._at_hand.clear()
+        self._now = None
         if len(examples) > 1:
             self._context_of = np.zeros(len(code), np.int64)
             self._context_of[rows] = inverse.reshape(-1)
+        self._contexts = found
 
-    def _arranged(self, ways: Sequence[Ways]) -> list[Share]:
-        """The launches for contexts that go these ways; made once."""
-        if not ways:
-            return []
-        plans = tuple([self._number_of(one) for one in ways])
-        if plans in self._at_hand:  # nearly always
-            return self._at_hand[plans]
+    def _arrange_for(self, contexts: Sequence[_Context]) -> None:
+        """Have the launches at hand for contexts that go these ways; each is made once."""
+        for context in contexts:
+            if context.plan is None:
+                context.plan = self._number_of(context.ways)
+        plans = [context.plan or 0 for context in contexts]
+        if plans == self._now:  # nearly always
+            return
+        self._now = None  # Ctrl-C may come in between
+        key = tuple(plans)
+        if key not in self._at_hand:
+            self._at_hand[key] = self._arranged(key)
+        self._arrangement = self._at_hand[key]
+        self._now = plans
+
+    def _arranged(self, plans: tuple[int, ...]) -> Arrangement:
+        """The launches for contexts of these plans."""
+        if not plans:
+            return Arrangement(self._work.chain, [])
         key: int | bytes = plans[0]
         if plans.count(plans[0]) < len(plans):
             assert self._context_of is not None
@@ -237,7 +278,6 @@ class PreparedCall:
                 self._arrangements.clear()
                 self._at_hand.clear()
             self._arrangements[key] = self._arrange(key)
-        self._at_hand[plans] = self._arrangements[key]
         return self._arrangements[key]
 
     def _number_of(self, ways: Ways) -> int:
@@ -245,7 +285,7 @@ class PreparedCall:
             self._plans[ways] = len(self._plans)
         return self._plans[ways]
 
-    def _arrange(self, key: int | bytes) -> list[Share]:
+    def _arrange(self, key: int | bytes) -> Arrangement:
         work, count = self._work, len(self._work.kind_of)
         plan_of = np.full(count, key) if isinstance(key, int) else np.frombuffer(key, np.int64)
         plans: dict[int, Plan] = {
@@ -256,8 +296,9 @@ class PreparedCall:
         pairs = [divmod(one, len(work.kinds)) for one in found.tolist()]
         kinds = [work.kinds[kind] for _, kind in pairs]
         batches = work._batched([plans[plan] for plan, _ in pairs], kinds, which.reshape(-1))
-        return [
+        shares = [
             Share(self._deciding.number_at, bool(self._deciding.moving), batch, self._pointers)
             for batch in batches
             if batch.plan.main.stores or batch.plan.reductions
         ]
+        return Arrangement(work.chain, shares)

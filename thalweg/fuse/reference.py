@@ -16,12 +16,13 @@ from typing import Any
 
 from thalweg.chain import Chain, Part
 from thalweg.elementwise import Measured, where
-from thalweg.matrices import transposed
+from thalweg.matrices import MATRIX_WORDS, transposed
 from thalweg.parts import sees_stack
+from thalweg.reading import WORDS
 from thalweg.reductions import AXES, in_stacks, summed
 from thalweg.source import text_of
-from thalweg.text import Request
-from thalweg.view import matrices_of
+from thalweg.text import Level, Reduction, Request, Text
+from thalweg.view import sides_of
 
 __all__ = ["Asked", "Given", "Known", "Run", "update"]
 
@@ -88,11 +89,8 @@ class Run:
     def _unfold(self) -> None:
         """Make a matrix of the parameter and of all that goes with it."""
         is_stack = sees_stack([self.chain.parts[i] for i in self.places])
-        count, rows, columns = matrices_of(self.given.shape, is_stack)
-        stack = (count,) if is_stack else ()
+        sides = sides_of(self.given.shape, is_stack)
         per = {slot.qualified: slot.state.per for slot in self.chain.slots}
-        sides = {"row": (rows, 1), "column": (1, columns), "element": (rows, columns)}
-        sides = {word: (*stack, *of_one) for word, of_one in sides.items()}
         for name, array in self.arrays.items():
             one = per.get(name, "element")
             if not isinstance(one, tuple):
@@ -115,14 +113,20 @@ class Run:
         part = self.chain.parts[i]
         source, declaration = part.declared.text.source, part.declared.declaration
         table = self._table(part, self.given.views[i])
-        result = self._called(part, {name: table.get(name) for name in source.arguments})
+        try:
+            result = self._called(part, {name: table.get(name) for name in source.arguments})
+        except (RuntimeError, ValueError) as error:
+            if not part.declared.text.on_matrices:
+                raise
+            raise ArithmeticError(f"{self.chain.name}: {source.title}: {error}") from error
         values = result if isinstance(result, tuple) else (result,)
         for name, value in zip(source.returned, values, strict=True):
             if name in declaration.cells:
                 self.kept[part.key(name, declaration.cells[name].key)] = value
             elif value is not None:
                 like = self.arrays.get(part.qualified(name))
-                self.arrays[part.qualified(name)] = self._whole(value, like)
+                per = declaration.states[name].per if name in declaration.states else "element"
+                self.arrays[part.qualified(name)] = self._whole(value, per == "element", like)
         if i in self._ends:
             self.arrays["p"] = self.arrays["p"] - self.arrays["u"]
 
@@ -148,7 +152,7 @@ class Run:
         name = part.qualified(name)
         if name not in self.known and self.wanted in ("", name):
             count = math.prod(self.arrays["p"].shape)
-            raise Asked(name, summed(kind, self._whole(value)), count)
+            raise Asked(name, summed(kind, value), count)
         if name not in self.known:  # what is wanted does not depend on it
             return Measured(math.nan)
         known = self.known[name]
@@ -161,10 +165,13 @@ class Run:
             raise Asked(name, told[0].reshape(self.given.shape) if is_array else told)
         return self.known[name].reshape(p.shape)
 
-    def _whole(self, value: Any, like: Any = None) -> Any:
-        """An array, also where one number was meant for all its elements."""
+    def _whole(self, value: Any, is_of_elements: bool = True, like: Any = None) -> Any:
+        """An array, also where one number was meant for all its elements, or for a row of them."""
         p = self.arrays["p"] if like is None else like
-        return where(p > p, value, value) if isinstance(value, int | float) else value
+        if isinstance(value, int | float):
+            return where(p > p, value, value)
+        is_less = is_of_elements and value.shape != p.shape
+        return where(p > p, value, value) if is_less else value
 
 
 @functools.cache
@@ -175,41 +182,15 @@ def _written(declared: Any) -> Callable[..., Any]:
     function, text = declared.update, declared.text
     asked = {**text.reductions, **text.requests}
     places = {(call.lineno, call.col_offset): one for call, one in asked.items()}
-    if not places and not text.matrices:
+    if not places and not text.on_matrices:
         return lambda _of_all, _request, _whole, **given: function(**given)
     tree = ast.parse(text_of(function))
     (made,) = (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef))
     made.decorator_list = []
     made.args.args[:0] = [ast.arg(name) for name in ("_of_all", "_request", "_whole")]
 
-    class Asking(ast.NodeTransformer):
-        def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-            """NumPy's arrays have had `.mT` since its second edition only."""
-            self.generic_visit(node)
-            if node.attr != "mT":
-                return node
-            return ast.Call(ast.Name("_transposed", ast.Load()), [node.value], [])
-
-        def visit_Call(self, node: ast.Call) -> ast.AST:
-            self.generic_visit(node)
-            one = places.get((node.lineno, node.col_offset))
-            if one is None:
-                return node
-            if isinstance(one, Request):
-                told = node.args if one.kind == "noise" else node.args[:1]
-                words = [ast.Constant(one.name), *told]
-                return ast.Call(ast.Name("_request", ast.Load()), words, [])
-            value, *over = node.args
-            if one.over == "all":
-                words = [ast.Constant(one.name), ast.Constant(one.kind), value]
-                return ast.Call(ast.Name("_of_all", ast.Load()), words, [])
-            whole = ast.Call(ast.Name("_whole", ast.Load()), [value], [])
-            if one.over in AXES and getattr(declared, "is_stack", False):
-                words = [ast.Constant(one.kind), whole, ast.Constant(one.over)]
-                return ast.Call(ast.Name("_in_stacks", ast.Load()), words, [])
-            return ast.Call(node.func, [whole, *over], [])
-
-    tree = ast.fix_missing_locations(Asking().visit(ast.Module([made], [])))
+    asking = _Asking(text, places, getattr(declared, "is_stack", False))
+    tree = ast.fix_missing_locations(asking.visit(ast.Module([made], [])))
     scope = inspect.getclosurevars(function)
     names = {
         **function.__globals__,
@@ -220,3 +201,62 @@ def _written(declared: Any) -> Callable[..., Any]:
     exec(compile(tree, text.source.title, "exec"), names)
     found: Callable[..., Any] = names[made.name]
     return found
+
+
+class _Asking(ast.NodeTransformer):
+    """Puts questions in place of reductions over all tensors and of requests, and arrays in place
+    of numbers where a word takes arrays alone."""
+
+    def __init__(
+        self, text: Text, places: Mapping[tuple[int, int], Reduction | Request], is_stack: bool
+    ) -> None:
+        self._source, self._places, self._is_stack = text.source, places, is_stack
+        self._of_elements = {
+            _place(tree) for tree, one in text.found.items() if one == Level.ELEMENT
+        }
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        """NumPy's arrays have had `.mT` since its second edition only."""
+        is_turned = node.attr == "mT"
+        return _call("_transposed", self._array(node.value)) if is_turned else node
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        """A factor of a product of matrices."""
+        if not isinstance(node.op, ast.MatMult):
+            return self.generic_visit(node)
+        return ast.BinOp(self._array(node.left), node.op, self._array(node.right))
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        one = self._places.get((node.lineno, node.col_offset))
+        if one is None:
+            meant = self._source.meant_by(ast.unparse(node.func))
+            is_word = inspect.isroutine(meant) and WORDS.get(meant) in MATRIX_WORDS
+            if not is_word:
+                return self.generic_visit(node)
+            first, *others = node.args
+            return ast.Call(node.func, [self._array(first), *map(self.visit, others)], [])
+        if isinstance(one, Request) and one.kind == "noise":
+            return _call("_request", ast.Constant(one.name), *map(self.visit, node.args))
+        value, *over = node.args
+        if isinstance(one, Request):
+            return _call("_request", ast.Constant(one.name), self._array(value))
+        array = self._array(value)
+        if one.over == "all":
+            return _call("_of_all", ast.Constant(one.name), ast.Constant(one.kind), array)
+        if one.over in AXES and self._is_stack:
+            return _call("_in_stacks", ast.Constant(one.kind), array, *over)
+        return ast.Call(node.func, [array, *over], [])
+
+    def _array(self, node: ast.expr) -> ast.expr:
+        """An expression where an array must stand: of the parameter's shape, if the text has it per
+        element."""
+        is_of_elements = _place(node) in self._of_elements
+        return _call("_whole", self.visit(node), ast.Constant(is_of_elements))
+
+
+def _call(name: str, *values: ast.expr) -> ast.Call:
+    return ast.Call(ast.Name(name, ast.Load()), list(values), [])
+
+
+def _place(tree: ast.expr) -> tuple[Any, ...]:
+    return tree.lineno, tree.col_offset, tree.end_lineno, tree.end_col_offset

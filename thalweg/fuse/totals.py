@@ -16,7 +16,7 @@ from thalweg.fuse.plan import Pass
 from thalweg.reductions import finished
 from thalweg.text import Reduction
 
-__all__ = ["Totals"]
+__all__ = ["Totals", "combined"]
 
 
 class Totals:
@@ -65,13 +65,13 @@ class Totals:
             return
         found = {i: np.asarray(own) for i, own in found.items()}
         parts = [part for own in found.values() for part in own.tolist()]
-        total = _combined(kind, parts + [part for part, _ in odd])
+        total = combined(kind, parts + [part for part, _ in odd])
         self.of_all[name] = finished(kind, total, max(count, 1))
         for i, own in found.items():
             self.of_batches[i][name] = np.full(len(own), float(self.of_all[name]))
 
 
-def _combined(kind: str, parts: Sequence[Any]) -> Any:
+def combined(kind: str, parts: Sequence[Any]) -> Any:
     """What several parts of a reduction are together."""
     if all(isinstance(part, float) for part in parts):
         return float(np.max(parts, initial=-np.inf) if kind == "largest" else np.sum(parts))

@@ -21,6 +21,11 @@ class Walk:
         """Of each array, whether the elements of a row do not lie side by side."""
         return tuple(inner != 1 for _, inner in self.strides)
 
+    def beside(self, count: int) -> Walk:
+        """The same with more arrays, so many in all, that have no gaps."""
+        more = [(self.length, 1)] * (count - len(self.strides))
+        return Walk(self.length, (*self.strides, *more))
+
     def of(self, arrays: Sequence[int]) -> Walk:
         """The same of these arrays only."""
         return Walk(self.length, tuple(self.strides[i] for i in arrays))

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-__all__ = ["Deed", "Turn", "take"]
+__all__ = ["Deed", "Turn", "finish", "take"]
 
 # It may return further deeds, to be done in its place.
 Deed = Callable[[], Any]
@@ -41,6 +41,16 @@ def take(prepare: Callable[[], list[Deed]], undo: Callable[[], None]) -> None:
 def _do(ahead: list[Deed]) -> None:
     while ahead:
         ahead[:1] = ahead[0]() or ()  # in one instruction: done, and off the list
+
+
+def finish(deed: Callable[[], None]) -> None:
+    """Do one deed, which may be called again, to its end, whatever is raised meanwhile."""
+    try:
+        deed()
+    except BaseException:
+        with suppress(Exception):  # what failed by itself will fail again
+            deed()
+        raise
 
 
 class Turn:

@@ -158,6 +158,8 @@ class APOLLO(FusedOptimizer):
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
         average: Average | None = None,
+        block_size: int = 0,
+        merge_dims: int = 0,
         others: type[Any] | str | None = None,
         **others_settings: Any,
     ) -> None: ...
@@ -290,6 +292,8 @@ class AdaMuon(FusedOptimizer):
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
         average: Average | None = None,
+        block_size: int = 0,
+        merge_dims: int = 0,
         others: type[Any] | str | None = None,
         **others_settings: Any,
     ) -> None: ...
@@ -737,6 +741,8 @@ class Dion(FusedOptimizer):
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
         average: Average | None = None,
+        block_size: int = 0,
+        merge_dims: int = 0,
         others: type[Any] | str | None = None,
         **others_settings: Any,
     ) -> None: ...
@@ -781,6 +787,8 @@ class GaLore(FusedOptimizer):
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
         average: Average | None = None,
+        block_size: int = 0,
+        merge_dims: int = 0,
         others: type[Any] | str | None = None,
         **others_settings: Any,
     ) -> None: ...
@@ -944,6 +952,8 @@ class MuSGD(FusedOptimizer):
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
         average: Average | None = None,
+        block_size: int = 0,
+        merge_dims: int = 0,
         others: type[Any] | str | None = None,
         **others_settings: Any,
     ) -> None: ...
@@ -971,6 +981,8 @@ class Muon(FusedOptimizer, _torchs.Muon):
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
         average: Average | None = None,
+        block_size: int = 0,
+        merge_dims: int = 0,
         others: type[Any] | str | None = None,
         **others_settings: Any,
     ) -> None: ...
@@ -1019,6 +1031,8 @@ class NorMuon(FusedOptimizer):
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
         average: Average | None = None,
+        block_size: int = 0,
+        merge_dims: int = 0,
         others: type[Any] | str | None = None,
         **others_settings: Any,
     ) -> None: ...
@@ -1062,6 +1076,8 @@ class PSGDKron(FusedOptimizer):
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
         average: Average | None = None,
+        block_size: int = 0,
+        merge_dims: int = 0,
     ) -> None: ...
 
 class Padam(FusedOptimizer):
@@ -1365,6 +1381,8 @@ class SOAP(FusedOptimizer):
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
         average: Average | None = None,
+        block_size: int = 0,
+        merge_dims: int = 0,
         others: type[Any] | str | None = None,
         **others_settings: Any,
     ) -> None: ...
@@ -1475,6 +1493,8 @@ class Scion(FusedOptimizer):
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
         average: Average | None = None,
+        block_size: int = 0,
+        merge_dims: int = 0,
     ) -> None: ...
 
 class Shampoo(FusedOptimizer):
@@ -1496,6 +1516,8 @@ class Shampoo(FusedOptimizer):
         state_dtype: Literal["param", "float32"] = "param",
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Tensor], bool] | None = None,
         average: Average | None = None,
+        block_size: int = 0,
+        merge_dims: int = 0,
         others: type[Any] | str | None = None,
         **others_settings: Any,
     ) -> None: ...

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 import torch
 from torch import Tensor
 from torch._compile import _disable_dynamo
+from torch.compiler import is_compiling
 from torch.nn import Module
 
 from thalweg.border.copies import itself
@@ -62,6 +63,18 @@ def _finishing(func: Callable[..., Any]) -> Callable[..., Any]:
             if not self._turn.taken.get(get_ident()):
                 raise
             return _Interrupted(error)
+
+    return step
+
+
+def _raising(finishing: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function, which raises what a step has returned to be raised."""
+
+    def step(self: BaseOptimizer, *args: Any, **kwargs: Any) -> Any:
+        result = finishing(self, *args, **kwargs)
+        if isinstance(result, _Interrupted):
+            raise result.error
+        return result
 
     return step
 
@@ -214,11 +227,12 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         run twice.
         """
         profiled = torch.optim.Optimizer.profile_hook_step
-        hooked, traced = quick(func, profiled(_finishing(func))), _once(func, profiled(func))
+        hooked = quick(func, _raising(profiled(_finishing(func))))
+        traced = _once(func, profiled(func))
 
         @functools.wraps(func)
         def step(self: BaseOptimizer, *args: Any, **kwargs: Any) -> Any:
-            if torch.compiler.is_compiling():  # which cannot follow threads and interrupts
+            if is_compiling():  # which cannot follow threads and interrupts
                 return traced(self, *args, **kwargs)
             if is_compiled_alone():
                 return alone(
@@ -231,10 +245,7 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
             try:
                 try:
                     taken[me] = False
-                    result = hooked(self, *args, **kwargs)
-                    if isinstance(result, _Interrupted):
-                        raise result.error
-                    return result
+                    return hooked(self, args, kwargs)
                 finally:
                     taken.pop(me, None)
             finally:  # Ctrl-C may come in between
@@ -262,7 +273,7 @@ class BaseOptimizer(DecayFilters, torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        if torch.compiler.is_compiling():
+        if is_compiling():
             self._trace()
         else:
             with self._turn.lock:

@@ -11,9 +11,17 @@ from torch import Tensor
 
 from thalweg.chain import Chain
 from thalweg.optim.memory.reach import as_complex_as
+from thalweg.optim.memory.states import STATE_TYPES
 from thalweg.settings import Setting
 
-__all__ = ["check_dense", "check_flags", "check_ranges", "check_tensors", "refuse"]
+__all__ = [
+    "check_dense",
+    "check_flags",
+    "check_ranges",
+    "check_state_type",
+    "check_tensors",
+    "refuse",
+]
 
 
 def check_ranges(
@@ -71,6 +79,15 @@ def check_flags(title: str, settings: Mapping[str, Any]) -> None:
         raise RuntimeError(f"{title}: `fused` does not support `differentiable`")
     if settings["fused"] and settings["foreach"]:
         raise RuntimeError(f"{title}: `fused` and `foreach` cannot be `True` together.")
+
+
+def check_state_type(title: str, settings: Mapping[str, Any]) -> None:
+    """Raise for a type of the states that is none."""
+    if settings.get("state_dtype", "param") not in STATE_TYPES:
+        raise ValueError(
+            f"{title}: state_dtype must be one of {', '.join(map(repr, STATE_TYPES))}, "
+            f"got {settings['state_dtype']!r}"
+        )
 
 
 def check_tensors(chain: Chain, settings: Mapping[str, Any]) -> None:

@@ -9,12 +9,13 @@ from operator import attrgetter
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, is_grad_enabled
 from torch.nn import Module
 
 from thalweg.averaging import at_rest, kept_at_rest, with_average
 from thalweg.border.again import PreparedSteps
 from thalweg.border.answering import Answering, answering
+from thalweg.border.blocks import is_asked, is_cut
 from thalweg.border.classes import as_chain, made_class
 from thalweg.border.copies import check_not_swapped, lent_state
 from thalweg.border.groups import Lot, check_alike, lots
@@ -29,7 +30,7 @@ from thalweg.optim import (
 )
 from thalweg.optim.arguments import EXTRAS, FLAGS, TYPES
 from thalweg.optim.base import BaseOptimizer
-from thalweg.optim.checks import check_dense, check_flags, check_tensors
+from thalweg.optim.checks import check_dense, check_flags, check_state_type, check_tensors
 from thalweg.optim.memory.device import cells_home
 from thalweg.optim.memory.layout import TensorLayout
 from thalweg.optim.memory.operands import collect, unpacked
@@ -37,8 +38,8 @@ from thalweg.optim.memory.reach import asks_for_sides, check_sides
 from thalweg.optim.memory.rounds import Rounds
 from thalweg.optim.memory.seen import Seen, look, placed
 from thalweg.optim.memory.sharded import is_sharded, store
-from thalweg.optim.memory.states import STATE_TYPES, First, NewStates, cells_in_kind
-from thalweg.optim.memory.there import CountsThere, again, settings_of, stops, unscale
+from thalweg.optim.memory.states import First, NewStates, cells_in_kind
+from thalweg.optim.memory.there import CountsThere, again, settings_of, still, stops, unscale
 from thalweg.optim.prepared import PreparedTensors
 from thalweg.optim.second_order import differentiated
 from thalweg.optim.traced import Trace, are_fake, freeze, is_watched, operator, remember
@@ -68,6 +69,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
 
     arguments: ClassVar[Mapping[str, Any]] = {**FLAGS, **EXTRAS}
     argument_types: ClassVar[Mapping[str, Any]] = TYPES
+    knows_blocks = True
 
     _layout: TensorLayout | None
     _rest: TensorLayout | None  # of the parameters whose averages move without a gradient
@@ -100,11 +102,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
 
     def _check_own(self, chain: Chain, settings: Mapping[str, Any]) -> None:
         check_tensors(chain, settings)
-        if settings.get("state_dtype", "param") not in STATE_TYPES:
-            raise ValueError(
-                f"{chain.name}: state_dtype must be one of {', '.join(map(repr, STATE_TYPES))}, "
-                f"got {settings['state_dtype']!r}"
-            )
+        check_state_type(chain.name, settings)
 
     def _check_parameters(self, params: Sequence[Tensor], group: Mapping[str, Any]) -> None:
         choice = self._chain.choice
@@ -157,17 +155,17 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         return bool(self.defaults.get("fused"))
 
     def _update(self) -> None:
-        differentiable = bool(self.defaults["differentiable"])
-        before = torch.is_grad_enabled()
+        differentiable, before = bool(self.defaults["differentiable"]), is_grad_enabled()
         try:
             try:
                 _set_grad_enabled(differentiable and before)
-                if unscale(self, self._counts):
+                if unscale(self):
                     self._run(differentiable)
             finally:
                 _set_grad_enabled(before)
-        finally:  # Ctrl-C may come in between
-            _set_grad_enabled(before)
+        finally:
+            if is_grad_enabled() is not before:  # Ctrl-C came in between
+                _set_grad_enabled(before)
 
     @property
     def _counts(self) -> CountsThere | None:  # that lie on a device, of the step laid out last
@@ -189,7 +187,7 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     @property
     def _is_traceable(self) -> bool:
         """Whether a step can be one operator: all it reads and writes are tensors."""
-        is_more = self._chain.counts_in_int or self._chain.requests
+        is_more = self._chain.counts_in_int or self._chain.requests or is_asked(self.param_groups)
         return not (self.defaults["differentiable"] or is_more)
 
     def _step(
@@ -223,9 +221,10 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
         differentiable: bool,
     ) -> list[Deed]:
         views = settings_of(self._chain, all_lots, differentiable, self._counts)
-        if self._layout is not None and self._layout.fits(seen, views, states):
+        layout = None if is_cut(self._chain, all_lots) else self._layout
+        if layout is not None and layout.fits(seen, views, states):
             stop = stops(self, self._counts)
-            deeds = self._layout.prepare(views, self._answering(), stop)
+            deeds = layout.prepare(views, self._answering(), stop)
         elif are_fake(seen.params) and self._is_traceable:
             self._trace(frozen=True)
             return []
@@ -260,8 +259,8 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     ) -> list[Deed]:
         """What moves of parameters without a gradient: their averages, where they are kept."""
         views = settings_of(chain, all_lots, differentiable, None)
-        if self._rest is not None and self._rest.fits(resting, views, states):
-            return self._rest.prepare(views)
+        if (known := still(self, views, resting, states)) is not None:
+            return known
         made = Rounds(chain, all_lots, views, states, differentiable, rests=True)
         deeds = made.deeds(resting, new)
         self._rest = made.layout
@@ -335,7 +334,8 @@ class FusedOptimizer(ChainOptimizer, BaseOptimizer):
     def _with_own(self, loaded: dict[str, Any]) -> dict[str, Any]:
         groups = list(loaded["param_groups"])
         for i, (saved, mine) in enumerate(zip(groups, self.param_groups, strict=False)):
-            own = {k: v for k, v in mine.items() if k in EXTRAS or k.startswith("average")}
+            ours = self.arguments.keys() - FLAGS.keys()
+            own = {k: v for k, v in mine.items() if k in ours or k.startswith("average")}
             if saved.get("average") is None:  # what it does not average begins with the next step
                 saved = {k: v for k, v in saved.items() if k != "average"}
             groups[i] = {**own, **saved}

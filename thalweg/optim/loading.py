@@ -73,7 +73,7 @@ def check_state(
         )
     shapes, needed = wanted
     for key in cells:
-        if key in held:
+        if key in held and key not in shapes:
             _check_number(title, key, held[key])
     lacks = [key for key in needed if key not in held]
     if lacks and not rests(held, saved):

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, get_num_threads
 
 from thalweg.averaging import at_rest
 from thalweg.border.again import StandingGroups
+from thalweg.border.blocks import is_cut
 from thalweg.border.groups import Lot
 from thalweg.border.states import lacking
 from thalweg.chain import Chain
 from thalweg.fuse.engines import host
 from thalweg.fuse.expected import Expected
 from thalweg.fuse.prepared import PreparedCall
-from thalweg.fuse.whole import Deed
 from thalweg.fuse.work import EXACT
 from thalweg.optim.memory.device import is_captured
 from thalweg.optim.memory.gapped import stand_in
@@ -33,12 +33,15 @@ from thalweg.optim.memory.layout import TensorLayout
 from thalweg.optim.memory.seen import Seen
 from thalweg.optim.memory.snapshot import ADDRESS_OF
 from thalweg.optim.memory.states import NewStates
-from thalweg.optim.traced import is_watched
+from thalweg.optim.traced import modes
 
 if TYPE_CHECKING:
     from thalweg.optim.fused import FusedOptimizer
 
 __all__ = ["PreparedTensors"]
+
+# what torch's function of that name calls, when it has looked at what it was given
+increment_version = getattr(torch._C, "_increment_version", torch.autograd.graph.increment_version)
 
 
 class PreparedTensors:
@@ -52,7 +55,9 @@ class PreparedTensors:
         without: list[Tensor],
     ) -> None:
         chain = layout.chain
-        self._layout, self._without = layout, without
+        self._layout, self._without, self._turn = layout, without, opt._turn
+        self._params, self._counts = layout.params, layout.cells.size > 0
+        self._is_shared, self._is_cuda = layout.is_shared, layout.device.type == "cuda"
         self._groups = StandingGroups(chain, opt.param_groups, lots, layout.live)
         self._rests = at_rest(chain) is not None
         # what stands for a missing gradient where torch's guards look at all of them
@@ -75,6 +80,7 @@ class PreparedTensors:
             rows=layout.wholes,
         )
         self._look = host().look(ADDRESS_OF, expected)
+        self._check = layout._described.only
         self._is_wide = bool(layout.wide.all())
 
     @classmethod
@@ -84,6 +90,8 @@ class PreparedTensors:
             return None
         if opt._first or opt.defaults["differentiable"] or opt._counts is not None:
             return None
+        if is_cut(opt._chain, lots):
+            return None  # copies of blocks are others at every step
         if any(type(group["params"]) is not list for group in opt.param_groups):
             return None  # it is looked at through C
         chain, states = opt._chain, opt.state
@@ -114,6 +122,8 @@ class PreparedTensors:
     def _are_as_described(self) -> bool:
         """Whether torch's guards find the tensors described as they were."""
         grads, layout = self._look.grads, self._layout
+        if self._check is not None and not self._look.missing:
+            return bool(self._check(*layout._standing, *grads))
         if self._look.missing:
             # they look at another tensor of the same description
             self._nothing = self._nothing or [stand_in(p) for p in layout.params]
@@ -124,17 +134,20 @@ class PreparedTensors:
     def fits(self, opt: FusedOptimizer) -> bool:
         """Whether this step is the one prepared; if so, all is settled, and nothing has moved."""
         look, layout = self._look, self._layout
-        if opt._swapped or opt._first or is_watched() or is_captured(layout.device):
+        if opt._swapped or opt._first or modes():
+            return False
+        if self._is_cuda and is_captured(layout.device):
             return False
         if not look.holds(opt.param_groups, opt.state):
             return False
-        changed = self._groups.changes(opt.param_groups) if look.differs else ()
+        differs = look.differs
+        changed = self._groups.changes(opt.param_groups) if differs else ()
         if changed is None:
             return False
         if self._without and any([p.grad is not None for p in self._without]):
             return False
         grads, missing = look.grads, look.missing
-        if layout.is_shared:
+        if self._is_shared:
             parts = layout.parts_of(grads)
             if parts is None:
                 return False
@@ -146,31 +159,27 @@ class PreparedTensors:
             return False
         if not (self._are_as_described() and look.located()):
             return False
-        if look.differs:
+        if differs:
             look.take(self._groups.values(opt.param_groups))
         for lot, views in changed:
             self._call.set(lot, views)
-        largest = self._call.prepare(look.found, missing, torch.get_num_threads())
+        largest = self._call.prepare(look.found, missing, get_num_threads())
         return self._is_wide or largest < EXACT
 
-    def deeds(self, opt: FusedOptimizer) -> list[Deed]:
-        """Take the step, and say so."""
-        return [self._move, opt._turn.note]
-
-    def _move(self) -> list[Deed]:
-        """Take the step and count it: called again, it does what is left of it."""
-        layout = self._layout
-        self._call.run(torch.get_num_threads())
-        if layout.cells.size:
-            self._look.keep()
-        moved = layout.params
-        if self._look.missing:
-            moved = [*compress(moved, self._look.found.tolist())]
+    def move(self) -> None:
+        """Take the step, count it and say so: called again, it does what is left of it."""
+        look = self._look
+        self._call.run(get_num_threads())
+        if self._counts:
+            look.keep()
+        moved = self._params
+        if look.missing:
+            moved = [*compress(moved, look.found.tolist())]
         # the kernels wrote behind torch's back: autograd must hear of it
-        torch.autograd.graph.increment_version(moved)
-        if layout.is_shared:
-            torch.autograd.graph.increment_version(layout.wholes)
-        return []
+        increment_version(moved)
+        if self._is_shared:
+            increment_version(self._layout.wholes)
+        self._turn.note()
 
     def let_go(self) -> None:
         """The gradients are nobody's business any more."""

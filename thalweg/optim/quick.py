@@ -24,22 +24,28 @@ _after = getattr(torchs, "_global_optimizer_post_hooks", None)
 _KNOWN = None not in (_Range, _is_profiled, _modes, _functions, _before, _after)
 
 
-def quick(func: Callable[..., Any], hooked: Callable[..., Any]) -> Callable[..., Any]:
-    """`func` as `hooked` runs it: by `hooked` itself, unless there is nothing that it would do."""
+def quick(
+    func: Callable[..., Any], hooked: Callable[..., Any]
+) -> Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]:
+    """`func`, called with what it is given, as `hooked` runs it: by `hooked` itself, unless there
+    is nothing that it would do."""
     if not _KNOWN:  # another torch
-        return hooked
+        return lambda self, args, kwargs: hooked(self, *args, **kwargs)
 
-    def step(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def step(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if (
             self._optimizer_step_pre_hooks
             or self._optimizer_step_post_hooks
             or _before
             or _after
-            or _is_seen()
+            or _is_profiled()
+            or _modes()
+            or _functions()
         ):
             return hooked(self, *args, **kwargs)
         with _Range(f"Optimizer.step#{self.__class__.__name__}.step"):
-            result = func(self, *args, **kwargs)
+            # to hand on nothing by * and ** takes longer than a call
+            result = func(self, *args, **kwargs) if args or kwargs else func(self)
         self._optimizer_step_code()
         return result
 

@@ -90,6 +90,11 @@ def _add_product(x: Tensor, a: Tensor, b: Tensor, beta: float, alpha: float) -> 
     return result
 
 
+def _ordered(x: Tensor, by: Tensor) -> Tensor:
+    order = torch.argsort(by, dim=-1, descending=True, stable=True)
+    return torch.take_along_dim(x, order[..., None, :], -1)
+
+
 # bfloat16 is what torch's Muon iterates in, on every device
 matrices.register(
     Tensor,
@@ -105,6 +110,8 @@ matrices.register(
         identity=lambda x: torch.eye(x.shape[-1], dtype=x.dtype, device=x.device),
         solve=lambda q, x: torch.linalg.solve_triangular(q, x, upper=True, left=False),
         spread=torch.Tensor.expand_as,
+        wide=lambda x: x.float() if x.dtype.itemsize < 4 else x,
+        ordered=_ordered,
         whole=lambda x: x.full_tensor() if is_sharded(x) else x,
         shared=lambda x, like: cut_like(like, x) if is_sharded(like) else x,
     ),

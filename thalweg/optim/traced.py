@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch._subclasses import FakeTensor
 
-__all__ = ["Trace", "are_fake", "freeze", "is_watched", "operator", "remember"]
+__all__ = ["Trace", "are_fake", "freeze", "is_watched", "modes", "operator", "remember"]
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,13 @@ def _filled(value: Any, numbers: Sequence[Tensor]) -> Any:
     return value
 
 
+# how many modes are on that must see operators, such as a tracer's
+modes = torch._C._len_torch_dispatch_stack
+
+
 def is_watched() -> bool:
-    """Whether a mode is on that must see operators, such as a tracer's."""
-    return torch._C._len_torch_dispatch_stack() > 0
+    """Whether there is any."""
+    return modes() > 0
 
 
 def are_fake(tensors: Sequence[Tensor]) -> bool:

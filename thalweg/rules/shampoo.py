@@ -16,8 +16,11 @@ class Shampoo(Rule):
         p <- p - lr P g Q
 
     Paper: Gupta et al. 2018, arXiv:1802.09568, Algorithm 1.
-    Differs: not in torch. A row is an index of axis 0, a column all the others. No grafting: put
-    `TrustRatio` behind it for steps of the size of the weights.
+    Differs: not in torch. A row is an index of axis 0, a column all the others, where the paper has
+    a preconditioner for each axis. The authors' distributed code cuts matrices into blocks of 1024
+    and takes small axes together without being asked: block_size=1024, merge_dims=1024. No
+    grafting, by which that code takes the size of a step from another rule: put `TrustRatio` behind
+    it for steps of the size of the weights.
     """
 
     signature = "lr, eps, precondition_frequency"

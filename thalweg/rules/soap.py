@@ -1,7 +1,7 @@
 """SOAP: Adam in the eigenbasis of Shampoo's preconditioner."""
 
 from thalweg.elementwise import lerp, sqrt
-from thalweg.matrices import eigenbasis, qr
+from thalweg.matrices import descending, eigenbasis, qr
 from thalweg.rule import Rule, setting, state
 
 
@@ -14,7 +14,8 @@ class SOAP(Rule):
 
         L, R  <- means of g g' and g' g, by shampoo_beta
         P, Q   = their eigenvectors, followed by one power step and QR every
-                 precondition_frequency steps
+                 precondition_frequency steps, when their columns and v are put in the
+                 order of the eigenvalues that they stand for
         m     <- b1 m + (1 - b1) g
         x      = P' g Q
         v     <- b2 v + (1 - b2) x^2
@@ -23,8 +24,9 @@ class SOAP(Rule):
 
     Paper: Vyas et al. 2024, arXiv:2409.11321, Algorithm 3.
     Differs: not in torch. As the authors' code, the first step only looks around. A row is an index
-    of axis 0, a column all the others; their code has a basis for each axis of a convolution, and
-    sorts the bases anew, by eigenvalues estimated, before each power step.
+    of axis 0, a column all the others, where their code has a basis for each axis; with merge_dims
+    what is left of more than two sides is so many matrices with two bases each. A side too long for
+    their max_precond_dim has no basis there; here block_size cuts it, or Adam takes the matrix.
     """
 
     signature = "lr, betas, shampoo_beta, eps, precondition_frequency"
@@ -62,6 +64,8 @@ class SOAP(Rule):
             L = lerp(L, g @ g.mT, 1 - shampoo_beta)
             R = lerp(R, g.mT @ g, 1 - shampoo_beta)
             if (t - 1) % precondition_frequency == 0:
-                P, Q = qr(L @ P), qr(R @ Q)
+                left, right = P.mT @ L @ P, Q.mT @ R @ Q
+                v = descending(descending(v, right).mT, left).mT
+                P, Q = qr(L @ descending(P, left)), qr(R @ descending(Q, right))
             u = lr * sqrt(1 - b2 ** (t - 1)) / (1 - b1 ** (t - 1)) * d
         return u, m, v, L, R, P, Q

@@ -113,3 +113,6 @@ if __name__ == "__main__":
         first_step("Clamped", chain("Clamped", Clamped), {}, [(300,)])
         # what works out numbers, writes words, blanks, keeps; and what aims each of two ways
         captured("RAdam")
+        # and what works out kept numbers of sums, of each of the ways
+        for name in ("DAdaptSGD", "StableSPAM"):
+            captured(name)

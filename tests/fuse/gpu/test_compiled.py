@@ -88,4 +88,8 @@ def test_a_training_compiles_no_kernel_twice():
         "Clamped, first step: 3",
         "RAdam, captured: 6",
         "RAdam, captured: 0",
+        "DAdaptSGD, captured: 8",
+        "DAdaptSGD, captured: 0",
+        "StableSPAM, captured: 6",
+        "StableSPAM, captured: 0",
     ]

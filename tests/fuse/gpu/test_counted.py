@@ -6,6 +6,7 @@ CPU tensors stand for a device's. A graph is the launches of one step, run again
 from __future__ import annotations
 
 import copy
+import functools
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from tests.fuse.gpu.host import HostMemory
 from tests.fuse.gpu.test_border import HOST, SHAPES, assert_same, drawn, trained
 from tests.optim.runs import EVERY
 from thalweg import optim
+from thalweg.averaging import EMA, SWA
 from thalweg.chain import chain
 from thalweg.fuse.counted import Context
 from thalweg.fuse.engines import host
@@ -30,10 +32,22 @@ from thalweg.rule import Rule, setting
 from thalweg.rules import Adam
 from thalweg.stages import ClipNorm
 
+
+def first_kept(made):
+    """The kept numbers after a first step, None for those that follow from what is measured."""
+    views = made.views(made.defaults)
+    return made.decide(views, 1, {}, (2, 2), made.first_cells(views)).kept
+
+
 COUNTED = [name for name, made in OPTIMIZERS.items() if counts(made)]
+# those whose kept numbers all follow from counts and settings
+KNOWN = [name for name in COUNTED if None not in first_kept(OPTIMIZERS[name]).values()]
+MEASURED = [name for name in COUNTED if name not in KNOWN]
 STEPS = 50
 
 Clipped = optim.optimizer(chain("Clipped", ClipNorm, Adam))
+Averaged = functools.partial(optim.AdamW, average=EMA(0.9))
+Equal = functools.partial(optim.AdamW, average=SWA(start=3, every=2))
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +85,7 @@ def words(memory, buffer, shape, dtype):
     return np.frombuffer(memory.download(buffer, size), dtype).reshape(shape)
 
 
-@pytest.mark.parametrize("name", COUNTED)
+@pytest.mark.parametrize("name", KNOWN)
 def test_what_the_device_decides_is_what_the_host_does(name):
     """Of fifty steps every number, the way that they go, and what is kept: all at once, of as many
     tensors."""
@@ -96,7 +110,10 @@ def test_what_the_device_decides_is_what_the_host_does(name):
     np.testing.assert_allclose(cells, table[1:], rtol=1e-13)
 
 
-@pytest.mark.parametrize("name", ["AdamW", "Clipped", "LAMB", "NAdam", "Ranger", "SGD"])
+REPLAYED = ["AdamW", "Averaged", "Clipped", "Equal", "LAMB", "MARS", "NAdam", "Ranger", "SGD"]
+
+
+@pytest.mark.parametrize("name", [*REPLAYED, *MEASURED])
 def test_a_captured_step_is_the_next_one_each_time_it_is_replayed(
     name, on_gpu, memory, monkeypatch
 ):
@@ -186,12 +203,67 @@ def test_what_a_graph_cannot_keep_is_refused_before_anything_moves(on_gpu, memor
         torch.testing.assert_close(held, was, rtol=0, atol=0)
 
 
-def test_a_rule_whose_kept_numbers_follow_from_sums_counts_on_the_host(on_gpu, memory, monkeypatch):
+def test_a_rule_that_works_on_rows_counts_on_the_host(on_gpu, memory, monkeypatch):
     on_gpu()
-    opt = trained(lambda params: optim.Prodigy(params, capturable=True), steps=2, shapes=SHAPES[:2])
+    make = functools.partial(optim.AdamMini, capturable=True)
+    opt = trained(make, steps=2, shapes=SHAPES[:2])
     assert opt._counts is None
-    with pytest.raises(RuntimeError, match="Prodigy: this step cannot be captured"):
+    with pytest.raises(RuntimeError, match="AdamMini: this step cannot be captured"):
         Graph(memory, monkeypatch, opt.step)
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_a_number_that_is_measured_and_kept_is_the_reference_s(name, on_gpu):
+    make = functools.partial(getattr(optim, name), **EVERY[name], capturable=True)
+    cpu = trained(make, shapes=SHAPES[:2])
+    on_gpu()
+    ours = trained(make, shapes=SHAPES[:2])
+    assert ours._counts is not None
+    assert_same(cpu, ours, 1e-11)
+
+
+def joining(on_device):
+    """A tensor that joins in the third step, and one that leaves in the fifth."""
+    params = [value.requires_grad_() for value in drawn(shapes=SHAPES[:3])]
+    opt = optim.Prodigy(params, lr=1.0, d0=1e-3, capturable=True)
+    for t in range(7):
+        is_there = [True, t >= 2, t < 4]
+        for p, g, there in zip(params, drawn(shapes=SHAPES[:3], seed=t), is_there, strict=True):
+            p.grad = g if there else None
+        opt.step()
+        assert not on_device or (opt._counts is None) == (t >= 4)
+    return opt
+
+
+def test_a_number_that_is_one_for_all_is_told_to_those_that_join_and_those_that_rest(on_gpu):
+    cpu = joining(on_device=False)
+    on_gpu()
+    assert_same(cpu, joining(on_device=True), 1e-11)
+
+
+@pytest.mark.parametrize("average", [EMA(0.9), SWA(start=2, every=2)], ids=["EMA", "SWA"])
+@pytest.mark.parametrize("found", [None, 0.0, 1.0])
+def test_averages_of_what_rests_move_there_too(average, found, on_gpu):
+    """Also where a GradScaler stops the step: then they do not."""
+
+    def run():
+        params = [value.requires_grad_() for value in drawn(shapes=SHAPES[:2])]
+        opt = optim.AdamW(params, lr=0.1, average=average, fused=True)
+        for t in range(6):
+            params[0].grad, params[1].grad = drawn(shapes=SHAPES[:2], seed=t)
+            if t in (1, 4, 5):
+                params[1].grad = None
+            if found is not None and t > 2:
+                opt.grad_scale, opt.found_inf = torch.tensor(4.0), torch.tensor(found)
+            opt.step()
+        return opt
+
+    cpu = run()
+    on_gpu()
+    ours = run()
+    assert ours._counts is not None
+    assert (ours._rest.counts is None) == isinstance(average, SWA)
+    assert_same(cpu, ours, 1e-12)
 
 
 @pytest.mark.parametrize("found", [0.0, 1.0])
@@ -235,10 +307,10 @@ def test_numbers_lie_with_a_parameter_where_they_are_asked_to_and_can(monkeypatc
     monkeypatch.setattr(device, "_engine_of", lambda where: host() if where == HOST else engine)
     there = torch.nn.Parameter(torch.ones(3, device="meta"))
     flags = {"capturable": {"capturable": True}, "fused": {"fused": True}, "neither": {}}
-    adam, prodigy = OPTIMIZERS["Adam"], OPTIMIZERS["Prodigy"]
+    adam, mini = OPTIMIZERS["Adam"], OPTIMIZERS["AdamMini"]
     found = {name: device.cells_home(adam, there, group).type for name, group in flags.items()}
     assert found == {"capturable": "meta", "fused": "meta", "neither": "cpu"}
-    assert device.cells_home(prodigy, there, {"capturable": True}) == HOST
+    assert device.cells_home(mini, there, {"capturable": True}) == HOST
     assert device.cells_home(adam, torch.nn.Parameter(torch.ones(3)), flags["fused"]) == HOST
 
 

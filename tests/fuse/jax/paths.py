@@ -86,5 +86,7 @@ def assert_same(
     for place, exact in theirs.items():
         key, name = place.rsplit(" ", 1)
         mine = trees[key][name] if isinstance(trees[key], dict) else trees[key]
+        if mine is None:  # no leaf of this shape comes to it; the border there asks no shapes
+            continue
         floor = within * np.abs(exact).max(initial=0, where=np.isfinite(exact))
         np.testing.assert_allclose(mine, exact, within, floor, err_msg=place)

@@ -10,6 +10,7 @@ import pytest
 from tests.fuse.jax.paths import drawn
 from thalweg.chain import chain
 from thalweg.fuse import jax as engine
+from thalweg.fuse.jax.leaves import Leaf
 from thalweg.fuse.jax.running import Run
 from thalweg.optimizers import OPTIMIZERS
 from thalweg.rule import Rule
@@ -28,16 +29,6 @@ def take(made, grads=VALUE, states=None, settings=None, params=VALUE):
 
 
 REFUSED = {
-    "a rule on whole matrices": (
-        lambda: engine.step(OPTIMIZERS["SOAP"]),
-        TypeError,
-        "SOAP: the JAX engine takes passes over elements alone",
-    ),
-    "a rule that asks for another gradient": (
-        lambda: engine.init(OPTIMIZERS["SAM"], VALUE),
-        TypeError,
-        "SAM: the JAX engine takes passes over elements alone",
-    ),
     "a setting that is not there": (
         lambda: engine.step(ADAM, {"learning_rate": 0.1}),
         TypeError,
@@ -168,7 +159,8 @@ def test_a_side_that_is_not_taken_may_divide_by_zero():
     ],
 )
 def test_what_the_engine_does_not_know_is_quoted_with_its_line(line, said):
-    run = Run(ADAM.parts[1].declared.text.source, {}, {"g": jnp.ones(3)}, (3,))
+    text, p = ADAM.parts[1].declared.text, jnp.ones(3)
+    run = Run(text.source, text, {"g": p}, Leaf(ADAM, 0, p, [None, None], 1))
     with pytest.raises(TypeError, match=r"Adam\.update, line ") as raised:
         list(run.block(ast.parse(line).body))
     assert said in str(raised.value)

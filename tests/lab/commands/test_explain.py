@@ -68,6 +68,18 @@ def test_the_explanation_is_what_the_step_then_does(name):
             assert found.step_size == pytest.approx(found.before["p"] - found.after["p"])
 
 
+@pytest.mark.parametrize("name", ["SOAP", "NorMuon"])
+def test_of_a_matrix_in_blocks_the_block_is_told(name):
+    params, random = [Parameter(np.ones((5, 7)))], np.random.default_rng(0)
+    opt = getattr(optim, name)(params, block_size=4)
+    for _ in range(4):
+        params[0].grad = random.normal(size=(5, 7))
+        told = whole.explain(opt, params[0], (4, 5))
+        opt.step()
+        assert (told.shape, told.index) == ((1, 3), (0, 1))
+        assert told.after["p"] == pytest.approx(params[0].data[4, 5], rel=1e-9)
+
+
 @pytest.mark.parametrize("name", ASKING)
 def test_a_rule_that_asks_is_told_on_the_quadratic(name):
     steps = json.loads(thalweg("explain", name, "--step", "4", "--json").out)

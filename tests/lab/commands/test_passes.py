@@ -38,6 +38,12 @@ def test_steps_that_take_other_passes_are_told_apart():
     assert "mean" not in said  # a vector is not centralized
 
 
+def test_of_a_matrix_in_blocks_the_passes_are_those_of_a_block():
+    code, said = show("SOAP", "--passes", "--set", "block_size=24", "--steps", "1")
+    assert code == 0
+    assert said.startswith("SOAP, a tensor of 64 x 32, of its 6 blocks the first, of 24 x 24\n")
+
+
 def test_json_says_the_same():
     code, said = show("Lion", "--passes", "--json", "--set", "betas=0.5,0.6")
     (stretch,) = json.loads(said)["steps"]

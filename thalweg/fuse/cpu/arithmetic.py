@@ -14,7 +14,7 @@ from llvmlite import ir
 
 from thalweg.fuse.cpu.word import BOOL, DOUBLE, FLOAT, INTEGER, Kind, brought, word
 
-__all__ = ["binary", "compared", "joined", "negative", "power", "smaller"]
+__all__ = ["binary", "by_reciprocal", "compared", "joined", "negative", "power", "smaller"]
 
 _COMPARISONS = {
     ast.Lt: "<",
@@ -35,6 +35,8 @@ _WHOLE: dict[type[ast.operator], str] = {
 }
 _OF_BITS = (ast.BitAnd, ast.BitOr, ast.BitXor)  # by which two truths stay truths
 _MOST_PRODUCTS = 1 << 16  # of a power that is multiplied out
+# by which a divisor that is nearly zero or infinite is brought to where it has a reciprocal
+_SCALE = {FLOAT: 2.0**64, DOUBLE: 2.0**512}
 
 
 def joined(a: Kind, b: Kind) -> Kind:
@@ -77,6 +79,20 @@ def binary(builder: ir.IRBuilder, operator: ast.operator, a: Any, b: Any) -> Any
     if kind is ast.Pow:
         return _call(builder, "llvm.pow", *(brought(builder, x, _floating(x)) for x in (a, b)))
     raise TypeError(f"{kind.__name__} is not known between {a.type} and {b.type}")
+
+
+def by_reciprocal(builder: ir.IRBuilder, a: Any, b: Any) -> Any:
+    """`a / b` as a product, of a b that is the same for many: all but the products is moved out of
+    their loop. A b whose reciprocal has no room is scaled, and each a with it."""
+    a, b = _met(builder, a, b)
+    if b.type not in _SCALE:
+        a, b = brought(builder, a, DOUBLE), brought(builder, b, DOUBLE)
+    large, small = b.type(_SCALE[b.type]), b.type(1 / _SCALE[b.type])
+    size = _call(builder, "llvm.fabs", b)
+    scale = builder.select(builder.fcmp_ordered(">", size, large), small, b.type(1.0))
+    scale = builder.select(builder.fcmp_ordered("<", size, small), large, scale)
+    reciprocal = builder.fdiv(b.type(1.0), builder.fmul(b, scale))
+    return builder.fmul(builder.fmul(a, scale), reciprocal)
 
 
 def _floating(x: Any) -> Kind:

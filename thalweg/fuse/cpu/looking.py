@@ -167,6 +167,8 @@ class Look:
         for name in _FUNCTIONS:
             self._put(name, ctypes.cast(getattr(api, name), ctypes.c_void_p).value or 0)
         self.grads: list[Any] = [None] * len(expected.rows)
+        self._nothing = list(self.grads)
+        self.differs, self.missing = False, 0
         self.found = np.zeros(len(expected.rows), np.int64)
         words = {"address_of": address_of, "none": id(None), "grads": id(self.grads)}
         words |= {"group_count": len(expected.groups), "name_count": len(expected.names)}
@@ -230,6 +232,7 @@ class Look:
         table = self._table
         table[_AT_GROUPS], table[_AT_STATES] = id(groups), id(states)
         self._look(self._at)
+        self.differs, self.missing = table[_AT_DIFFERS] != 0, table[_AT_MISSING]
         return not table[_AT_CHANGED]
 
     def located(self) -> bool:
@@ -238,23 +241,13 @@ class Look:
         self._locate(self._at)
         return not self._table[_AT_CHANGED]
 
-    @property
-    def differs(self) -> bool:
-        """Whether a value of a group is another object than it was."""
-        return self._table[_AT_DIFFERS] != 0
-
-    @property
-    def missing(self) -> int:
-        """How many gradients were None when it looked last."""
-        return self._table[_AT_MISSING]
-
     def keep(self) -> None:
         """Store the numbers, as they are now, into the cells."""
         self._keep(self._at)
 
     def let_go(self) -> None:
         """Keep no gradient alive."""
-        self.grads[:] = [None] * len(self.grads)
+        self.grads[:] = self._nothing
 
 
 _AT_GROUPS, _AT_STATES, _AT_CHANGED = _AT["groups"], _AT["states"], _AT["changed"]

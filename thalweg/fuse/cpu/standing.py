@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.fuse.cpu.sweep import address, of_tensors
-from thalweg.fuse.threads import run
+from thalweg.fuse.threads import ELEMENTS_PER_TEAM_THREAD, run
 
 __all__ = ["StandingLaunch"]
 
@@ -32,6 +32,7 @@ class StandingLaunch:
         self._launch, self._kernel = launch, sweep._kernel
         self._at = address(launch._arguments)
         self._elements = sweep.table.elements if len(sweep.table.chunks) else 0
+        self._is_small = 0 < self._elements < 2 * ELEMENTS_PER_TEAM_THREAD
         self._kinds, self._tensor_of = sweep.kinds, sweep.table.chunks[:, 0]
         # of small tensors each is one chunk
         self._is_whole = np.array_equal(self._tensor_of, np.arange(len(pointers)))
@@ -42,7 +43,9 @@ class StandingLaunch:
 
     def run(self, threads: int) -> None:
         """Run it on that many `threads` at most."""
-        if self._elements:
+        if self._is_small:  # one thread does all
+            self._kernel(self._at)
+        elif self._elements:
             run(self._kernel, self._at, self._elements, threads)
 
     def sums(self) -> NDArray[np.float64]:

@@ -16,7 +16,15 @@ from typing import Any, TypeGuard
 
 from llvmlite import ir
 
-from thalweg.fuse.cpu.arithmetic import binary, compared, joined, negative, power, smaller
+from thalweg.fuse.cpu.arithmetic import (
+    binary,
+    by_reciprocal,
+    compared,
+    joined,
+    negative,
+    power,
+    smaller,
+)
 from thalweg.fuse.cpu.word import BOOL, DOUBLE, INTEGER, Word, brought
 
 __all__ = ["translated"]
@@ -24,8 +32,6 @@ __all__ = ["translated"]
 # What may be done to numbers but for their order in a sum. Not the full set: NaN and infinity must
 # stay what they are.
 _FREEDOMS = ("contract", "nsz")
-# by what is known not to be nearly zero: the reciprocal of what is would be infinite
-_BY_RECIPROCAL = (*_FREEDOMS, "arcp")
 _FREE = frozenset(["fadd", "fsub", "fmul", "fdiv", "frem", "fcmp"])
 
 Place = Any  # where a name is kept: an `alloca`, or a tuple of places
@@ -307,10 +313,10 @@ class _Translator:
                 exponent = ast.literal_eval(node.right)
                 if type(exponent) is int:
                     return power(self._builder, left, exponent)
-        found = binary(self._builder, node.op, left, self._value(node.right))
+        right = self._value(node.right)
         if isinstance(node.op, ast.Div) and _is_name(node.right) and node.right.id in self._known:
-            found.flags.extend(_BY_RECIPROCAL)
-        return found
+            return by_reciprocal(self._builder, left, right)
+        return binary(self._builder, node.op, left, right)
 
     def _value_UnaryOp(self, node: ast.UnaryOp) -> Any:
         if isinstance(node.op, ast.Not):

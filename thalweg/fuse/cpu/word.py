@@ -30,8 +30,8 @@ class Word:
     takes: tuple[Kind, ...]
     is_open: bool = False
     is_known: bool = False
-    """Whether its value is known before the step: far from zero where something is divided by it,
-    so that a product with its reciprocal is as good."""
+    """Whether its value is known before the step: a product with its reciprocal is then as good as
+    what is divided by it."""
 
     def __call__(self, builder: ir.IRBuilder, *values: Any) -> Any:
         """Its instructions, with these values."""

@@ -22,7 +22,7 @@ from thalweg.fuse.gpu.awaited import LANES
 from thalweg.fuse.gpu.deciding import Choices, choices
 from thalweg.fuse.gpu.kernels import OPTIONS, kernel_of
 from thalweg.fuse.gpu.prologue import PUT_AT_ONCE, keep, prologue_text, put_text
-from thalweg.fuse.gpu.readied import ReadiedPass, whole_of
+from thalweg.fuse.gpu.readied import Closing, ReadiedPass, whole_of
 from thalweg.fuse.plan import Plan, plan_for
 from thalweg.fuse.totals import Totals
 from thalweg.fuse.whole import Deed
@@ -60,6 +60,9 @@ class CountedStep:
         self._codes = memory.zeros(4 * max(len(cells), 1))
         at = np.ascontiguousarray(cells + (wide != 0))
         self._cells = memory.upload(at) if at.size else self._codes  # an address all the same
+        of_all = list(work.chain.shared)
+        self._shared = sum(1 << list(work.chain.cells).index(key) for key in of_all)
+        self._read = memory.upload(self._sources(at, contexts)) if of_all else self._cells
         self._last = b""
         self._is_captured = False
         words = self._words(contexts)
@@ -71,6 +74,18 @@ class CountedStep:
 
     def _choices(self, context: Context) -> Choices:
         return choices(self._work.chain, context.views, context.first, context.shape)
+
+    def _sources(self, at: NDArray[np.int64], contexts: Sequence[Context]) -> NDArray[np.int64]:
+        """Where the numbers of each tensor are read: of one that is for all, a tensor whose states
+        are new has what the others have."""
+        chain = self._work.chain
+        found: NDArray[np.int64] = at.copy()
+        for key, part in chain.shared.items():
+            column = list(chain.cells).index(key)
+            is_new = [contexts[i].first[part] for i in self._context_of.tolist()]
+            source = is_new.index(False) if False in is_new else 0
+            found[:, column] = at[source, column] if len(at) else 0
+        return found
 
     def fits(self, contexts: Sequence[Context]) -> bool:
         """Whether these settings decide what the first ones did: they may be other numbers."""
@@ -127,6 +142,11 @@ class CountedStep:
                 main.know(known)
                 self._ahead.append(main.ready)
                 self._mains.append(main)
+        there = self._codes, self._decided, self._kept
+        for (batch, wanted), known in zip(batches, totals.of_batches, strict=True):
+            if batch.plan.closing:
+                closing = Closing(self._memory, batch, wanted, there, number_at, known)
+                self._ahead.append(closing.run)
 
     def _settle(self, name: str, totals: Totals) -> None:
         """Put together what all tensors add to a reduction; of all the ways of one it goes one."""
@@ -154,7 +174,7 @@ class CountedStep:
         self._sizes = [int(np.prod(kind.shape)) * kind.width for kind in work.kinds]
         self._sizes = [self._sizes[k] for k in work.kind_of.tolist()]
         for (plan, formats), pairs in sorts.items():
-            if not (plan.main.stores or plan.reductions):
+            if not (plan.main.stores or plan.reductions or plan.closing):
                 continue
             chosen = np.array([i for i, _ in pairs], np.int64)
             kinds = [work.kinds[k] for k in work.kind_of[chosen].tolist()]
@@ -217,7 +237,8 @@ class CountedStep:
     ) -> None:
         """Put it on the stream to work out the numbers of a step, and the way of each tensor."""
         news = np.concatenate([gradients, [stop], self._words(contexts)]).astype(np.int64)
-        with self._memory.active(self._news, self._decided, self._kept, self._codes, self._cells):
+        tables = self._news, self._decided, self._kept, self._codes, self._read
+        with self._memory.active(*tables):
             self._send(news, is_captured)
             for kernel, rows, count, words in self._programs:
                 kernel[(-(-count // LANES),)](
@@ -226,7 +247,7 @@ class CountedStep:
                     self._news.address,
                     self._news.address + 8 * len(gradients),
                     self._news.address + 8 * words,
-                    self._cells.address,
+                    self._read.address,
                     self._decided.address,
                     self._kept.address,
                     self._codes.address,
@@ -243,7 +264,7 @@ class CountedStep:
         with self._memory.active(*tables):
             addresses = [one.address for one in tables]
             grid = (-(-tensors * each // LANES),)
-            keep[grid](*addresses, tensors, each, LANES=LANES, **OPTIONS)
+            keep[grid](*addresses, tensors, each, self._shared, LANES=LANES, **OPTIONS)
 
 
 def _word(word: Any, context: Context) -> int:

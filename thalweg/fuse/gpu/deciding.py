@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from thalweg.averaging import at_rest
 from thalweg.chain import Chain, Ways
 from thalweg.deciding import script_of, value_of
 from thalweg.fuse.gpu.lines import block
@@ -50,8 +49,9 @@ class Choices:
 
     `lines` are Python's, over the names of the `words`, `t{part}` and `cell{number}`; `numbers`
     are the expressions of the chain's numbers, in its order, and `kept` those of its cells but for
-    the step. `leaves` are the `ways` that it can go, and `tests` when it goes them: of each part
-    the truths, with the name of the way and whether it is taken, of each of its alternatives.
+    the step, and for those that follow from what is measured. `leaves` are the `ways` that it can
+    go, and `tests` when it goes them: of each part the truths, with the name of the way and whether
+    it is taken, of each of its alternatives.
     """
 
     words: list[Word] = field(default_factory=list)
@@ -83,7 +83,7 @@ def choices(
         found.words += own.words.values()
         found.lines += own.lines
         found.numbers += own.numbers
-        found.kept |= dict(zip(keys, own.kept, strict=True))
+        found.kept |= {k: one for k, one in zip(keys, own.kept, strict=True) if one is not None}
         of_parts.append(own.leaves())
         found.tests.append([own.test(leaf) for leaf in of_parts[-1]])
     count = 1
@@ -98,13 +98,8 @@ def choices(
 @functools.lru_cache(maxsize=256)
 def counts(chain: Chain) -> bool:
     """Whether the lines of a chain can be run on the device, all that they take being there."""
-    parts = {i for key, (i, _) in chain.cells.items() if key != "step"}
-    if any(chain.parts[i].declared.text.reductions for i in parts):
-        return False  # what is kept follows from what is measured
-    if chain.on_matrices or chain.requests or chain.shared or chain.choice.numbers:
+    if chain.on_matrices or chain.requests or len(chain.choice.alternatives) > 1:
         return False
-    if at_rest(chain) is not None:
-        return False  # its averages move where nothing else does
     try:
         found = choices(chain, chain.views(chain.defaults), [False] * len(chain.parts), (2, 2))
         block(found.lines, ())
@@ -143,7 +138,7 @@ class _Part:
         self._ways: list[str] = []
         self.lines: list[str] = []
         self.numbers: list[str] = []
-        self.kept: list[str] = []
+        self.kept: list[str | None] = []
 
     def run(self, cells: Sequence[int]) -> None:
         """Go through the lines; `cells` are the places of its kept numbers among all."""
@@ -151,9 +146,10 @@ class _Part:
         self._left = list(self._block(body))
         assert isinstance(last, ast.Return)
         assert isinstance(last.value, ast.Tuple)
-        ways, numbers, kept = (_names(one) for one in last.value.elts)
-        self._ways = ways
-        self.numbers, self.kept = list(map(self._own, numbers)), list(map(self._own, kept))
+        ways, numbers, kept = last.value.elts
+        self._ways, self.numbers = _names(ways), list(map(self._own, _names(numbers)))
+        assert isinstance(kept, ast.Tuple)
+        self.kept = [self._own(n.id) if isinstance(n, ast.Name) else None for n in kept.elts]
         self.lines = [f"{self._own(n)} = cell{i}" for n, i in zip(self._cells, cells, strict=True)]
         self.lines += [line for one in self._left for line in ast.unparse(one).splitlines()]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from struct import Struct
 from types import CodeType
 
 import numpy as np
@@ -33,20 +34,41 @@ class Numbers:
         self._wanted = [*(doubles[name] for name in rounded), *truths]
         self._lines = tuple(line for lines in several for line in lines.uniform)
         self._columns = _columns(self._lines, self._names, self._wanted)
+        self._struct = Struct(f"{len(self._wanted)}{self._computation.char}")
+        self._last = b"", b""  # a row of numbers, and the one that it has become
 
     @property
     def row_size(self) -> int:
         """The bytes of one row."""
         return self._computation.itemsize * len(self._wanted)
 
-    def table(self, numbers: NDArray[np.float64]) -> NDArray[np.floating]:
-        """A row for each row of `numbers`, which has a column per number of the pass."""
+    def packed(self, numbers: NDArray[np.float64]) -> bytes:
+        """The table as it lies there: a row for each row of `numbers`, which has a column per
+        number of the pass."""
         content = numbers.tobytes()
-        one = content[: numbers.strides[0]] if len(numbers) > 1 else b""
+        one = content[: numbers.strides[0]] if len(numbers) else b""
         if one and content == one * len(numbers):  # nearly always; NumPy takes longer to ask
-            found = np.empty((len(numbers), len(self._wanted)), self._computation)
-            found[:] = self.table(numbers[:1])
-            return found
+            if one != self._last[0]:
+                self._last = one, self._packed_row(numbers[0].tolist())
+            return self._last[1] * len(numbers)
+        return self.table(numbers).tobytes()
+
+    def _packed_row(self, numbers: Sequence[float]) -> bytes:
+        """One row: of few numbers Python is done before NumPy begins."""
+        if self._columns is not None:
+            places, tests = self._columns
+            known = dict(zip(self._names, numbers, strict=True)) if tests is not None else {}
+            if tests is not None:
+                exec(tests, {}, known)
+            truths = [known[name] for name in self._wanted[len(places) :]]
+            try:
+                return self._struct.pack(*[numbers[i] for i in places], *truths)
+            except OverflowError:  # what is too large is infinite
+                pass
+        return self.table(np.array([numbers])).tobytes()
+
+    def table(self, numbers: NDArray[np.float64]) -> NDArray[np.floating]:
+        """The same as an array."""
         if self._columns is not None:
             return self._of_columns(numbers, *self._columns)
         known = {each.tobytes(): each for each in numbers}

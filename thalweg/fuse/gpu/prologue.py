@@ -7,6 +7,7 @@ that go its way. The numbers kept with tensors are stored when all have moved.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping, Sequence
 
 import triton
@@ -23,8 +24,17 @@ from thalweg.fuse.gpu.awaited import (
 from thalweg.fuse.gpu.deciding import Choices
 from thalweg.fuse.gpu.text import TYPES
 from thalweg.fuse.plan import Pass
+from thalweg.source import names_in
 
-__all__ = ["PUT_AT_ONCE", "aimed_text", "blank", "keep", "prologue_text", "put_text"]
+__all__ = [
+    "PUT_AT_ONCE",
+    "aimed_text",
+    "blank",
+    "closing_text",
+    "keep",
+    "prologue_text",
+    "put_text",
+]
 
 PUT_AT_ONCE = 64  # words that one launch brings along as arguments
 
@@ -33,8 +43,8 @@ import triton
 import triton.language as tl
 
 from thalweg.fuse.gpu.words import (
-    atan2, divided, exp, log, maximum, minimum, modulo, negative, number_at, power, quotient, sign,
-    sqrt
+    atan2, cbrt, divided, exp, log, maximum, minimum, modulo, negative, number_at, power, quotient,
+    sign, sqrt
 )
 
 
@@ -81,6 +91,26 @@ _AIMED = """    k_tensor = tl.program_id(0) * LANES + tl.arange(0, LANES)
     k_of = k_counts.to(tl.pointer_type(tl.float64)) + {awaited} * k_tensor
     k_out = k_rounded.to(tl.pointer_type({type})) + {results} * k_tensor
 """
+_CLOSING = """    k_tensor = tl.program_id(0) * LANES + tl.arange(0, LANES)
+    k_mask = k_tensor < k_count
+    k_member_at = k_members.to(tl.pointer_type(tl.int32)) + 2 * k_tensor
+    k_row = tl.load(k_member_at, mask=k_mask, other=0).to(tl.int64)
+    k_own = tl.load(k_member_at + 1, mask=k_mask, other=0)
+    k_code = tl.load(k_codes.to(tl.pointer_type(tl.int32)) + k_row, mask=k_mask, other=-1)
+    k_known = k_decided.to(tl.pointer_type(tl.float64)) + {numbers} * k_row
+    k_place = k_places.to(tl.pointer_type(tl.int64))
+    k_of = k_counts.to(tl.pointer_type(tl.float64)) + {awaited} * k_tensor
+    k_kept_at = k_kept.to(tl.pointer_type(tl.float64)) + {cells} * k_row
+"""
+_OF_CLOSING = (
+    "k_members",  # int32 [member, 2]: a tensor, and the code of the way that the lines are for
+    "k_count",
+    "k_codes",
+    "k_decided",
+    "k_places",  # int64 [measured, 3]: where it lies, from tensor to tensor, and what it is
+    "k_counts",  # float64 [member, measured]
+    "k_kept",  # float64 [tensor, cell]: those that follow from what was measured are written
+)
 _OF_AIMED = (
     "k_members",  # int32 [member, 2]: a tensor, and the code of the way that this pass is for
     "k_count",
@@ -133,7 +163,7 @@ def prologue_text(found: Choices, parts: int, cells: Sequence[str], title: str) 
     for i, value in enumerate(found.numbers):
         body.append(f"tl.store(k_decided_at + {i}, {value}.to(tl.float64), mask=k_mask)")
     for i, key in enumerate(cells):
-        value = "k_t" if i == step else found.kept[key]
+        value = "k_t" if i == step else found.kept.get(key, f"cell{i}")
         body.append(f"tl.store(k_kept_at + {i}, {value}.to(tl.float64), mask=k_mask)")
     start = _PROLOGUE.format(words=len(found.words), cells=len(cells), numbers=len(found.numbers))
     return _header(_OF_PROLOGUE, "prologue", title) + start + _indented([*body, *_code(found)])
@@ -189,6 +219,29 @@ def aimed_text(
     return _header(_OF_AIMED, "numbers", title) + start + _indented(body)
 
 
+def closing_text(
+    lines: Sequence[str],
+    kept: Mapping[str, int],
+    number_at: Mapping[str, int],
+    awaited: Sequence[str],
+    cells: int,
+    title: str,
+) -> str:
+    """The kernel of the `lines` that give kept numbers their values, when all is measured: `kept`
+    says which of the `cells` each name is."""
+    asked = names_in(ast.parse("\n".join(lines)))
+    known = [name for name in number_at if name in asked]
+    body = [loaded(name, f"k_known + {number_at[name]}") for name in known]
+    for i, name in enumerate(awaited):
+        body += measured(name, i)
+    body += lines_on_numbers(lines, [*known, *awaited])
+    for name, place in kept.items():
+        value = f"(tl.zeros((LANES,), tl.float64) + {name})"
+        body.append(f"tl.store(k_kept_at + {place}, {value}, mask=k_mask & (k_code == k_own))")
+    start = _CLOSING.format(numbers=len(number_at), awaited=len(awaited), cells=cells)
+    return _header(_OF_CLOSING, "kept numbers", title) + start + _indented(body)
+
+
 def put_text() -> str:
     """The kernel that writes words which come along as arguments: a graph of CUDA's keeps them."""
     names = [f"k_{i}" for i in range(PUT_AT_ONCE)]
@@ -220,24 +273,28 @@ def blank(
         tl.store(at, start, mask=mask)
 
 
-@triton.jit(do_not_specialize=["cells", "kept", "codes", "tensors", "each"])
+@triton.jit(do_not_specialize=["cells", "kept", "codes", "tensors", "each", "shared"])
 def keep(
     cells: tl.int64,
     kept: tl.int64,
     codes: tl.int64,
     tensors: tl.int32,
     each: tl.int32,
+    shared: tl.int64,
     LANES: tl.constexpr,
 ):
     """Store the numbers kept with the tensors that have moved: `cells` int64 [tensor, each] says
-    where each lies, and by its lowest bit whether it is a double; `kept` float64 [tensor, each]."""
+    where each lies, and by its lowest bit whether it is a double; `kept` float64 [tensor, each].
+    The bits of `shared` say which numbers are one for all: the first tensor's."""
     lane = tl.program_id(0) * LANES + tl.arange(0, LANES)
     tensor = lane // each
     mask = tensor < tensors
     code = tl.load(codes.to(tl.pointer_type(tl.int32)) + tensor, mask=mask, other=-1)
     mask = mask & (code >= 0)
     at = tl.load(cells.to(tl.pointer_type(tl.int64)) + lane, mask=mask, other=0)
-    value = tl.load(kept.to(tl.pointer_type(tl.float64)) + lane, mask=mask, other=0.0)
+    column = (lane - tensor * each).to(tl.int64)
+    source = tl.where(((shared >> column) & 1) != 0, column, lane.to(tl.int64))
+    value = tl.load(kept.to(tl.pointer_type(tl.float64)) + source, mask=mask, other=0.0)
     is_double = (at & 1) != 0
     place = at - (at & 1)
     tl.store(place.to(tl.pointer_type(tl.float32)), value.to(tl.float32), mask=mask & ~is_double)

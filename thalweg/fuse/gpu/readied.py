@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,12 +13,13 @@ from thalweg.fuse.batch import Batch
 from thalweg.fuse.device import Buffer, DeviceMemory
 from thalweg.fuse.gpu.awaited import LANES, OnDevice, Sums, places_of
 from thalweg.fuse.gpu.kernels import OPTIONS, kernel_of
-from thalweg.fuse.gpu.prologue import aimed_text, blank
+from thalweg.fuse.gpu.prologue import aimed_text, blank, closing_text
 from thalweg.fuse.gpu.sweep import Sweep
 from thalweg.fuse.gpu.totals import added_up
 from thalweg.fuse.plan import Pass
+from thalweg.source import names_in
 
-__all__ = ["ReadiedPass", "whole_of"]
+__all__ = ["Closing", "ReadiedPass", "whole_of"]
 
 
 class ReadiedPass:
@@ -117,6 +119,63 @@ class ReadiedPass:
     def sums(self) -> Any:
         """What each tensor adds to each result: a column for each."""
         return Sums(self._memory, self._totals, (self._count, len(self._sweep._kinds)))
+
+
+class Closing:
+    """The kept numbers of the tensors of a batch that follow from what is `known`, the reductions
+    by name: worked out on the device, behind the passes that measure.
+
+    `tables` are the codes, the chain's numbers, of which `number_at` says the order, and the kept
+    ones, a row for each tensor, in the order of the chain's cells.
+    """
+
+    def __init__(
+        self,
+        memory: DeviceMemory,
+        batch: Batch,
+        members: NDArray[np.int32],
+        tables: tuple[Buffer, Buffer, Buffer],
+        number_at: Mapping[str, int],
+        known: Mapping[str, OnDevice],
+    ) -> None:
+        plan, self._memory, self._tables = batch.plan, memory, tables
+        chain = plan.chain
+        cells = list(chain.cells)
+        place = {
+            part.qualified(name): cells.index(part.key(name, one.key))
+            for part in chain.parts
+            for name, one in part.declared.declaration.cells.items()
+        }
+        given = {line.partition(" = ")[0].strip() for line in plan.closing}
+        kept = {name: place[name] for name in plan.kept if name in given}
+        asked = names_in(ast.parse("\n".join(plan.closing)))
+        names = [name for name in known if name in asked]
+        text = closing_text(plan.closing, kept, number_at, names, len(cells), chain.name)
+        self._kernel = kernel_of(text, f"{chain.name}_kept")
+        self._members, self._count = memory.upload(members), len(members)
+        self._places = self._counts = self._members.address  # of nothing
+        self._awaited: list[Buffer] = []
+        if names:
+            columns = [known[name] for name in names]
+            measured = [memory.upload(one) for one in places_of(columns)]
+            self._places, self._counts = (one.address for one in measured)
+            self._awaited = [*measured, *(one.buffer for one in columns)]
+
+    def run(self) -> None:
+        """Put it on the stream."""
+        codes, decided, kept = self._tables
+        with self._memory.active(self._members, *self._tables, *self._awaited):
+            self._kernel[(-(-self._count // LANES),)](
+                self._members.address,
+                self._count,
+                codes.address,
+                decided.address,
+                self._places,
+                self._counts,
+                kept.address,
+                LANES=LANES,
+                **OPTIONS,
+            )
 
 
 def whole_of(

@@ -57,12 +57,12 @@ class Sweep:
         pointers = np.ascontiguousarray(pointers)
         if isinstance(numbers, awaited.Numbers):
             return self._on_device(pointers, numbers)
-        tables, places = self._uploaded([pointers, self._numbers.table(numbers)])
+        tables, places = self._uploaded([pointers.tobytes(), self._numbers.packed(numbers)])
         return Launch(self, self._turn, places[0], places[1], [tables])
 
     def _on_device(self, pointers: NDArray[np.int64], numbers: awaited.Numbers) -> Launch:
         """The same where the device works out the numbers first."""
-        tables, places = self._uploaded([pointers, *numbers.tables()])
+        tables, places = self._uploaded([one.tobytes() for one in (pointers, *numbers.tables())])
         columns = tuple(numbers.columns)
         if columns not in self._working_out:
             text = awaited.numbers_text(self._pass, columns, self._computation, self._title)
@@ -100,13 +100,13 @@ class Sweep:
             self._kinds_there = self._memory.upload(self._kinds)
         return self._kinds_there
 
-    def _uploaded(self, tables: Sequence[NDArray[Any]]) -> tuple[Buffer, list[int]]:
+    def _uploaded(self, tables: Sequence[bytes]) -> tuple[Buffer, list[int]]:
         """Tables in one buffer, which is sent where one of them has changed; and where they lie."""
-        content = b"".join([table.tobytes() for table in tables])
+        content = b"".join(tables)
         if self._last is None or self._last[0] != content:
             self._last = content, self._memory.upload(np.frombuffer(content, np.uint8))
         buffer = self._last[1]
-        ends = itertools.accumulate([table.nbytes for table in tables], initial=buffer.address)
+        ends = itertools.accumulate(map(len, tables), initial=buffer.address)
         return buffer, list(ends)[:-1]
 
     def _compile(self) -> None:

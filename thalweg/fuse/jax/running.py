@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from thalweg.carried import assigned_in
 from thalweg.fuse.jax.choices import chosen, selected
+from thalweg.fuse.jax.matrices import ON_MATRICES, on_matrices
 from thalweg.fuse.jax.words import (
     OPERATORS,
     REDUCTIONS,
@@ -29,50 +32,52 @@ from thalweg.fuse.jax.words import (
     reduced,
     truth,
 )
+from thalweg.reductions import SCOPES
 from thalweg.source import Source
-from thalweg.text import Reduction
+from thalweg.text import Text
 
 __all__ = ["MISSING", "Asked", "Run"]
 
 MISSING = object()
 """Stands for a state that is not kept under the settings that `init` was given."""
 
-_AXES: dict[str, Callable[[int], Sequence[int]]] = {
-    "row": lambda ndim: range(1, ndim),
-    "column": lambda ndim: range(min(ndim, 1)),
-    "tensor": range,
-    "all": range,
-}
-
 
 class Asked(NamedTuple):
-    """What one leaf adds to a reduction over all of them, and of how many elements that is."""
+    """What one leaf asks of all: of a reduction, by its name and kind, what it adds to it, of how
+    many elements; of a request, what that is about. It asks where `holds`."""
 
     name: str
     kind: str
-    total: Any
-    count: Any
+    value: Any
+    count: Any = 0
+    holds: Any = True
 
 
 Running = Generator[Asked, Any, None]
 
 
+class Ground(Protocol):
+    """The leaf that a text is run on: the shape of what is per element, the axes that a row and a
+    column go along, and what is drawn at random for it."""
+
+    shape: tuple[int, ...]
+    axes: Mapping[str, Sequence[int]]
+
+    def noise(self, name: str, seed: Any, t: Any) -> Any:
+        """One number per element."""
+        ...
+
+
 class Run:
-    """The names of one text on one leaf, of this shape; `values` are those that it starts with.
+    """The names of one text on one leaf; `values` are those that it starts with.
 
     `table` has what they are when the text has been run.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        reductions: Mapping[ast.Call, Reduction],
-        values: Mapping[str, Any],
-        shape: tuple[int, ...],
-    ) -> None:
-        self.source, self.reductions, self.shape = source, reductions, shape
+    def __init__(self, source: Source, text: Text, values: Mapping[str, Any], leaf: Ground) -> None:
+        self.source, self.text, self.leaf = source, text, leaf
         self.table = dict(values)
-        self._known: dict[ast.expr, Any] = {}  # what all leaves have added up to
+        self._known: dict[ast.expr, Any] = {}  # what all leaves have been asked for
         self._under: list[Any] = []  # the traced tests that a line stands under
 
     # ---- statements ----
@@ -156,27 +161,32 @@ class Run:
     # ---- what is asked of all leaves ----
 
     def _of_all(self, tree: ast.AST) -> Iterator[ast.Call]:
-        """The reductions over all leaves in some syntax, inner ones first."""
+        """What some syntax asks of all leaves, inner calls first."""
         for part in ast.iter_child_nodes(tree):
             yield from self._of_all(part)
         if not isinstance(tree, ast.Call):
             return
-        one = self.reductions.get(tree)
-        if one is not None and one.over == "all":
+        reduction, request = self.text.reductions.get(tree), self.text.requests.get(tree)
+        is_of_all = reduction is not None and reduction.over == "all"
+        if is_of_all or (request is not None and request.kind != "noise"):
             yield tree
 
     def _ask(self, tree: ast.expr) -> Running:
         for call in self._of_all(tree):
             if call in self._known:
                 continue
-            one = self.reductions[call]
-            x = self._whole(self.value(call.args[0]))
-            total, count = reduced(one.kind, x, range(x.ndim)), math.prod(self.shape)
+            x, holds = self._whole(self.value(call.args[0])), conjunction(self._under)
+            if call in self.text.requests:
+                request = self.text.requests[call]
+                x = jnp.broadcast_to(x, self.leaf.shape)
+                self._known[call] = yield Asked(request.name, request.kind, x, holds=holds)
+                continue
+            one = self.text.reductions[call]
+            total, count = reduced(one.kind, x, range(x.ndim)), math.prod(self.leaf.shape)
             if self._under:
-                holds = conjunction(self._under)
                 nothing = -math.inf if one.kind == "largest" else 0.0
                 total, count = jnp.where(holds, total, nothing), jnp.where(holds, count, 0)
-            self._known[call] = yield Asked(one.name, one.kind, total, count)
+            self._known[call] = yield Asked(one.name, one.kind, total, count, holds)
 
     # ---- expressions ----
 
@@ -262,28 +272,43 @@ class Run:
         if tree in self._known:
             return self._known[tree]
         word = ast.unparse(tree.func)
-        if tree in self.reductions and word in REDUCTIONS:
+        if tree in self.text.reductions and word in REDUCTIONS:
             return self._reduction(tree)
+        if tree in self.text.requests:
+            return self._noise(tree)
+        if word in ON_MATRICES:
+            return on_matrices(word, [self.value(one) for one in tree.args], tree, self.source)
         if word not in WORDS:
             raise self.source.error(tree.lineno, f"{word} is a word that the JAX engine has not")
         return self._applied(word, tree.args, tree)
 
     def _reduction(self, tree: ast.Call) -> Any:
-        one = self.reductions[tree]
-        if one.over not in _AXES:
+        one = self.text.reductions[tree]
+        x = self._whole(self.value(tree.args[0]))
+        is_one = one.over not in self.leaf.axes
+        if is_one and one.over not in SCOPES:
             said = f"{one.kind} over {one.over!r}, which the JAX engine does not know"
             raise self.source.error(tree.lineno, said)
-        x = self._whole(self.value(tree.args[0]))
-        axes, is_one = _AXES[one.over](x.ndim), one.over == "tensor"
+        axes = range(x.ndim) if is_one else self.leaf.axes[one.over]
         if not axes and not is_one:  # a row of one element
             return jnp.abs(x) if one.kind == "norm" else x
         count = max(math.prod(x.shape[axis] for axis in axes), 1)
         found = finished(one.kind, reduced(one.kind, x, axes, keepdims=not is_one), count)
         return found if is_one or not is_float(x) else found.astype(x.dtype)
 
+    def _noise(self, tree: ast.Call) -> Any:
+        """Numbers drawn at random, where anybody may come to it."""
+        draw = functools.partial(self.leaf.noise, self.text.requests[tree].name)
+        told, holds = [self.value(one) for one in tree.args], conjunction(self._under)
+        if is_decided(holds):
+            return draw(*told)
+        like = jax.eval_shape(lambda: draw(*told))
+        return jax.lax.cond(holds, lambda: draw(*told), lambda: jnp.zeros(like.shape, like.dtype))
+
     def _whole(self, value: Any) -> Any:
-        """An array of the leaf's shape, also where one number was meant for all its elements."""
-        return jnp.broadcast_to(jnp.asarray(value), self.shape)
+        """An array, also where one number was meant for all elements of the leaf."""
+        x = jnp.asarray(value)
+        return x if x.ndim else jnp.broadcast_to(x, self.leaf.shape)
 
     # ---- what is refused ----
 

@@ -6,23 +6,21 @@ What is plain is checked as everywhere; of what is traced there is nothing to ch
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import SimpleNamespace
 from typing import Any
 
 import jax
 
 from thalweg.chain import Chain
 from thalweg.fuse.jax.words import is_array, number
-from thalweg.settings import as_held
+from thalweg.settings import as_held, with_precision
 from thalweg.source import unknown
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "plain"]
 
 
 class Settings:
     """The settings of a chain: its defaults, and over them what is `given`, the last one first.
 
-    `views` are those of each part, by its own names; `plain_views` leave out the traced ones.
     Where more are to come (`is_all` False) nobody asks yet whether they fit together.
     """
 
@@ -34,10 +32,17 @@ class Settings:
         self._plain = {name: value for name, value in values.items() if _is_plain(value)}
         self._check(is_all)
         held = {n: as_held(v, chain.settings[n].default) for n, v in self._plain.items()}
-        self.views = self._views(
-            {n: held[n] if n in held else self._traced(n, v) for n, v in values.items()}
-        )
-        self.plain_views = self._views(held)
+        self._values = {n: held[n] if n in held else self._traced(n, v) for n, v in values.items()}
+        self._held = held
+
+    def views(self, p: Any) -> list[Any]:
+        """The settings for a leaf as each part sees them, by its own names; None for a part that
+        leaves of this shape do not go through. Raises ValueError for a leaf that no rule takes."""
+        chain, choice = self.chain, self.chain.choice
+        choice.check(p.shape, self._held)
+        which = 0 if choice.numbers is None else choice.numbers(p.shape, self._held)
+        by_type = {n: with_precision(self._values[n], str(p.dtype)) for n in chain.by_type}
+        return chain.views({**self._values, **by_type}, as_tensors=True, which=which)
 
     def _public(self, name: str) -> str:
         chain = self.chain
@@ -70,14 +75,10 @@ class Settings:
             raise TypeError(f"{where} must be one number, got {value!r}")
         return number(value)
 
-    def _views(self, values: Mapping[str, Any]) -> list[SimpleNamespace]:
-        views = []
-        for part in self.chain.parts:
-            d = part.declared.declaration
-            names = {name: part.public(name) for name in [*d.settings, *d.needs]}
-            found = {name: values[public] for name, public in names.items() if public in values}
-            views.append(SimpleNamespace(**found))
-        return views
+
+def plain(view: Any) -> dict[str, Any]:
+    """Those of a part's settings that Python knows."""
+    return {name: value for name, value in vars(view).items() if _is_plain(value)}
 
 
 def _is_plain(value: Any) -> bool:

@@ -44,14 +44,17 @@ class Tree:
         except ValueError as error:
             raise ValueError(f"{self.title}: {what} must be a tree like params: {error}") from None
 
-    def arrays(self, what: str, tree: Any) -> list[Any]:
-        """The same, of which each must be of its leaf's shape."""
+    def arrays(
+        self, what: str, tree: Any, shapes: Sequence[tuple[int, ...] | None] | None = None
+    ) -> list[Any]:
+        """The same, of which each must be of its leaf's shape, or of one of `shapes`: where there
+        is none of a leaf, nothing is looked at."""
         found = self.values(what, tree)
-        for name, value, leaf in zip(self._names, found, self.leaves, strict=True):
-            if getattr(value, "shape", None) != leaf.shape:
+        wanted = [leaf.shape for leaf in self.leaves] if shapes is None else shapes
+        for name, value, shape in zip(self._names, found, wanted, strict=True):
+            if shape is not None and getattr(value, "shape", None) != shape:
                 got = f"one of {value.shape}" if hasattr(value, "shape") else repr(value)
                 raise ValueError(
-                    f"{self.title}: {what}{name} must be an array of the shape {leaf.shape}, "
-                    f"got {got}"
+                    f"{self.title}: {what}{name} must be an array of the shape {shape}, got {got}"
                 )
         return found

@@ -13,6 +13,7 @@ from thalweg.chain import Chain, Part, Slot
 from thalweg.declaration import State
 from thalweg.fuse.js.needed import needed
 from thalweg.fuse.js.script import Script
+from thalweg.parts import sees_stack
 from thalweg.source import names_in
 
 __all__ = ["Heading"]
@@ -21,6 +22,7 @@ _WIDEST = 96  # characters in a line
 
 _TAKEN = {
     *("S", "h", "p", "g", "g_i", "t", "u", "shape", "n", "i", "row", "ndim", "rows", "columns"),
+    *("column", "width", "height", "begin", "added", "deep"),
     *("step", "lerp", "modulo", "quotient", "Math", "Float64Array", "Infinity", "NaN", "undefined"),
     *("arguments", "await", "break", "case", "catch", "class", "const", "continue", "debugger"),
     *("default", "delete", "do", "else", "enum", "eval", "export", "extends", "false", "finally"),
@@ -34,6 +36,12 @@ _OF_SHAPE = {
     "rows": "rows = shape.length ? shape[0] : 1",
     "columns": "columns = shape.slice(1).reduce((a, b) => a * b, 1)",
 }
+
+
+_OF_STACK = """\
+width = shape.length > 1 ? shape.at(-1) : 1, rows = n / width
+height = shape.length > 1 ? shape.at(-2) : n, columns = n / height"""
+_COUNTS = {"element": "n", "row": "rows", "column": "columns"}
 
 
 class Heading:
@@ -62,6 +70,8 @@ class Heading:
         of_switches = {f"h.{n}" for n, s in chain.settings.items() if isinstance(s.default, bool)}
         self.truths = {*self.firsts, *of_switches}
         states = {*self.cells, *(slot.qualified for slot in chain.slots)}
+        self.is_stack = sees_stack(chain.parts)
+        self.sides = ("height", "width") if self.is_stack else ("rows", "columns")
         of_tensor = {"p", "g", "n", "t", *_OF_SHAPE}
         self.given = {*of_tensor, *self.settings, *self.firsts, *states}
 
@@ -115,8 +125,11 @@ class Heading:
         if "step" in self.chain.cells and not script.asks("t"):
             lines.append(f"{count};")
         for name, line in _OF_SHAPE.items():
-            if script.asks(name) or (script.counts_rows and name != "ndim"):
-                lines.append(f"const {line};")
+            of_rows = name != "ndim"
+            if script.asks(name) or (script.counts_rows and of_rows):
+                lines += [] if of_rows and self.is_stack else [f"const {line};"]
+        if self.is_stack and script.counts_rows:
+            lines += [f"const {line};" for line in _OF_STACK.splitlines()]
         return lines
 
     def _of_settings(self, script: Script) -> list[str]:
@@ -134,6 +147,9 @@ class Heading:
                 value = _spelled(self.chain.fixed[public], script)
                 fixed.append(f"const {written} = {value};  // in every {self.chain.name}")
                 continue
+            if public in self.chain.by_type:
+                fixed.append(f"const {written} = {written}_.map((x) => x ?? 2 ** -52);")
+                written += "_"
             as_given = public if written == public else f"{public}: {written}"
             found.append(f"{as_given} = {_spelled(self.chain.settings[public].default, script)}")
         line = f"const {{{', '.join(found)}}} = h;"
@@ -169,7 +185,11 @@ class Heading:
     def _array(self, slot: Slot, script: Script) -> str:
         start = "0" if slot.state.start == "p" else self._start(slot.part, slot.state, script)
         fill = f".fill({start})" if start != "0" else ""
-        made = "Float64Array.from(p)" if slot.state.start == "p" else f"new Float64Array(n){fill}"
+        made = (
+            "Float64Array.from(p)"
+            if slot.state.start == "p"
+            else f"new Float64Array({_COUNTS[str(slot.state.per)]}){fill}"
+        )
         whole, condition = f"{_kept(slot.key)} ??= {made}", self._condition(slot)
         if condition is None:
             return whole
@@ -188,6 +208,8 @@ class Heading:
             name: ast.Name(f"h.{part.public(name)}")
             for name in [*declared.settings, *declared.needs]
         }
+        taken = part.declared.text.source.arguments
+        known |= {name: ast.Name(name) for name in _OF_SHAPE if name in taken}
         return needed(part.declared.text, slot.name, known)
 
 
@@ -210,6 +232,8 @@ def _kept(key: str) -> str:
 
 def _spelled(value: Any, script: Script) -> str:
     """A setting as JavaScript writes it."""
+    if value is None:
+        return "null"
     if isinstance(value, tuple):
         return f"[{', '.join(_spelled(one, script) for one in value)}]"
     return script.writer.value(ast.Constant(value))

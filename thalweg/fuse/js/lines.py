@@ -35,12 +35,15 @@ class Add:
 
 @dataclass(frozen=True)
 class OfRows:
-    """One number for each row, of all its elements."""
+    """One number for each row, or each column as `per` says, of all its elements; or where `of` is
+    the same, of all rows of its matrix."""
 
     part: str
     target: str
     kind: str
     value: ast.expr
+    per: str = "row"
+    of: str = "element"
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class If:
 
 @dataclass(frozen=True)
 class Loop:
-    """A loop over the elements, or over the rows; `made` are the sums that are ready behind it."""
+    """A loop over the elements, the rows or the columns; `made` are the sums ready behind it."""
 
     over: str
     body: list[Line] = field(default_factory=list)

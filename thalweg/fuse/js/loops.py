@@ -12,12 +12,13 @@ from thalweg.fuse.js.lines import Add, If, Line, Loop, OfRows, Set, read_in, sto
 
 __all__ = ["Loops"]
 
+_COUNTS = {"element": "n", "row": "rows", "column": "columns"}
 _NOTHING = {"largest": float("-inf")}
 
 
 class Loops:
     """One block of lines. `kinds` says of every name whether it is a "number", or there is one for
-    each "row" or "element"."""
+    each "row", "column" or "element"."""
 
     def __init__(self, kinds: Mapping[str, str]) -> None:
         self.kinds = kinds
@@ -36,9 +37,10 @@ class Loops:
         kind = self.kinds[line.targets[0]]
         self._number(line) if kind == "number" else self._in(kind, line)
 
-    def reduce(self, part: str, target: str, kind: str, value: ast.expr) -> None:
-        """A number that is the sum, mean, norm or largest of what is there per element."""
-        self._in("element", Add(part, target, kind, value))
+    def reduce(self, part: str, target: str, kind: str, value: ast.expr, over: str) -> None:
+        """A number that is the sum, mean, norm or largest of what is there per element, or `over`
+        the rows or columns."""
+        self._in(over, Add(part, target, kind, value))
         self.lines.append(Set(part, (target,), ast.Constant(_NOTHING.get(kind, 0))))
         assert self._loop is not None
         self._loop.made.add(target)
@@ -47,11 +49,11 @@ class Loops:
             root = ast.Call(ast.Name("sqrt"), [whole], [])
             self._loop.after.append(Set(part, (target,), root))
         elif kind == "mean":
-            share = ast.BinOp(whole, ast.Div(), ast.Name("n"))
+            share = ast.BinOp(whole, ast.Div(), ast.Name(_COUNTS[over]))
             self._loop.after.append(Set(part, (target,), share))
 
     def reduce_rows(self, line: OfRows) -> None:
-        """A number for each row."""
+        """A number for each row or column."""
         self.close().append(line)
 
     def branch(self, part: str, test: ast.expr, one: Loops, other: Loops) -> None:

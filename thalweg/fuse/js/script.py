@@ -14,12 +14,13 @@ __all__ = ["Script"]
 Path = tuple[tuple[int, int], ...]  # of a block: through which line, on which side, each time
 
 _IN_PLACE = {ast.Add: "+=", ast.Sub: "-=", ast.Mult: "*=", ast.Div: "/="}
-_COUNTS = {"element": ("i", "n"), "row": ("row", "rows")}
+_COUNTS = {"element": ("i", "n"), "row": ("row", "rows"), "column": ("column", "columns")}
 
 
 class Script:
     """Writes lines. `names` are the ones they get, `kinds` what there is one of, `given` those that
-    have a value before the first line, and `truths` what is true or false."""
+    have a value before the first line, `truths` what is true or false, and `sides` the words for
+    how many rows and columns a matrix has."""
 
     def __init__(
         self,
@@ -29,7 +30,9 @@ class Script:
         given: set[str],
         truths: set[str],
         is_one_part: bool,
+        sides: tuple[str, str] = ("rows", "columns"),
     ) -> None:
+        self._height, self._width = sides
         self.lines, self.names, self.kinds, self.given = lines, names, kinds, given
         self._mentions: dict[str, list[tuple[Path, int]]] = {}
         self._times_stored: dict[str, int] = {}
@@ -57,8 +60,8 @@ class Script:
 
     @property
     def counts_rows(self) -> bool:
-        """Whether anything is there per row."""
-        return any(self.kinds.get(name) == "row" for name in self._mentions)
+        """Whether anything is there per row or column."""
+        return any(self.kinds.get(name) in ("row", "column") for name in self._mentions)
 
     def text(self) -> list[str]:
         """All lines."""
@@ -195,23 +198,70 @@ class Script:
         return f"{total} += {self.writer.value(value)}"
 
     def _of_rows(self, line: OfRows) -> list[str]:
-        total = self._name(line.target)
-        body = [f"{total} = {'-Infinity' if line.kind == 'largest' else 0};"]
-        body += [
-            "for (let i = row * columns; i < (row + 1) * columns; i++) {",
+        index, count = _COUNTS[line.per]
+        if line.of == line.per:
+            return self._of_matrix(line, index, count)
+        total, side = self._name(line.target), self._width if line.per == "row" else self._height
+        body = [
+            f"{total} = {_nothing(line)};",
+            *self._begin(line.per),
+            f"for ({self._elements(line.per)}) {{",
             f"  {self._added(line)};",
             "}",
         ]
-        finish = {"norm": f"{total} = Math.sqrt({total});", "mean": f"{total} /= columns;"}
+        finish = {"norm": f"{total} = Math.sqrt({total});", "mean": f"{total} /= {side};"}
         body += [finish[line.kind]] if line.kind in finish else []
-        return ["for (let row = 0; row < rows; row++) {", *indented(body), "}"]
+        return [f"for (let {index} = 0; {index} < {count}; {index}++) {{", *indented(body), "}"]
+
+    def _begin(self, per: str) -> list[str]:
+        """Where a column of a stack begins."""
+        width, height = self._width, self._height
+        at = f"Math.floor(column / {width}) * {width} * {height} + column % {width}"
+        return [f"const begin = {at};"] if (per, width) == ("column", "width") else []
+
+    def _elements(self, per: str) -> str:
+        """The loop over the elements of a row or a column."""
+        width, height = self._width, self._height
+        if per == "row":
+            return f"let i = row * {width}; i < (row + 1) * {width}; i++"
+        if width == "columns":
+            return "let i = column; i < n; i += columns"
+        return f"let deep = 0, i = begin; deep < {height}; deep++, i += {width}"
+
+    def _of_matrix(self, line: OfRows, index: str, count: str) -> list[str]:
+        """Of all rows of a matrix, or all columns: the same number for each of them."""
+        side = self._height if line.per == "row" else self._width
+        whole = {"norm": "Math.sqrt(added)", "mean": f"added / {side}"}.get(line.kind, "added")
+        body = [
+            f"let added = {_nothing(line)};",
+            f"for (let {index} = begin; {index} < begin + {side}; {index}++) {{",
+            f"  {self._added(line, 'added')};",
+            "}",
+            f"{self.names[line.target]}.fill({whole}, begin, begin + {side});",
+        ]
+        return [f"for (let begin = 0; begin < {count}; begin += {side}) {{", *indented(body), "}"]
 
     def _loop(self, line: Loop, path: Path) -> list[str]:
         count, end = _COUNTS[line.over]
         body = self._block(line.body, path)
-        if line.over == "element" and any("[row]" in one for one in body):
-            body.insert(0, "const row = Math.floor(i / columns);")
+        if line.over == "element":
+            for place in ("column", "row"):
+                if any(f"[{place}]" in one for one in body):
+                    body.insert(0, f"const {place} = {self._place_of_element(place)};")
         return [f"for (let {count} = 0; {count} < {end}; {count}++) {{", *indented(body), "}"]
+
+    def _place_of_element(self, per: str) -> str:
+        if per == "row":
+            return f"Math.floor(i / {self._width})"
+        if self._width == "columns":
+            return "i % columns"
+        matrix = f"Math.floor(i / ({self._width} * {self._height}))"
+        return f"{matrix} * {self._width} + i % {self._width}"
+
+
+def _nothing(line: OfRows) -> str:
+    """What a reduction of nothing is."""
+    return "-Infinity" if line.kind == "largest" else "0"
 
 
 def _truths_in(lines: Sequence[Line]) -> set[str]:

@@ -26,21 +26,20 @@ from thalweg.fuse.js.loops import Loops
 from thalweg.fuse.js.script import Script
 from thalweg.fuse.js.tidying import averaged, tidied
 from thalweg.fuse.js.words import HELPERS, indented
+from thalweg.parts import sees_stack
 from thalweg.text import GIVEN, STREAMS, Level, Text
 
 __all__ = ["step_text"]
 
-_ORDER = ("number", "row", "element")
+_ORDER = ("number", "row", "column", "element")
+_VECTORS = ("row", "column")
 
 
 def step_text(chain: Chain) -> str:
     """The text of the function `step` for a chain."""
-    if chain.on_matrices or chain.requests:
-        raise ValueError(
-            f"{chain.name}: JavaScript takes passes over elements alone, and its text works on "
-            "whole matrices, on rows and columns, or asks for another gradient"
-        )
-    kinds = dict.fromkeys([*STREAMS, *(slot.qualified for slot in chain.slots)], "element")
+    _check(chain)
+    kinds = dict.fromkeys(STREAMS, "element")
+    kinds |= {slot.qualified: str(slot.state.per) for slot in chain.slots}
     loops = Loops(kinds)
     ends = chain.steps_after([()] * len(chain.parts))
     for i, part in enumerate(chain.parts):
@@ -57,12 +56,33 @@ def step_text(chain: Chain) -> str:
         heading.given,
         heading.truths,
         len(chain.parts) == 1,
+        heading.sides,
     )
     body, (first, last) = script.text(), heading.lines(script)
     helpers = [line for one in sorted(script.writer.used) for line in HELPERS[one].splitlines()]
     lines = indented([*helpers, *first, *body, *last])
     opening = f"function step(S, h, p, g, shape = [p.length]) {{  // {chain.name}"
     return "\n".join([opening, *lines, "}"]) + "\n"
+
+
+def _check(chain: Chain) -> None:
+    """Raise ValueError for a chain that is more than passes of one rule."""
+    texts = [part.declared.text for part in chain.parts]
+    if any(text.matrices for text in texts) or chain.requests:
+        raise ValueError(
+            f"{chain.name}: JavaScript takes passes over elements alone, and its text works on "
+            "whole matrices, or asks for another gradient or numbers at random"
+        )
+    if len(chain.choice.alternatives) > 1:
+        raise ValueError(
+            f"{chain.name}: JavaScript takes one rule for every tensor, and this chooses among "
+            "several by the shape; take the chain of the one that is wanted"
+        )
+    asked = {name for text in texts for name in text.source.arguments}
+    if sees_stack(chain.parts) and asked & {"rows", "columns"}:
+        raise ValueError(
+            f"{chain.name}: JavaScript tells rows and columns of one matrix, and this has stacks"
+        )
 
 
 class _Reader:
@@ -76,8 +96,10 @@ class _Reader:
         # a stream that is assigned and not returned is this part's own business
         self.own = {n for n in STREAMS if n in source.assigned and n not in source.returned}
         self.settings = {*declared.settings, *declared.needs}
-        arrays = {*STREAMS, *declared.arrays}
-        self.known = {n: "element" if n in arrays else "number" for n in source.arguments}
+        arrays = dict.fromkeys(STREAMS, "element")
+        arrays |= {name: str(one.per) for name, one in declared.arrays.items()}
+        self.known = {n: arrays.get(n, "number") for n in source.arguments}
+        self._reduced: dict[ast.Call, ast.expr] = {}  # in the line that is read
         self.finest = dict(self.known)
         for statement, level in self.text.given.items():
             for node in ast.walk(statement):
@@ -92,8 +114,6 @@ class _Reader:
         self._block(self.text.body, loops)
 
     def _kind(self, level: Level) -> str:
-        if level == Level.COLUMN:
-            raise TypeError(f"{self.title} has a number for each column, which JavaScript has not")
         return "number" if level <= Level.TENSOR else level.name.lower()
 
     def _name(self, name: str, kind: str) -> str:
@@ -119,6 +139,7 @@ class _Reader:
                 self._value(statement, loops)
 
     def _branch(self, statement: ast.If, loops: Loops) -> None:
+        self._reduced.clear()
         test = self._visit(statement.test, loops)
         before, sides, ways = self.known, [Loops(self.kinds), Loops(self.kinds)], []
         for inner, body in zip(sides, (statement.body, statement.orelse), strict=True):
@@ -136,6 +157,7 @@ class _Reader:
 
     def _value(self, statement: ast.Assign, loops: Loops) -> None:
         """A name, or several, given what a line says."""
+        self._reduced.clear()
         names = [n.id for n in ast.walk(statement.targets[0]) if isinstance(n, ast.Name)]
         value, kind = statement.value, self._kind(self.text.given[statement])
         is_reduced = isinstance(value, ast.Call) and value in self.text.reductions
@@ -174,21 +196,29 @@ class _Reader:
     def _reduce(
         self, tree: ast.Call, loops: Loops, under: tuple[ast.expr, ...], by: str = ""
     ) -> ast.expr:
+        if tree in self._reduced:  # as where a moving average is written out
+            return self._reduced[tree]
         asked = self.text.reductions[tree]
         name = self.part.qualified(by or asked.name)
         outer, loops = loops, Loops(self.kinds) if under else loops
         value = self._visit(tree.args[0], loops)
-        if asked.over == "row":
-            self.kinds[name] = "row"
-            loops.reduce_rows(OfRows(self.title, name, asked.kind, value))
+        of = self._kind(self.text.found[tree.args[0]])
+        of = of if of in _VECTORS else "element"
+        if asked.over in _VECTORS:
+            per = asked.over if of == "element" else of
+            self.kinds[name] = per
+            loops.reduce_rows(OfRows(self.title, name, asked.kind, value, per, of))
         else:
             self.kinds[name] = "number"
-            loops.reduce(self.title, name, asked.kind, value)
+            loops.reduce(self.title, name, asked.kind, value, of)
         if under:
             whole = under[0] if len(under) == 1 else ast.BoolOp(ast.And(), list(under))
             outer.branch(self.title, whole, loops, Loops(self.kinds))
+        else:
+            self._reduced[tree] = ast.Name(name)
         return ast.Name(name)
 
 
 def _finer(one: Any, other: str) -> str:
-    return max(one or "number", other, key=_ORDER.index)
+    both = {one or "number", other}
+    return "element" if both == {*_VECTORS} else max(both, key=_ORDER.index)

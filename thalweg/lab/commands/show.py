@@ -76,6 +76,10 @@ def _show_passes(
         raise UserError(str(error)) from None
     plain = {"name": name, "shape": shape, "steps": stretches}
     head = f"{name}, a tensor of {' x '.join(shape.split(','))}"
+    blocks = chain.choice.blocks(lengths, given)
+    if blocks is not None:
+        sides = " x ".join(map(str, blocks.shapes[0]))
+        head += f", of its {len(blocks.shapes)} blocks the first, of {sides}"
     answer(
         lambda width: [head, *(line for one in stretches for line in _lines(one, width))],
         plain,
@@ -119,15 +123,17 @@ def _narrowed(text: str, width: int) -> list[str]:
 
 def _settings(chain: Chain, given: list[str]) -> dict[str, object]:
     """NAME=VALUE of each setting of an optimizer, of the kind that its default has."""
+    from thalweg.choice import BLOCKS
     from thalweg.source import unknown
 
+    known = {**chain.settings, **(BLOCKS if chain.choice.takes_blocks else {})}
     found: dict[str, object] = {}
     for one in given:
         key, sign, text = one.partition("=")
-        if not sign or key not in chain.settings:
-            said = unknown(key, chain.settings) if sign else f"must be NAME=VALUE, got {one!r}"
+        if not sign or key not in known:
+            said = unknown(key, known) if sign else f"must be NAME=VALUE, got {one!r}"
             raise UserError(f"--set: {said}")
-        found[key] = _value(one, text, chain.settings[key].default)
+        found[key] = _value(one, text, known[key].default)
     return found
 
 

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.border.groups import Lot, lots
+from thalweg.border.groups import lots
 from thalweg.border.states import lacking
 from thalweg.chain import Chain, Part
 from thalweg.elementwise import Measured
 from thalweg.fuse import reference
 from thalweg.fuse.reference import Asked, Given, Known
 from thalweg.lab.explain.walk import Line, walk
+from thalweg.mytorch.optim.blocks import ArrayBlocks
 from thalweg.reductions import finished
 from thalweg.text import Request
 from thalweg.view import matrices_of
@@ -93,19 +94,17 @@ def explain_asking(
 ) -> Explanation:
     """The same, for a rule that asks within its step: `ask` answers a request about weights."""
     chain = _chain_of(opt)
-    rows = [
-        _Row(opt, chain, lot, one)
-        for lot in lots(chain.name, opt.param_groups, chain)
-        for one in lot.params
-        if one.grad is not None
-    ]
-    mine = [row for row in rows if row.p is p]
-    if not mine:
-        held = any(one is p for group in opt.param_groups for one in group["params"])
+    all_lots = lots(chain.name, opt.param_groups, chain)
+    pairs = [(one, i) for i, lot in enumerate(all_lots) for one in lot.params]
+    if not any(one is p and one.grad is not None for one, _ in pairs):
+        held = any(one is p for one, _ in pairs)
         lack = "has no gradient: call backward() first" if held else "is none of the optimizer's"
         raise ValueError(f"explain: the parameter {lack}")
-    row = mine[0]
-    at = _index(index, row.given.shape)
+    turns = [(one, i, one.grad) for one, i in pairs if one.grad is not None]
+    cut = _Blocks(chain, all_lots, turns, opt.state)
+    rows = [_Row(cut, chain, *turn) for turn in cut.turns]
+    stepped, at = cut.at(p, _index(index, tuple(p.shape)))
+    row = next(row for row in rows if row.p is stepped)
     return _explained(chain, row, _known(chain, rows, ask), at)
 
 
@@ -124,16 +123,31 @@ def _chain_of(opt: Any) -> Chain:
     )
 
 
+class _Blocks(ArrayBlocks):
+    """Parameters of any border, those that are cut as their blocks, in float64."""
+
+    def _plain(self, array: Any) -> Any:
+        return _array(array)
+
+    def at(self, p: Any, index: tuple[int, ...]) -> tuple[Any, tuple[int, ...]]:
+        """What is stepped of a parameter where an element is, and which element of it that is."""
+        cut = self._cuts.get(p)
+        if cut is None:
+            return p, index
+        j, inside = cut.blocks.find(int(np.ravel_multi_index(index, tuple(p.shape))))
+        return cut.pieces[j], inside
+
+
 class _Row:
     """One parameter as a step finds it: its arrays in float64 and its numbers."""
 
-    def __init__(self, opt: Any, chain: Chain, lot: Lot, p: Any) -> None:
-        self.p = p
+    def __init__(self, cut: _Blocks, chain: Chain, p: Any, number: int, grad: Any) -> None:
+        self.p, lot = p, cut.lots[number]
         views = chain.views(lot.group, lot.spared, which=lot.which)
-        held = opt.state.get(p, {})
+        held = cut.states.get(p, {})
         cells, new = lacking(chain, held, chain.live_slots(views), views)
         value = _array(p)
-        self.arrays: Arrays = {"p": value, "g": _array(p.grad)}
+        self.arrays: Arrays = {"p": value, "g": _array(grad)}
         for slot in chain.live_slots(views):
             if held.get(slot.key) is not None:
                 self.arrays[slot.qualified] = _array(held[slot.key])

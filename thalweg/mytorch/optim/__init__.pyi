@@ -136,6 +136,8 @@ class APOLLO(Optimizer):
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
+        block_size: int = 0,
+        merge_dims: int = 0,
         others: type[Any] | str | None = None,
         **others_settings: Any,
     ) -> None: ...
@@ -343,6 +345,8 @@ class SOAP(Optimizer):
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
+        block_size: int = 0,
+        merge_dims: int = 0,
         others: type[Any] | str | None = None,
         **others_settings: Any,
     ) -> None: ...
@@ -460,6 +464,8 @@ class AdaMuon(Optimizer):
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
+        block_size: int = 0,
+        merge_dims: int = 0,
         others: type[Any] | str | None = None,
         **others_settings: Any,
     ) -> None: ...
@@ -784,6 +790,8 @@ class Dion(Optimizer):
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
+        block_size: int = 0,
+        merge_dims: int = 0,
         others: type[Any] | str | None = None,
         **others_settings: Any,
     ) -> None: ...
@@ -803,6 +811,8 @@ class GaLore(Optimizer):
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
+        block_size: int = 0,
+        merge_dims: int = 0,
         others: type[Any] | str | None = None,
         **others_settings: Any,
     ) -> None: ...
@@ -862,6 +872,8 @@ class MuSGD(Optimizer):
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
+        block_size: int = 0,
+        merge_dims: int = 0,
         others: type[Any] | str | None = None,
         **others_settings: Any,
     ) -> None: ...
@@ -884,6 +896,8 @@ class Muon(Optimizer):
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
+        block_size: int = 0,
+        merge_dims: int = 0,
         others: type[Any] | str | None = None,
         **others_settings: Any,
     ) -> None: ...
@@ -922,6 +936,8 @@ class NorMuon(Optimizer):
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
+        block_size: int = 0,
+        merge_dims: int = 0,
         others: type[Any] | str | None = None,
         **others_settings: Any,
     ) -> None: ...
@@ -955,6 +971,8 @@ class PSGDKron(Optimizer):
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
+        block_size: int = 0,
+        merge_dims: int = 0,
     ) -> None: ...
 
 class Padam(Optimizer):
@@ -1158,6 +1176,8 @@ class Scion(Optimizer):
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
+        block_size: int = 0,
+        merge_dims: int = 0,
     ) -> None: ...
 
 class Shampoo(Optimizer):
@@ -1174,6 +1194,8 @@ class Shampoo(Optimizer):
         maximize: bool = False,
         decay_filter: Literal["no_bias_norm"] | Callable[[str, Parameter], bool] | None = None,
         average: Average | None = None,
+        block_size: int = 0,
+        merge_dims: int = 0,
         others: type[Any] | str | None = None,
         **others_settings: Any,
     ) -> None: ...

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from thalweg.border.states import wanted
 from thalweg.chain import Chain
 from thalweg.mytorch.nn import Parameter
 from thalweg.mytorch.optim.memory import FORMAT_OF
@@ -30,16 +30,13 @@ def fitting(
     """
     if not isinstance(held, Mapping):
         raise ValueError(f"{title}: a state must be a dict, got {held!r:.100}")
-    h = SimpleNamespace(**{**chain.defaults, **group})
-    which = chain.choice.which(p.shape, group)
-    slots = [slot for slot in chain.slots if slot.part.which in (None, which)]
-    arrays = {slot.key: slot.state.shape(p.shape, h) for slot in slots}
+    arrays, _ = wanted(chain, p.shape, group)
     found: dict[str, Any] = {}
     for key, value in held.items():
         where = f"{title}: the state {key!r}"
         if value is None:  # as old versions of torch say that there is no buffer
             continue
-        if key in chain.cells:
+        if key in chain.cells and key not in arrays:
             found[key] = _number(where, value, is_count=key == "step" or key.startswith("n_"))
         else:
             found[key] = _array(where, value, arrays[key]) if key in arrays else value

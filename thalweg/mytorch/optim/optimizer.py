@@ -15,6 +15,7 @@ import numpy as np
 from thalweg.averaging import Average, at_rest, check_average, with_average
 from thalweg.border.again import PreparedSteps
 from thalweg.border.answering import answering
+from thalweg.border.blocks import is_cut
 from thalweg.border.classes import as_chain, made_class
 from thalweg.border.copies import check_not_swapped, lent_state
 from thalweg.border.groups import (
@@ -34,6 +35,7 @@ from thalweg.chain import Chain, Slot
 from thalweg.fuse import whole
 from thalweg.mytorch.nn import Module, Parameter
 from thalweg.mytorch.optim.base import BaseOptimizer, as_groups, evaluated
+from thalweg.mytorch.optim.blocks import ArrayBlocks
 from thalweg.mytorch.optim.loading import fitting
 from thalweg.mytorch.optim.memory import ArrayLayout, Turn, first_state, ready_gradient
 from thalweg.mytorch.optim.prepared import PreparedArrays
@@ -76,6 +78,7 @@ class Optimizer(ChainOptimizer, BaseOptimizer):
 
     arguments = EXTRAS
     argument_types = TYPES
+    knows_blocks = True
 
     _layout: ArrayLayout | None = None
     _rest: ArrayLayout | None = None  # of the parameters whose averages move without a gradient
@@ -162,7 +165,10 @@ class Optimizer(ChainOptimizer, BaseOptimizer):
         turns = [Turn(p, lot, ready_gradient(name, p)) for p, lot in pairs if p.grad is not None]
         now = [self._now(lot.group) for lot in all_lots]
         views = self._views(self._chain, now, all_lots)
-        deeds, self._layout = self._one_step(self._chain, self._layout, turns, views)
+        if is_cut(self._chain, all_lots):
+            deeds, self._layout = self._in_blocks(all_lots, turns), None
+        else:
+            deeds, self._layout = self._one_step(self._chain, self._layout, turns, views)
         chain = at_rest(self._chain)
         if chain is not None and len(turns) < len(pairs):  # averages move without a gradient
             resting = [Turn(p, lot, p.data) for p, lot in pairs if p.grad is None]
@@ -172,6 +178,16 @@ class Optimizer(ChainOptimizer, BaseOptimizer):
         if self._asking is not None:
             self._asking.prepared()
         return deeds
+
+    def _in_blocks(self, all_lots: Sequence[Lot], turns: Sequence[Turn]) -> list[whole.Deed]:
+        """The deeds of a step of what stands in for these parameters, and its end."""
+        cut = ArrayBlocks(self._chain, all_lots, turns, self.state)
+        views = self._views(self._chain, [self._now(lot.group) for lot in cut.lots], cut.lots)
+        live = [self._chain.live_slots(view) for view in views]
+        layout = ArrayLayout(self._chain, cut.ready, views, live, cut.states)
+        along = functools.partial(differences, self._asking)
+        asking = answering(self._chain, self.param_groups, self._asking, along)
+        return [*layout.prepare(views, cut.asked(asking)), cut.put_together]
 
     @staticmethod
     def _views(

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from thalweg.averaging import at_rest
 from thalweg.border.again import StandingGroups
+from thalweg.border.blocks import is_cut
 from thalweg.border.groups import lots
 from thalweg.border.states import lacking
 from thalweg.chain import Chain
 from thalweg.fuse import threads
 from thalweg.fuse.engines import host
 from thalweg.fuse.prepared import PreparedCall
-from thalweg.fuse.whole import Deed
 from thalweg.mytorch.nn import Parameter
 from thalweg.mytorch.optim.memory import ArrayLayout, Turn, ready_gradient
 
@@ -54,6 +54,7 @@ class PreparedArrays:
         counted = {row.p: cells for row in rows}
         self._are_cells = [key in counted.get(p, ()) for p, own in opt.state.items() for key in own]
         self._held = [v for v, is_cell in zip(held, self._are_cells, strict=True) if not is_cell]
+        self._counted = [row.held for row in rows]
         data = [row.data for row in rows]
         states = [array for row in rows for _, array in row.arrays.values()]
         self._standing = [*data, *states]
@@ -75,6 +76,8 @@ class PreparedArrays:
         if not (PreparedCall.can_take(chain) and host().array_look.can_look()):
             return None
         all_lots = lots(chain.name, opt.param_groups)
+        if is_cut(chain, all_lots):
+            return None  # copies of blocks are others at every step
         turns, without, views = list[Turn](), list[Parameter](), list[Any]()
         for number, lot in enumerate(all_lots):
             views.append(chain.views(opt._now(lot.group), lot.spared))
@@ -123,25 +126,21 @@ class PreparedArrays:
             return False
         if self._call.cells.size:
             keys = self._layout._keys
-            counted = [row.held[key] for row in self._layout._rows for key in keys]
+            counted = [own[key] for own in self._counted for key in keys]
             if counted != self._call.cells.ravel().tolist():
                 return False
         held = list(_flat(map(_values, dicts)))
         arrays = [v for v, is_cell in zip(held, self._are_cells, strict=True) if not is_cell]
         return all(map(is_, arrays, self._held))
 
-    def deeds(self, opt: Optimizer) -> list[Deed]:
-        """Take the step."""
-        return [self._move]
-
-    def _move(self) -> list[Deed]:
+    def move(self) -> None:
         """Take the step and count it: called again, it does what is left of it."""
         call, layout = self._call, self._layout
         call.run(self._threads())
         if call.cells.size:
-            for row, values in zip(layout._rows, call.cells.tolist(), strict=True):
-                row.held.update(zip(layout._keys, values, strict=True))
-        return []
+            for key, values in zip(layout._keys, call.cells.T.tolist(), strict=True):
+                for own, value in zip(self._counted, values, strict=True):
+                    own[key] = value
 
     def _threads(self) -> int:
         return 1 if self._is_small else threads.available()

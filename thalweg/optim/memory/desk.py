@@ -14,7 +14,7 @@ from thalweg.chain import Chain
 from thalweg.fuse.storage import computation
 from thalweg.optim.memory.gathers import gathered
 from thalweg.optim.memory.odd import OddTensor
-from thalweg.optim.memory.reach import address, dense, format_of, laid_out_like
+from thalweg.optim.memory.reach import address, dense, format_of, is_dense, laid_out_like
 from thalweg.optim.memory.sharded import cut_like, is_sharded, part_of, vector_part
 from thalweg.text import Request
 
@@ -73,7 +73,8 @@ class TensorDesk:
         p, whole = self.params[tensor], self._wholes[tensor]
         if is_sharded(whole):
             array = part_of(cut_like(whole, array.contiguous())).to(p.device)
-        return laid_out_like(p, array.to(self._type(p)))
+        lies_so = p if p.is_contiguous() or is_dense(p) else self.empty(tensor)
+        return laid_out_like(lies_so, array.to(self._type(p)))
 
     def vector(self, tensor: int, array: Tensor, per: str) -> Tensor:
         """The same numbers, one per "row" or "column", one behind the other."""

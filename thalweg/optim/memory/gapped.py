@@ -26,7 +26,7 @@ def walks(chain: Chain, row: Row, slots: Sequence[Slot], home: Home) -> bool:
     """Whether a kernel can walk over the gaps of a row that has some; if so, the row says how, and
     perhaps has a copy of its gradient that lies in the parameter's order of elements."""
     p, g = row.p, row.g
-    alike = (p, *(row.arrays[s.key] for s in slots))
+    alike = (p, *(row.arrays[s.key] for s in slots if not s.state.is_apart))
     if home.engine.name != "cpu" or p.layout != torch.strided or not p.numel():
         return False
     has_gaps = not is_dense(p)
@@ -48,7 +48,7 @@ def walks(chain: Chain, row: Row, slots: Sequence[Slot], home: Home) -> bool:
 
 def _walk(chain: Chain, row: Row, slots: Sequence[Slot]) -> Walk | None:
     tensors: list[Tensor | None] = [row.p, row.g]
-    live = {slot.key for slot in slots}
+    live = {slot.key for slot in slots if not slot.state.is_apart}
     tensors += [row.arrays[slot.key] if slot.key in live else None for slot in chain.slots]
     return walk_of(row.p.shape, [None if t is None else t.stride() for t in tensors])
 

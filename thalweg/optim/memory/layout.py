@@ -2,8 +2,7 @@
 
 Parameters move under the same object (`model.double()`, `share_memory_()`), states are replaced
 from outside, gradients are new at every step: no address is used that this step has not seen.
-The checks go over all tensors at once in C (`snapshot.py`), since on thousands of small
-tensors they, not the arithmetic, are what a step costs.
+The checks go over all tensors at once in C (`snapshot.py`): of many small ones they are the cost.
 """
 
 from __future__ import annotations
@@ -62,6 +61,8 @@ class TensorLayout(Layout):
     this one step: a sparse gradient, another order of elements, a cell that is a Python number.
     """
 
+    walks_matrices = False  # whether rules on matrices step tensors with gaps where they lie
+
     def __init__(
         self,
         chain: Chain,
@@ -79,8 +80,7 @@ class TensorLayout(Layout):
         self._sizes, self._stepped, self.new = seen.sizes, seen.params, new
         self._states = states
         self.odd: list[OddTensor] = []
-        # whether something had to be brought into another layout for this step
-        self._copies = False
+        self._copies = False  # whether something was brought into another layout for this step
         self.counts: CountsThere | None = None
         self._rows: list[BorrowedRows | DenseCopy] = []
         self._in_place: list[tuple[int, RowsInPlace]] = []
@@ -127,7 +127,8 @@ class TensorLayout(Layout):
                 row = row.in_parts(chain, slots)
             row = self._gathered(row, view, differentiable)
             row.engine = home.engine
-            is_plain = not (differentiable or chain.requests or chain.on_matrices)
+            may_walk = self.walks_matrices or not chain.on_matrices
+            is_plain = may_walk and not (differentiable or chain.requests)
             is_own = row.whole is not None or (is_plain and row.p is p)
             if is_plain and row.p is p and walks(chain, row, slots, home):
                 self._copies |= row.g is not g
@@ -137,18 +138,18 @@ class TensorLayout(Layout):
                     self._rows.append(dense)
                     self._copies, row.p = True, dense.p
             arrays = row.p, row.g, slots, row.arrays, held
-            gaps = row.walk is not None
-            if differentiable or not is_reachable(chain, *arrays, home, gaps):
+            if differentiable or not is_reachable(chain, *arrays, home, row.walk is not None):
                 if row.whole is not None:
                     row = Row(p, g, lot, held, held, first)
                 self.odd += row.as_written(chain, differentiable)
             else:
-                rows.append(row if gaps else self._reached(row))
+                rows.append(self._reached(row) if row.walk is None else row)
         return rows
 
     def _counted(self, rows: list[Row], lots: Sequence[Lot], differentiable: bool) -> list[Row]:
         """The rows whose counts an engine can read: on the host, or all of them on the device."""
-        are_all = not (self.odd or self._in_place or self.rests)
+        tells = any(key in held for key in self.chain.shared for held in self._resting())
+        are_all = not (tells or self.odd or self._in_place or (self.rests and self.chain.cells))
         self.counts, away = counts_of(self.chain, rows, lots, self._home, are_all)
         for row in away:
             self.odd += row.as_written(self.chain, differentiable)

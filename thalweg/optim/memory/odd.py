@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from thalweg.chain import Chain
-from thalweg.optim.memory.sharded import store, whole
+from thalweg.optim.memory.sharded import is_sharded, part_of, store, whole
 from thalweg.optim.memory.states import put
 
 __all__ = ["BOTH", "OddTensor"]
@@ -82,6 +82,11 @@ class OddTensor:
     def keep(self, arrays: Mapping[str, Any], names: Sequence[str]) -> None:
         """Store what the step gave a value, the parameter first."""
         keys = {slot.qualified: slot.key for slot in self.chain.slots}
+        targets = [self.parameter, *(self._arrays[keys[name]] for name in names if name != "p")]
+        written = {0, *map(_memory, targets)}
+        # `before = p` is p as it was, and not what is written there first
+        apart = {n for n in names if _memory(arrays[n]) in written}
+        arrays = {n: arrays[n].clone() if n in apart else arrays[n] for n in names}
         for name in names:
             if name == "p":
                 self._store(self.parameter, arrays[name])
@@ -98,6 +103,14 @@ class OddTensor:
                 self._held[key] = value.reshape(()).to(self._held[key].dtype, copy=True)
             else:
                 put(self._held, key, value)
+
+
+def _memory(tensor: Tensor) -> int:
+    """Where the memory of a tensor begins; 0, where it does not say."""
+    try:
+        return (part_of(tensor) if is_sharded(tensor) else tensor).untyped_storage().data_ptr()
+    except (RuntimeError, NotImplementedError):
+        return 0
 
 
 def _has_history(value: Any) -> bool:

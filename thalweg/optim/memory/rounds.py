@@ -1,4 +1,5 @@
-"""Lays a step out: at once, or in rounds where tensors share memory."""
+"""Lays a step out: at once, in blocks where matrices are cut, or in rounds where tensors share
+memory."""
 
 from __future__ import annotations
 
@@ -8,10 +9,13 @@ from typing import Any
 
 from torch import Tensor
 
+from thalweg.border.blocks import is_cut
 from thalweg.border.groups import Lot
 from thalweg.chain import Chain
 from thalweg.fuse.whole import Deed
+from thalweg.optim.memory.blocks import LayoutOfBlocks, TensorBlocks
 from thalweg.optim.memory.layout import TensorLayout
+from thalweg.optim.memory.operands import views_of
 from thalweg.optim.memory.seen import Seen
 from thalweg.optim.memory.states import First, NewStates
 from thalweg.rule import Rule
@@ -45,14 +49,33 @@ class Rounds:
         rounds = seen.rounds(self._states)
         if len(rounds) > 1:
             return self._deeds(rounds, new)
+        if is_cut(self._chain, self._lots):
+            return self._in_blocks(seen, new)
         layout = self._laid_out(seen, new)
         self.layout = layout if layout.reusable else None
         return layout.prepare(self._views, self._asking)
 
+    def _in_blocks(self, seen: Seen, new: NewStates) -> list[Deed]:
+        """The step of what stands in for these parameters, and then its end."""
+        if self._differentiable:
+            raise RuntimeError(
+                f"{self._chain.name}: differentiable=True lets autograd through whole parameters; "
+                "block_size and merge_dims must be 0"
+            )
+        turns = zip(seen.params, seen.lots(), seen.grads, strict=True)
+        cut = TensorBlocks(self._chain, self._lots, turns, self._states)
+        views = [views_of(self._chain, lot, differentiable=False) for lot in cut.lots]
+        layout = LayoutOfBlocks(
+            self._chain, cut.seen, cut.lots, views, cut.states, new, False, self._rests
+        )
+        return [*layout.prepare(views, cut.asked(self._asking)), cut.put_together]
+
     def _deeds(self, rounds: Sequence[Seen], new: NewStates) -> list[Deed]:
         """The first of these rounds; the next is laid out when it has moved."""
-        layout = self._laid_out(rounds[0], new)
-        deeds = layout.prepare(self._views, self._asking)
+        if is_cut(self._chain, self._lots):
+            deeds = self._in_blocks(rounds[0], new)
+        else:
+            deeds = self._laid_out(rounds[0], new).prepare(self._views, self._asking)
         if rounds[1:]:
             # torch looks at the states of all entries before it moves the first of them
             for p in rounds[0].params:

@@ -71,6 +71,11 @@ class Described:
             )
             self._guards.append((guards.check, slice(first, first + _MOST)))
 
+    @property
+    def only(self) -> Any:
+        """torch's own check, of one tensor behind the other, where a single one does; else None."""
+        return self._guards[0][0] if len(self._guards) == 1 else None
+
     def fits(self, tensors: Sequence[Tensor], more: Sequence[Tensor] = ()) -> bool:
         """Whether the tensors, `more` of them behind the others, are one by one as described."""
         if len(tensors) + len(more) != self._count:

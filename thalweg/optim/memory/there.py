@@ -33,7 +33,7 @@ from thalweg.optim.memory.device import (
 from thalweg.optim.memory.operands import views_of
 from thalweg.optim.memory.touched import Row
 
-__all__ = ["CountsThere", "again", "counts_of", "settings_of", "stops", "unscale"]
+__all__ = ["CountsThere", "again", "counts_of", "settings_of", "still", "stops", "unscale"]
 
 _HOST = torch.device("cpu")
 _NUMBERS = (torch.float32, torch.float64)
@@ -85,7 +85,8 @@ def _open_views(
     group = {name: value for name, value in lot.group.items() if name not in there}
     views = chain.views(group, lot.spared, False, lot.which)
     found: list[dict[str, Any]] = []
-    for h, pairs in zip(views, chain._wirings[lot.which].settings, strict=True):
+    wiring = chain._wirings[chain.choice.told(lot.which)[0]]
+    for h, pairs in zip(views, wiring.settings, strict=True):
         found.append({n: there[public] for n, public in pairs or () if public in there})
         for name in found[-1]:
             delattr(h, name)
@@ -199,11 +200,30 @@ def stops(opt: Any, counts: CountsThere | None) -> Tensor | None:
     return found if is_single and found.device == counts.device else None
 
 
-def unscale(opt: Any, counts: CountsThere | None) -> bool:
+def _is_stopped(opt: Any) -> bool:
+    """Whether a GradScaler stops this step; the host waits for what the device might have read."""
+    stop = stops(opt, opt._counts)
+    return stop is not None and float(stop) > 0
+
+
+def still(
+    opt: Any, views: list[list[SimpleNamespace]], resting: Any, states: Any
+) -> list[Deed] | None:
+    """What moves of the parameters without a gradient, if they are those of the step before; None
+    if they have to be laid out anew."""
+    layout = opt._rest
+    fits = layout is not None and layout.fits(resting, views, states)
+    if not (fits and layout.counts) and _is_stopped(opt):
+        return []
+    deeds: list[Deed] = layout.prepare(views, None, stops(opt, layout.counts)) if fits else []
+    return deeds if fits else None
+
+
+def unscale(opt: Any) -> bool:
     """Apply what a GradScaler left on the optimizer; False if this step must not happen, and the
     host is to know it."""
     found_inf = getattr(opt, "found_inf", None)
-    if found_inf is not None and stops(opt, counts) is None and float(found_inf) > 0:
+    if found_inf is not None and stops(opt, opt._counts) is None and float(found_inf) > 0:
         return False
     scale: Tensor | None = getattr(opt, "grad_scale", None)
     if scale is not None:
@@ -236,6 +256,4 @@ def again(
         return views, False
     for device in {p.device for lot in lots for p in lot.params}:
         check_not_captured(opt._chain.name, device)
-    stop = stops(opt, opt._counts)
-    is_stopped = stop is not None and float(stop) > 0
-    return settings_of(opt._chain, lots, differentiable, None), is_stopped
+    return settings_of(opt._chain, lots, differentiable, None), _is_stopped(opt)
