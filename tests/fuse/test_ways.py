@@ -77,11 +77,16 @@ class Endless(Rule):
 
 
 @pytest.mark.parametrize(
-    ("rule", "kind"), [(Rooted, "complex"), (Endless, "too large for a double")], ids=str
+    ("rule", "told"),
+    [
+        (Rooted, "Rooted.update: -0.5 to the power of 0.5 is no real number"),
+        (Endless, "Mine: a number that its text works out is too large for a double"),
+    ],
+    ids=str,
 )
-def test_a_number_that_is_no_double_is_refused_with_a_sentence(rule, kind):
+def test_a_number_that_is_no_double_is_refused_with_a_sentence(rule, told):
     border = Border(chain("Mine", rule), ({}, [np.zeros(2)]))
-    with pytest.raises(ArithmeticError, match=f"^Mine: a number that its text works out is {kind}"):
+    with pytest.raises(ArithmeticError, match=f"^{told}"):
         border.step([np.ones(2)])
 
 

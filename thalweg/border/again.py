@@ -114,6 +114,7 @@ class _Group:
         self._each = list(group["params"])
         self._filter = _frozen(group.get("decay_filter")), _frozen(group.get("param_names"))
         self._others = group.get(OTHERS)
+        self._blocks = {name: group.get(name) for name in BLOCKS if chain.on_matrices}
         names = [name for name in [*chain.settings, *BLOCKS] if name in group]
         self._absent = {*chain.settings, *BLOCKS} - group.keys()
         self._read = itemgetter(*names, *names[:1]) if names else tuple  # of two at least: a tuple
@@ -134,6 +135,8 @@ class _Group:
         if len(params) != len(self._each) or not all(map(is_, params, self._each)):
             return False
         if group.get(OTHERS) != self._others:
+            return False
+        if any([group.get(name) != size for name, size in self._blocks.items()]):
             return False
         if self._filter[0] is None:
             return group.get("decay_filter") is None
