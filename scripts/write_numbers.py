@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+import statistics
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ PAGES = (
     ROOT / "README.md",
     ROOT / "docs" / "measured.md",
     ROOT / "docs" / "frameworks.md",
+    ROOT / "docs" / "kernel-cache.md",
+    ROOT / "docs" / "offload.md",
     ROOT / "benchmarks" / "README.md",
 )
 RESULTS = ROOT / "benchmarks" / "results"
@@ -29,6 +32,7 @@ Result = Mapping[str, Any]
 Sides = Mapping[str, Mapping[str, float]]  # of each side the median, in seconds, and more
 
 _SCRIPTS = ("public_scripts",)  # that write results and are no benchmarks
+_WITH = {"offload_one_set": "offload.py --one-set --millions 1000"}  # a script's other results
 
 _BLOCK = re.compile(r"(<!-- numbers: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _OURS = ("ours", "floor", "our RAdam")
@@ -117,6 +121,34 @@ def step_time(result: Result) -> str:
     return _table(headings, rows) + _where(result)
 
 
+def first_step(result: Result) -> str:
+    """A fresh process without and with kernels on disk."""
+    rows = []
+    for case, parts in result["seconds"].items():
+        name, _, cache = case.partition(", ")
+        if cache != "cold cache":
+            continue
+        warm = result["seconds"][f"{name}, warm cache"]
+        both = [statistics.median(one["first step"]) for one in (parts, warm)]
+        llvm = statistics.median(parts["import LLVM"])
+        rows.append([name, *(f"{x:.2f}" for x in (*both, both[0] - both[1], llvm))])
+    headings = ["", "without, s", "with kernels on disk", "difference", "of it LLVM's import"]
+    return _table(headings, rows) + _where(result)
+
+
+def offload_one_set(result: Result) -> str:
+    """AdamW of all on the same tensors, with the same states."""
+    rows = []
+    for case, sides in result["seconds"].items():
+        kind = case.partition(",")[0]
+        for name, side in sides.items():
+            title = "ours" if name == "AdamW" else name
+            ratio = side["median"] / sides["AdamW"]["median"]
+            rows.append([kind, title, f"{side['median']:.2f}", f"{ratio:.2f}"])
+    headings = ["", f"{result['millions']} M parameters", "s a step", "of our time"]
+    return _table(headings, rows) + _where(result)
+
+
 def public_scripts(result: Result) -> str:
     """Whole scripts under both libraries: how far the losses agree, and the times."""
     rows = []
@@ -143,6 +175,8 @@ def _digits(found: Mapping[str, Any]) -> str:
 
 TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "around_the_step": ("around_the_step", as_measured),
+    "first_step": ("first_step", first_step),
+    "offload_one_set": ("offload_one_set", offload_one_set),
     "public_scripts": ("public_scripts", public_scripts),
     "six_tensors": ("small_step", six_tensors),
     "small_training": ("small_training", as_measured),
@@ -173,7 +207,9 @@ def written(page: str) -> str:
 
 
 def _command(file: str) -> str:
-    return f"python -m scripts.{file}" if file in _SCRIPTS else f"python benchmarks/{file}.py"
+    if file in _SCRIPTS:
+        return f"python -m scripts.{file}"
+    return f"python benchmarks/{_WITH.get(file, f'{file}.py')}"
 
 
 def main() -> None:
