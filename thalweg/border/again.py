@@ -114,6 +114,7 @@ class _Group:
         self._each = list(group["params"])
         self._filter = _frozen(group.get("decay_filter")), _frozen(group.get("param_names"))
         self._others = group.get(OTHERS)
+        self._blocks = [group.get(name) for name in BLOCKS]
         names = [name for name in [*chain.settings, *BLOCKS] if name in group]
         self._absent = {*chain.settings, *BLOCKS} - group.keys()
         self._read = itemgetter(*names, *names[:1]) if names else tuple  # of two at least: a tuple
@@ -135,6 +136,8 @@ class _Group:
             return False
         if group.get(OTHERS) != self._others:
             return False
+        if [group.get(name) for name in BLOCKS] != self._blocks:
+            return False  # what is cut into blocks is stepped otherwise
         if self._filter[0] is None:
             return group.get("decay_filter") is None
         return self._filter == (group.get("decay_filter"), group.get("param_names"))
