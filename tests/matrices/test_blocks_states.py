@@ -118,9 +118,22 @@ def test_other_blocks_in_mid_run_are_refused_before_anything_moves(border, size)
     run.walk(1, start=2)
 
 
-def test_blocks_that_a_program_begins_with_in_mid_run_are_not_overlooked():
+@pytest.mark.parametrize("name", ["APOLLO", "PSGDKron"])
+def test_numbers_of_other_blocks_are_refused_in_a_sentence(name):
+    run = made("torch", name, START[:1])
+    run.walk(2)
+    before = run.values
+    run.opt.param_groups[0]["block_size"] = 2
+    with pytest.raises(RuntimeError, match=r"in blocks must have the shape .* begun with"):
+        run.walk(1, start=2)
+    for a, b in zip(run.values, before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("border", BORDERS)
+def test_blocks_that_a_program_begins_with_in_mid_run_are_not_overlooked(border):
     """Muon keeps nothing that is of a block's shape."""
-    run, blocked = Run("torch", "Muon", START), Run("torch", "Muon", START)
+    run, blocked = Run(border, "Muon", START), Run(border, "Muon", START)
     for t in range(4):
         blocked.opt.param_groups[0]["block_size"] = 4 * (t > 2)
         run.walk(1, start=t)

@@ -37,6 +37,28 @@ def test_a_wider_factor_from_a_file_keeps_its_digits():
 BF = torch.bfloat16
 
 
+def test_factors_of_two_types_are_stepped_side_by_side():
+    params = weights([(4, 3), (4, 3)], torch.float32)
+    opt = Adafactor(params)
+    walk(opt)
+    for p in params:
+        p.data = p.data.double()
+        p.grad = None
+    del opt.state[params[0]]  # it begins anew in float64, beside one in float32
+    alone = [copy.deepcopy(opt) for _ in params]
+    for one in (opt, *alone):
+        its = one.param_groups[0]["params"]
+        for t in range(1, 3):
+            give_gradients(its, t)
+            for i in range(2):  # each by itself in its own optimizer
+                if one in alone and one is not alone[i]:
+                    its[i].grad = None
+            one.step()
+    for i, p in enumerate(params):
+        want = alone[i].param_groups[0]["params"][i]
+        torch.testing.assert_close(p.detach(), want.detach(), rtol=1e-6, atol=1e-6)
+
+
 def test_steps_are_counted_in_the_default_type(numbers_in_double):
     one, other = pair(torch.float64, lr=0.1)
     walk(one, 3)

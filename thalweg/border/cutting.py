@@ -154,6 +154,8 @@ class InBlocks:
             if value is None:
                 continue
             if key in chain.cells:
+                if key in of_blocks:
+                    self._check(key, value, (len(pieces),))
                 for j, piece in enumerate(pieces):
                     self.states[piece][key] = self._copied(value[j] if key in of_blocks else value)
         for slot in cut.slots:
@@ -175,10 +177,11 @@ class InBlocks:
 
     def _check(self, key: str, array: Any, shape: Shape) -> None:
         """Raise for a state that was kept of other blocks, before anything has moved."""
-        if tuple(array.shape) != shape:
+        found = tuple(getattr(array, "shape", ()))
+        if found != shape:
             raise RuntimeError(
                 f"{self.chain.name}: the state {key!r} of a parameter in blocks must have the "
-                f"shape {shape}, got {tuple(array.shape)}; block_size and merge_dims must be those "
+                f"shape {shape}, got {found}; block_size and merge_dims must be those "
                 "that it was begun with"
             )
 

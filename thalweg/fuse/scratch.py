@@ -81,12 +81,14 @@ class Scratch:
         states = vectors_by_themselves(self.plan)
         if states is None or not self.members:
             return None
+        found = dict[tuple[int, str], Any]()
         for name in states:
             for k, tensor in enumerate(self.members):
                 array = self.desk.on_host(tensor, name)
-                if array is None:
+                if array is None:  # then none of them is taken so
                     return None
-                self._standing[k, name] = array.reshape(self._sides_of(k, name))
+                found[k, name] = array.reshape(self._sides_of(k, name))
+        self._standing |= found
         return self.desk.type_on_host(self.members[0])
 
     def make(self, names: Sequence[str]) -> None:
