@@ -84,9 +84,8 @@ class Scratch:
         found = dict[tuple[int, str], Any]()
         for name in states:
             for k, tensor in enumerate(self.members):
-                array = self.desk.on_host(tensor, name)
-                if array is None:  # then none of them is taken so
-                    return None
+                if (array := self.desk.on_host(tensor, name)) is None:
+                    return None  # then none of them is taken so
                 found[k, name] = array.reshape(self._sides_of(k, name))
         self._standing |= found
         return self.desk.type_on_host(self.members[0])
