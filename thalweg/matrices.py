@@ -7,6 +7,7 @@ of such, of one shape. A border adds its framework with `register`.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -206,7 +207,8 @@ def newton_schulz(
     if rows % int(pieces):
         raise ValueError(f"{rows} rows are not {int(pieces)} pieces of as many rows each")
     if pieces > 1:
-        x = x.reshape(-1, rows // int(pieces), columns)
+        count = math.prod(x.shape[:-2]) * int(pieces)
+        x = x.reshape(count, rows // int(pieces), columns)
     a, b, c = map(library.number, coefficients)
     is_tall = x.shape[-2] > x.shape[-1]
     x = library.short(transposed(x) if is_tall else x)

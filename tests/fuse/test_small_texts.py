@@ -54,6 +54,11 @@ TEXTS = {
         "z = noise(k, 1)\nx = 2.0\nu = z * x",
         "u",
     ),
+    "a state per row that one side of a condition on sums reads": (
+        (ROWS, "g, r"),
+        "if norm(g) > 0.1:\n    u = g + r\nelse:\n    u = g",
+        "u, r",
+    ),
     "a row on one way and elements on the other, then summed": (
         ("", "p, g, ndim"),
         'x = mean(g, "row") if ndim > 1 else g\nu = g / sum(x + p)',

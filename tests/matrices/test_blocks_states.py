@@ -12,6 +12,10 @@ import torch
 import thalweg.optim as optim
 from tests.matrices.blocks import RULES, Run, numbers
 from thalweg.averaging import EMA
+from thalweg.chain import chain
+from thalweg.matrices import newton_schulz
+from thalweg.reductions import norm
+from thalweg.rule import Rule, state
 
 BORDERS = ["torch", "numpy"]
 # two even blocks of 4 x 3; four blocks, those at the edges smaller; one
@@ -128,6 +132,29 @@ def test_numbers_of_other_blocks_are_refused_in_a_sentence(name):
         run.walk(1, start=2)
     for a, b in zip(run.values, before, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+class Counted(Rule):
+    """A rule on matrices that keeps a number of each, and nothing else."""
+
+    lr: float = 0.1
+    length = state("length", per="tensor")
+
+    @staticmethod
+    def update(g, length, lr):
+        length = length + norm(g)
+        u = lr * newton_schulz(g, (3.4445, -4.775, 2.0315), 5, 1e-7) / length
+        return u, length
+
+
+def test_numbers_of_blocks_that_are_none_any_more_are_refused_in_a_sentence():
+    p = torch.nn.Parameter(torch.tensor(START[0]))
+    p.grad = torch.ones_like(p)
+    opt = optim.optimizer(chain("Counted", Counted))([p], block_size=4)
+    opt.step()
+    opt.param_groups[0]["block_size"] = 0
+    with pytest.raises(RuntimeError, match="'length' must be one number, got a tensor of shape"):
+        opt.step()
 
 
 @pytest.mark.parametrize("border", BORDERS)

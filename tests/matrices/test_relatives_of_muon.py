@@ -125,3 +125,11 @@ def test_low_rank(name, settings, shape):
         return low_rank_papers.apollo(p, gradients, normal, **settings)
 
     assert_steps(name, settings, shape, wanted)
+
+
+def test_heads_of_a_matrix_without_rows_are_none():
+    p = torch.nn.Parameter(torch.zeros(0, 3))
+    p.grad = torch.zeros(0, 3)
+    opt = optim.Muon([p], heads=2)
+    opt.step()
+    assert tuple(opt.state[p]["momentum_buffer"].shape) == (0, 3)

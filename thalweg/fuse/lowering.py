@@ -149,6 +149,10 @@ class _Lower:
             return
         test = self._visit(statement.test)
         self._lift(statement, "before")
+        both = (n for one in (*statement.body, *statement.orelse) for n in ast.walk(one))
+        read = {n.id for n in both if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+        for name in sorted(read & {*self.text.vectors}):
+            self._vector(name)  # lies there before the pass that decides
         outer, sides = self.nodes, []
         for side in (statement.body, statement.orelse):
             self.nodes = []

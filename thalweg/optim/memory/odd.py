@@ -41,10 +41,15 @@ class OddTensor:
         self._arrays, self._held, self.first, self.component = arrays, held, first, component
         self.differentiable = differentiable
         self.shape = tuple(parameter.shape)
-        self.cells = {key: self._cell(held[key]) for key in chain.cells}
+        self.cells = {key: self._cell(key, held[key]) for key in chain.cells}
 
-    def _cell(self, cell: Any) -> Any:
+    def _cell(self, key: str, cell: Any) -> Any:
         """The number in a cell; under autograd, where it depends on a setting, as it is."""
+        if isinstance(cell, Tensor) and cell.numel() != 1:
+            raise RuntimeError(
+                f"{self.chain.name}: the state {key!r} must be one number, "
+                f"got a tensor of shape {tuple(cell.shape)}"
+            )
         return cell if self.differentiable and _has_history(cell) else float(cell)
 
     def _part(self, tensor: Tensor) -> Tensor:
