@@ -178,3 +178,14 @@ def test_a_factor_of_another_shape_is_refused():
     held["row_var"] = torch.zeros(7, 1)
     with pytest.raises(RuntimeError, match=r"'row_var' must have the shape \(6, 1\)"):
         walk(opt)
+
+
+def test_a_file_that_has_lost_the_count_is_refused():
+    p = Parameter(torch.ones(3, 2))
+    p.grad = torch.ones_like(p)
+    opt = Adafactor([p])
+    opt.step()
+    file = opt.state_dict()
+    del file["state"][0]["step"]
+    with pytest.raises(ValueError, match="the state of parameter 0 lacks 'step'"):
+        Adafactor([p]).load_state_dict(file)

@@ -44,7 +44,8 @@ def wanted(
         one for one in chain.slots if one.part.which in (None, chain.choice.which(shape, group))
     ]
     needed = [s.key for s in slots if issubclass(s.part.declared, Rule) and s.is_certain]
-    if needed:  # its numbers too: one that began anew would be a jump that nobody sees
+    counts = any("t" in rule.text.source.arguments for rule in chain.rules)
+    if needed or counts:  # its numbers too: one that began anew would be a jump that nobody sees
         needed += [
             key
             for key, (i, _) in chain.cells.items()
