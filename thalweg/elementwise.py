@@ -113,19 +113,19 @@ def _namespace_of(values: tuple[Any, ...]) -> Any:
     for value in values:
         kind = type(value)
         if kind not in _of_type:
-            _of_type[kind] = _namespace_for(kind)
+            _of_type[kind] = _namespace_for(value)
         if _of_type[kind] is not _number:
             return _of_type[kind]
     return _number
 
 
-def _namespace_for(kind: type) -> Any:
-    if issubclass(kind, numbers.Number) and not issubclass(kind, np.generic):
+def _namespace_for(value: Any) -> Any:
+    if isinstance(value, numbers.Number) and not isinstance(value, np.generic):
         return _number
     for known, namespace in _namespaces:
-        if issubclass(kind, known):
+        if isinstance(value, known):  # what JAX traces says so of itself, and no class of it
             return namespace
-    raise TypeError(f"elementwise functions take numbers and arrays, got {kind.__name__}")
+    raise TypeError(f"elementwise functions take numbers and arrays, got {type(value).__name__}")
 
 
 def _primitive(name: str, doc: str) -> Callable[..., Any]:
