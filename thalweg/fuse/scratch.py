@@ -142,8 +142,8 @@ class Scratch:
             axes = reductions.AXES[one.over]
             self._make_whole([(k, one.value) for k in range(len(self.members))])
             for k in range(len(self.members)):
-                value = self._matrix(k, one.value)
-                self._file(one.name, [k], reductions.over_axes(one.kind, value, axes))
+                value = reductions.over_axes(one.kind, self._matrix(k, one.value), axes)
+                self._file(one.name, [k], np.asarray(value, self._type) if self._type else value)
             self._wholes.clear()
             del self._arrays[one.value], self._made[one.value]
 
