@@ -33,6 +33,7 @@ from thalweg.settings import Setting, as_double, with_precision
 from thalweg.settings_of_groups import SettingsOfGroups
 from thalweg.signature import Signature
 from thalweg.source import unknown
+from thalweg.text import OF_SHAPE
 
 __all__ = ["Chain", "Decided", "Part", "Signature", "Slot", "Ways", "chain", "named"]
 
@@ -101,7 +102,7 @@ class Chain:
         ]
         self._find_questions()
         asked = {n for part in self.parts for n in part.declared.text.source.arguments}
-        self._of_shape = tuple(name for name in ("ndim", "rows", "columns") if name in asked)
+        self._of_shape = tuple(name for name in OF_SHAPE if name in asked)
         self.evaluates = [i for i, part in enumerate(self.parts) if part.declared.evaluate]
         self._in_groups = SettingsOfGroups(name, self.settings)
         self._living = Living(self.parts, self.slots)

@@ -4,23 +4,16 @@ import numpy as np
 import torch
 
 import thalweg.optim as optim
+from tests.matrices.settings import TRIED
 from thalweg import mytorch
 from thalweg.view import blocks_of
 
 # with what the rules on matrices are tried
-RULES = {
-    "APOLLO": {"rank": 2, "update_proj_gap": 3, "lr": 1e-3},
-    "AdaMuon": {"weight_decay": 0.1},
-    "Dion": {"rank": 3},
-    "GaLore": {"rank": 2, "update_proj_gap": 3, "weight_decay": 0.1},
-    "MuSGD": {"weight_decay": 0.1},
-    "Muon": {"weight_decay": 0.1},
-    "NorMuon": {"weight_decay": 0.1},
-    "PSGDKron": {"lr": 0.01, "max_size": 4, "probability": (0.1, 0.4, 0.01, 5.0)},
-    "SOAP": {"precondition_frequency": 3},
-    "Scion": {"scale": 10.0},
-    "Shampoo": {"precondition_frequency": 2, "lr": 0.03},
-}
+NAMES = ["APOLLO", "AdaMuon", "Dion", "GaLore", "MuSGD", "Muon", "NorMuon", "PSGDKron", "SOAP"]
+NAMES += ["Scion", "Shampoo"]
+RULES = {name: TRIED[name] for name in NAMES}
+RULES["PSGDKron"] = {**TRIED["PSGDKron"], "max_size": 4}  # less than a side of a block
+RULES["Shampoo"] = {**TRIED["Shampoo"], "lr": 0.03}
 
 
 def numbers(shape, seed):

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import thalweg.optim as optim
+from tests.matrices.settings import Reused
 from thalweg import matrices
 from thalweg.chain import Chain, chain, named
 from thalweg.either import either
-from thalweg.reductions import largest, sum
-from thalweg.rule import Rule, state
+from thalweg.rule import Rule
 from thalweg.rules import (
     APOLLO,
     CAME,
@@ -140,26 +140,6 @@ class Copied(Rule):
         a = a @ a.mT @ a
         u = lr * (d + a @ d.mT @ d)
         return u
-
-
-class Reused(Rule):
-    """A name that is per row, then per column; a row and a column that one number stands for."""
-
-    lr: float = 0.1
-    left = state("left", per="row")
-    right = state("right", per="column")
-
-    @staticmethod
-    def update(g, left, right, first, lr):
-        if first:
-            left = lr
-            right = 2 * lr
-        one = sum(g * g, "row")
-        left = left + one / (1 + largest(one))
-        one = sum(g * g, "column")
-        right = right + one / (1 + largest(one))
-        u = left * g * right
-        return u, left, right
 
 
 @pytest.mark.parametrize("made", [Copied, Reused])

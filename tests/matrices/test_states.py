@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import thalweg.optim as optim
+from tests.matrices.settings import TRIED
 from thalweg import mytorch
 from thalweg.averaging import EMA
 from thalweg.chain import chain
@@ -26,23 +27,6 @@ MATRICES = ["Muon", "PSGDKron", "SOAP", "Shampoo", *RELATIVES, *LOW_RANK]
 NAMES = ["AdamMini", "CAME", "SAM", "Sophia", *MATRICES]
 APART = ["AdamMini", "CAME", *MATRICES]
 SHAPES = [(6, 6), (5, 5), (6, 6)]
-WHOLE = {
-    "APOLLO": {"rank": 2, "update_proj_gap": 3, "lr": 1e-3},
-    "AdaMuon": {"nesterov": True},
-    "AdamMini": {"weight_decay": 0.1},
-    "CAME": {"lr": 1e-3},
-    "Dion": {"rank": 3},
-    "GaLore": {"rank": 2, "update_proj_gap": 3, "weight_decay": 0.1},
-    "MuSGD": {"weight_decay": 0.1},
-    "Muon": {"weight_decay": 0.1},
-    "NorMuon": {"weight_decay": 0.1},
-    "PSGDKron": {"lr": 0.01, "max_size": 5, "probability": (0.1, 0.4, 0.01, 5.0)},
-    "SAM": {"lr": 0.01, "momentum": 0.9},
-    "SOAP": {"precondition_frequency": 3},
-    "Scion": {"scale": 10.0},
-    "Shampoo": {"precondition_frequency": 2},
-    "Sophia": {"k": 3, "weight_decay": 0.1},
-}
 
 
 def numbers(shape, seed):
@@ -67,7 +51,7 @@ class Run:
 
     def make(self, params):
         if isinstance(self.made, str):
-            return getattr(optim, self.made)(params, **{**WHOLE[self.made], **self.settings})
+            return getattr(optim, self.made)(params, **{**TRIED[self.made], **self.settings})
         return optim.optimizer(self.made)(params, **self.settings)
 
     def closure(self, t, of=0):
@@ -317,7 +301,7 @@ def test_on_numpy_a_file_in_mid_run_is_as_if_there_were_none(name):
         params = [
             mytorch.nn.Parameter(numbers(shape, i)) for i, shape in enumerate([(6, 4), (5, 5)])
         ]
-        return params, getattr(mytorch.optim, name)(params, **WHOLE[name])
+        return params, getattr(mytorch.optim, name)(params, **TRIED[name])
 
     whole, begun, second = made(), made(), made()
     walk(*whole, 7)

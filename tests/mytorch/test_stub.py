@@ -90,9 +90,11 @@ def test_the_stub_has_the_arguments_that_help_shows(name):
     (made,) = (n for n in body if isinstance(n, ast.ClassDef) and n.name == name)
     arguments = made.body[0].args
     shown = inspect.signature(getattr(optim, name)).parameters.values()
-    given = [one.name for one in shown if one.kind is not one.KEYWORD_ONLY]
+    given = [one.name for one in shown if one.kind is one.POSITIONAL_OR_KEYWORD]
     named = [one.name for one in shown if one.kind is one.KEYWORD_ONLY]
+    others = [one.name for one in shown if one.kind is one.VAR_KEYWORD]
     assert [one.arg for one in arguments.args] == ["self", *given]
+    assert [one.arg for one in [arguments.kwarg] if one] == others
     assert [one.arg for one in arguments.kwonlyargs][: len(named)] == named
 
 

@@ -74,3 +74,11 @@ def told(text, folder):
     assert quoted == "    " + lines[at].strip()
     assert place.endswith(f", line {at + 1} of mistakes.py")
     return place.rpartition(", line ")[0], message
+
+
+def assert_named(mistake, folder):
+    """A text with a mistake in its `update`, and how what is said of it ends."""
+    text, says = mistake
+    place, message = told(text, folder)
+    assert place == "Broken.update"
+    assert message.endswith(says)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.rules.mistakes import HERE, STEP, declare, line, rule, told
+from tests.rules.mistakes import HERE, STEP, assert_named, declare, line, rule
 
 
 def no_number(whole, condition):
@@ -101,10 +101,7 @@ IN_A_LINE = {**CONDITIONS, **WAYS}
 
 @pytest.mark.parametrize("mistake", IN_A_LINE)
 def test_a_mistake_is_named_where_it_stands(mistake, tmp_path):
-    text, says = IN_A_LINE[mistake]
-    place, message = told(text, tmp_path)
-    assert place == "Broken.update"
-    assert message.endswith(says)
+    assert_named(IN_A_LINE[mistake], tmp_path)
 
 
 RIGHT = {

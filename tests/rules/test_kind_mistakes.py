@@ -9,9 +9,9 @@ from tests.rules.mistakes import (
     USE_WHERE,
     WITH_BETAS,
     WITH_MODE,
+    assert_named,
     line,
     rule,
-    told,
 )
 
 PER_TENSOR = dict(takes="g, m, lr, c", returns="u, m, c", above='c = state("count", per="tensor")')
@@ -207,7 +207,4 @@ IN_A_LINE = {**KINDS, **REDUCTIONS}
 
 @pytest.mark.parametrize("mistake", IN_A_LINE)
 def test_a_mistake_is_named_where_it_stands(mistake, tmp_path):
-    text, says = IN_A_LINE[mistake]
-    place, message = told(text, tmp_path)
-    assert place == "Broken.update"
-    assert message.endswith(says)
+    assert_named(IN_A_LINE[mistake], tmp_path)

@@ -7,10 +7,10 @@ from tests.rules.mistakes import (
     STEP,
     WITH_BETAS,
     WITH_MODE,
+    assert_named,
     line,
     rule,
     stage,
-    told,
 )
 from thalweg.reading import WORDS
 from thalweg.rule import Rule
@@ -330,10 +330,7 @@ IN_A_LINE = {what: one for table in TABLES for what, one in table.items()}
 
 @pytest.mark.parametrize("mistake", IN_A_LINE)
 def test_a_mistake_is_named_where_it_stands(mistake, tmp_path):
-    text, says = IN_A_LINE[mistake]
-    place, message = told(text, tmp_path)
-    assert place == "Broken.update"
-    assert message.endswith(says)
+    assert_named(IN_A_LINE[mistake], tmp_path)
 
 
 def test_no_mistake_is_listed_twice():

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from thalweg.border.blocks import kept_in_blocks
+from thalweg.border.blocks import kept_in_blocks, slots_of
 from thalweg.chain import Chain, Slot
 from thalweg.declaration import starting
 from thalweg.rule import Rule
@@ -40,9 +40,7 @@ def wanted(
     """The shapes of the arrays that a parameter of a group may keep, by key, and the keys that it
     has once it was stepped."""
     settings = SimpleNamespace(**{**chain.defaults, **group})
-    slots = [
-        one for one in chain.slots if one.part.which in (None, chain.choice.which(shape, group))
-    ]
+    slots = slots_of(chain, shape, group)
     needed = [s.key for s in slots if issubclass(s.part.declared, Rule) and s.is_certain]
     counts = any("t" in rule.text.source.arguments for rule in chain.rules)
     if needed or counts:  # its numbers too: one that began anew would be a jump that nobody sees

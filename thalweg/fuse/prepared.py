@@ -28,11 +28,11 @@ from thalweg.fuse.share import Arrangement, Share
 from thalweg.fuse.storage import FORMATS
 from thalweg.fuse.work import Work
 from thalweg.settling import Step, settler
+from thalweg.text import OF_SHAPE
 
 __all__ = ["PreparedCall"]
 
 _MOST = 64  # arrangements that are remembered
-_OF_SHAPE = {"ndim", "rows", "columns"}  # what a text may ask of a tensor's shape
 
 # so many elements may an optimizer have whose steps find the memory again that lines work in
 _SMALL = 1 << 20
@@ -54,7 +54,7 @@ class _Deciding:
                 settler(part.declared),
                 [keys.index(key) for key in own],
                 slice(*ends[i : i + 2]),
-                not asked[i].isdisjoint(_OF_SHAPE),
+                not asked[i].isdisjoint(OF_SHAPE),
             )
             for i, (part, own) in both
         ]

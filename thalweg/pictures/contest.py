@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib import ticker
 from matplotlib.axes import Axes
 
 from thalweg.pictures.curves import limits, smoothed
@@ -73,11 +72,9 @@ def draw_contest(
     if target is not None:
         right.axhline(target, color="grey", linewidth=1, linestyle=":")
     if judged.is_share:
-        right.yaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=0))
+        right.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.4g}%")
     _limit(left, [smoothed(runs.losses) for runs in contestants], is_loss=True)
     _limit(right, [runs.judged for runs in contestants], judged.is_loss)
-    if judged.is_share and np.ptp(right.get_ylim()) < 0.05:
-        right.yaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=1))
     figure.suptitle(title, fontsize=13)
     handles, labels = left.get_legend_handles_labels()
     columns = max(1, _LEGEND_LETTERS // (_HANDLE_LETTERS + max(map(len, labels))))

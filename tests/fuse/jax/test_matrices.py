@@ -7,13 +7,12 @@ import pytest
 
 from tests.fuse.jax.paths import drawn, numbers, switches
 from tests.fuse.jax.written import Written
+from tests.matrices.settings import TRIED, Reused
 from tests.plain import PLAIN
 from thalweg.chain import chain, named
 from thalweg.either import either
 from thalweg.fuse import jax as engine
 from thalweg.optimizers import OPTIMIZERS
-from thalweg.reductions import largest, sum
-from thalweg.rule import Rule, state
 from thalweg.rules import (
     CAME,
     SGD,
@@ -45,21 +44,7 @@ STEPS = 7
 SHAPES = {"b": (5,), "k": (3, 2, 2), "none": (0, 3), "one": (), "v": (3, 5), "w": (6, 4)}
 # where a gradient's rank is less than a side, the rest of a basis of its rows is arbitrary
 SQUARES = {"v": (4, 4), "w": (5, 5)}
-SETTINGS = {
-    "APOLLO": {"rank": 2, "update_proj_gap": 3, "lr": 1e-3},
-    "AdaHessian": {"update_each": 2},
-    "AdaMuon": {"nesterov": True},
-    "AdamMini": {"weight_decay": 0.1},
-    "CAME": {"lr": 1e-3},
-    "Dion": {"rank": 3},
-    "GaLore": {"rank": 2, "update_proj_gap": 3, "weight_decay": 0.1},
-    "Muon": {"weight_decay": 0.1},
-    "PSGDKron": {"lr": 0.01, "max_size": 5, "probability": (0.1, 0.4, 0.01, 5.0)},
-    "SAM": {"lr": 0.01, "momentum": 0.9},
-    "SOAP": {"precondition_frequency": 3},
-    "Shampoo": {"precondition_frequency": 2},
-    "Sophia": {"k": 3, "weight_decay": 0.1},
-}
+SETTINGS = {**TRIED, "AdaHessian": {"update_each": 2}}
 NAMES = [name for name in OPTIMIZERS if name not in PLAIN]
 # how long a matrix is, or how often it is multiplied: Python must know these
 COUNTS = ("rank", "heads", "ns_steps")
@@ -120,26 +105,6 @@ def takes_the_path_of_the_text(made, h, shapes=SHAPES, within=1e-10):
 def test_every_rule_is_compiled_once_and_takes_the_path_of_its_text(name):
     made, shapes = OPTIMIZERS[name], SQUARES if name == "SOAP" else SHAPES
     assert takes_the_path_of_the_text(made, SETTINGS.get(name, {}), shapes)
-
-
-class Reused(Rule):
-    """A name that is per row, then per column; a row and a column that one number stands for."""
-
-    lr: float = 0.1
-    left = state("left", per="row")
-    right = state("right", per="column")
-
-    @staticmethod
-    def update(g, left, right, first, lr):
-        if first:
-            left = lr
-            right = 2 * lr
-        one = sum(g * g, "row")
-        left = left + one / (1 + largest(one))
-        one = sum(g * g, "column")
-        right = right + one / (1 + largest(one))
-        u = left * g * right
-        return u, left, right
 
 
 COMPOSED = {

@@ -74,34 +74,32 @@ _OF_PROLOGUE = (
     "k_codes",  # int32 [tensor]: likewise, the way that a tensor goes, -1 for none
 )
 
-_AIMED = """    k_tensor = tl.program_id(0) * LANES + tl.arange(0, LANES)
+# a tensor of a batch, its row among all, and whether it goes the way of the batch
+_MEMBER = """    k_tensor = tl.program_id(0) * LANES + tl.arange(0, LANES)
     k_mask = k_tensor < k_count
     k_member_at = k_members.to(tl.pointer_type(tl.int32)) + 2 * k_tensor
     k_row = tl.load(k_member_at, mask=k_mask, other=0).to(tl.int64)
     k_own = tl.load(k_member_at + 1, mask=k_mask, other=0)
     k_code = tl.load(k_codes.to(tl.pointer_type(tl.int32)) + k_row, mask=k_mask, other=-1)
-    k_gradient_at = k_gradients.to(tl.pointer_type(tl.int64)) + k_row
+"""
+# the numbers that are decided, and those that passes have measured
+_NUMBERS = """    k_known = k_decided.to(tl.pointer_type(tl.float64)) + {numbers} * k_row
+    k_place = k_places.to(tl.pointer_type(tl.int64))
+    k_of = k_counts.to(tl.pointer_type(tl.float64)) + {awaited} * k_tensor
+"""
+_GRADIENT = """    k_gradient_at = k_gradients.to(tl.pointer_type(tl.int64)) + k_row
     k_gradient = tl.load(k_gradient_at, mask=k_mask, other=0)
     k_home_at = k_home.to(tl.pointer_type(tl.int64)) + {streams} * k_tensor
     k_pointer_at = k_pointers.to(tl.pointer_type(tl.int64)) + {streams} * k_tensor
     k_first = {first}
     tl.store(k_pointer_at, tl.where(k_code == k_own, k_first, 0), mask=k_mask)
-    k_known = k_decided.to(tl.pointer_type(tl.float64)) + {numbers} * k_row
-    k_place = k_places.to(tl.pointer_type(tl.int64))
-    k_of = k_counts.to(tl.pointer_type(tl.float64)) + {awaited} * k_tensor
-    k_out = k_rounded.to(tl.pointer_type({type})) + {results} * k_tensor
 """
-_CLOSING = """    k_tensor = tl.program_id(0) * LANES + tl.arange(0, LANES)
-    k_mask = k_tensor < k_count
-    k_member_at = k_members.to(tl.pointer_type(tl.int32)) + 2 * k_tensor
-    k_row = tl.load(k_member_at, mask=k_mask, other=0).to(tl.int64)
-    k_own = tl.load(k_member_at + 1, mask=k_mask, other=0)
-    k_code = tl.load(k_codes.to(tl.pointer_type(tl.int32)) + k_row, mask=k_mask, other=-1)
-    k_known = k_decided.to(tl.pointer_type(tl.float64)) + {numbers} * k_row
-    k_place = k_places.to(tl.pointer_type(tl.int64))
-    k_of = k_counts.to(tl.pointer_type(tl.float64)) + {awaited} * k_tensor
-    k_kept_at = k_kept.to(tl.pointer_type(tl.float64)) + {cells} * k_row
+_ROUNDED = """    k_out = k_rounded.to(tl.pointer_type({type})) + {results} * k_tensor
 """
+_KEPT = """    k_kept_at = k_kept.to(tl.pointer_type(tl.float64)) + {cells} * k_row
+"""
+_AIMED = _MEMBER + _GRADIENT + _NUMBERS + _ROUNDED
+_CLOSING = _MEMBER + _NUMBERS + _KEPT
 _OF_CLOSING = (
     "k_members",  # int32 [member, 2]: a tensor, and the code of the way that the lines are for
     "k_count",
