@@ -1,7 +1,7 @@
 """What the pages say of the code is so: their examples run, and the files that they name are there.
 
-docs/schedules.md, docs/language.md, docs/jax.md and docs/mytorch/ are run in tests of their own,
-beside what they are about.
+docs/schedules.md, docs/language.md, docs/words.md, docs/jax.md and docs/mytorch/ are run in tests
+of their own, beside what they are about.
 """
 
 import re
